@@ -1,0 +1,51 @@
+//! Values, wire format and the sans-IO node of gossip.
+//!
+//! This crate is a pure function of its inputs: no async, no sockets, no files, no clock, no
+//! threads. Its map:
+//!
+//! | module | idea |
+//! |---|---|
+//! | `id` | names of nodes, channels, streams |
+//! | `stamp`, `clock` | hybrid logical clock |
+//! | `log`, `chain` | logs, epochs, hash chains |
+//! | `run` | consecutive entries encoded once |
+//! | `entry` | entries as applications see them |
+//! | `vector`, `cursor` | how far a replica is, and local arrival order |
+//! | `record` | what a store keeps, and its requests and answers |
+//! | `node` | the state machine |
+
+mod chain;
+mod clock;
+mod cursor;
+mod entry;
+mod id;
+mod log;
+pub mod node;
+mod record;
+mod rng;
+mod run;
+mod stamp;
+mod vector;
+
+pub use self::chain::{ChainHash, Check, PayloadHash};
+pub use self::clock::{ClockExhausted, Hlc, Observed};
+pub use self::cursor::{Arrival, Cursor, CursorError, StoreIncarnation};
+pub use self::entry::{EntryId, EntryIdError, LogEntry, OrderKey};
+pub use self::id::{ChannelId, IdError, MAX_ID_BYTES, NodeId, StreamId};
+pub use self::log::{Branch, Epoch, LogHash, LogHead, LogId, LogName, Seq, SeqRange};
+pub use self::record::{
+    Arrived, ChannelRecord, CommitItem, Committed, Durability, Fault, Inventory, Meta, NodeRecord, Page,
+    PeerRecord, Pruned, Removed, Retention, Scope, StoreFailure, StoreReply, StoreRequest, StreamRecord,
+    Usage,
+};
+pub use self::rng::Rng;
+pub use self::run::{
+    MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Payload, Run, RunBuilder, RunEntry, RunError,
+    StoredRun,
+};
+pub use self::stamp::{Now, Stamp, Tick, WallMs};
+pub use self::vector::VersionVector;
+
+fn hex(f: &mut std::fmt::Formatter<'_>, bytes: &[u8]) -> std::fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}

@@ -1,0 +1,293 @@
+//! The doors of the node.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+use super::{Command, CommandError, Event, Reply};
+use crate::{Inventory, NodeId, NodeRecord, StoreFailure, StoreReply, StoreRequest};
+
+/// One reachable peer over one transport; never used again after it went down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// One store operation in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub u64);
+
+/// One command in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u64);
+
+/// What a link can carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkLimits {
+    /// Largest frame in bytes, at least [`LinkLimits::MIN_FRAME`]; larger messages go in pieces.
+    pub max_frame: usize,
+    /// Frames arrive in the order sent.
+    pub ordered: bool,
+    /// Frames arrive while the link is up.
+    pub reliable: bool,
+    /// Of several links to one peer the cheapest is used.
+    pub cost: u8,
+}
+
+impl LinkLimits {
+    /// Every link carries frames of at least this size; smaller radios segment inside.
+    pub const MIN_FRAME: usize = 256;
+}
+
+/// In which lane of a link's outbox a frame waits. Urgent overtakes live, live overtakes bulk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Handshakes, pings, acknowledgements.
+    Urgent,
+    /// Fresh entries and what leads to them.
+    Live,
+    /// History.
+    Bulk,
+}
+
+/// Bytes for one link, in parts so that payloads are not copied on their way out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frame {
+    parts: Vec<Bytes>,
+}
+
+impl Frame {
+    /// A frame of several parts.
+    #[must_use]
+    pub fn from_parts(parts: Vec<Bytes>) -> Self {
+        Self { parts }
+    }
+
+    /// The parts in order.
+    #[must_use]
+    pub fn parts(&self) -> &[Bytes] {
+        &self.parts
+    }
+
+    /// Length of all parts together.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All parts as one buffer; copies only if there are several.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Bytes {
+        if self.parts.len() == 1 {
+            return self.parts.swap_remove(0);
+        }
+        let mut joined = BytesMut::with_capacity(self.len());
+        for mut part in self.parts {
+            joined.extend_from_slice(&part);
+            part.advance(part.len());
+        }
+        joined.freeze()
+    }
+}
+
+impl From<Bytes> for Frame {
+    fn from(bytes: Bytes) -> Self {
+        Self { parts: vec![bytes] }
+    }
+}
+
+impl From<Vec<u8>> for Frame {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+/// Everything that can happen to a node.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A frame arrived.
+    Frame {
+        /// On this link.
+        link: LinkId,
+        /// Its bytes; payloads will be slices of them.
+        bytes: Bytes,
+    },
+    /// A peer became reachable.
+    LinkUp {
+        /// As the transport proved or claimed.
+        peer: NodeId,
+        /// New name for the link.
+        link: LinkId,
+        /// What it can carry.
+        limits: LinkLimits,
+    },
+    /// A link is gone.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// A link's outbox filled up, or drained again.
+    LinkCongested {
+        /// Which.
+        link: LinkId,
+        /// Whether to hold back.
+        congested: bool,
+    },
+    /// The application wants something.
+    Command {
+        /// Comes back in the reply.
+        id: CommandId,
+        /// What.
+        command: Command,
+    },
+    /// A store operation ended.
+    Stored {
+        /// Which.
+        op: OpId,
+        /// How.
+        result: Result<StoreReply, StoreFailure>,
+    },
+    /// The deadline named before is due.
+    Deadline,
+}
+
+/// Everything a node wants done.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Put a frame into a link's outbox; a full outbox drops it and the protocol repairs.
+    Send {
+        /// The link.
+        link: LinkId,
+        /// The bytes.
+        frame: Frame,
+        /// The lane.
+        class: Class,
+    },
+    /// Close a link: its peer broke the protocol or is not wanted.
+    Close {
+        /// The link.
+        link: LinkId,
+    },
+    /// Do a store operation and report with [`Input::Stored`].
+    Store {
+        /// Comes back with the result.
+        op: OpId,
+        /// What to do.
+        request: StoreRequest,
+    },
+    /// Answer a command; each is answered exactly once.
+    Reply {
+        /// The command.
+        id: CommandId,
+        /// Its outcome.
+        result: Result<Reply, CommandError>,
+    },
+    /// Tell the application.
+    Notify(Event),
+}
+
+/// Bounds of a node. Everything else is measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Remote stamps further ahead of the wall clock are not merged into ours.
+    pub max_drift: Duration,
+    /// Payload limit of channels created without one, in bytes.
+    pub payload_limit: u64,
+    /// Bytes of runs asked for and not yet received, per peer.
+    pub window_bytes: usize,
+    /// Bytes of runs handed to the store and not yet acknowledged; above it nothing is asked for.
+    pub store_budget_bytes: usize,
+    /// Payload bytes of appends accepted and not yet handed to the store.
+    pub append_queue_bytes: usize,
+    /// Shortest pause between two exchanges with a peer that is out of step.
+    pub round_min: Duration,
+    /// Longest pause between two exchanges with any peer.
+    pub round_max: Duration,
+    /// An idle link is probed this often.
+    pub keepalive: Duration,
+    /// Largest message taken apart into pieces or put together from them, in bytes.
+    pub message_bytes: usize,
+    /// Links at once.
+    pub max_links: usize,
+    /// Logs known at once: peers cannot make the node remember more.
+    pub max_logs: usize,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            max_drift: Duration::from_secs(300),
+            payload_limit: 1 << 20,
+            window_bytes: 1 << 20,
+            store_budget_bytes: 8 << 20,
+            append_queue_bytes: 64 << 20,
+            round_min: Duration::from_millis(20),
+            round_max: Duration::from_secs(30),
+            keepalive: Duration::from_secs(15),
+            message_bytes: 80 << 20,
+            max_links: 4096,
+            max_logs: 4 << 20,
+        }
+    }
+}
+
+/// A bound in [`NodeConfig`] makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("config: {0}")]
+pub struct ConfigError(pub &'static str);
+
+impl NodeConfig {
+    /// Checks the bounds against each other.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let rules = [
+            (self.round_min.is_zero(), "round_min must be above zero"),
+            (self.round_max < self.round_min, "round_max must be at least round_min"),
+            (self.keepalive.is_zero(), "keepalive must be above zero"),
+            (self.payload_limit == 0, "payload_limit must be above zero"),
+            (self.payload_limit > crate::MAX_PAYLOAD_BYTES as u64, "payload_limit must be at most 64 MiB"),
+            (self.window_bytes < crate::MAX_RUN_BYTES, "window_bytes must be at least 64 KiB, one run"),
+            (
+                self.store_budget_bytes < crate::MAX_RUN_BYTES,
+                "store_budget_bytes must be at least 64 KiB, one run",
+            ),
+            (
+                (self.append_queue_bytes as u64) < self.payload_limit,
+                "append_queue_bytes must be at least payload_limit",
+            ),
+            (
+                (self.message_bytes as u64) < self.payload_limit + 64 * 1024,
+                "message_bytes must be at least payload_limit and 64 KiB",
+            ),
+            (self.max_links == 0, "max_links must be above zero"),
+            (self.max_logs == 0, "max_logs must be above zero"),
+        ];
+        match rules.iter().find(|(broken, _)| *broken) {
+            Some((_, rule)) => Err(ConfigError(rule)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a node starts from.
+#[derive(Debug, Clone)]
+pub struct Boot {
+    /// Who this is.
+    pub record: NodeRecord,
+    /// What its store holds.
+    pub inventory: Inventory,
+    /// Bounds.
+    pub config: NodeConfig,
+    /// Seed for jitter and choices.
+    pub seed: u64,
+    /// From the operating system: epochs and nonces are drawn from it.
+    pub secret: [u8; 32],
+}

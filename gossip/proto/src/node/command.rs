@@ -1,0 +1,322 @@
+//! What an application can ask of a node, and the answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::LinkId;
+use crate::{
+    ChannelId, EntryId, LogId, NodeId, PeerRecord, Pruned, Retention, Seq, StoreFailure, StreamId,
+    VersionVector,
+};
+
+/// Where a node stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeState {
+    /// Local use only: no links.
+    Stopped,
+    /// Everything.
+    Running,
+    /// Answers and accepts, but starts no exchange and pushes nothing.
+    Paused,
+    /// Over for good.
+    ShutDown,
+}
+
+/// Something the application wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Stopped → running.
+    Start,
+    /// Running or paused → stopped.
+    Stop,
+    /// Running → paused.
+    Pause,
+    /// Paused → running.
+    Resume,
+    /// To the end: refuses new commands, finishes writes, says goodbye. Answered when drained.
+    Shutdown,
+    /// Create a channel unless it exists. Answer: [`Reply::Changed`].
+    CreateChannel {
+        /// The channel.
+        channel: ChannelId,
+        /// Largest payload; the config's default when `None`.
+        payload_limit: Option<u64>,
+    },
+    /// Remove a channel with its entries. Answer: [`Reply::Changed`].
+    RemoveChannel {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Create a stream unless it exists; a removed one is taken up again.
+    /// Answer: [`Reply::Changed`].
+    CreateStream {
+        /// Its channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// What it keeps; used only if it does not exist yet.
+        retention: Retention,
+    },
+    /// Remove a stream here and refuse it from peers. Answer: [`Reply::Changed`].
+    RemoveStream {
+        /// Its channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Change what a stream keeps. Answer: [`Reply::Done`].
+    SetRetention {
+        /// Its channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// What it keeps from now on.
+        retention: Retention,
+    },
+    /// List a member. Answer: [`Reply::Changed`].
+    AddMember {
+        /// The channel.
+        channel: ChannelId,
+        /// Whom.
+        member: NodeId,
+    },
+    /// Take a member off the list. Answer: [`Reply::Changed`].
+    RemoveMember {
+        /// The channel.
+        channel: ChannelId,
+        /// Whom; not this node.
+        member: NodeId,
+    },
+    /// Remember a peer, or change its name and addresses. Answer: [`Reply::Changed`] (was new).
+    AddPeer(PeerRecord),
+    /// Forget a peer and close its links. Answer: [`Reply::Changed`].
+    RemovePeer {
+        /// Whom.
+        peer: NodeId,
+    },
+    /// Append entries, all or none. Answer: [`Reply::Appended`] once they are durable.
+    Append {
+        /// The channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// At least one.
+        payloads: Vec<Bytes>,
+    },
+    /// Drop entries up to a floor in each log. Answer: [`Reply::Pruned`].
+    Prune {
+        /// The channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// Log and highest sequence to drop.
+        floors: Vec<(LogId, Seq)>,
+    },
+    /// Look something up.
+    Query(Query),
+}
+
+/// A look-up that changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// All channels. Answer: [`Reply::Channels`].
+    Channels,
+    /// The streams of a channel. Answer: [`Reply::Streams`].
+    Streams(ChannelId),
+    /// The members of a channel. Answer: [`Reply::Members`].
+    Members(ChannelId),
+    /// All peers. Answer: [`Reply::Peers`].
+    Peers,
+    /// Channels that list a node as member. Answer: [`Reply::Channels`].
+    ChannelsForPeer(NodeId),
+    /// Heights of a stream's logs. Answer: [`Reply::Version`].
+    Version(ChannelId, StreamId),
+    /// How the node is. Answer: [`Reply::Health`].
+    Health,
+}
+
+/// The answer to a [`Command`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// It is so now.
+    Done,
+    /// It is so now; whether that is a change.
+    Changed(bool),
+    /// The new entries, in the order given.
+    Appended(Vec<EntryId>),
+    /// Channels.
+    Channels(Vec<ChannelId>),
+    /// Streams.
+    Streams(Vec<StreamInfo>),
+    /// Members.
+    Members(Vec<NodeId>),
+    /// Peers.
+    Peers(Vec<PeerInfo>),
+    /// Heights.
+    Version(VersionVector),
+    /// What was freed.
+    Pruned(Pruned),
+    /// State of the node.
+    Health(Box<Health>),
+}
+
+/// Why a command was not carried out. None of these leaves anything half done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// No such channel here.
+    #[error("unknown channel {0}")]
+    UnknownChannel(ChannelId),
+    /// No such stream here, or it was removed.
+    #[error("unknown stream {1} in channel {0}")]
+    UnknownStream(ChannelId, StreamId),
+    /// No such log in the stream.
+    #[error("unknown log {0}")]
+    UnknownLog(LogId),
+    /// A payload is over the channel's limit.
+    #[error("payload of {len} bytes is over the channel's limit of {limit}")]
+    PayloadTooLarge {
+        /// Bytes given.
+        len: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// An append without payloads, or with more bytes than the append queue may ever hold.
+    #[error("an append needs at least one payload and at most {limit} bytes in all")]
+    BatchSize {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The append queue is full: the store is slower than the writers. Try again.
+    #[error("the append queue is full")]
+    Busy,
+    /// Not possible in this state.
+    #[error("not possible while {state:?}")]
+    State {
+        /// Where the node stands.
+        state: NodeState,
+    },
+    /// A node cannot be its own peer, nor leave its own member list.
+    #[error("not possible for the local node")]
+    LocalNode,
+    /// A setting is out of its range.
+    #[error("invalid: {0}")]
+    Invalid(&'static str),
+    /// The store failed; what was asked for did not happen.
+    #[error("store: {0}")]
+    Store(#[from] StoreFailure),
+    /// The hybrid clock is at its end.
+    #[error("the hybrid clock has reached its last stamp")]
+    ClockExhausted,
+}
+
+/// A stream in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamInfo {
+    /// The stream.
+    pub id: StreamId,
+    /// What it keeps.
+    pub retention: Retention,
+    /// Logs in it.
+    pub logs: u64,
+    /// Sum of their heights: entries ever written, pruned ones included.
+    pub height: u64,
+}
+
+/// What is known of a peer's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum PeerStatus {
+    /// A link is up and it answers.
+    Reachable,
+    /// A link is up but it has not answered for a while.
+    Suspected,
+    /// No link, or none that answers.
+    Unreachable,
+}
+
+/// Frames and bytes in both directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Frames handed to the transport.
+    pub frames_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Frames received.
+    pub frames_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+}
+
+/// One link in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// The link.
+    pub link: LinkId,
+    /// The handshake is complete.
+    pub established: bool,
+    /// Smoothed round trip, once measured.
+    pub rtt: Option<Duration>,
+    /// Its outbox is full.
+    pub congested: bool,
+    /// What went over it.
+    pub traffic: Traffic,
+}
+
+/// A peer in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// The peer.
+    pub id: NodeId,
+    /// What to call it.
+    pub display_name: String,
+    /// Known addresses.
+    pub addresses: Vec<String>,
+    /// Added by the app, as opposed to met on a link.
+    pub added: bool,
+    /// Its status.
+    pub status: PeerStatus,
+    /// It said that it is paused.
+    pub paused: bool,
+    /// Channels in common.
+    pub channels: usize,
+    /// Channels in common whose content is known to be equal.
+    pub in_sync: usize,
+    /// Its links.
+    pub links: Vec<LinkInfo>,
+}
+
+/// How a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Where it stands.
+    pub state: NodeState,
+    /// Who it is.
+    pub node: NodeId,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// Peers known.
+    pub peers: usize,
+    /// Peers reachable.
+    pub reachable: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Logs.
+    pub logs: usize,
+    /// Store operations in flight.
+    pub store_ops: usize,
+    /// Bytes handed to the store and not yet acknowledged.
+    pub store_bytes: usize,
+    /// Payload bytes of appends waiting.
+    pub append_bytes: usize,
+    /// Store operations that failed so far.
+    pub store_failures: u64,
+    /// Frames or parts of them that were dropped as bad so far.
+    pub dropped: u64,
+    /// Frames and bytes over all links so far.
+    pub traffic: Traffic,
+}

@@ -1,0 +1,133 @@
+//! What a node tells the application.
+
+use std::time::Duration;
+
+use super::{NodeState, PeerStatus};
+use crate::{
+    ChannelId, EntryId, LogId, LogName, NodeId, Pruned, Seq, SeqRange, Stamp, StreamId, VersionVector,
+};
+
+/// Something happened; each is told once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The node moved to another state.
+    StateChanged(NodeState),
+    /// A channel exists now.
+    ChannelCreated(ChannelId),
+    /// A channel is gone.
+    ChannelRemoved(ChannelId),
+    /// A stream exists now, made here or learnt from a peer.
+    StreamCreated(ChannelId, StreamId),
+    /// A stream was removed here.
+    StreamRemoved(ChannelId, StreamId),
+    /// A member was listed.
+    MemberAdded(ChannelId, NodeId),
+    /// A member was taken off the list.
+    MemberRemoved(ChannelId, NodeId),
+    /// A peer was added by the app or met on a link.
+    PeerAdded(NodeId),
+    /// A peer was forgotten.
+    PeerRemoved(NodeId),
+    /// A peer's status changed.
+    PeerStatusChanged(NodeId, PeerStatus),
+    /// Entries of ours are durable.
+    EntriesAppended {
+        /// The channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// The first of them.
+        first: EntryId,
+        /// How many, consecutive.
+        count: u64,
+    },
+    /// Entries from a peer are durable. Only new ones are counted.
+    EntriesMerged {
+        /// The channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// Who sent them (not necessarily who wrote them).
+        from: NodeId,
+        /// Which.
+        entries: Vec<(LogId, SeqRange)>,
+        /// New heights of the logs concerned.
+        version: VersionVector,
+    },
+    /// A stream was pruned.
+    StreamCompacted {
+        /// The channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// What was freed.
+        pruned: Pruned,
+    },
+    /// Two different histories exist under one log name.
+    ForkDetected {
+        /// The log.
+        log: LogName,
+        /// A position where the two differ, not necessarily the first.
+        at: Seq,
+        /// Who holds the other history.
+        peer: NodeId,
+    },
+    /// No reachable peer holds a part of a log any more.
+    HistoryGap {
+        /// The log.
+        log: LogName,
+        /// What is missing.
+        missing: SeqRange,
+    },
+    /// An entry is stamped too far in the future; it was stored, our clock did not follow.
+    ClockDrift {
+        /// Its author.
+        author: NodeId,
+        /// Its stamp.
+        stamp: Stamp,
+        /// How far ahead of our wall clock.
+        by: Duration,
+    },
+    /// Our log in a stream was closed because our memory was short; the next append starts a
+    /// new epoch.
+    EpochRetired {
+        /// The log that was closed.
+        log: LogName,
+    },
+    /// A store operation that no command waits for failed.
+    StoreFailed(crate::StoreFailure),
+    /// Something from a peer was dropped.
+    Dropped(Drop),
+}
+
+/// Something from a peer was dropped: counted, reported and without effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drop {
+    /// Whose, if known.
+    pub peer: Option<NodeId>,
+    /// Why.
+    pub reason: DropReason,
+    /// For a person.
+    pub detail: String,
+}
+
+/// Why something was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// Not a frame or message of ours.
+    Malformed,
+    /// A wire version we do not speak.
+    Version,
+    /// Over a size limit.
+    TooLarge,
+    /// Out of place: before the handshake, or about a channel not shared.
+    Unexpected,
+    /// A run that does not continue the chain it names.
+    BrokenChain,
+    /// More than a bound allows.
+    Bound,
+    /// The peer is not who the link says.
+    Identity,
+}

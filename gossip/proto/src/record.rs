@@ -1,0 +1,321 @@
+//! Records a store keeps beside the entries, and the shapes of its requests and answers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Arrival, ChainHash, ChannelId, Epoch, LogHead, LogId, LogName, NodeId, Run, Seq, SeqRange, Stamp,
+    StoreIncarnation, StoredRun, StreamId,
+};
+
+/// When `commit` returns, what has been promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// The entries are on stable storage: they survive power loss.
+    #[default]
+    Sync,
+    /// The entries will be on stable storage within this delay.
+    Group(Duration),
+    /// The entries survive the end of the process, not the end of power.
+    Buffered,
+    /// Nothing survives the process.
+    Volatile,
+}
+
+/// This node, as its store remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Chosen by the app or generated once.
+    pub id: NodeId,
+    /// SWIM incarnation, raised by refutation.
+    pub incarnation: u64,
+    /// Newest stamp given out or merged, as of the last commit.
+    pub clock: Stamp,
+}
+
+/// A channel this node takes part in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelRecord {
+    /// The channel.
+    pub id: ChannelId,
+    /// Who is listed as a member, this node included. Local metadata in open channels.
+    pub members: BTreeSet<NodeId>,
+    /// Largest payload accepted, in bytes.
+    pub payload_limit: u64,
+}
+
+/// A stream this node knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamRecord {
+    /// The stream.
+    pub id: StreamId,
+    /// What may be pruned.
+    pub retention: Retention,
+    /// Removed here: refused from peers, so it does not come back.
+    pub refused: bool,
+    /// Our epochs up to this one are closed: the next append draws a higher one.
+    pub retired: Option<Epoch>,
+}
+
+impl StreamRecord {
+    /// A stream with default settings.
+    #[must_use]
+    pub fn new(id: StreamId) -> Self {
+        Self { id, retention: Retention::KeepAll, refused: false, retired: None }
+    }
+}
+
+/// A peer the app added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerRecord {
+    /// The peer.
+    pub id: NodeId,
+    /// What to call it in a user interface.
+    pub display_name: String,
+    /// Addresses to connect to, as in `tcp://host:port`.
+    pub addresses: Vec<String>,
+}
+
+/// What a stream keeps. Local: replicas may differ in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retention {
+    /// Everything.
+    #[default]
+    KeepAll,
+    /// Entries stamped at most this long ago; the cutoff itself is kept.
+    TimeBased(Duration),
+    /// The newest entries of each author, counted over all epochs.
+    CountBased(u64),
+    /// Whatever at least one of these keeps.
+    Composite(Vec<Retention>),
+}
+
+/// Which part of a store is meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// One channel.
+    Channel(ChannelId),
+    /// One stream.
+    Stream(ChannelId, StreamId),
+    /// One log.
+    Log(LogId),
+}
+
+/// One step of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitItem {
+    /// A run that continues its log.
+    Run {
+        /// Full name of the log.
+        log: Arc<LogName>,
+        /// Chain hash before the run.
+        prev: ChainHash,
+        /// The run.
+        run: Run,
+        /// Chain hash at the end of the run.
+        end: ChainHash,
+    },
+    /// Start a log, or continue it, from a floor that peers pruned to: the next run follows it.
+    Adopt {
+        /// Full name of the log.
+        log: Arc<LogName>,
+        /// The new height; what lies between the old height and it becomes a gap, or the floor
+        /// of a log of which nothing is held.
+        floor: Seq,
+        /// Chain hash at the floor.
+        hash: ChainHash,
+        /// Stamp of the entry at the floor, if known.
+        stamp: Stamp,
+    },
+}
+
+impl CommitItem {
+    /// Full name of the log concerned.
+    #[must_use]
+    pub fn log(&self) -> &Arc<LogName> {
+        match self {
+            Self::Run { log, .. } | Self::Adopt { log, .. } => log,
+        }
+    }
+}
+
+/// What is made durable together with entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// The clock after them.
+    pub clock: Stamp,
+}
+
+/// A commit was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// For each item, the arrival number of its first new entry; `None` where nothing was new.
+    pub arrivals: Vec<Option<Arrival>>,
+}
+
+/// Entries of one row of the arrival order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// Arrival number of the first entry meant.
+    pub arrival: Arrival,
+    /// The log.
+    pub log: LogId,
+    /// Which of its entries are meant.
+    pub range: SeqRange,
+    /// Runs that together hold what is still kept of the range; they may reach beyond it.
+    pub runs: Vec<StoredRun>,
+}
+
+/// Part of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T, K> {
+    /// The items, in order.
+    pub items: Vec<T>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<K>,
+}
+
+/// What pruning freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pruned {
+    /// Entries no longer held.
+    pub entries: u64,
+    /// Bytes of runs no longer held.
+    pub bytes: u64,
+}
+
+/// What removal freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Removed {
+    /// Logs removed.
+    pub logs: u64,
+    /// Entries removed.
+    pub entries: u64,
+}
+
+/// What a scope occupies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Logs.
+    pub logs: u64,
+    /// Entries held.
+    pub entries: u64,
+    /// Bytes of encoded runs held.
+    pub bytes: u64,
+}
+
+/// What the caller of a store should do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Nothing happened; the same call may succeed later.
+    Transient,
+    /// The request itself is wrong and will fail again.
+    Rejected,
+    /// What is stored is damaged.
+    Corrupt,
+    /// No space; nothing was written.
+    Full,
+    /// The outcome is not known: read before writing again.
+    Unknown,
+    /// The store is closed.
+    Closed,
+}
+
+/// A store operation failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{doing}: {detail}")]
+pub struct StoreFailure {
+    /// What to do about it.
+    pub fault: Fault,
+    /// What was being done.
+    pub doing: &'static str,
+    /// What went wrong, for a person.
+    pub detail: String,
+}
+
+/// A store operation the node asks its driver for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreRequest {
+    /// Append runs, atomically.
+    Commit {
+        /// In this order.
+        items: Vec<CommitItem>,
+        /// Made durable together with them.
+        meta: Meta,
+    },
+    /// Read runs of a log from a sequence on, about `budget` bytes but at least one run.
+    Read {
+        /// The log.
+        log: LogId,
+        /// First sequence wanted.
+        from: Seq,
+        /// Bytes.
+        budget: usize,
+    },
+    /// Read the head of one log.
+    Head {
+        /// The log.
+        log: LogId,
+    },
+    /// Drop the entries of logs up to a floor each.
+    Prune {
+        /// Log and new floor.
+        floors: Vec<(LogId, Seq)>,
+    },
+    /// Remember this node.
+    SaveNode(NodeRecord),
+    /// Remember a channel.
+    SaveChannel(ChannelRecord),
+    /// Remember a stream.
+    SaveStream(ChannelId, StreamRecord),
+    /// Forget a channel with its streams and entries.
+    RemoveChannel(ChannelId),
+    /// Drop the entries of a stream and remember this record of it.
+    RemoveStream(ChannelId, StreamRecord),
+    /// Remember a peer.
+    SavePeer(PeerRecord),
+    /// Forget a peer.
+    RemovePeer(NodeId),
+}
+
+/// The answer to a [`StoreRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreReply {
+    /// To `Commit`.
+    Committed(Committed),
+    /// To `Read`.
+    Runs(Vec<StoredRun>),
+    /// To `Head`; `None` when the store does not know the log.
+    Head(Option<Box<LogHead>>),
+    /// To `Prune`.
+    Pruned(Pruned),
+    /// To the removals.
+    Removed(Removed),
+    /// To everything that saves.
+    Saved,
+}
+
+/// Everything a node needs to know of its store when it starts.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// Channels with their streams.
+    pub channels: Vec<(ChannelRecord, Vec<StreamRecord>)>,
+    /// Heads of all logs.
+    pub heads: Vec<LogHead>,
+    /// Peers the app added.
+    pub peers: Vec<PeerRecord>,
+    /// Which store this is.
+    pub incarnation: StoreIncarnation,
+    /// What its commits promise.
+    pub durability: Durability,
+    /// It was not closed cleanly the last time.
+    pub was_open: bool,
+}

@@ -1,0 +1,149 @@
+//! The columns of a run: steps between stamps, lengths, payloads.
+
+use bytes::Bytes;
+
+use super::Payload;
+use crate::{PayloadHash, Stamp};
+
+/// Appends an unsigned LEB128 number.
+pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Takes an unsigned LEB128 number in its shortest form off the front.
+pub(super) fn take(column: &mut &[u8]) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = column.split_first()?;
+        *column = rest;
+        let part = u64::from(byte & 0x7f);
+        if shift == 63 && part > 1 || shift > 0 && byte == 0 {
+            return None;
+        }
+        value |= part << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Appends the step from one stamp to a later one.
+pub(super) fn put_step(out: &mut Vec<u8>, from: Stamp, to: Stamp) {
+    let millis = to.millis() - from.millis();
+    match (millis, to.counter()) {
+        (0, counter) => put(out, u64::from(counter - from.counter() - 1) << 2),
+        (_, 0) => put(out, millis << 2 | 1),
+        (_, counter) => {
+            put(out, millis << 2 | 2);
+            put(out, u64::from(counter));
+        }
+    }
+}
+
+/// Takes one step and applies it; `None` when malformed or beyond the last stamp.
+pub(super) fn take_step(column: &mut &[u8], from: Stamp) -> Option<Stamp> {
+    let word = take(column)?;
+    let value = word >> 2;
+    let later = |counter| {
+        let millis = from.millis().checked_add(value)?;
+        (value > 0 && millis <= Stamp::MAX_MILLIS).then(|| Stamp::new(millis, counter))
+    };
+    match word & 3 {
+        0 => {
+            let counter = value.checked_add(1)?.checked_add(u64::from(from.counter()))?;
+            Some(Stamp::new(from.millis(), u16::try_from(counter).ok()?))
+        }
+        1 => later(0),
+        2 => later(u16::try_from(take(column)?).ok().filter(|counter| *counter > 0)?),
+        _ => None,
+    }
+}
+
+/// Stamps of a run whose columns were checked.
+pub(super) struct Stamps<'a> {
+    next: Option<Stamp>,
+    left: u64,
+    steps: &'a [u8],
+}
+
+impl<'a> Stamps<'a> {
+    pub(super) fn new(first: Stamp, count: u64, steps: &'a [u8]) -> Self {
+        Self { next: Some(first), left: count, steps }
+    }
+}
+
+impl Iterator for Stamps<'_> {
+    type Item = Stamp;
+
+    fn next(&mut self) -> Option<Stamp> {
+        self.left = self.left.checked_sub(1)?;
+        let stamp = self.next?;
+        self.next = if self.left > 0 { take_step(&mut self.steps, stamp) } else { None };
+        Some(stamp)
+    }
+}
+
+/// Lengths of a run: one number for each entry, or one for all.
+pub(super) struct Lengths<'a> {
+    left: u64,
+    all: Option<u64>,
+    column: &'a [u8],
+}
+
+impl<'a> Lengths<'a> {
+    pub(super) fn new(count: u64, column: &'a [u8]) -> Self {
+        let mut rest = column;
+        let all = take(&mut rest).filter(|_| rest.is_empty());
+        Self { left: count, all, column }
+    }
+
+    /// What the column still holds.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        if self.all.is_some() { &[] } else { self.column }
+    }
+}
+
+impl Iterator for Lengths<'_> {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        self.left = self.left.checked_sub(1)?;
+        self.all.or_else(|| take(&mut self.column))
+    }
+}
+
+/// Payloads of a run whose columns were checked.
+pub(super) struct Payloads<'a> {
+    lengths: Lengths<'a>,
+    body: &'a Bytes,
+    at: usize,
+}
+
+impl<'a> Payloads<'a> {
+    pub(super) fn new(count: u64, lengths: &'a [u8], body: &'a Bytes) -> Self {
+        Self { lengths: Lengths::new(count, lengths), body, at: 0 }
+    }
+}
+
+impl Iterator for Payloads<'_> {
+    type Item = Payload;
+
+    fn next(&mut self) -> Option<Payload> {
+        let word = self.lengths.next()?;
+        let (len, hollow) = (word >> 1, word & 1 == 1);
+        let size = if hollow { 32 } else { usize::try_from(len).ok()? };
+        let end = self.at.checked_add(size).filter(|end| *end <= self.body.len())?;
+        let slice = self.body.slice(self.at..end);
+        self.at = end;
+        if !hollow {
+            return Some(Payload::Present(slice));
+        }
+        let hash = PayloadHash(slice[..].try_into().ok()?);
+        Some(Payload::Hollow { hash, len })
+    }
+}

@@ -1,0 +1,49 @@
+//! Cutting a run at its front and joining neighbours: both re-encode, neither needs a key.
+
+use super::{Run, RunBuilder, RunError, StoredRun};
+use crate::Seq;
+
+impl StoredRun {
+    /// The part of the run from `from` on; its end, check and seal stay.
+    ///
+    /// # Errors
+    /// [`RunError::Outside`] when `from` is not inside the run, [`RunError::BrokenChain`] when
+    /// the stored run does not match its own check.
+    pub fn cut_front(&self, from: Seq) -> Result<Self, RunError> {
+        if from == self.run.first() {
+            return Ok(self.clone());
+        }
+        if !self.run.range().contains(from) {
+            return Err(RunError::Outside(from));
+        }
+        let prev = self.hash_at(from - 1)?;
+        let mut builder = RunBuilder::new(self.run.log(), from, prev);
+        let skip = (from - self.run.first()) as usize;
+        for entry in self.run.entries().skip(skip) {
+            builder.push(entry.stamp, &entry.payload).ok_or(RunError::OverBounds("cut"))?;
+        }
+        let run = finish(builder, &self.run)?;
+        Ok(Self { prev, run })
+    }
+
+    /// Joins this run and its direct successor, if the result keeps the bounds of a run.
+    #[must_use]
+    pub fn join(&self, next: &Self) -> Option<Self> {
+        if next.run.first() != self.run.last() + 1 || next.run.log() != self.run.log() {
+            return None;
+        }
+        let mut builder = RunBuilder::new(self.run.log(), self.run.first(), self.prev);
+        for entry in self.run.entries().chain(next.run.entries()) {
+            builder.push(entry.stamp, &entry.payload)?;
+        }
+        let run = finish(builder, &next.run).ok()?;
+        Some(Self { prev: self.prev, run })
+    }
+}
+
+/// Finishes a run that must end exactly as `model` does.
+fn finish(builder: RunBuilder, model: &Run) -> Result<Run, RunError> {
+    let seal = model.seal().map(|seal| &seal[..]);
+    let (run, _) = builder.finish(seal).ok_or(RunError::BrokenChain)?;
+    if run.check() == model.check() { Ok(run) } else { Err(RunError::BrokenChain) }
+}

@@ -1,0 +1,118 @@
+//! Building a run from entries.
+
+use bytes::Bytes;
+
+use super::columns::{put, put_step};
+use super::{MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Payload, Run};
+use crate::{ChainHash, LogId, Seq, Stamp};
+
+/// Bytes a run spends on everything but its columns, at most.
+const FIXED_BYTES: usize = 17 + 9 + 9 + 9 + 3 * 9 + 9 + 70 + 1;
+/// Bytes one entry spends in the columns beside its payload, at most.
+const ENTRY_BYTES: usize = 10 + 3 + 10;
+
+/// Collects entries of one log into a run.
+#[derive(Debug)]
+pub struct RunBuilder {
+    log: LogId,
+    first: Seq,
+    count: u64,
+    hash: ChainHash,
+    stamp: Stamp,
+    last: Stamp,
+    stamps: Vec<u8>,
+    lengths: Vec<u64>,
+    body: Vec<u8>,
+}
+
+impl RunBuilder {
+    /// A run that begins at `first`; `prev` is the chain hash before it.
+    #[must_use]
+    pub fn new(log: LogId, first: Seq, prev: ChainHash) -> Self {
+        Self {
+            log,
+            first,
+            count: 0,
+            hash: prev,
+            stamp: Stamp::ZERO,
+            last: Stamp::ZERO,
+            stamps: Vec::new(),
+            lengths: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Whether nothing was pushed yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether one more entry of this payload length stays within the bounds of a run.
+    #[must_use]
+    pub fn fits(&self, payload: &Payload) -> bool {
+        if self.count == 0 {
+            return true;
+        }
+        let more = payload.bytes().map_or(32, Bytes::len);
+        let size = FIXED_BYTES + self.body.len() + self.stamps.len() + self.lengths.len() * 10;
+        self.count < MAX_RUN_ENTRIES && size + more + ENTRY_BYTES <= MAX_RUN_BYTES
+    }
+
+    /// Adds the next entry and returns the chain hash at it, or `None` (and adds nothing) when it
+    /// does not fit, its stamp is not later than the one before, or its payload is over
+    /// [`MAX_PAYLOAD_BYTES`].
+    pub fn push(&mut self, stamp: Stamp, payload: &Payload) -> Option<ChainHash> {
+        let late = self.count > 0 && stamp <= self.last;
+        if late || payload.len() > MAX_PAYLOAD_BYTES as u64 || !self.fits(payload) {
+            return None;
+        }
+        if self.count == 0 {
+            self.stamp = stamp;
+        } else {
+            put_step(&mut self.stamps, self.last, stamp);
+        }
+        let hash = payload.hash();
+        match payload {
+            Payload::Present(bytes) => self.body.extend_from_slice(bytes),
+            Payload::Hollow { hash, .. } => self.body.extend_from_slice(&hash.0),
+        }
+        self.lengths.push(payload.len() << 1 | u64::from(payload.bytes().is_none()));
+        self.hash = self.hash.link(self.first + self.count, stamp, payload.len(), &hash);
+        self.last = stamp;
+        self.count += 1;
+        Some(self.hash)
+    }
+
+    /// The finished run and the chain hash at its end; `None` when nothing was pushed.
+    #[must_use]
+    pub fn finish(self, seal: Option<&[u8]>) -> Option<(Run, ChainHash)> {
+        if self.count == 0 {
+            return None;
+        }
+        let (hash, run) = (self.hash, self.encode(seal));
+        Run::decode(run).ok().map(|run| (run, hash))
+    }
+
+    fn encode(self, seal: Option<&[u8]>) -> Bytes {
+        let mut lengths = Vec::with_capacity(self.lengths.len() * 2);
+        let uniform = self.lengths.iter().all(|word| *word == self.lengths[0]);
+        for word in if uniform { &self.lengths[..1] } else { &self.lengths[..] } {
+            put(&mut lengths, *word);
+        }
+        let capacity = FIXED_BYTES + self.stamps.len() + lengths.len() + self.body.len();
+        let mut out = minicbor::Encoder::new(Vec::with_capacity(capacity));
+        let done = (|| {
+            out.array(9)?.bytes(&self.log.0)?.u64(self.first)?.u64(self.count)?;
+            out.u64(self.stamp.bits())?.bytes(&self.stamps)?.bytes(&lengths)?;
+            out.bytes(&self.body)?.bytes(&self.hash.check().0)?;
+            match seal {
+                Some(seal) => out.bytes(seal)?,
+                None => out.null()?,
+            };
+            Ok::<_, minicbor::encode::Error<std::convert::Infallible>>(())
+        })();
+        debug_assert!(done.is_ok(), "writing CBOR to a Vec cannot fail");
+        out.into_writer().into()
+    }
+}

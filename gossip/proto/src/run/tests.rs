@@ -1,0 +1,117 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+
+const LOG: LogId = LogId([7; 16]);
+const PREV: ChainHash = ChainHash([9; 32]);
+
+fn build(first: Seq, prev: ChainHash, entries: &[(Stamp, Payload)]) -> StoredRun {
+    let mut builder = RunBuilder::new(LOG, first, prev);
+    for (stamp, payload) in entries {
+        builder.push(*stamp, payload).expect("fits");
+    }
+    let (run, end) = builder.finish(None).expect("not empty");
+    assert_eq!(run.verify(prev), Ok(end));
+    StoredRun { prev, run }
+}
+
+fn entries() -> impl Strategy<Value = Vec<(Stamp, Payload)>> {
+    let payload = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..300).prop_map(|b| Payload::Present(b.into())),
+        (any::<[u8; 32]>(), 0..1000_u64)
+            .prop_map(|(hash, len)| Payload::Hollow { hash: PayloadHash(hash), len }),
+    ];
+    let step = prop_oneof![1..5_u64, Just(1 << 16), 1..(1_u64 << 40)];
+    proptest::collection::vec((step, payload), 1..100).prop_map(|steps| {
+        let mut bits = 1_700_000_000_000_u64 << 16;
+        let stamped = steps.into_iter().map(|(step, payload)| {
+            bits += step;
+            (Stamp::from_bits(bits), payload)
+        });
+        stamped.collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_goes_in_comes_out(entries in entries(), first in 1..u64::MAX / 2) {
+        let stored = build(first, PREV, &entries);
+        let again = Run::decode(stored.run.encoded().clone()).unwrap();
+        prop_assert_eq!(&again, &stored.run);
+        let out: Vec<_> = again.entries().map(|e| (e.stamp, e.payload)).collect();
+        prop_assert_eq!(out, entries.clone());
+        prop_assert_eq!(again.last_stamp(), entries.last().unwrap().0);
+    }
+
+    #[test]
+    fn a_cut_keeps_the_end_and_joins_back(entries in entries(), at in 0..100_usize) {
+        let stored = build(1, PREV, &entries);
+        let from = 1 + (at % entries.len()) as Seq;
+        let tail = stored.cut_front(from).unwrap();
+        prop_assert_eq!(tail.run.verify(tail.prev), stored.run.verify(PREV));
+        prop_assert_eq!(tail.run.check(), stored.run.check());
+        if from > 1 {
+            let head = build(1, PREV, &entries[..(from - 1) as usize]);
+            prop_assert_eq!(head.join(&tail), Some(stored));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_decoding_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Run::decode(bytes.into());
+    }
+
+    #[test]
+    fn damaged_runs_never_verify(entries in entries(), at in any::<usize>(), bit in 0..8_u32) {
+        let stored = build(1, PREV, &entries);
+        let mut bytes = stored.run.encoded().to_vec();
+        let at = at % bytes.len();
+        bytes[at] ^= 1 << bit;
+        if let Ok(run) = Run::decode(bytes.into()) {
+            let whole = run.log() == LOG && run.first() == 1 && run.seal().is_none();
+            prop_assert!(!whole || run.verify(PREV).is_err());
+        }
+    }
+}
+
+#[test]
+fn payloads_are_slices_of_the_encoding() {
+    let stored = build(1, PREV, &[(Stamp::new(5, 0), Payload::Present(Bytes::from_static(b"hello")))]);
+    let frame = stored.run.encoded().clone();
+    let run = Run::decode(frame.clone()).unwrap();
+    let entry = run.entry(1).unwrap();
+    let payload = entry.payload.bytes().unwrap();
+    assert!(frame.as_ptr_range().contains(&payload.as_ptr()));
+}
+
+#[test]
+fn golden_bytes_of_a_run() {
+    let entries = [
+        (Stamp::new(1_700_000_000_000, 0), Payload::Present(Bytes::from_static(b"a"))),
+        (Stamp::new(1_700_000_000_000, 1), Payload::Hollow { hash: PayloadHash([3; 32]), len: 70 }),
+        (Stamp::new(1_700_000_000_250, 2), Payload::Present(Bytes::new())),
+    ];
+    let stored = build(4, PREV, &entries);
+    assert_eq!(hex(stored.run.encoded()), include_str!("golden_run.hex").trim());
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn bounds_of_a_run_hold() {
+    let mut builder = RunBuilder::new(LOG, 1, PREV);
+    let small = Payload::Present(Bytes::from_static(b"x"));
+    for n in 0..MAX_RUN_ENTRIES {
+        assert!(builder.push(Stamp::from_bits(n + 1), &small).is_some());
+    }
+    assert!(builder.push(Stamp::MAX, &small).is_none(), "257th entry");
+
+    let mut builder = RunBuilder::new(LOG, 1, PREV);
+    let large = Payload::Present(vec![1; 2 * MAX_RUN_BYTES].into());
+    assert!(builder.push(Stamp::new(1, 0), &large).is_some(), "a large entry is a run alone");
+    assert!(builder.push(Stamp::new(2, 0), &small).is_none());
+    assert!(builder.finish(None).is_some());
+}

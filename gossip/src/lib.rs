@@ -1,0 +1,1 @@
+//! Synchronise append-only event streams between devices.

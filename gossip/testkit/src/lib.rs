@@ -1,0 +1,1 @@
+//! Conformance laws, simulator and faults for gossip and its plugins.

@@ -1,0 +1,1 @@
+//! Counter, register and map materializers.
