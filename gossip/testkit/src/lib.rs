@@ -1,1 +1,4 @@
 //! Conformance laws, simulator and faults for gossip and its plugins.
+
+pub mod fixture;
+pub mod store;
