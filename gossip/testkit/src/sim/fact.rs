@@ -39,7 +39,7 @@ pub(super) enum Fact<'a> {
     /// The node's turn is over.
     Turn { effects: usize, store_ops: usize, store_bytes: usize },
     /// The node sent a frame that its link cannot take, or to a link that is gone.
-    Missent(&'static str),
+    Missent(&'a str),
 }
 
 /// The hosts that can exchange a stream with each other, directly or through one another.

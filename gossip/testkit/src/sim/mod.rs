@@ -13,7 +13,7 @@
 //! | `client`, `work` | what applications want and do |
 //! | `storm`, `settle` | what goes wrong; how it ends |
 //! | `fact`, `invariants` | what is seen, and what must hold |
-//! | `coverage`, `trace` | what was reached, and what happened |
+//! | `coverage`, `trace`, `wiretap` | what was reached, what happened, what was sent |
 
 mod calendar;
 mod client;
@@ -29,8 +29,11 @@ mod settle;
 mod storm;
 mod topology;
 mod trace;
+mod wiretap;
 mod work;
 mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::coverage::Coverage;
 pub use self::plan::Severity;
@@ -81,7 +84,9 @@ pub fn run(seed: u64, options: Options) -> Outcome {
     let severity = plan.severity;
     let setting = plan.describe();
     let mut world = world::World::new(plan, options.record);
-    world.run();
+    if catch_unwind(AssertUnwindSafe(|| world.run())).is_err() {
+        world.checks.fail("no_panic", "a node or the simulator panicked, see the message above".into());
+    }
     let mut coverage = world.coverage;
     coverage.merge(&world.net.coverage);
     Outcome {

@@ -1,9 +1,11 @@
 //! The world: hosts, network, applications and virtual time on one thread.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gossip_proto::node::{Command, Effect, Input};
-use gossip_proto::{NodeId, StoreRequest, Tick};
+use bytes::Bytes;
+use gossip_proto::node::{Class, Command, Effect, Input, LinkId, OpId};
+use gossip_proto::{CommitItem, NodeId, StoreRequest, Tick};
 
 use super::calendar::{Calendar, Happening};
 use super::client::Client;
@@ -14,12 +16,15 @@ use super::invariants::Checks;
 use super::net::{Net, Port, Sent};
 use super::plan::{Plan, rng_for};
 use super::trace::{Trace, short};
+use super::wiretap::{self, Wiretap};
 use super::{storm, work};
 
 /// Most effects a node may yield in one turn.
 const MAX_EFFECTS: usize = 20_000;
 /// Most deadlines served in a row without time moving on.
 const MAX_SPINS: u32 = 200;
+/// Most happenings of a seed.
+const MAX_HAPPENINGS: u64 = 4_000_000;
 
 /// Everything there is.
 #[derive(Debug)]
@@ -34,10 +39,13 @@ pub(super) struct World {
     pub(super) coverage: Coverage,
     pub(super) storm: storm::Storm,
     pub(super) work: work::Work,
+    wiretap: Wiretap,
+    /// Happenings so far.
+    happened: u64,
     /// Deadlines served so far.
     pub(super) deadlines: u64,
     /// Store operations not answered yet, with their bytes, for each host.
-    pub(super) outstanding: Vec<std::collections::BTreeMap<gossip_proto::node::OpId, usize>>,
+    pub(super) outstanding: Vec<BTreeMap<OpId, usize>>,
 }
 
 impl World {
@@ -55,6 +63,8 @@ impl World {
             coverage: Coverage::default(),
             storm: storm::Storm::new(rng_for(seed, 3)),
             work: work::Work::new(rng_for(seed, 4)),
+            wiretap: Wiretap::default(),
+            happened: 0,
             deadlines: 0,
             outstanding: vec![Default::default(); plan.hosts.len()],
             plan,
@@ -73,6 +83,10 @@ impl World {
     pub(super) fn run_until(&mut self, until: Tick) {
         while self.checks.violation.is_none() {
             let Some(happening) = self.calendar.next(until) else { return };
+            self.happened += 1;
+            if self.happened > MAX_HAPPENINGS {
+                self.checks.fail("quiescence", format!("more than {MAX_HAPPENINGS} happenings"));
+            }
             self.happen(happening);
         }
     }
@@ -131,13 +145,7 @@ impl World {
     fn carry_out(&mut self, host: usize, effect: Effect) {
         self.note_effect(host, &effect);
         match effect {
-            Effect::Send { link, frame, class } => {
-                match self.net.send(&mut self.calendar, host, (link, frame, class)) {
-                    Sent::Queued | Sent::Overflow => {}
-                    Sent::NoLink => self.show(host, Fact::Missent("to a link that is down")),
-                    Sent::TooLarge => self.show(host, Fact::Missent("larger than the link carries")),
-                }
-            }
+            Effect::Send { link, frame, class } => self.send(host, link, frame.into_bytes(), class),
             Effect::Close { link } => {
                 if self.net.close(&mut self.calendar, link) {
                     let boot = self.hosts[host].boot;
@@ -156,7 +164,26 @@ impl World {
         }
     }
 
-    fn store(&mut self, host: usize, op: gossip_proto::node::OpId, request: StoreRequest) {
+    fn send(&mut self, host: usize, link: LinkId, frame: Bytes, class: Class) {
+        let now = self.calendar.now();
+        match self.wiretap.listen(link, &frame, &mut self.coverage) {
+            Ok(content) => {
+                let length = frame.len();
+                let key = (host, link.0, length, class as u8);
+                self.trace.note(now, key, || {
+                    format!("n{host} => {} {length} bytes {class:?}: {}", link.0, wiretap::words(&content))
+                });
+            }
+            Err(what) => self.show(host, Fact::Missent(&what)),
+        }
+        match self.net.send(&mut self.calendar, host, (link, frame, class)) {
+            Sent::Queued | Sent::Overflow => {}
+            Sent::NoLink => self.show(host, Fact::Missent("to a link that is down")),
+            Sent::TooLarge => self.show(host, Fact::Missent("larger than the link carries")),
+        }
+    }
+
+    fn store(&mut self, host: usize, op: OpId, request: StoreRequest) {
         let now = self.calendar.now();
         self.outstanding[host].insert(op, size(&request));
         let it = &mut self.hosts[host];
@@ -207,7 +234,7 @@ impl World {
     }
 
     /// Closes all links of a host that stops or dies.
-    pub(super) fn unplug(&mut self, host: usize, notice: Duration) -> Vec<gossip_proto::node::LinkId> {
+    pub(super) fn unplug(&mut self, host: usize, notice: Duration) -> Vec<LinkId> {
         self.hosts[host].running = false;
         self.net.host_gone(&mut self.calendar, host, notice.as_micros() as u64)
     }
@@ -223,27 +250,22 @@ impl World {
 
     fn note_effect(&mut self, host: usize, effect: &Effect) {
         let key = match effect {
-            Effect::Send { link, frame, class } => (link.0, frame.len(), *class as u8),
+            Effect::Send { .. } => return,
             Effect::Close { link } => (link.0, 0, 3),
             Effect::Store { op, request } => (op.0, size(request), 4),
             Effect::Reply { id, result } => (id.0, usize::from(result.is_ok()), 5),
             Effect::Notify(_) => (0, 0, 6),
         };
-        self.trace.note(self.calendar.now(), (host, key), || match effect {
-            Effect::Send { link, frame, class } => {
-                format!("n{host} -> frame {} of {} bytes, {class:?}", link.0, frame.len())
-            }
-            other => format!("n{host} -> {}", short(other)),
-        });
+        self.trace.note(self.calendar.now(), (host, key), || format!("n{host} -> {}", short(effect)));
     }
 }
 
 /// Bytes of runs in a request.
 fn size(request: &StoreRequest) -> usize {
     let StoreRequest::Commit { items, .. } = request else { return 0 };
-    let run = |item: &gossip_proto::CommitItem| match item {
-        gossip_proto::CommitItem::Run { run, .. } => run.encoded().len(),
-        gossip_proto::CommitItem::Adopt { .. } => 0,
+    let run = |item: &CommitItem| match item {
+        CommitItem::Run { run, .. } => run.encoded().len(),
+        CommitItem::Adopt { .. } => 0,
     };
     items.iter().map(run).sum()
 }

@@ -1,9 +1,9 @@
 //! Time and trouble of a disk: one writer lane in order, reads beside it, faults as drawn.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use gossip_proto::node::OpId;
-use gossip_proto::{Durability, Fault, NodeId, Rng, StoreFailure, StoreReply, StoreRequest, Tick};
+use gossip_proto::{Durability, Fault, LogId, NodeId, Rng, StoreFailure, StoreReply, StoreRequest, Tick};
 
 use super::Volume;
 use crate::sim::plan::between;
@@ -52,6 +52,8 @@ pub(crate) struct Disk {
     pub(crate) open: bool,
     queue: VecDeque<(OpId, StoreRequest)>,
     current: Option<Write>,
+    /// Logs of which a write failed: what was sent after it is refused, as every store does.
+    broken: BTreeSet<LogId>,
     rng: Rng,
     /// Mean time of an operation in microseconds.
     latency: u64,
@@ -72,6 +74,7 @@ impl Disk {
             open: false,
             queue: VecDeque::new(),
             current: None,
+            broken: BTreeSet::new(),
             rng,
             latency,
             faults: 0,
@@ -100,7 +103,10 @@ impl Disk {
 
     /// Ends the write in progress.
     pub(crate) fn finish(&mut self) -> Option<Finished> {
-        let Write { op, request, fate } = self.current.take()?;
+        let Write { op, request, mut fate } = self.current.take()?;
+        if self.follows_failure(&request) {
+            fate = Fate::Refused(Fault::Rejected);
+        }
         let happened = matches!(fate, Fate::Done | Fate::Unknown(true));
         let reply = happened.then(|| self.apply(&request));
         let result = match (fate, reply) {
@@ -108,7 +114,22 @@ impl Disk {
             (Fate::Refused(fault), _) => Err(failure(fault)),
             _ => Err(failure(Fault::Unknown)),
         };
+        if let StoreRequest::Commit { items, .. } = &request {
+            let logs = items.iter().map(|item| item.log().id());
+            if happened {
+                logs.for_each(|log| _ = self.broken.remove(&log));
+            } else {
+                self.broken.extend(logs);
+            }
+        }
         Some(Finished { op, request, happened, result })
+    }
+
+    /// Whether a commit builds on one that failed while it was already on its way.
+    fn follows_failure(&self, request: &StoreRequest) -> bool {
+        let StoreRequest::Commit { items, .. } = request else { return false };
+        let broken = items.iter().any(|item| self.broken.contains(&item.log().id()));
+        broken && !self.volume.continues(items)
     }
 
     /// A read: when it ends and with what. It sees the disk as it is now.
@@ -127,6 +148,7 @@ impl Disk {
     /// The process or the power dies: queued writes are gone, the one in progress happened or not.
     pub(crate) fn crash(&mut self, power: bool) -> Option<Ghost> {
         self.queue.clear();
+        self.broken.clear();
         let ghost = self.current.take().map(|write| {
             let happened = match write.fate {
                 Fate::Refused(_) => false,

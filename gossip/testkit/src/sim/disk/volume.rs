@@ -103,6 +103,26 @@ impl Volume {
         }
     }
 
+    /// Whether every run continues its log on disk, or one before it in the batch.
+    pub(crate) fn continues(&self, items: &[CommitItem]) -> bool {
+        let mut ends: BTreeMap<LogId, (Seq, ChainHash)> = BTreeMap::new();
+        items.iter().all(|item| {
+            let id = item.log().id();
+            let held = || self.logs.get(&id).map(|log| (log.head.height, log.head.hash));
+            let fresh = || (0, item.log().hash().root());
+            let end = ends.entry(id).or_insert_with(|| held().unwrap_or_else(fresh));
+            let (continues, next) = match item {
+                CommitItem::Run { prev, run, end: hash, .. } => {
+                    let continues = run.last() <= end.0 || (run.first(), *prev) == (end.0 + 1, end.1);
+                    (continues, (run.last(), *hash))
+                }
+                CommitItem::Adopt { floor, hash, .. } => (true, (*floor, *hash)),
+            };
+            *end = if next.0 > end.0 { next } else { *end };
+            continues
+        })
+    }
+
     fn save(&mut self, request: &StoreRequest) -> StoreReply {
         match request {
             StoreRequest::SaveNode(record) => self.record = record.clone(),

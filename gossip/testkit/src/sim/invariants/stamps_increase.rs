@@ -39,6 +39,10 @@ impl StampsIncrease {
         self.known[host] = self.known[host].max(stamp.unwrap_or(Stamp::ZERO));
     }
 
+    fn ahead(&self, scene: &Scene<'_>) -> bool {
+        scene.volume.record.clock.millis() > scene.now.wall.0 + self.max_drift[scene.host]
+    }
+
     fn merged(&mut self, scene: &Scene<'_>, event: &Event) {
         let Event::EntriesMerged { entries, .. } = event else { return };
         let bound = scene.now.wall.0 + self.max_drift[scene.host];
@@ -75,6 +79,8 @@ impl Invariant for StampsIncrease {
             }
             Fact::Told(event) => self.merged(scene, event),
             Fact::ClockJumped => self.unsure[scene.host] = scene.now.tick.0 + UNSURE,
+            // A clock too far ahead of the wall is given up at the start, with all its epochs.
+            Fact::Booted if self.ahead(scene) => self.known[scene.host] = Stamp::ZERO,
             Fact::RolledBack | Fact::Wiped => self.known[scene.host] = Stamp::ZERO,
             _ => {}
         }

@@ -8,7 +8,7 @@ use gossip_proto::{ChannelId, LogId, Seq, SeqRange, StreamId};
 
 use super::{Check, Invariant};
 use crate::sim::disk::Volume;
-use crate::sim::fact::{Fact, Scene};
+use crate::sim::fact::{Ending, Fact, Scene};
 
 /// What one application was told.
 #[derive(Debug, Default, Clone)]
@@ -46,6 +46,18 @@ impl Invariant for ToldOnce {
             Fact::Told(event) => told.hear(scene.volume, event),
             _ => Ok(()),
         }
+    }
+
+    fn end(&mut self, ending: &Ending<'_>) -> Check {
+        for (host, volume) in ending.volumes.iter().enumerate() {
+            for (id, log) in &volume.logs {
+                let told = self.hosts[host].entries.get(id).copied().unwrap_or(0);
+                if log.runs.last().is_some_and(|stored| stored.run.last() > told) {
+                    return Err(format!("n{host} was told of {id:?} up to {told} only"));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -99,12 +111,16 @@ impl Told {
         if range.first <= *told || range.count() == 0 {
             return Err(format!("{log:?} {range:?} told, though up to {told} was told before"));
         }
-        *told = range.last;
-        match volume.logs.get(&log) {
-            Some(held) if held.head.height < range.last => {
-                Err(format!("{log:?} {range:?} told, though only {} is on disk", held.head.height))
-            }
-            _ => Ok(()),
+        let before = std::mem::replace(told, range.last);
+        let Some(held) = volume.logs.get(&log) else { return Ok(()) };
+        if held.head.height < range.last {
+            return Err(format!("{log:?} {range:?} told, though only {} is on disk", held.head.height));
         }
+        let gone =
+            |sequence| held.head.floor >= sequence || held.head.gaps.iter().any(|g| g.last == sequence);
+        if range.first > before + 1 && !gone(range.first - 1) {
+            return Err(format!("{log:?} {range:?} told, what came after {before} was not"));
+        }
+        Ok(())
     }
 }

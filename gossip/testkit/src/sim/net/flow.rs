@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gossip_proto::Tick;
-use gossip_proto::node::{Class, Frame, LinkId};
+use gossip_proto::node::{Class, LinkId};
 
 use super::{Conn, ConnId, Net, PipeId};
 use crate::sim::calendar::{Calendar, Happening};
@@ -28,7 +28,7 @@ impl Net {
         &mut self,
         calendar: &mut Calendar,
         host: usize,
-        (link, frame, class): (LinkId, Frame, Class),
+        (link, frame, class): (LinkId, Bytes, Class),
     ) -> Sent {
         let Some(&(id, side)) = self.links.get(&link) else { return Sent::NoLink };
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.hosts[side] == host) else {
@@ -44,7 +44,7 @@ impl Net {
             self.coverage.hit("outbox overflow");
             return Sent::Overflow;
         }
-        pipe.push(class, frame.into_bytes());
+        pipe.push(class, frame);
         if !pipe.congested && pipe.bytes() > bound / 2 {
             pipe.congested = true;
             self.coverage.hit("link congested");
