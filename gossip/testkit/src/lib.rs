@@ -8,5 +8,6 @@
 
 pub mod fixture;
 pub mod port;
+pub mod sim;
 pub mod store;
 
