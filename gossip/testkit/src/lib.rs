@@ -1,1 +1,3 @@
 //! Conformance laws, simulator and faults for gossip and its plugins.
+
+pub mod materializer;
