@@ -12,9 +12,9 @@ use proptest::prelude::*;
 /// An entry of `author`, stamped `millis`.
 fn entry(author: &str, millis: u64, payload: Bytes) -> LogEntry {
     let name = LogName {
-        channel: ChannelId::new("c").unwrap(),
-        stream: StreamId::new("s").unwrap(),
-        author: NodeId::new(author).unwrap(),
+        channel: ChannelId::new("c").expect("valid"),
+        stream: StreamId::new("s").expect("valid"),
+        author: NodeId::new(author).expect("valid"),
         epoch: Epoch::new(1, 0),
         branch: None,
     };
@@ -26,7 +26,7 @@ fn entry(author: &str, millis: u64, payload: Bytes) -> LogEntry {
 fn fold<M: StateMaterializer>(rules: &M, entries: &[LogEntry]) -> M::State {
     let mut state = rules.initial();
     for entry in entries {
-        rules.fold(&mut state, entry).unwrap();
+        rules.fold(&mut state, entry).expect("valid");
     }
     state
 }
