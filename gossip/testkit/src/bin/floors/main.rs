@@ -9,10 +9,12 @@
 //! | `licences` | every dependency has a licence we accept |
 //! | `sizes` | files and functions stay small |
 //! | `words` | what must not appear in the tree |
+//! | `pages` | links and tests named in pages exist |
 
 mod edges;
 mod licences;
 mod metadata;
+mod pages;
 mod sizes;
 mod source;
 mod words;
@@ -43,6 +45,7 @@ fn check(out: &mut impl Write) -> io::Result<usize> {
         ("licences", licences::check(&metadata)),
         ("sizes", sizes),
         ("words", words::check(&files)),
+        ("pages", pages::check(&files)),
     ];
     for (name, findings) in &groups {
         for finding in findings {
