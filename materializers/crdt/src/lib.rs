@@ -11,7 +11,7 @@
 //! | [`LwwRegister`] | `set` | [`Register`] | the last in the order of the stream wins |
 //! | [`LwwMap`] | `set`, `remove` | [`Map`] | as the register, for each key |
 //!
-//! A payload that is not an operation is a [`FoldError`](gossip_core::FoldError): the entry is
+//! A payload that is not an operation is a [`FoldError`]: the entry is
 //! skipped and reported, the same on every replica. One stream holds one kind of operation.
 
 mod counter;
