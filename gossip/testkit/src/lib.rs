@@ -7,7 +7,12 @@
 //! | `fixture` | logs and runs to test with |
 
 pub mod fixture;
+pub mod materializer;
 pub mod port;
 pub mod sim;
 pub mod store;
 
+// Keeps the sample in the page true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/plugins.md")]
+struct PluginsPage;
