@@ -1,5 +1,7 @@
 //! What happens to addresses that lead nowhere, to oneself, or to somebody else.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail at that place")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

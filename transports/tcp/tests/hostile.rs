@@ -1,5 +1,7 @@
 //! What strangers may do to a port, and that it goes on serving others.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail at that place")]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
