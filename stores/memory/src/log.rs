@@ -55,7 +55,7 @@ impl Log {
     /// Puts one run in the place of those that make up exactly `range`.
     pub(crate) fn replace(&mut self, range: SeqRange, new: StoredRun) -> StoreResult<()> {
         let old: Vec<_> = self.covering(range).collect();
-        if !same_chain(&old, range, self.head.name.id() == new.run.log(), &new) {
+        if !continuity::stands_for(self.head.name.id(), range, &old, &new) {
             let why = "the run does not stand for exactly the runs stored there";
             return Err(StoreError::new(Fault::Rejected, "replacing runs", why));
         }
@@ -90,15 +90,6 @@ impl Log {
 /// Chain hash at a position inside a run or just before one.
 pub(crate) fn hash_in(runs: &BTreeMap<Seq, StoredRun>, position: Seq) -> Option<ChainHash> {
     runs.range(position..).next().and_then(|(_, stored)| stored.hash_at(position).ok())
-}
-
-fn same_chain(old: &[&StoredRun], range: SeqRange, same_log: bool, new: &StoredRun) -> bool {
-    let (Some(first), Some(last)) = (old.first(), old.last()) else { return false };
-    let whole = first.run.first() == range.first && last.run.last() == range.last;
-    let joined = old.windows(2).all(|pair| pair[0].run.last() + 1 == pair[1].run.first());
-    let end = last.hash_at(range.last).ok();
-    let placed = same_log && new.run.range() == range && new.prev == first.prev;
-    whole && joined && placed && end.is_some() && new.run.verify(new.prev).ok() == end
 }
 
 fn damaged(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
