@@ -26,6 +26,8 @@ mod commit;
 mod edit;
 mod engine;
 mod fault;
+#[cfg(test)]
+mod fault_tests;
 mod heads;
 mod keys;
 mod open;
