@@ -66,13 +66,21 @@ impl Log {
 
     /// Drops entries up to a floor; a run across it is cut.
     pub(crate) fn prune(&mut self, asked: Seq) -> StoreResult<Pruned> {
-        let Some(floor) = continuity::resting_floor(&self.head, asked) else {
+        let Some(mut floor) = continuity::resting_floor(&self.head, asked) else {
             return Ok(Pruned::default());
         };
-        let hash = self.hash_at(floor).ok_or_else(|| damaged("no chain hash at the floor"))?;
         let across = self.runs.range(floor + 1..).next().map(|(_, stored)| stored);
-        let cut = across.filter(|stored| stored.run.first() <= floor);
-        let cut = cut.map(|stored| stored.cut_front(floor + 1)).transpose().map_err(damaged)?;
+        let across = across.filter(|stored| stored.run.first() <= floor);
+        let cut = across.and_then(|stored| stored.cut_front(floor + 1).ok());
+        if let (Some(whole), None) = (across, &cut) {
+            // A stranger may pack a run so tightly that a part of it is over the bounds. It is
+            // kept whole and the floor stays before it, so that no such run stops all pruning.
+            floor = whole.run.first() - 1;
+            if floor <= self.head.floor {
+                return Ok(Pruned::default());
+            }
+        }
+        let hash = self.hash_at(floor).ok_or_else(|| damaged("no chain hash at the floor"))?;
         let entries = continuity::entries_held(&self.head);
         let kept = self.runs.split_off(&(floor + 1));
         let mut dropped = std::mem::replace(&mut self.runs, kept);

@@ -50,12 +50,21 @@ fn prune_log(
     asked: Seq,
 ) -> Result<Pruned, Failure> {
     let Some(mut row) = head_row(heads, log)? else { return Ok(Pruned::default()) };
-    let Some(floor) = resting_floor(&row.head, asked) else { return Ok(Pruned::default()) };
+    let Some(mut floor) = resting_floor(&row.head, asked) else { return Ok(Pruned::default()) };
+    let whole = first_run(runs, log, floor + 1)?.filter(|stored| stored.run.first() <= floor);
+    let cut = whole.as_ref().map(|whole| whole.cut_front(floor + 1));
+    if let (Some(whole), Some(Err(_))) = (&whole, &cut) {
+        // A stranger may pack a run so tightly that a part of it is over the bounds. It is kept
+        // whole and the floor stays before it, so that no such run stops all pruning.
+        floor = whole.run.first() - 1;
+        if floor <= row.head.floor {
+            return Ok(Pruned::default());
+        }
+    }
     let hash = hash_of(runs, log, &row.head, floor)?;
     let hash = hash.ok_or_else(|| Failure::corrupt("no chain hash at the floor"))?;
     let mut freed = drop_runs(runs, log, 0, floor)?;
-    if let Some(whole) = first_run(runs, log, floor + 1)?.filter(|stored| stored.run.first() <= floor) {
-        let cut = whole.cut_front(floor + 1).map_err(Failure::corrupt)?;
+    if let (Some(whole), Some(Ok(cut))) = (whole, cut) {
         insert_run(runs, &cut.prev, &cut.run)?;
         freed += (whole.run.encoded().len() as u64).saturating_sub(cut.run.encoded().len() as u64);
     }

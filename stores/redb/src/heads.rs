@@ -63,9 +63,7 @@ fn list(
     rows.map(|row| Ok(keys::log(row?.0.value()))).collect()
 }
 
-fn index(
-    reading: &ReadTransaction,
-) -> Result<Index<redb::ReadOnlyTable<&'static [u8], &'static [u8]>>, Failure> {
+fn index(reading: &ReadTransaction) -> Result<Index<impl Readable + use<>>, Failure> {
     Ok(Index {
         heads: reading.open_table(HEADS)?,
         by_channel: reading.open_table(BY_CHANNEL)?,
