@@ -59,7 +59,8 @@ impl Log {
             let why = "the run does not stand for exactly the runs stored there";
             return Err(StoreError::new(Fault::Rejected, "replacing runs", why));
         }
-        self.runs.retain(|last, _| !range.contains(*last));
+        let lasts: Vec<_> = old.iter().map(|stored| stored.run.last()).collect();
+        lasts.iter().for_each(|last| drop(self.runs.remove(last)));
         self.runs.insert(range.last, new);
         Ok(())
     }
