@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `transport` | what a transport must do |
 //! | `store` | what a store must do |
+//! | `continuity` | what every store does to a head |
 //! | `materializer` | what a materializer must do |
 //! | `time` | where time comes from |
 //! | `registry` | plugins by name |
@@ -17,6 +18,7 @@
 mod builder;
 mod channel;
 mod config;
+pub mod continuity;
 mod coordinator;
 mod driver;
 mod error;
