@@ -36,6 +36,13 @@ mod transport;
 mod view;
 
 pub use gossip_proto as proto;
+pub use gossip_proto::node::{
+    CommandError, Event, Health, LinkInfo, NodeConfig, NodeState, PeerInfo, PeerStatus, StreamInfo, Traffic,
+};
+pub use gossip_proto::{
+    ChannelId, Cursor, Durability, EntryId, Fault, IdError, LogEntry, LogId, NodeId, OrderKey, Payload,
+    Pruned, Retention, Seq, SeqRange, Stamp, StreamId, Usage, VersionVector,
+};
 #[doc(hidden)]
 pub use inventory;
 

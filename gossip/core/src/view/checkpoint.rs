@@ -5,19 +5,17 @@ use gossip_proto::OrderKey;
 use super::progress::Progress;
 
 /// Earlier states in order of their keys: the first one, and about two for each doubling of the
-/// distance from the newest, counted in states given. One more is pinned.
+/// distance from the newest, counted in entries. One more is pinned.
 pub(super) struct Checkpoints<S>(Vec<Kept<S>>);
 
 struct Kept<S> {
-    /// Its number among the states given.
-    index: u64,
     pinned: bool,
     at: Progress<S>,
 }
 
 impl<S: Clone> Checkpoints<S> {
     pub(super) fn new(first: Progress<S>) -> Self {
-        Self(vec![Kept { index: 0, pinned: false, at: first }])
+        Self(vec![Kept { pinned: false, at: first }])
     }
 
     /// Adds a state later than all kept ones and thins the older ones.
@@ -26,8 +24,7 @@ impl<S: Clone> Checkpoints<S> {
         if newest.at.key == at.key {
             return;
         }
-        let index = newest.index + 1;
-        self.0.push(Kept { index, pinned: false, at });
+        self.0.push(Kept { pinned: false, at });
         self.thin();
     }
 
@@ -62,7 +59,7 @@ impl<S: Clone> Checkpoints<S> {
     /// Begins anew with this state, when none is left.
     pub(super) fn restart(&mut self, at: Progress<S>) {
         if self.0.is_empty() {
-            self.0.push(Kept { index: 0, pinned: false, at });
+            self.0.push(Kept { pinned: false, at });
         }
     }
 
@@ -71,14 +68,17 @@ impl<S: Clone> Checkpoints<S> {
         self.0.len()
     }
 
-    /// A state numbered `n` with `z` trailing zero bits stays for the next `2^(z+1)` states.
+    /// Drops a state when its older neighbour is at most twice as far from the newest as its
+    /// younger one: going back never costs much more than twice what is needed.
     fn thin(&mut self) {
-        let newest = self.0.last().map_or(0, |kept| kept.index);
-        let oldest = self.0.first().map_or(0, |kept| kept.index);
-        self.0.retain(|kept| {
-            let life = 2_u64.checked_shl(kept.index.trailing_zeros()).unwrap_or(u64::MAX);
-            kept.pinned || kept.index == oldest || newest - kept.index < life
-        });
+        let newest = self.0.last().map_or(0, |kept| kept.at.position());
+        let distance = |kept: &Kept<S>| newest.saturating_sub(kept.at.position());
+        for middle in (1..self.0.len().saturating_sub(1)).rev() {
+            let (older, younger) = (distance(&self.0[middle - 1]), distance(&self.0[middle + 1]));
+            if !self.0[middle].pinned && older <= 2 * younger {
+                self.0.remove(middle);
+            }
+        }
     }
 }
 
@@ -92,11 +92,7 @@ mod tests {
         let author = NodeId::new("ann").unwrap();
         let (epoch, log) = (Epoch::new(1, 0), LogId([0; 16]));
         let key = OrderKey { stamp: Stamp::new(n, 0), author, epoch, sequence: n, log };
-        Progress { key: (n > 0).then_some(key), ..Progress::new(()) }
-    }
-
-    fn position(progress: &Progress<()>) -> u64 {
-        progress.key.as_ref().map_or(0, |key| key.sequence)
+        Progress { key: (n > 0).then_some(key), folded: n, ..Progress::new(()) }
     }
 
     #[test]
@@ -106,8 +102,8 @@ mod tests {
             (1..=1000).for_each(|n| kept.push(at(n)));
             assert!(kept.len() <= 2 + 2 * 10, "{} kept", kept.len());
             let key = at(1000 - distance + 1).key.unwrap();
-            let back = position(&kept.rewind(&key).unwrap());
-            assert!(1000 - back <= 4 * distance, "{distance} back cost {}", 1000 - back);
+            let back = kept.rewind(&key).unwrap().position();
+            assert!(1000 - back <= 2 * distance + 1, "{distance} back cost {}", 1000 - back);
         }
     }
 
@@ -116,9 +112,9 @@ mod tests {
         let mut kept = Checkpoints::new(at(0));
         kept.pin(at(1));
         (2..=64).for_each(|n| kept.push(at(n)));
-        assert_eq!(position(&kept.rewind(&at(2).key.unwrap()).unwrap()), 1);
+        assert_eq!(kept.rewind(&at(2).key.unwrap()).unwrap().position(), 1);
         kept.pin(at(3));
         (4..=64).for_each(|n| kept.push(at(n)));
-        assert_eq!(position(&kept.rewind(&at(3).key.unwrap()).unwrap()), 0);
+        assert_eq!(kept.rewind(&at(3).key.unwrap()).unwrap().position(), 0);
     }
 }

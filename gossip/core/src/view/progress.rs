@@ -65,6 +65,11 @@ impl<S: Clone> Progress<S> {
         self.heights.get(log).copied().unwrap_or(0)
     }
 
+    /// How many entries went into it.
+    pub(super) fn position(&self) -> u64 {
+        self.folded + self.skipped
+    }
+
     /// Folds one entry; the state is copied first if a reader or checkpoint shares it.
     pub(super) fn fold<M: StateMaterializer<State = S>>(&mut self, rules: &M, entry: &LogEntry) {
         self.key = Some(entry.key());

@@ -200,6 +200,7 @@ async fn catch_up<M: StateMaterializer>(
     let cut = total.head.key.clone().map(Cut::After);
     let mut entries = Merge::open(at, &known, Direction::Forward, cut).await?;
     let future = future(at);
+    total.begin();
     while let Some(entry) = entries.next().await? {
         total.fold(&entry, future);
     }

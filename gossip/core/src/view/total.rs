@@ -22,12 +22,13 @@ pub(super) struct Total<M: StateMaterializer> {
     behind: Vec<OrderKey>,
     late: u64,
     pub(super) partial: bool,
-    since_checkpoint: u64,
+    /// Entries to fold until caught up.
+    remaining: u64,
 }
 
 impl<M: StateMaterializer> Total<M> {
-    /// A fold longer than this leaves checkpoints on its way.
-    const STRIDE: u64 = 1024;
+    /// A long fold leaves checkpoints on its way, at halving distances down to this one.
+    const NEAREST: u64 = 16;
 
     pub(super) fn new(rules: M) -> Self {
         let head = Progress::new(rules.initial());
@@ -40,7 +41,7 @@ impl<M: StateMaterializer> Total<M> {
             behind: Vec::new(),
             late: 0,
             partial: false,
-            since_checkpoint: 0,
+            remaining: 0,
         }
     }
 
@@ -72,9 +73,15 @@ impl<M: StateMaterializer> Total<M> {
         !self.behind.is_empty()
     }
 
+    /// To be called before everything after the head is folded, in stream order.
+    pub(super) fn begin(&mut self) {
+        let missing = |(log, known): (&LogId, &Seq)| known.saturating_sub(self.head.height(log));
+        self.remaining = self.known.iter().map(missing).sum();
+    }
+
     /// Goes back to before the earliest entry that waits. Then every entry after the key of the
-    /// head, up to [`Total::known`], is to be given to [`Total::fold`], and [`Total::caught_up`]
-    /// called. `false`: nothing to fold. May be repeated when reading failed in between.
+    /// head, up to [`Total::known`], is to be given to [`Total::fold`], between [`Total::begin`] and
+    /// [`Total::caught_up`]. `false`: nothing to fold. May be repeated when reading failed in between.
     pub(super) fn rewind(&mut self, heads: &[LogHead]) -> bool {
         self.forget_useless(heads);
         let horizon = self.checkpoints.oldest().and_then(|oldest| oldest.key.clone());
@@ -96,12 +103,11 @@ impl<M: StateMaterializer> Total<M> {
         if entry.stamp() > future && self.head.key.as_ref().is_none_or(|key| key.stamp <= future) {
             // Whatever is written now sorts before entries from the future: it shall not cost more.
             self.checkpoints.pin(self.head.clone());
-            self.since_checkpoint = 0;
         }
         self.origins.entry(entry.id().log).or_insert(entry.sequence() - 1);
         self.head.fold(&self.rules, entry);
-        self.since_checkpoint += 1;
-        if self.since_checkpoint >= Self::STRIDE {
+        self.remaining = self.remaining.saturating_sub(1);
+        if self.remaining >= Self::NEAREST && self.remaining.is_power_of_two() {
             self.checkpoint();
         }
     }
@@ -109,6 +115,7 @@ impl<M: StateMaterializer> Total<M> {
     /// Everything taken is folded.
     pub(super) fn caught_up(&mut self) {
         self.behind.clear();
+        self.remaining = 0;
         self.checkpoint();
     }
 
@@ -117,7 +124,6 @@ impl<M: StateMaterializer> Total<M> {
     }
 
     fn checkpoint(&mut self) {
-        self.since_checkpoint = 0;
         self.checkpoints.push(self.head.clone());
     }
 

@@ -115,3 +115,6 @@ fn keep_newest(head: &LogHead, count: u64) -> (Seq, u64) {
     let kept = left.min(top.saturating_sub(head.floor));
     (top - kept, left - kept)
 }
+
+#[cfg(test)]
+mod tests;
