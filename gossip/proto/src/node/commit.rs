@@ -46,6 +46,7 @@ impl Node {
         for landing in landings {
             let place = (landing.name.channel.clone(), landing.name.stream.clone());
             counted.insert(landing.log, ());
+            let Some(landing) = self.defer(landing, from.as_ref()) else { continue };
             self.advance(&landing);
             places.entry(place).or_default().push(landing);
         }
@@ -64,6 +65,19 @@ impl Node {
         }
         if let Some(from) = from {
             self.fetch_from_peer(&from);
+        }
+    }
+
+    /// What was stored after a failure waits until the head was read: whether the failure hid a
+    /// success is told first.
+    fn defer(&mut self, landing: Landing, from: Option<&NodeId>) -> Option<Landing> {
+        let frozen = self.logs.get_mut(&landing.log).and_then(|log| log.frozen.as_mut());
+        match (frozen, from) {
+            (Some(frozen), Some(from)) => {
+                frozen.late.push((from.clone(), landing));
+                None
+            }
+            _ => Some(landing),
         }
     }
 
@@ -162,6 +176,9 @@ impl Node {
         for ticket in tickets.into_iter().flatten() {
             self.answer_append(ticket, Err(failure.clone()));
         }
+        for landing in landings {
+            self.defer(landing, from.as_ref());
+        }
         for id in ends.keys() {
             self.thaw(*id);
         }
@@ -213,6 +230,12 @@ impl Node {
             }
             let result = if happened { Ok(()) } else { Err(failure) };
             tickets.into_iter().for_each(|ticket| self.answer_append(ticket, result.clone()));
+        }
+        for (from, landing) in frozen.late {
+            if landing.end.height <= new.height {
+                let place = (name.channel.clone(), name.stream.clone());
+                self.tell_landed(&place, &[landing], Some(&from));
+            }
         }
         if new.height > old.height {
             self.announce(&name.channel, &[id]);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::CommandId;
+use super::ops::Landing;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::wire::StreamKey;
 use crate::{
-    ChainHash, ChannelRecord, EntryId, LogHead, LogId, LogName, Seq, Stamp, StoreFailure, StreamId,
+    ChainHash, ChannelRecord, EntryId, LogHead, LogId, LogName, NodeId, Seq, Stamp, StoreFailure, StreamId,
     StreamRecord,
 };
 
@@ -42,6 +43,8 @@ pub(super) struct Frozen {
     pub(super) tries: u32,
     pub(super) reading: bool,
     pub(super) unsettled: Vec<Unsettled>,
+    /// From peers, in order: what failed, and what was stored after it all the same.
+    pub(super) late: Vec<(NodeId, Landing)>,
 }
 
 /// An append whose commit failed.
