@@ -337,16 +337,15 @@ impl Node {
         if let Some(known) = found.streams.get(&record.id) {
             record.retired = record.retired.max(known.record.retired);
         }
-        // A peer may have told of it while the record was being written.
-        let known = found.streams.get(&record.id).is_some_and(|known| !known.record.refused);
+        // A peer's runs may have brought the stream meanwhile.
+        let new = found.streams.get(&record.id).is_none_or(|stream| stream.record.refused);
         found.put_stream(record);
         let Some(event) = event else { return Reply::Done };
-        if known {
-            return Reply::Changed(false);
+        if new {
+            self.notify(event);
+            self.compare_soon(&channel);
         }
-        self.notify(event);
-        self.compare_soon(&channel);
-        Reply::Changed(true)
+        Reply::Changed(new)
     }
 
     fn drop_channel(&mut self, id: &ChannelId) {

@@ -223,11 +223,14 @@ impl Node {
         if let Some(channel) = self.channels.get_mut(&name.channel) {
             channel.move_log(id, &name.stream, &old, &new);
         }
+        if new.height > old.height && frozen.late.is_empty() {
+            let (channel, stream) = (name.channel.clone(), name.stream.clone());
+            let first = EntryId { log: id, sequence: old.height + 1 };
+            let count = new.height - old.height;
+            self.notify(Event::EntriesAppended { channel, stream, first, count });
+        }
         for Unsettled { end, tickets, failure } in frozen.unsettled {
             let happened = new.height >= end.height && (new.height > end.height || new.hash == end.hash);
-            if happened {
-                self.tell_late(id, &tickets);
-            }
             let result = if happened { Ok(()) } else { Err(failure) };
             tickets.into_iter().for_each(|ticket| self.answer_append(ticket, result.clone()));
         }
@@ -242,14 +245,6 @@ impl Node {
         }
         self.write(&name.channel, &name.stream);
         self.fetch_everywhere();
-    }
-
-    fn tell_late(&mut self, log: LogId, tickets: &[Ticket]) {
-        let Some((channel, stream)) = self.log_place(&log) else { return };
-        let ids: Vec<EntryId> = tickets.iter().flat_map(|ticket| ticket.ids.iter().copied()).collect();
-        if let Some(first) = ids.first().copied() {
-            self.notify(Event::EntriesAppended { channel, stream, first, count: ids.len() as u64 });
-        }
     }
 
     /// The store does not even say what it holds: the callers learn that the outcome is unknown,
