@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `transport` | what a transport must do |
 //! | `store` | what a store must do |
+//! | `continuity` | what every store does to a head |
 //! | `materializer` | what a materializer must do |
 //! | `time` | where time comes from |
 //! | `registry` | plugins by name |
 
+pub mod continuity;
 mod materializer;
 pub mod registry;
 mod store;

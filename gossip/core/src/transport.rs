@@ -107,6 +107,9 @@ pub enum PortError {
     /// No such link (any more).
     #[error("no such link")]
     UnknownLink,
+    /// The frame has no bytes: transports are free to use empty frames for themselves.
+    #[error("a frame of no bytes cannot be sent")]
+    EmptyFrame,
     /// The frame is larger than the link carries.
     #[error("a frame of {len} bytes is over the link's limit of {limit}")]
     FrameTooLarge {
@@ -167,8 +170,13 @@ pub trait Transport: Send + Sync + 'static {
 /// joined or altered. Contract, checked by `port_conformance!`:
 ///
 /// * Every link begins with one `LinkUp` and ends with one `LinkDown`; frames come only between.
-/// * `send` queues and returns; it never waits for the network. A bounded queue per link drops
-///   or refuses rather than grow.
+/// * A frame has at least one byte and at most the link's `max_frame`. One of several parts
+///   arrives joined.
+/// * `send` queues and returns. Queues are bounded per link: when one is full, `send` waits for
+///   room where the link is `reliable`, and drops (and counts) where it is not; either way other
+///   links are not held up.
+/// * Between two ports there is at most one link, however many addresses lead from one to the
+///   other and whoever dialled; while the losing one is found out, a link may come and go.
 /// * After `close` every call returns [`PortError::Closed`] and `recv` ends.
 #[async_trait]
 pub trait MessagePort: Send + Sync + 'static {
@@ -187,7 +195,8 @@ pub trait MessagePort: Send + Sync + 'static {
     /// Cancel safety: a cancelled send was made whole or not at all, or the link goes down.
     ///
     /// # Errors
-    /// [`PortError::UnknownLink`], [`PortError::FrameTooLarge`], [`PortError::Closed`].
+    /// [`PortError::UnknownLink`], [`PortError::EmptyFrame`], [`PortError::FrameTooLarge`],
+    /// [`PortError::Closed`].
     async fn send(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), PortError>;
 
     /// Begins to connect to an address and keeps trying, with jittered back-off, until it is

@@ -17,6 +17,7 @@
 mod chain;
 mod clock;
 mod cursor;
+mod digest;
 mod entry;
 mod id;
 mod log;
@@ -26,6 +27,7 @@ mod rng;
 mod run;
 mod stamp;
 mod vector;
+pub mod wire;
 
 pub use self::chain::{ChainHash, Check, PayloadHash};
 pub use self::clock::{ClockExhausted, Hlc, Observed};

@@ -109,6 +109,7 @@ pub enum Scope {
 }
 
 /// One step of a commit.
+#[allow(clippy::large_enum_variant, reason = "nearly all are runs; boxing them would cost the hot path")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommitItem {
     /// A run that continues its log.

@@ -1,1 +1,18 @@
 //! Conformance laws, simulator and faults for gossip and its plugins.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `store`, `port`, `materializer` | the laws of each kind of plugin, one named test each |
+//! | `sim` | real nodes in virtual time, with faults from a seed |
+//! | `fixture` | logs and runs to test with |
+
+pub mod fixture;
+pub mod materializer;
+pub mod port;
+pub mod sim;
+pub mod store;
+
+// Keeps the sample in the page true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/plugins.md")]
+struct PluginsPage;

@@ -243,6 +243,13 @@ impl Default for NodeConfig {
 pub struct ConfigError(pub &'static str);
 
 impl NodeConfig {
+    /// Largest payload any channel of this node may allow.
+    #[must_use]
+    pub fn max_payload(&self) -> u64 {
+        let message = self.message_bytes.saturating_sub(64 * 1024);
+        (crate::MAX_PAYLOAD_BYTES.min(self.append_queue_bytes).min(message)) as u64
+    }
+
     /// Checks the bounds against each other.
     ///
     /// # Errors

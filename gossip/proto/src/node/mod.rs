@@ -5,10 +5,47 @@
 //! effects with [`Node::poll_effect`] until there are none, and calls again with
 //! [`Input::Deadline`] when [`Node::deadline`] is due. The same seed and the same inputs give the
 //! same effects.
+//!
+//! Inside, in the order of the life of an entry:
+//!
+//! | module | idea |
+//! |---|---|
+//! | `append` | commands become runs, one commit at a time for each of our logs |
+//! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
+//! | `spread` | fresh runs go to linked peers at once |
+//! | `session`, `hello`, `scan` | who is there, and which channels are shared |
+//! | `round` | digests are compared, heights offered |
+//! | `fetch`, `serve` | what is missing is asked for and answered |
+//! | `accept` | received runs are checked and handed to the store |
+//! | `pieces` | messages larger than a frame |
+//! | `admin`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
+mod accept;
+mod admin;
 mod api;
+mod append;
+mod boot;
 mod command;
+mod commit;
 mod event;
+mod fetch;
+mod hello;
+mod lifecycle;
+mod model;
+mod ops;
+mod pieces;
+mod query;
+mod round;
+mod rtt;
+mod scan;
+mod serve;
+mod session;
+mod spread;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::collections::{BTreeMap, VecDeque};
 
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
@@ -18,26 +55,81 @@ pub use self::command::{
     Traffic,
 };
 pub use self::event::{Drop, DropReason, Event};
-
-use std::collections::VecDeque;
-
-use crate::{Now, Tick};
+use self::model::{Channel, Log};
+use self::ops::{Op, Ops};
+use self::session::{Link, Peer};
+use self::timers::{Timer, Timers};
+use crate::digest::keyed;
+use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, Tick};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
 pub struct Node {
+    config: NodeConfig,
+    record: NodeRecord,
+    clock: Hlc,
+    rng: Rng,
+    entropy: Entropy,
+    now: Now,
+    state: NodeState,
     effects: VecDeque<Effect>,
+    timers: Timers,
+    ops: Ops,
+    channels: BTreeMap<ChannelId, Channel>,
+    logs: BTreeMap<LogId, Log>,
+    peers: BTreeMap<NodeId, Peer>,
+    links: BTreeMap<LinkId, Link>,
+    admin: admin::Admin,
+    fetches: fetch::Fetches,
+    /// Bytes of runs handed to the store and not acknowledged.
+    store_bytes: usize,
+    /// Payload bytes of appends that wait.
+    append_bytes: usize,
+    /// Waits until nothing is in flight.
+    shutdown: Vec<CommandId>,
+    stats: Stats,
+}
+
+/// What is only counted.
+#[derive(Debug, Default)]
+struct Stats {
+    dropped: u64,
+    store_failures: u64,
+    traffic: Traffic,
+}
+
+/// Unpredictable bits, drawn from a secret of the operating system.
+#[derive(Debug)]
+struct Entropy {
+    secret: [u8; 32],
+    drawn: u64,
+}
+
+impl Entropy {
+    fn draw(&mut self) -> [u8; 32] {
+        self.drawn += 1;
+        keyed(&self.secret, b"gossip-entropy-1", &[&self.drawn.to_le_bytes()])
+    }
 }
 
 impl Node {
-    /// A node that continues from what its store holds. It begins [`NodeState::Stopped`].
-    #[must_use]
-    pub fn new(_now: Now, _boot: Boot) -> Self {
-        Self { effects: VecDeque::new() }
-    }
-
     /// Takes in one thing that happened. Effects may follow.
-    pub fn handle(&mut self, _now: Now, _input: Input) {}
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.now = Now { tick: now.tick.max(self.now.tick), wall: now.wall };
+        match input {
+            Input::Frame { link, bytes } => self.on_frame(link, &bytes),
+            Input::LinkUp { peer, link, limits } => self.on_link_up(peer, link, limits),
+            Input::LinkDown { link } => self.on_link_down(link),
+            Input::LinkCongested { link, congested } => self.on_congestion(link, congested),
+            Input::Command { id, command } => self.on_command(id, command),
+            Input::Stored { op, result } => self.on_stored(op, result),
+            Input::Deadline => {}
+        }
+        while let Some(timer) = self.timers.take_due(self.now.tick) {
+            self.on_timer(timer);
+        }
+        self.finish_shutdown();
+    }
 
     /// The next thing to do, until there is none.
     pub fn poll_effect(&mut self) -> Option<Effect> {
@@ -47,6 +139,50 @@ impl Node {
     /// When to call again with [`Input::Deadline`] if nothing else happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
-        None
+        self.timers.deadline()
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn id(&self) -> &NodeId {
+        &self.record.id
+    }
+
+    /// Where it stands in its life.
+    #[must_use]
+    pub fn state(&self) -> NodeState {
+        self.state
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Hello(link) => self.repeat_hello(link),
+            Timer::Ping(link) => self.probe(link),
+            Timer::Scan(link) => self.repeat_scan(link),
+            Timer::Round(link, channel) => self.round(link, &channel),
+            Timer::Wants(link) => self.expire_wants(link),
+            Timer::Pieces(peer) => self.repeat_pieces(&peer),
+            Timer::Thaw(log) => self.thaw(log),
+            Timer::Store => self.fetch_everywhere(),
+        }
+    }
+
+    fn store(&mut self, op: Op, request: StoreRequest) {
+        let op = self.ops.begin(op);
+        self.effects.push_back(Effect::Store { op, request });
+    }
+
+    fn reply(&mut self, id: CommandId, result: Result<Reply, CommandError>) {
+        self.effects.push_back(Effect::Reply { id, result });
+    }
+
+    fn notify(&mut self, event: Event) {
+        self.effects.push_back(Effect::Notify(event));
+    }
+
+    /// Counts and reports something from a peer that has no effect.
+    fn drop_from(&mut self, peer: Option<NodeId>, reason: DropReason, detail: impl ToString) {
+        self.stats.dropped += 1;
+        self.notify(Event::Dropped(Drop { peer, reason, detail: detail.to_string() }));
     }
 }

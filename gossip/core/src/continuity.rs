@@ -1,0 +1,138 @@
+//! What every store does to a head: in one place, so that no two stores differ in it.
+//!
+//! Stores may use these or not; `store_conformance!` checks the outcome.
+
+use gossip_proto::{ChainHash, CommitItem, Fault, LogHead, LogId, Run, Seq, SeqRange};
+
+use crate::{StoreError, StoreResult};
+
+const COMMITTING: &str = "committing entries";
+
+/// What a commit item means for the log it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Nothing new: held already.
+    Known,
+    /// The head moved without entries.
+    Moved,
+    /// The run continues the log and is to be stored.
+    Run,
+}
+
+/// Applies one item of a commit to the head of its log, by the rules of
+/// [`EntryRepository::commit`](crate::EntryRepository::commit).
+///
+/// `id` is the address of the item's log. `stored` answers the chain hash at a position between
+/// floor and height, `None` where it is not known; it is asked only for runs that are not new.
+/// What lies below the floor or in a gap cannot be compared any more and counts as known, so
+/// that a batch may be repeated after a prune.
+///
+/// # Errors
+/// [`Fault::Rejected`] for what does not continue the log, and whatever `stored` fails with. The
+/// head is unchanged then.
+pub fn admit(
+    head: &mut LogHead,
+    id: LogId,
+    item: &CommitItem,
+    stored: impl FnOnce(Seq) -> StoreResult<Option<ChainHash>>,
+) -> StoreResult<Admission> {
+    match item {
+        CommitItem::Adopt { floor, .. } if *floor <= head.height => Ok(Admission::Known),
+        CommitItem::Adopt { floor, hash, stamp, .. } => {
+            adopt(head, *floor, *hash);
+            head.stamp = *stamp;
+            Ok(Admission::Moved)
+        }
+        CommitItem::Run { prev, run, end, .. } => {
+            if run.log() != id || run.check() != end.check() {
+                return Err(refused("the run is not of the log or not of the hash it is given with"));
+            }
+            if run.last() <= head.height {
+                return compare(head, run, stored);
+            }
+            continues(head, run, *prev)?;
+            extend(head, run, *end);
+            Ok(Admission::Run)
+        }
+    }
+}
+
+/// Where a floor asked for comes to rest: at most at the height, and at the end of a gap when it
+/// lies inside one (there the chain is not known). `None` when the present floor is as high.
+#[must_use]
+pub fn resting_floor(head: &LogHead, asked: Seq) -> Option<Seq> {
+    let asked = asked.min(head.height);
+    let gap = head.gaps.iter().find(|gap| gap.contains(asked));
+    let floor = gap.map_or(asked, |gap| gap.last);
+    (floor > head.floor).then_some(floor)
+}
+
+/// Moves the floor up and forgets the gaps below it; `hash` is the chain hash there.
+pub fn raise_floor(head: &mut LogHead, floor: Seq, hash: ChainHash) {
+    (head.floor, head.floor_hash) = (floor, hash);
+    head.gaps.retain(|gap| gap.last > floor);
+}
+
+/// How many entries of a log are held.
+#[must_use]
+pub fn entries_held(head: &LogHead) -> u64 {
+    let missing: u64 = head.gaps.iter().map(SeqRange::count).sum();
+    (head.height - head.floor).saturating_sub(missing)
+}
+
+fn adopt(head: &mut LogHead, floor: Seq, hash: ChainHash) {
+    let missing = SeqRange { first: head.height + 1, last: floor };
+    if head.floor == head.height {
+        (head.floor, head.floor_hash) = (floor, hash);
+    } else if let Some(gap) = head.gaps.last_mut().filter(|gap| gap.last == head.height) {
+        gap.last = floor;
+    } else {
+        head.gaps.push(missing);
+    }
+    (head.height, head.hash) = (floor, hash);
+}
+
+fn compare(
+    head: &LogHead,
+    run: &Run,
+    stored: impl FnOnce(Seq) -> StoreResult<Option<ChainHash>>,
+) -> StoreResult<Admission> {
+    let known = match run.last() {
+        last if last < head.floor => None,
+        last if last == head.height => Some(head.hash),
+        last if last == head.floor => Some(head.floor_hash),
+        last => stored(last)?,
+    };
+    match known {
+        Some(hash) if hash.check() != run.check() => {
+            Err(refused("other entries are stored at these sequences"))
+        }
+        _ => Ok(Admission::Known),
+    }
+}
+
+fn continues(head: &LogHead, run: &Run, prev: ChainHash) -> StoreResult<()> {
+    if run.first() <= head.height {
+        return Err(refused("the run overlaps what is stored"));
+    }
+    if run.first() > head.height + 1 {
+        return Err(refused("the run leaves a hole"));
+    }
+    if prev != head.hash {
+        return Err(refused("the run continues another chain"));
+    }
+    Ok(())
+}
+
+fn extend(head: &mut LogHead, run: &Run, end: ChainHash) {
+    head.height = run.last();
+    head.hash = end;
+    head.stamp = run.last_stamp();
+    if let Some(seal) = run.seal() {
+        head.seal = Some((run.last(), serde_bytes::ByteBuf::from(seal.to_vec())));
+    }
+}
+
+fn refused(why: &'static str) -> StoreError {
+    StoreError::new(Fault::Rejected, COMMITTING, why)
+}

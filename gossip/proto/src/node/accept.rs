@@ -1,0 +1,257 @@
+//! Received runs: checked against the chain we hold, then handed to the store.
+
+use std::sync::Arc;
+
+use super::model::{Log, Tip};
+use super::ops::{Commit, Landed, Landing, Op};
+use super::{DropReason, Event, LinkId, Node};
+use crate::wire::{Delta, DeltaRun, FloorNote};
+use crate::{
+    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, Payload, RunBuilder,
+    StoreRequest, StoredRun, StreamRecord,
+};
+
+/// Runs of one message that passed the checks.
+#[derive(Default)]
+struct Batch {
+    items: Vec<CommitItem>,
+    landings: Vec<Landing>,
+    bytes: usize,
+}
+
+/// What becomes of a received run.
+#[allow(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
+enum Verdict {
+    /// Continues our chain: to be stored.
+    Take(StoredRun, ChainHash),
+    /// Nothing new.
+    Known,
+    /// Begins after what we hold, or cannot be placed.
+    Ahead,
+    /// Contradicts what we hold.
+    Fork,
+    /// Contradicts itself.
+    Broken(&'static str),
+}
+
+impl Node {
+    pub(super) fn on_delta(&mut self, id: LinkId, delta: Delta) {
+        let Some((name, _)) = self.shared_by_tag(id, delta.tag) else { return };
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let bytes: usize = delta.runs.iter().map(|run| run.run.encoded().len()).sum();
+        let (serial, end) = (delta.serial, delta.end);
+        let pushed = serial == 0;
+        let full = self.store_bytes + bytes > self.config.store_budget_bytes.saturating_mul(2);
+        let closed = self.channels.get(&name).is_none_or(|channel| channel.removing);
+        // Unasked runs are taken only while there is room; digests bring back what is left out.
+        if !(closed || pushed && (full || !self.is_active() || self.now.tick < self.fetches.store_ready_at()))
+        {
+            self.take_delta(id, &name, &peer, delta);
+        }
+        if !pushed {
+            self.answered(id, serial, bytes, end);
+            self.fetch(id);
+        }
+    }
+
+    fn take_delta(&mut self, id: LinkId, name: &ChannelId, peer: &NodeId, delta: Delta) {
+        for (stream, author, epoch, branch) in delta.names {
+            let log = LogName { channel: name.clone(), stream, author, epoch, branch };
+            let log_id = log.id();
+            self.know_log(log, log_id);
+        }
+        let mut batch = Batch::default();
+        for note in &delta.floors {
+            self.take_floor(name, note, &mut batch);
+        }
+        for run in delta.runs {
+            self.take_run(id, name, peer, run, &mut batch);
+        }
+        let now = self.now.tick;
+        if let Some(shared) = self.shared(id, name) {
+            shared.moved = now;
+            shared.tries = 0;
+        }
+        self.commit_batch(peer, batch);
+    }
+
+    fn commit_batch(&mut self, peer: &NodeId, batch: Batch) {
+        let Batch { items, landings, bytes } = batch;
+        if items.is_empty() {
+            return;
+        }
+        let mut touched: Vec<LogId> = landings.iter().map(|landing| landing.log).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        for id in touched {
+            if let Some(log) = self.logs.get_mut(&id) {
+                log.in_flight += 1;
+            }
+        }
+        self.store_bytes += bytes;
+        let commit = Commit { from: Some(peer.clone()), landings, tickets: Vec::new(), bytes };
+        let meta = Meta { clock: self.clock.last() };
+        self.store(Op::Commit(commit), StoreRequest::Commit { items, meta });
+    }
+
+    /// Remembers a log that a peer named, so that runs of it can be placed. Refused streams and
+    /// more logs than the bound are left out.
+    pub(super) fn know_log(&mut self, log: LogName, id: LogId) {
+        if self.logs.contains_key(&id) {
+            return;
+        }
+        let Some(channel) = self.channels.get_mut(&log.channel).filter(|channel| !channel.removing) else {
+            return;
+        };
+        if self.logs.len() >= self.config.max_logs {
+            return self.drop_from(None, DropReason::Bound, "more logs than this node remembers");
+        }
+        let new = !channel.streams.contains_key(&log.stream);
+        if new {
+            channel.put_stream(StreamRecord::new(log.stream.clone()));
+        }
+        let Some(stream) = channel.open_stream(&log.stream) else { return };
+        stream.logs.insert(id);
+        channel.logs.insert(id);
+        let (name, place) = (Arc::new(log), id);
+        if new {
+            self.notify(Event::StreamCreated(name.channel.clone(), name.stream.clone()));
+        }
+        self.logs.insert(place, Log::new(name));
+    }
+
+    /// The log a run or floor is about, if it is of this channel and its stream takes entries.
+    fn placed(&mut self, channel: &ChannelId, id: &LogId) -> Option<&mut Log> {
+        let log = self.logs.get(id).filter(|log| log.name.channel == *channel)?;
+        let stream = log.name.stream.clone();
+        self.channels.get_mut(channel)?.open_stream(&stream)?;
+        self.logs.get_mut(id).filter(|log| log.frozen.is_none())
+    }
+
+    /// History before the floor is gone where we asked: go on from there.
+    fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
+        let Some(log) = self.placed(channel, &note.log) else { return };
+        if note.floor <= log.pending.height {
+            return;
+        }
+        let from = log.pending.height;
+        let end = Tip { height: note.floor, hash: note.hash, stamp: note.stamp.max(log.pending.stamp) };
+        log.pending = end;
+        let (name, floor) = (log.name.clone(), note.floor);
+        batch.items.push(CommitItem::Adopt { log: name.clone(), floor, hash: note.hash, stamp: end.stamp });
+        batch.landings.push(Landing { name, log: note.log, end, what: Landed::Floor { from } });
+    }
+
+    fn take_run(
+        &mut self,
+        id: LinkId,
+        channel: &ChannelId,
+        peer: &NodeId,
+        received: DeltaRun,
+        batch: &mut Batch,
+    ) {
+        let log_id = received.run.log();
+        let Some(log) = self.placed(channel, &log_id) else { return };
+        let last = received.run.last();
+        let verdict = place(log, received);
+        let name = log.name.clone();
+        if let Some(shared) = self.shared(id, channel) {
+            shared.note(log_id, last);
+        }
+        match verdict {
+            Verdict::Take(stored, end) => self.take(&name, stored, end, batch),
+            Verdict::Known => {}
+            Verdict::Ahead => {
+                if let Some(shared) = self.shared(id, channel) {
+                    let told = shared.todo.entry(log_id).or_insert((last, 0));
+                    told.0 = told.0.max(last);
+                }
+                self.compare_link_soon(id, channel);
+            }
+            Verdict::Fork => self.fork(id, channel, (*name).clone(), log_id, last),
+            Verdict::Broken(why) => self.drop_from(Some(peer.clone()), DropReason::BrokenChain, why),
+        }
+    }
+
+    /// Queues a run that continues its log.
+    fn take(&mut self, name: &Arc<LogName>, stored: StoredRun, end: ChainHash, batch: &mut Batch) {
+        let limit = self.channels.get(&name.channel).map_or(u64::MAX, |channel| channel.record.payload_limit);
+        let StoredRun { prev, run } = hollow_over(stored, limit);
+        let tip = Tip { height: run.last(), hash: end, stamp: run.last_stamp() };
+        let log = run.log();
+        if let Some(log) = self.logs.get_mut(&log) {
+            log.pending = tip;
+        }
+        if let Observed::TooFarAhead { by } = self.clock.observe(tip.stamp, self.now.wall) {
+            self.notify(Event::ClockDrift { author: name.author.clone(), stamp: tip.stamp, by });
+        }
+        if name.author == self.record.id {
+            // Entries of ours that we do not hold: our memory is short. They come back like
+            // anyone's, and what we write next is a new epoch.
+            self.retire(log);
+        }
+        batch.bytes += run.encoded().len();
+        let what = Landed::Run(run.clone());
+        batch.landings.push(Landing { name: name.clone(), log, end: tip, what });
+        batch.items.push(CommitItem::Run { log: name.clone(), prev, run, end });
+    }
+}
+
+/// Where a run stands against what we hold and are about to hold.
+fn place(log: &Log, received: DeltaRun) -> Verdict {
+    let DeltaRun { prev, run } = received;
+    let tip = log.pending;
+    if run.last() <= tip.height {
+        let same_end = run.last() != tip.height || run.check() == tip.hash.check();
+        return if same_end { Verdict::Known } else { Verdict::Fork };
+    }
+    if run.first() > tip.height + 1 {
+        return Verdict::Ahead;
+    }
+    if run.first() == tip.height + 1 {
+        if prev.is_some_and(|prev| prev != tip.hash) {
+            return Verdict::Fork;
+        }
+        return continue_from(tip, StoredRun { prev: tip.hash, run });
+    }
+    // An overlap: the hash at our height shows whether it is the same history.
+    let Some(prev) = prev else { return Verdict::Ahead };
+    let stored = StoredRun { prev, run };
+    match stored.hash_at(tip.height) {
+        Ok(hash) if hash == tip.hash => match stored.cut_front(tip.height + 1) {
+            Ok(rest) => continue_from(tip, rest),
+            Err(_) => Verdict::Broken("a run that does not match its own check"),
+        },
+        _ => Verdict::Fork,
+    }
+}
+
+fn continue_from(tip: Tip, stored: StoredRun) -> Verdict {
+    if stored.run.first_stamp() <= tip.stamp {
+        return Verdict::Broken("stamps that do not increase");
+    }
+    match stored.run.verify(stored.prev) {
+        Ok(end) => Verdict::Take(stored, end),
+        Err(_) => Verdict::Broken("a run that does not continue the chain"),
+    }
+}
+
+/// Payloads over the channel's limit are kept as hashes only: one bad entry cannot wedge a log.
+fn hollow_over(stored: StoredRun, limit: u64) -> StoredRun {
+    let large = |payload: &Payload| payload.bytes().is_some_and(|bytes| bytes.len() as u64 > limit);
+    if !stored.run.entries().any(|entry| large(&entry.payload)) {
+        return stored;
+    }
+    hollowed(&stored, large).unwrap_or(stored)
+}
+
+fn hollowed(stored: &StoredRun, large: impl Fn(&Payload) -> bool) -> Option<StoredRun> {
+    let mut builder = RunBuilder::new(stored.run.log(), stored.run.first(), stored.prev);
+    for entry in stored.run.entries() {
+        let hollow = Payload::Hollow { hash: entry.payload.hash(), len: entry.payload.len() };
+        let payload = if large(&entry.payload) { hollow } else { entry.payload };
+        builder.push(entry.stamp, &payload)?;
+    }
+    let seal = stored.run.seal().map(|seal| &seal[..]);
+    builder.finish(seal).map(|(run, _)| StoredRun { prev: stored.prev, run })
+}

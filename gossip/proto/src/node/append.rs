@@ -1,0 +1,208 @@
+//! Appends become runs: one commit at a time for each log of ours, everything that waits goes
+//! into the next.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::model::{Log, Queued, Stream, Ticket, Tip};
+use super::ops::{Commit, Landed, Landing, Op};
+use super::{CommandError, CommandId, Node, NodeState};
+use crate::{
+    ChannelId, CommitItem, EntryId, Epoch, LogId, LogName, MAX_RUN_BYTES, Meta, Payload, RunBuilder, Stamp,
+    StoreRequest, StreamId,
+};
+
+/// Payload bytes after which a commit takes no further append.
+const COMMIT_BYTES: usize = 4 << 20;
+/// Entries after which a commit takes no further append.
+const COMMIT_ENTRIES: usize = 16 * 1024;
+
+impl Node {
+    pub(super) fn append(
+        &mut self,
+        id: CommandId,
+        channel: ChannelId,
+        stream: StreamId,
+        payloads: Vec<Bytes>,
+    ) {
+        let bytes = payloads.iter().map(Bytes::len).sum();
+        if let Err(error) = self.admit(&channel, &stream, &payloads, bytes) {
+            return self.reply(id, Err(error));
+        }
+        let open = self.channels.get_mut(&channel).and_then(|channel| channel.open_stream(&stream));
+        let Some(open) = open else {
+            return self.reply(id, Err(CommandError::UnknownStream(channel, stream)));
+        };
+        open.queue.push_back(Queued { command: id, payloads, bytes });
+        self.append_bytes += bytes;
+        self.write(&channel, &stream);
+    }
+
+    fn admit(
+        &self,
+        channel: &ChannelId,
+        stream: &StreamId,
+        payloads: &[Bytes],
+        bytes: usize,
+    ) -> Result<(), CommandError> {
+        if self.state == NodeState::ShutDown {
+            return Err(CommandError::State { state: self.state });
+        }
+        let found = self.channels.get(channel).filter(|channel| !channel.removing);
+        let found = found.ok_or_else(|| CommandError::UnknownChannel(channel.clone()))?;
+        let known = found.streams.get(stream).is_some_and(Stream::is_open);
+        if !known {
+            return Err(CommandError::UnknownStream(channel.clone(), stream.clone()));
+        }
+        let limit = found.record.payload_limit;
+        if let Some(large) = payloads.iter().find(|payload| payload.len() as u64 > limit) {
+            return Err(CommandError::PayloadTooLarge { len: large.len() as u64, limit });
+        }
+        let limit = self.config.append_queue_bytes;
+        if payloads.is_empty() || bytes > limit {
+            return Err(CommandError::BatchSize { limit });
+        }
+        if self.append_bytes + bytes > limit {
+            return Err(CommandError::Busy);
+        }
+        // Far more stamps than the queue can hold entries must be left.
+        let end = self.clock.last().max(Stamp::new(self.now.wall.0, 0));
+        if end.bits() > u64::MAX - (1 << 40) {
+            return Err(CommandError::ClockExhausted);
+        }
+        Ok(())
+    }
+
+    /// Hands the waiting appends of a stream to the store, unless its log is busy.
+    pub(super) fn write(&mut self, channel: &ChannelId, stream: &StreamId) {
+        let Some(log) = self.writer(channel, stream) else { return };
+        if self.logs.get(&log).is_none_or(|log| log.in_flight > 0 || log.frozen.is_some()) {
+            return;
+        }
+        let batch = self.take_batch(channel, stream);
+        if batch.is_empty() {
+            return;
+        }
+        let Some((commit, items)) = self.encode(log, batch) else { return };
+        self.store_bytes += commit.bytes;
+        if let Some(log) = self.logs.get_mut(&log) {
+            log.in_flight += 1;
+            log.pending = commit.landings.last().map_or(log.pending, |landing| landing.end);
+        }
+        let meta = Meta { clock: self.clock.last() };
+        self.store(Op::Commit(commit), StoreRequest::Commit { items, meta });
+    }
+
+    /// Our log in a stream with something to write; a new epoch is drawn when there is none.
+    fn writer(&mut self, channel: &ChannelId, stream: &StreamId) -> Option<LogId> {
+        let found = self.channels.get_mut(channel)?;
+        let open = found.open_stream(stream)?;
+        if open.queue.is_empty() || open.writer.is_some() {
+            return open.writer;
+        }
+        let own = open.logs.iter().filter_map(|id| self.logs.get(id));
+        let own = own.filter(|log| log.name.author == self.record.id).map(|log| log.name.epoch.generation());
+        let retired = open.record.retired.map(Epoch::generation);
+        let generation = own.chain(retired).max().unwrap_or(0).saturating_add(1);
+        let random = self.entropy.draw();
+        let random =
+            u64::from_le_bytes([random[0], random[1], random[2], random[3], random[4], random[5], 0, 0]);
+        let name = LogName {
+            channel: channel.clone(),
+            stream: stream.clone(),
+            author: self.record.id.clone(),
+            epoch: Epoch::new(generation, random),
+            branch: None,
+        };
+        let id = name.id();
+        open.writer = Some(id);
+        open.logs.insert(id);
+        found.logs.insert(id);
+        self.logs.insert(id, Log::new(Arc::new(name)));
+        Some(id)
+    }
+
+    fn take_batch(&mut self, channel: &ChannelId, stream: &StreamId) -> Vec<Queued> {
+        let open = self.channels.get_mut(channel).and_then(|channel| channel.open_stream(stream));
+        let Some(open) = open else { return Vec::new() };
+        let (mut bytes, mut entries, mut batch) = (0, 0, Vec::new());
+        while let Some(next) = open.queue.front() {
+            bytes += next.bytes;
+            entries += next.payloads.len();
+            if !batch.is_empty() && (bytes > COMMIT_BYTES || entries > COMMIT_ENTRIES) {
+                break;
+            }
+            batch.extend(open.queue.pop_front());
+        }
+        batch
+    }
+
+    /// Stamps and encodes a batch as runs of `log`.
+    fn encode(&mut self, log: LogId, batch: Vec<Queued>) -> Option<(Commit, Vec<CommitItem>)> {
+        let (name, mut tip) = self.logs.get(&log).map(|log| (log.name.clone(), log.pending))?;
+        let mut writer = RunWriter::new(name, log, tip);
+        for Queued { command, payloads, bytes } in batch {
+            let mut ids = Vec::with_capacity(payloads.len());
+            for payload in payloads {
+                let Ok(stamp) = self.clock.tick(self.now.wall) else { break };
+                tip.height += 1;
+                tip.stamp = stamp;
+                writer.push(tip, Payload::Present(payload));
+                ids.push(EntryId { log, sequence: tip.height });
+            }
+            writer.tickets.push(Ticket { command, ids, bytes });
+        }
+        Some(writer.finish())
+    }
+}
+
+/// Cuts a sequence of entries into runs.
+struct RunWriter {
+    name: Arc<LogName>,
+    log: LogId,
+    prev: Tip,
+    builder: RunBuilder,
+    items: Vec<CommitItem>,
+    landings: Vec<Landing>,
+    tickets: Vec<Ticket>,
+    bytes: usize,
+    last: Tip,
+}
+
+impl RunWriter {
+    fn new(name: Arc<LogName>, log: LogId, tip: Tip) -> Self {
+        let builder = RunBuilder::new(log, tip.height + 1, tip.hash);
+        let (items, landings, tickets) = (Vec::new(), Vec::new(), Vec::new());
+        Self { name, log, prev: tip, builder, items, landings, tickets, bytes: 0, last: tip }
+    }
+
+    fn push(&mut self, at: Tip, payload: Payload) {
+        debug_assert!(payload.len() <= crate::MAX_PAYLOAD_BYTES as u64, "limits were checked at admission");
+        if !self.builder.fits(&payload) {
+            self.cut();
+        }
+        if let Some(hash) = self.builder.push(at.stamp, &payload) {
+            self.last = Tip { hash, ..at };
+        }
+    }
+
+    fn cut(&mut self) {
+        let next = RunBuilder::new(self.log, self.last.height + 1, self.last.hash);
+        let done = std::mem::replace(&mut self.builder, next);
+        let Some((run, end)) = done.finish(None) else { return };
+        debug_assert!(run.encoded().len() <= MAX_RUN_BYTES || run.count() == 1, "a run keeps its bounds");
+        let prev = self.prev.hash;
+        self.bytes += run.encoded().len();
+        self.prev = self.last;
+        let landed = Landed::Run(run.clone());
+        self.landings.push(Landing { name: self.name.clone(), log: self.log, end: self.last, what: landed });
+        self.items.push(CommitItem::Run { log: self.name.clone(), prev, run, end });
+    }
+
+    fn finish(mut self) -> (Commit, Vec<CommitItem>) {
+        self.cut();
+        let Self { landings, tickets, bytes, items, .. } = self;
+        (Commit { from: None, landings, tickets, bytes }, items)
+    }
+}

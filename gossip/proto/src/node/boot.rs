@@ -1,0 +1,124 @@
+//! Starting from what the store holds.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::admin::{Admin, Job};
+use super::fetch::Fetches;
+use super::model::{Channel, Log};
+use super::ops::Ops;
+use super::session::Peer;
+use super::timers::Timers;
+use super::{Boot, Entropy, Event, Node, NodeState, Stats};
+use crate::{ChannelId, Durability, Hlc, Inventory, LogHead, LogId, Now, Rng, Stamp, StreamId, StreamRecord};
+
+impl Node {
+    /// A node that continues from what its store holds. It begins [`NodeState::Stopped`].
+    #[must_use]
+    pub fn new(now: Now, boot: Boot) -> Self {
+        let Boot { record, inventory, config, seed, secret } = boot;
+        let clock = Hlc::new(Stamp::ZERO, config.max_drift);
+        // A clock far ahead of the wall would stamp entries that peers do not follow: start from
+        // the wall, under new epochs, because stamps must increase within a log.
+        let ahead = clock.is_too_far_ahead(record.clock, now.wall);
+        let clock = if ahead { clock } else { Hlc::new(record.clock, config.max_drift) };
+        let short = inventory.was_open && inventory.durability != Durability::Sync;
+        let mut node = Self {
+            config,
+            record,
+            clock,
+            rng: Rng::new(seed),
+            entropy: Entropy { secret, drawn: 0 },
+            now,
+            state: NodeState::Stopped,
+            effects: VecDeque::new(),
+            timers: Timers::default(),
+            ops: Ops::default(),
+            channels: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            links: BTreeMap::new(),
+            admin: Admin::default(),
+            fetches: Fetches::default(),
+            store_bytes: 0,
+            append_bytes: 0,
+            shutdown: Vec::new(),
+            stats: Stats::default(),
+        };
+        node.load(inventory);
+        if ahead || short {
+            node.retire_all();
+        }
+        node
+    }
+
+    fn load(&mut self, inventory: Inventory) {
+        for (record, streams) in inventory.channels {
+            let mut channel = Channel::new(record);
+            for record in streams {
+                channel.put_stream(record);
+            }
+            self.channels.insert(channel.record.id.clone(), channel);
+        }
+        for head in &inventory.heads {
+            self.load_head(head);
+        }
+        for record in inventory.peers {
+            self.peers.insert(record.id.clone(), Peer::added(record));
+        }
+    }
+
+    /// Heads of channels and streams that are gone are left out: the driver removes their rest.
+    fn load_head(&mut self, head: &LogHead) {
+        let id = head.name.id();
+        let Some(channel) = self.channels.get_mut(&head.name.channel) else { return };
+        if !channel.streams.contains_key(&head.name.stream) {
+            channel.put_stream(StreamRecord::new(head.name.stream.clone()));
+        }
+        if channel.streams[&head.name.stream].record.refused {
+            return;
+        }
+        let log = Log::from_head(head);
+        let empty = Log::new(log.name.clone());
+        channel.logs.insert(id);
+        channel.move_log(id, &head.name.stream, &empty.stored, &log.stored);
+        let own = head.name.author == self.record.id && head.name.branch.is_none();
+        let stream = channel.open_stream(&head.name.stream);
+        if let Some(stream) = stream {
+            stream.logs.insert(id);
+            let retired = stream.record.retired.is_some_and(|retired| head.name.epoch <= retired);
+            let best = stream.writer.and_then(|writer| self.logs.get(&writer)).map(|log| log.name.epoch);
+            if own && !retired && best.is_none_or(|best| head.name.epoch > best) {
+                stream.writer = Some(id);
+            }
+        }
+        self.logs.insert(id, log);
+    }
+
+    fn retire_all(&mut self) {
+        let writers: Vec<LogId> = self
+            .channels
+            .values()
+            .flat_map(|channel| channel.streams.values().filter_map(|stream| stream.writer))
+            .collect();
+        for writer in writers {
+            self.retire(writer);
+        }
+    }
+
+    /// Closes our own current log: the next append draws a new epoch. Appends on their way to the
+    /// old log still land there.
+    pub(super) fn retire(&mut self, log: LogId) {
+        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return };
+        let stream =
+            self.channels.get_mut(&name.channel).and_then(|channel| channel.streams.get_mut(&name.stream));
+        let Some(stream) = stream.filter(|stream| stream.writer == Some(log)) else { return };
+        stream.writer = None;
+        stream.record.retired = Some(stream.record.retired.map_or(name.epoch, |old| old.max(name.epoch)));
+        self.queue_job(Job::Save(name.channel.clone(), name.stream.clone()));
+        self.notify(Event::EpochRetired { log: (*name).clone() });
+    }
+
+    pub(super) fn log_place(&self, log: &LogId) -> Option<(ChannelId, StreamId)> {
+        self.logs.get(log).map(|log| (log.name.channel.clone(), log.name.stream.clone()))
+    }
+}

@@ -1,0 +1,246 @@
+//! State moves when the store says so: acknowledged runs become truth, failed ones thaw.
+
+use std::collections::BTreeMap;
+
+use super::model::{Ticket, Tip, Unsettled};
+use super::ops::{Commit, Landed, Landing, Op};
+use super::{CommandError, Event, Node, OpId, Reply, Timer};
+use crate::{
+    ChannelId, EntryId, Fault, LogHead, LogId, NodeId, SeqRange, StoreFailure, StoreReply, StoreRequest,
+    StreamId, VersionVector,
+};
+use std::time::Duration;
+
+/// First pause before a failed log's head is read again, and the longest.
+const THAW: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
+/// After so many failed readings whoever waits is told that the outcome is not known.
+const THAW_TRIES: u32 = 5;
+
+impl Node {
+    pub(super) fn on_stored(&mut self, op: OpId, result: Result<StoreReply, StoreFailure>) {
+        let Some(op) = self.ops.end(op) else { return };
+        if result.is_err() {
+            self.stats.store_failures += 1;
+        }
+        match op {
+            Op::Commit(commit) => match result {
+                Ok(_) => self.landed(commit),
+                Err(failure) => self.refused(commit, failure),
+            },
+            Op::Serve(link) => self.on_read(link, result),
+            Op::Thaw(log) => self.on_head(log, result),
+            Op::Prune { command, channel, stream, floors } => {
+                self.on_pruned(command, channel, stream, &floors, result);
+            }
+            Op::Admin => self.on_admin(result),
+        }
+    }
+
+    /// A commit is durable.
+    fn landed(&mut self, commit: Commit) {
+        let Commit { from, landings, tickets, bytes } = commit;
+        self.store_bytes = self.store_bytes.saturating_sub(bytes);
+        self.fetches.store_works();
+        let mut places: BTreeMap<(ChannelId, StreamId), Vec<Landing>> = BTreeMap::new();
+        let mut counted = BTreeMap::new();
+        for landing in landings {
+            let place = (landing.name.channel.clone(), landing.name.stream.clone());
+            counted.insert(landing.log, ());
+            self.advance(&landing);
+            places.entry(place).or_default().push(landing);
+        }
+        for log in counted.keys() {
+            self.settle(*log);
+        }
+        for (place, landings) in &places {
+            self.tell_landed(place, landings, from.as_ref());
+        }
+        for ticket in tickets {
+            self.answer_append(ticket, Ok(()));
+        }
+        for ((channel, stream), landings) in &places {
+            self.spread(channel, stream, landings, from.as_ref());
+            self.write(channel, stream);
+        }
+        if let Some(from) = from {
+            self.fetch_from_peer(&from);
+        }
+    }
+
+    /// Moves the acknowledged end of a log, and the digests with it.
+    fn advance(&mut self, landing: &Landing) {
+        let Some(log) = self.logs.get_mut(&landing.log) else { return };
+        let (old, new) = (log.stored, landing.end);
+        if new.height <= old.height {
+            return;
+        }
+        if let Landed::Floor { from: 0 } = landing.what {
+            log.floor = new.height;
+        }
+        log.stored = new;
+        if let Some(channel) = self.channels.get_mut(&landing.name.channel) {
+            channel.move_log(landing.log, &landing.name.stream, &old, &new);
+        }
+    }
+
+    fn settle(&mut self, log: LogId) {
+        if let Some(log) = self.logs.get_mut(&log) {
+            log.in_flight = log.in_flight.saturating_sub(1);
+        }
+        self.thaw(log);
+    }
+
+    fn tell_landed(
+        &mut self,
+        (channel, stream): &(ChannelId, StreamId),
+        landings: &[Landing],
+        from: Option<&NodeId>,
+    ) {
+        let mut ranges: BTreeMap<LogId, SeqRange> = BTreeMap::new();
+        let mut version = VersionVector::new();
+        for Landing { log, end, what, name } in landings {
+            version.raise(*log, end.height);
+            match what {
+                Landed::Run(run) => {
+                    let range = ranges.entry(*log).or_insert(run.range());
+                    range.last = range.last.max(run.last());
+                }
+                Landed::Floor { from: 0 } => {}
+                Landed::Floor { from } => {
+                    let missing = SeqRange { first: from + 1, last: end.height };
+                    self.notify(Event::HistoryGap { log: (**name).clone(), missing });
+                }
+            }
+        }
+        if ranges.is_empty() {
+            return;
+        }
+        let (channel, stream) = (channel.clone(), stream.clone());
+        match from {
+            Some(from) => {
+                let (from, entries) = (from.clone(), ranges.into_iter().collect());
+                self.notify(Event::EntriesMerged { channel, stream, from, entries, version });
+            }
+            None => {
+                for (log, range) in ranges {
+                    let (channel, stream) = (channel.clone(), stream.clone());
+                    let first = EntryId { log, sequence: range.first };
+                    self.notify(Event::EntriesAppended { channel, stream, first, count: range.count() });
+                }
+            }
+        }
+    }
+
+    fn answer_append(&mut self, ticket: Ticket, result: Result<(), StoreFailure>) {
+        let Ticket { command, ids, bytes } = ticket;
+        self.append_bytes = self.append_bytes.saturating_sub(bytes);
+        self.reply(command, result.map(|()| Reply::Appended(ids)).map_err(CommandError::Store));
+    }
+
+    /// A commit failed: its logs stand still until their heads were read again, because the
+    /// failure may hide a success, and what follows it was checked against it.
+    fn refused(&mut self, commit: Commit, failure: StoreFailure) {
+        let Commit { from, landings, tickets, bytes } = commit;
+        self.store_bytes = self.store_bytes.saturating_sub(bytes);
+        if from.is_some() {
+            self.fetches.store_failed(self.now.tick);
+            self.timers.set(Timer::Store, self.fetches.store_ready_at());
+            self.notify(Event::StoreFailed(failure.clone()));
+        }
+        let ends: BTreeMap<LogId, Tip> = landings.iter().map(|landing| (landing.log, landing.end)).collect();
+        let mut tickets = Some(tickets);
+        for (id, end) in &ends {
+            let Some(log) = self.logs.get_mut(id) else { continue };
+            log.in_flight = log.in_flight.saturating_sub(1);
+            log.pending = log.stored;
+            let frozen = log.frozen.get_or_insert_default();
+            // Our own commits are about one log.
+            if let Some(tickets) = tickets.take_if(|_| from.is_none()) {
+                frozen.unsettled.push(Unsettled { end: *end, tickets, failure: failure.clone() });
+            }
+        }
+        for ticket in tickets.into_iter().flatten() {
+            self.answer_append(ticket, Err(failure.clone()));
+        }
+        for id in ends.keys() {
+            self.thaw(*id);
+        }
+    }
+
+    /// Reads the head of a frozen log once nothing of it is in flight.
+    pub(super) fn thaw(&mut self, id: LogId) {
+        let Some(log) = self.logs.get_mut(&id) else { return };
+        let idle = log.in_flight == 0;
+        let Some(frozen) = log.frozen.as_mut().filter(|frozen| idle && !frozen.reading) else { return };
+        frozen.reading = true;
+        self.timers.cancel(&Timer::Thaw(id));
+        self.store(Op::Thaw(id), StoreRequest::Head { log: id });
+    }
+
+    fn on_head(&mut self, id: LogId, result: Result<StoreReply, StoreFailure>) {
+        let Some(frozen) = self.logs.get_mut(&id).and_then(|log| log.frozen.as_mut()) else { return };
+        frozen.reading = false;
+        match result {
+            Ok(StoreReply::Head(head)) => self.thawed(id, head.as_deref()),
+            Ok(_) | Err(_) => {
+                frozen.tries += 1;
+                let (tries, pause) = (frozen.tries, THAW.0 * (1 << frozen.tries.min(8)));
+                self.timers.set(Timer::Thaw(id), self.now.tick + pause.min(THAW.1));
+                if tries == THAW_TRIES {
+                    self.give_up(id);
+                }
+            }
+        }
+    }
+
+    /// The head is known: what failed either happened after all, or did not.
+    fn thawed(&mut self, id: LogId, head: Option<&LogHead>) {
+        let Some(log) = self.logs.get_mut(&id) else { return };
+        let frozen = log.frozen.take().unwrap_or_default();
+        let old = log.stored;
+        match head {
+            Some(head) => log.adopt_head(head),
+            None => log.adopt_nothing(),
+        }
+        let (new, name) = (log.stored, log.name.clone());
+        if let Some(channel) = self.channels.get_mut(&name.channel) {
+            channel.move_log(id, &name.stream, &old, &new);
+        }
+        for Unsettled { end, tickets, failure } in frozen.unsettled {
+            let happened = new.height >= end.height && (new.height > end.height || new.hash == end.hash);
+            if happened {
+                self.tell_late(id, &tickets);
+            }
+            let result = if happened { Ok(()) } else { Err(failure) };
+            tickets.into_iter().for_each(|ticket| self.answer_append(ticket, result.clone()));
+        }
+        if new.height > old.height {
+            self.announce(&name.channel, &[id]);
+        }
+        self.write(&name.channel, &name.stream);
+        self.fetch_everywhere();
+    }
+
+    fn tell_late(&mut self, log: LogId, tickets: &[Ticket]) {
+        let Some((channel, stream)) = self.log_place(&log) else { return };
+        let ids: Vec<EntryId> = tickets.iter().flat_map(|ticket| ticket.ids.iter().copied()).collect();
+        if let Some(first) = ids.first().copied() {
+            self.notify(Event::EntriesAppended { channel, stream, first, count: ids.len() as u64 });
+        }
+    }
+
+    /// The store does not even say what it holds: the callers learn that the outcome is unknown,
+    /// and the epoch ends here so that no sequence can be used twice.
+    fn give_up(&mut self, id: LogId) {
+        let Some(frozen) = self.logs.get_mut(&id).and_then(|log| log.frozen.as_mut()) else { return };
+        let unsettled = std::mem::take(&mut frozen.unsettled);
+        for Unsettled { tickets, failure, .. } in unsettled {
+            let failure = StoreFailure { fault: Fault::Unknown, ..failure };
+            tickets.into_iter().for_each(|ticket| self.answer_append(ticket, Err(failure.clone())));
+        }
+        self.retire(id);
+        if let Some((channel, stream)) = self.log_place(&id) {
+            self.write(&channel, &stream);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Start, stop, pause, resume, shut down.
+
+use super::admin::Job;
+use super::{Class, Command, CommandError, CommandId, Effect, Event, LinkId, Node, NodeState, Reply, Timer};
+use crate::wire::Message;
+
+impl Node {
+    pub(super) fn on_command(&mut self, id: CommandId, command: Command) {
+        match command {
+            Command::Start => self.change_state(id, &[NodeState::Stopped], NodeState::Running),
+            Command::Stop => {
+                self.change_state(id, &[NodeState::Running, NodeState::Paused], NodeState::Stopped)
+            }
+            Command::Pause => self.change_state(id, &[NodeState::Running], NodeState::Paused),
+            Command::Resume => self.change_state(id, &[NodeState::Paused], NodeState::Running),
+            Command::Shutdown => self.begin_shutdown(id),
+            Command::Append { channel, stream, payloads } => self.append(id, channel, stream, payloads),
+            Command::Prune { channel, stream, floors } => self.prune(id, channel, stream, floors),
+            Command::Query(query) => {
+                let result = self.look_up(query);
+                self.reply(id, result);
+            }
+            change => self.queue_job(Job::Command(id, change)),
+        }
+    }
+
+    fn change_state(&mut self, id: CommandId, from: &[NodeState], to: NodeState) {
+        if !from.contains(&self.state) {
+            return self.reply(id, Err(CommandError::State { state: self.state }));
+        }
+        let was = std::mem::replace(&mut self.state, to);
+        match to {
+            NodeState::Stopped => self.hang_up(),
+            NodeState::Paused => self.tell_all(&Message::Paused(true)),
+            NodeState::Running if was == NodeState::Paused => {
+                self.tell_all(&Message::Paused(false));
+                self.compare_everything();
+                self.fetch_everywhere();
+            }
+            NodeState::Running | NodeState::ShutDown => {}
+        }
+        self.notify(Event::StateChanged(to));
+        self.reply(id, Ok(Reply::Done));
+    }
+
+    fn begin_shutdown(&mut self, id: CommandId) {
+        self.shutdown.push(id);
+        if self.state == NodeState::ShutDown {
+            return;
+        }
+        self.state = NodeState::ShutDown;
+        self.hang_up();
+        self.notify(Event::StateChanged(NodeState::ShutDown));
+        // The clock may be ahead of the last commit by what was merged since.
+        self.queue_job(Job::SaveNode);
+    }
+
+    /// Answers the shutdown when every append was answered and nothing is in flight.
+    pub(super) fn finish_shutdown(&mut self) {
+        if self.shutdown.is_empty()
+            || !self.admin.is_idle()
+            || self.ops.len() > 0
+            || self.append_bytes_waiting()
+        {
+            return;
+        }
+        for id in std::mem::take(&mut self.shutdown) {
+            self.reply(id, Ok(Reply::Done));
+        }
+    }
+
+    fn append_bytes_waiting(&self) -> bool {
+        let queued =
+            |channel: &super::Channel| channel.streams.values().any(|stream| !stream.queue.is_empty());
+        self.logs.values().any(|log| log.frozen.is_some()) || self.channels.values().any(queued)
+    }
+
+    /// Says goodbye on every link and closes it.
+    fn hang_up(&mut self) {
+        self.tell_all(&Message::Goodbye);
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.effects.push_back(Effect::Close { link });
+            self.on_link_down(link);
+        }
+    }
+
+    fn tell_all(&mut self, message: &Message) {
+        let links: Vec<LinkId> = self.established().collect();
+        for link in links {
+            self.send(link, message, Class::Urgent);
+        }
+    }
+
+    /// Whether the node may start something of its own with peers.
+    pub(super) fn is_active(&self) -> bool {
+        self.state == NodeState::Running
+    }
+
+    pub(super) fn set_timer(&mut self, timer: Timer, after: std::time::Duration) {
+        self.timers.set(timer, self.now.tick + after);
+    }
+}

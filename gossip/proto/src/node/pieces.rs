@@ -1,0 +1,252 @@
+//! Messages larger than a frame go in pieces: the receiver asks for what it lacks.
+//!
+//! A message is named by its own hash, so a transfer goes on where it stopped when the same
+//! message is sent again, also over another link. The sender sends the first pieces unasked; from
+//! then on the receiver sets the pace, and asking again for what did not come is the same request.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{DropReason, Frame, LinkId, Node, Timer};
+use crate::wire::{self, Content, Message, Piece, PieceWant};
+use crate::{NodeId, Tick};
+
+/// Pieces sent before the receiver asks.
+const FIRST: u64 = 16;
+/// Pieces asked for and not received, at most.
+const WINDOW: u64 = 32;
+/// Messages to one peer kept for repetition.
+const OUTGOING: usize = 16;
+/// Messages from one peer being put together.
+const INCOMING: usize = 8;
+/// A message nobody continues is forgotten.
+const FORGET: Duration = Duration::from_secs(120);
+/// Ranges in one request.
+const RANGES: usize = 8;
+
+/// Messages to a peer that may be asked for again.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing(VecDeque<([u8; 8], Bytes)>);
+
+/// Messages from a peer that are not complete.
+#[derive(Debug, Default)]
+pub(super) struct Assemblies(BTreeMap<[u8; 8], Assembly>);
+
+/// One message that is not complete.
+#[derive(Debug)]
+struct Assembly {
+    total: u64,
+    /// By offset, without overlap.
+    parts: BTreeMap<u64, Bytes>,
+    held: u64,
+    /// Everything before this was sent unasked or asked for.
+    asked: u64,
+    unit: u64,
+    tries: u32,
+    touched: Tick,
+}
+
+impl Assembly {
+    /// Takes a piece in; overlapping ones are ignored, the missing part is asked for again.
+    fn insert(&mut self, offset: u64, bytes: Bytes) -> bool {
+        let end = offset + bytes.len() as u64;
+        let before = self.parts.range(..=offset).next_back().map_or(0, |(at, part)| at + part.len() as u64);
+        let after = self.parts.range(offset..).next().map_or(self.total, |(at, _)| *at);
+        if before > offset || end > after {
+            return false;
+        }
+        self.held += bytes.len() as u64;
+        self.parts.insert(offset, bytes);
+        true
+    }
+
+    /// What is missing before `limit`.
+    fn missing(&self, limit: u64) -> Vec<(u64, u64)> {
+        let (mut ranges, mut at) = (Vec::new(), 0);
+        for (offset, part) in &self.parts {
+            if *offset > at && at < limit {
+                ranges.push((at, (*offset).min(limit) - at));
+            }
+            at = offset + part.len() as u64;
+        }
+        if at < limit {
+            ranges.push((at, limit - at));
+        }
+        ranges
+    }
+
+    fn join(self) -> Bytes {
+        let mut whole = BytesMut::with_capacity(self.held as usize);
+        self.parts.values().for_each(|part| whole.extend_from_slice(part));
+        whole.freeze()
+    }
+}
+
+impl Node {
+    pub(super) fn send_in_pieces(&mut self, id: LinkId, frame: Frame) {
+        let whole = frame.into_bytes();
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let name = message_id(&whole);
+        let bound = self.config.message_bytes.saturating_mul(2);
+        let Some(Outgoing(kept)) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
+        kept.retain(|(other, _)| *other != name);
+        kept.push_back((name, whole.clone()));
+        let mut bytes: usize = kept.iter().map(|(_, message)| message.len()).sum();
+        while kept.len() > OUTGOING || bytes > bound && kept.len() > 1 {
+            bytes -= kept.pop_front().map_or(0, |(_, message)| message.len());
+        }
+        let first = FIRST * self.piece_len(id);
+        self.send_range(id, name, &whole, 0, first);
+    }
+
+    fn piece_len(&self, id: LinkId) -> u64 {
+        self.links.get(&id).map_or(1, |link| (link.limits.max_frame - Piece::HEAD) as u64)
+    }
+
+    fn send_range(&mut self, id: LinkId, name: [u8; 8], whole: &Bytes, from: u64, len: u64) {
+        let (total, unit) = (whole.len() as u64, self.piece_len(id));
+        let end = from.saturating_add(len).min(total);
+        let mut offset = from;
+        while offset < end {
+            let next = (offset + unit).min(end);
+            let bytes = whole.slice(offset as usize..next as usize);
+            let piece = Piece { id: name, total, offset, bytes };
+            self.send_frame(id, wire::write_piece(&piece), super::Class::Bulk);
+            offset = next;
+        }
+    }
+
+    pub(super) fn on_piece_want(&mut self, id: LinkId, want: &PieceWant) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let Some(Outgoing(kept)) = self.peers.get(&peer).map(|peer| &peer.outgoing) else { return };
+        let found = kept.iter().find(|(name, _)| *name == want.id).map(|(_, message)| message.clone());
+        let Some(whole) = found else { return };
+        let mut left = WINDOW * self.piece_len(id);
+        for (offset, len) in want.ranges.iter().take(RANGES) {
+            let len = (*len).min(left);
+            self.send_range(id, want.id, &whole, *offset, len);
+            left -= len;
+        }
+    }
+
+    pub(super) fn on_piece(&mut self, id: LinkId, piece: Piece) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        if piece.total > self.config.message_bytes as u64 {
+            return self.drop_from(Some(peer), DropReason::TooLarge, "a message in pieces over the bound");
+        }
+        let (now, total, name) = (self.now.tick, piece.total, piece.id);
+        let Some(Assemblies(open)) = self.peers.get_mut(&peer).map(|peer| &mut peer.assemblies) else {
+            return;
+        };
+        make_room(open, &name, now);
+        let unit = piece.bytes.len() as u64;
+        let assembly = open.entry(name).or_insert_with(|| Assembly {
+            total,
+            parts: BTreeMap::new(),
+            held: 0,
+            asked: (FIRST * unit).min(total),
+            unit,
+            tries: 0,
+            touched: now,
+        });
+        if assembly.total != total || !assembly.insert(piece.offset, piece.bytes) {
+            return;
+        }
+        (assembly.touched, assembly.tries) = (now, 0);
+        assembly.unit = assembly.unit.max(unit);
+        assembly.asked = assembly.asked.max(piece.offset + unit);
+        let complete = assembly.held == total;
+        self.extend_wants(id);
+        if complete {
+            return self.assembled(id, &peer, name);
+        }
+        self.ask_ahead(id, &peer, name);
+    }
+
+    /// Asks for the next pieces before the ones on their way have all come.
+    fn ask_ahead(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
+        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.0.get_mut(&name))
+        else {
+            return;
+        };
+        let on_their_way = assembly.asked.saturating_sub(assembly.held);
+        if assembly.asked < assembly.total && on_their_way <= WINDOW / 2 * assembly.unit {
+            let upto = assembly.total.min(assembly.asked + WINDOW / 2 * assembly.unit);
+            let ranges = vec![(assembly.asked, upto - assembly.asked)];
+            assembly.asked = upto;
+            self.send(id, &Message::PieceWant(PieceWant { id: name, ranges }), super::Class::Urgent);
+        }
+        if let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) {
+            self.set_timer(Timer::Pieces(peer.clone()), timeout);
+        }
+    }
+
+    fn assembled(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
+        let Some(Assemblies(open)) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
+            return;
+        };
+        let Some(whole) = open.remove(&name).map(Assembly::join) else { return };
+        if message_id(&whole) != name {
+            return self.drop_from(
+                Some(peer.clone()),
+                DropReason::Malformed,
+                "pieces that do not make the message",
+            );
+        }
+        match wire::read(&whole) {
+            Ok(Content::Whole(message)) => self.on_message(id, message),
+            Ok(Content::Piece(_)) => {
+                self.drop_from(Some(peer.clone()), DropReason::Malformed, "pieces of pieces")
+            }
+            Err(error) => self.drop_from(Some(peer.clone()), DropReason::Malformed, error),
+        }
+    }
+
+    /// Asks again for what did not come.
+    pub(super) fn repeat_pieces(&mut self, peer: &NodeId) {
+        let Some(id) = self.primary(peer) else { return };
+        let now = self.now.tick;
+        let Some(link) = self.links.get(&id) else { return };
+        let Some(Assemblies(open)) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
+            return;
+        };
+        open.retain(|_, assembly| now.since(assembly.touched) < FORGET);
+        let (mut wants, mut tries) = (Vec::new(), 0);
+        for (name, assembly) in open.iter_mut() {
+            assembly.tries = assembly.tries.saturating_add(1);
+            tries = tries.max(assembly.tries);
+            let mut ranges = assembly.missing(assembly.asked);
+            ranges.truncate(RANGES);
+            if !ranges.is_empty() {
+                wants.push(PieceWant { id: *name, ranges });
+            }
+        }
+        if open.is_empty() {
+            return;
+        }
+        let again = link.rtt.backoff(tries, Duration::from_secs(5));
+        let again = self.rng.jitter(again);
+        self.set_timer(Timer::Pieces(peer.clone()), again);
+        for want in wants {
+            self.send(id, &Message::PieceWant(want), super::Class::Urgent);
+        }
+    }
+}
+
+/// Names a message by its bytes.
+fn message_id(whole: &[u8]) -> [u8; 8] {
+    let mut id = [0; 8];
+    id.copy_from_slice(&blake3::hash(whole).as_bytes()[..8]);
+    id
+}
+
+/// Forgets the message that stood still the longest when there are too many.
+fn make_room(open: &mut BTreeMap<[u8; 8], Assembly>, name: &[u8; 8], now: Tick) {
+    open.retain(|_, assembly| now.since(assembly.touched) < FORGET);
+    if open.len() >= INCOMING && !open.contains_key(name) {
+        let oldest = open.iter().min_by_key(|(_, assembly)| assembly.touched).map(|(name, _)| *name);
+        oldest.map(|oldest| open.remove(&oldest));
+    }
+}

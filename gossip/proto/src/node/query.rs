@@ -1,0 +1,116 @@
+//! Look-ups.
+
+use super::session::{Link, Peer};
+use super::{CommandError, Health, LinkInfo, Node, PeerInfo, PeerStatus, Query, Reply, StreamInfo};
+use crate::{ChannelId, LogId, NodeId, StreamId, VersionVector};
+
+impl Node {
+    pub(super) fn look_up(&self, query: Query) -> Result<Reply, CommandError> {
+        match query {
+            Query::Channels => Ok(Reply::Channels(self.list_channels(|_| true))),
+            Query::ChannelsForPeer(peer) => {
+                Ok(Reply::Channels(self.list_channels(|members| members.contains(&peer))))
+            }
+            Query::Streams(channel) => self.list_streams(&channel).map(Reply::Streams),
+            Query::Members(channel) => {
+                let members = self.channel(&channel)?.record.members.iter().cloned().collect();
+                Ok(Reply::Members(members))
+            }
+            Query::Peers => {
+                Ok(Reply::Peers(self.peers.iter().map(|(id, peer)| self.peer_info(id, peer)).collect()))
+            }
+            Query::Version(channel, stream) => self.version(&channel, &stream).map(Reply::Version),
+            Query::Health => Ok(Reply::Health(Box::new(self.health()))),
+        }
+    }
+
+    fn channel(&self, id: &ChannelId) -> Result<&super::Channel, CommandError> {
+        let found = self.channels.get(id).filter(|channel| !channel.removing);
+        found.ok_or_else(|| CommandError::UnknownChannel(id.clone()))
+    }
+
+    fn list_channels(&self, wanted: impl Fn(&std::collections::BTreeSet<NodeId>) -> bool) -> Vec<ChannelId> {
+        let kept =
+            self.channels.values().filter(|channel| !channel.removing && wanted(&channel.record.members));
+        kept.map(|channel| channel.record.id.clone()).collect()
+    }
+
+    fn list_streams(&self, channel: &ChannelId) -> Result<Vec<StreamInfo>, CommandError> {
+        let open = self.channel(channel)?.streams.values().filter(|stream| stream.is_open());
+        let info = open.map(|stream| StreamInfo {
+            id: stream.record.id.clone(),
+            retention: stream.record.retention.clone(),
+            logs: stream.logs.len() as u64,
+            height: self.heights(&stream.logs).map(|(_, height)| height).sum(),
+        });
+        Ok(info.collect())
+    }
+
+    fn heights<'a>(
+        &'a self,
+        logs: impl IntoIterator<Item = &'a LogId> + 'a,
+    ) -> impl Iterator<Item = (LogId, crate::Seq)> + 'a {
+        logs.into_iter().filter_map(|id| self.logs.get(id).map(|log| (*id, log.stored.height)))
+    }
+
+    fn version(&self, channel: &ChannelId, stream: &StreamId) -> Result<VersionVector, CommandError> {
+        let found = self.channel(channel)?.streams.get(stream).filter(|stream| stream.is_open());
+        let found = found.ok_or_else(|| CommandError::UnknownStream(channel.clone(), stream.clone()))?;
+        Ok(self.heights(&found.logs).collect())
+    }
+
+    fn peer_info(&self, id: &NodeId, peer: &Peer) -> PeerInfo {
+        let record = peer.record.as_ref();
+        let links = peer.links.iter().filter_map(|id| self.links.get(id).map(|link| link_info(*id, link)));
+        let shared = self.primary(id).and_then(|link| self.links.get(&link)?.session.as_ref());
+        let channels = shared.map_or(0, |session| session.shared.len());
+        let equal = |(channel, shared): (&ChannelId, &super::session::Shared)| {
+            self.channels.get(channel).is_some_and(|channel| shared.theirs == Some(shared.digest_of(channel)))
+        };
+        PeerInfo {
+            id: id.clone(),
+            display_name: record.map_or_else(|| short_name(id), |record| record.display_name.clone()),
+            addresses: record.map(|record| record.addresses.clone()).unwrap_or_default(),
+            added: record.is_some(),
+            status: peer.status,
+            paused: peer.paused,
+            channels,
+            in_sync: shared.map_or(0, |session| session.shared.iter().filter(|pair| equal(*pair)).count()),
+            links: links.collect(),
+        }
+    }
+
+    fn health(&self) -> Health {
+        let reachable = self.peers.values().filter(|peer| peer.status == PeerStatus::Reachable);
+        Health {
+            state: self.state,
+            node: self.record.id.clone(),
+            incarnation: self.record.incarnation,
+            peers: self.peers.len(),
+            reachable: reachable.count(),
+            channels: self.channels.len(),
+            logs: self.logs.len(),
+            store_ops: self.ops.len(),
+            store_bytes: self.store_bytes,
+            append_bytes: self.append_bytes,
+            store_failures: self.stats.store_failures,
+            dropped: self.stats.dropped,
+            traffic: self.stats.traffic,
+        }
+    }
+}
+
+fn link_info(id: super::LinkId, link: &Link) -> LinkInfo {
+    LinkInfo {
+        link: id,
+        established: link.session.is_some(),
+        rtt: link.rtt.smoothed(),
+        congested: link.congested,
+        traffic: link.traffic,
+    }
+}
+
+/// First eight characters of an id.
+fn short_name(id: &NodeId) -> String {
+    id.as_str().chars().take(8).collect()
+}

@@ -1,0 +1,176 @@
+//! Which channels two nodes share, told to nobody who does not share them.
+//!
+//! The initiator lists proofs MAC(channel secret, transcript, role, prover); the responder answers
+//! with its own proofs for those it shares. Whoever does not know a channel learns from a proof
+//! only that there is one channel more.
+
+use std::time::Duration;
+
+use super::serve::Serving;
+use super::session::{Session, Shared};
+use super::{Class, DropReason, LinkId, Node, Timer};
+use crate::digest::keyed;
+use crate::wire::{ChannelTag, Channels, Matches, Message, Proof};
+use crate::{ChannelId, NodeId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Channels told on a link, at most.
+const MAX_CHANNELS: usize = 64 * 1024;
+/// Changes of the list within this time are told together.
+const GATHER: Duration = Duration::from_millis(2);
+
+impl Session {
+    pub(super) fn new(initiator: bool, transcript: [u8; 32]) -> Self {
+        Self {
+            initiator,
+            transcript,
+            listed: 0,
+            answered: 0,
+            list_tries: 0,
+            shared: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            serving: Serving::default(),
+        }
+    }
+
+    fn proof(&self, secret: &[u8; 32], by_initiator: bool, prover: &NodeId) -> Proof {
+        let role: &[u8] = if by_initiator { b"initiator" } else { b"responder" };
+        let hash =
+            keyed(secret, b"gossip-channel-proof-1", &[&self.transcript, role, prover.as_str().as_bytes()]);
+        let mut proof = [0; 16];
+        proof.copy_from_slice(&hash[..16]);
+        Proof(proof)
+    }
+}
+
+/// What two nodes call a channel between them, on every link.
+fn tag(secret: &[u8; 32], one: &NodeId, other: &NodeId) -> ChannelTag {
+    let (low, high) = (one.min(other).as_str().as_bytes(), one.max(other).as_str().as_bytes());
+    let hash = keyed(secret, b"gossip-channel-tag-1", &[low, high]);
+    let mut tag = [0; 8];
+    tag.copy_from_slice(&hash[..8]);
+    ChannelTag(tag)
+}
+
+impl Node {
+    /// Tells the peer our channels, or asks it to tell its own.
+    pub(super) fn scan(&mut self, id: LinkId) {
+        if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
+            session.listed += 1;
+            session.list_tries = 0;
+            self.repeat_scan(id);
+        }
+    }
+
+    /// As [`Node::scan`], after a moment: many channels made at once are told together.
+    fn scan_soon(&mut self, id: LinkId) {
+        if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
+            session.listed += 1;
+            session.list_tries = 0;
+            self.timers.bring_forward(Timer::Scan(id), self.now.tick + GATHER);
+        }
+    }
+
+    pub(super) fn repeat_scan(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(session) = link.session.as_mut() else { return };
+        if session.answered == session.listed {
+            return;
+        }
+        let again = link.rtt.backoff(session.list_tries, Duration::from_secs(2));
+        session.list_tries += 1;
+        let message = if session.initiator {
+            let secrets =
+                self.channels.values().filter(|channel| !channel.removing).map(|channel| &channel.secret);
+            let proofs = secrets.map(|secret| session.proof(secret, true, &self.record.id));
+            let mut proofs: Vec<Proof> = proofs.take(MAX_CHANNELS).collect();
+            proofs.sort_unstable();
+            Message::Channels(Channels { serial: session.listed, proofs })
+        } else {
+            Message::Rescan
+        };
+        let again = self.rng.jitter(again);
+        self.set_timer(Timer::Scan(id), again);
+        self.send(id, &message, Class::Urgent);
+    }
+
+    pub(super) fn on_channels(&mut self, id: LinkId, list: &Channels) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(session) = link.session.as_mut().filter(|session| !session.initiator) else { return };
+        if list.proofs.len() > MAX_CHANNELS {
+            let peer = link.peer.clone();
+            return self.drop_from(Some(peer), DropReason::Bound, "too many channels");
+        }
+        session.answered = session.listed;
+        let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
+        let mut matched = BTreeSet::new();
+        let mut proofs = Vec::new();
+        for (name, channel) in self.channels.iter().filter(|(_, channel)| !channel.removing) {
+            if theirs.contains(&session.proof(&channel.secret, true, &link.peer)) {
+                matched.insert(name.clone());
+                proofs.push(session.proof(&channel.secret, false, &self.record.id));
+            }
+        }
+        self.timers.cancel(&Timer::Scan(id));
+        self.send(id, &Message::Matches(Matches { serial: list.serial, proofs }), Class::Urgent);
+        self.share(id, &matched);
+    }
+
+    pub(super) fn on_matches(&mut self, id: LinkId, list: &Matches) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(session) = link.session.as_mut().filter(|session| session.initiator) else { return };
+        if list.serial != session.listed || session.answered == session.listed {
+            return;
+        }
+        session.answered = list.serial;
+        let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
+        let open = self.channels.iter().filter(|(_, channel)| !channel.removing);
+        let proven =
+            open.filter(|(_, channel)| theirs.contains(&session.proof(&channel.secret, false, &link.peer)));
+        let matched = proven.map(|(name, _)| name.clone()).collect();
+        self.timers.cancel(&Timer::Scan(id));
+        self.share(id, &matched);
+    }
+
+    /// Makes exactly these channels the shared ones of a link.
+    fn share(&mut self, id: LinkId, matched: &BTreeSet<ChannelId>) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(session) = link.session.as_mut() else { return };
+        let gone: Vec<ChannelId> =
+            session.shared.keys().filter(|name| !matched.contains(*name)).cloned().collect();
+        for name in gone {
+            if let Some(shared) = session.shared.remove(&name) {
+                session.tags.remove(&shared.tag);
+            }
+            self.timers.cancel(&Timer::Round(id, name));
+        }
+        let mut new = Vec::new();
+        for name in matched {
+            let Some(channel) = self.channels.get(name) else { continue };
+            if !session.shared.contains_key(name) {
+                let tag = tag(&channel.secret, &self.record.id, &link.peer);
+                session.tags.insert(tag, name.clone());
+                session.shared.insert(name.clone(), Shared::new(tag, self.now.tick));
+                new.push(name.clone());
+            }
+        }
+        // The initiator speaks first; the other side waits a round trip before it does.
+        let wait = if session.initiator { Duration::ZERO } else { link.rtt.timeout() };
+        for name in new {
+            self.timers.bring_forward(Timer::Round(id, name), self.now.tick + wait);
+        }
+    }
+
+    /// Our channels changed: every peer is told, and forgets what is no longer shared.
+    pub(super) fn channels_changed(&mut self) {
+        let links: Vec<LinkId> = self.established().collect();
+        for id in links {
+            if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
+                let kept =
+                    session.shared.keys().filter(|name| self.channels.contains_key(*name)).cloned().collect();
+                self.share(id, &kept);
+            }
+            self.scan_soon(id);
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Links and peers: what is known of them and how frames come and go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::hello::Handshake;
+use super::model::Channel;
+use super::pieces::{Assemblies, Outgoing};
+use super::rtt::Rtt;
+use super::serve::Serving;
+use super::{
+    Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, PeerStatus, Timer, Traffic,
+};
+use crate::wire::{self, ChannelTag, Content, DigestTag, Message, StreamKey, WireError};
+use crate::{ChannelId, LogId, NodeId, PeerRecord, Seq, Tick};
+
+/// Probes without an answer until a peer is suspected, and until it counts as unreachable.
+const SUSPECTED: u32 = 3;
+const UNREACHABLE: u32 = 6;
+
+/// One link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) peer: NodeId,
+    pub(super) limits: LinkLimits,
+    pub(super) handshake: Handshake,
+    /// Set once the handshake is complete.
+    pub(super) session: Option<Session>,
+    pub(super) rtt: Rtt,
+    pub(super) ping: Option<(u64, Tick)>,
+    pub(super) heard: Tick,
+    pub(super) missed: u32,
+    pub(super) congested: bool,
+    pub(super) traffic: Traffic,
+}
+
+/// What an established link knows of its peer.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) initiator: bool,
+    pub(super) transcript: [u8; 32],
+    /// Counts our lists of channels; the newest one answered.
+    pub(super) listed: u64,
+    pub(super) answered: u64,
+    pub(super) list_tries: u32,
+    pub(super) shared: BTreeMap<ChannelId, Shared>,
+    pub(super) tags: BTreeMap<ChannelTag, ChannelId>,
+    pub(super) serving: Serving,
+}
+
+/// A channel that both sides of a link take part in.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) tag: ChannelTag,
+    /// Their digest as last heard.
+    pub(super) theirs: Option<DigestTag>,
+    /// Ours as last told.
+    pub(super) told: Option<DigestTag>,
+    /// Streams they refuse.
+    pub(super) refused: BTreeSet<StreamKey>,
+    /// Logs they hold more of, and from where: height, floor.
+    pub(super) todo: BTreeMap<LogId, (Seq, Seq)>,
+    /// How far they are known to be, as far as remembered.
+    pub(super) knows: BTreeMap<LogId, Seq>,
+    /// Rounds since anything changed.
+    pub(super) tries: u32,
+    /// When runs last went either way; when digests began to differ.
+    pub(super) moved: Tick,
+    pub(super) differs: Option<Tick>,
+    /// When all heights were last offered.
+    pub(super) offered: Option<Tick>,
+    /// Forks already reported.
+    pub(super) forks: BTreeSet<LogId>,
+}
+
+impl Shared {
+    pub(super) fn new(tag: ChannelTag, now: Tick) -> Self {
+        Self {
+            tag,
+            theirs: None,
+            told: None,
+            refused: BTreeSet::new(),
+            todo: BTreeMap::new(),
+            knows: BTreeMap::new(),
+            tries: 0,
+            moved: now,
+            differs: None,
+            offered: None,
+            forks: BTreeSet::new(),
+        }
+    }
+
+    /// Digest of what we hold of the streams that neither side refuses.
+    pub(super) fn digest_of(&self, channel: &Channel) -> DigestTag {
+        let mut sum = channel.digest;
+        if !self.refused.is_empty() {
+            let theirs = channel.streams.values().filter(|stream| self.refused.contains(&stream.key));
+            for stream in theirs.filter(|stream| !stream.record.refused) {
+                sum.subtract(&stream.digest);
+            }
+        }
+        sum.tag(&channel.secret)
+    }
+
+    /// Remembers how far the peer is with a log, within a bound.
+    pub(super) fn note(&mut self, log: LogId, height: Seq) {
+        const REMEMBERED: usize = 4096;
+        if self.knows.len() >= REMEMBERED && !self.knows.contains_key(&log) {
+            self.knows.clear();
+        }
+        let known = self.knows.entry(log).or_insert(0);
+        *known = (*known).max(height);
+    }
+}
+
+/// A peer, added by the app or met on a link.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) record: Option<PeerRecord>,
+    pub(super) links: BTreeSet<LinkId>,
+    pub(super) status: PeerStatus,
+    pub(super) paused: bool,
+    pub(super) assemblies: Assemblies,
+    pub(super) outgoing: Outgoing,
+}
+
+impl Peer {
+    pub(super) fn met() -> Self {
+        Self {
+            record: None,
+            links: BTreeSet::new(),
+            status: PeerStatus::Unreachable,
+            paused: false,
+            assemblies: Assemblies::default(),
+            outgoing: Outgoing::default(),
+        }
+    }
+
+    pub(super) fn added(record: PeerRecord) -> Self {
+        Self { record: Some(record), ..Self::met() }
+    }
+}
+
+impl Node {
+    pub(super) fn on_link_up(&mut self, id: NodeId, link: LinkId, limits: LinkLimits) {
+        let usable = matches!(self.state, NodeState::Running | NodeState::Paused);
+        let small = limits.max_frame < LinkLimits::MIN_FRAME;
+        let full = self.links.len() >= self.config.max_links;
+        if !usable || small || full || id == self.record.id || self.links.contains_key(&link) {
+            if usable {
+                let detail = "a link to ourselves, over the bound, or with frames too small";
+                self.drop_from(Some(id), DropReason::Bound, detail);
+            }
+            return self.effects.push_back(Effect::Close { link });
+        }
+        if !self.peers.contains_key(&id) {
+            self.peers.insert(id.clone(), Peer::met());
+            self.notify(Event::PeerAdded(id.clone()));
+        }
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.links.insert(link);
+        }
+        let handshake = Handshake::new(self.entropy.draw());
+        let new = Link {
+            peer: id,
+            limits,
+            handshake,
+            session: None,
+            rtt: Rtt::default(),
+            ping: None,
+            heard: self.now.tick,
+            missed: 0,
+            congested: false,
+            traffic: Traffic::default(),
+        };
+        self.links.insert(link, new);
+        self.repeat_hello(link);
+    }
+
+    pub(super) fn on_link_down(&mut self, id: LinkId) {
+        let Some(link) = self.links.remove(&id) else { return };
+        for timer in [Timer::Hello(id), Timer::Ping(id), Timer::Scan(id), Timer::Wants(id)] {
+            self.timers.cancel(&timer);
+        }
+        for channel in link.session.iter().flat_map(|session| session.shared.keys()) {
+            self.timers.cancel(&Timer::Round(id, channel.clone()));
+        }
+        self.fetches.forget_link(id);
+        if let Some(peer) = self.peers.get_mut(&link.peer) {
+            peer.links.remove(&id);
+            if peer.links.is_empty() {
+                peer.paused = false;
+            }
+        }
+        self.review(&link.peer);
+        self.forget_stranger(&link.peer);
+        self.fetch_everywhere();
+    }
+
+    /// Peers that were only met are remembered up to a bound while they are away.
+    fn forget_stranger(&mut self, id: &NodeId) {
+        const REMEMBERED: usize = 1024;
+        let gone = self.peers.get(id).is_some_and(|peer| peer.record.is_none() && peer.links.is_empty());
+        if gone && self.peers.len() > REMEMBERED {
+            self.peers.remove(id);
+            self.notify(Event::PeerRemoved(id.clone()));
+        }
+    }
+
+    pub(super) fn forget_peer(&mut self, id: &NodeId) {
+        let Some(peer) = self.peers.get(id) else { return };
+        for link in peer.links.clone() {
+            self.send(link, &Message::Goodbye, Class::Urgent);
+            self.effects.push_back(Effect::Close { link });
+            self.on_link_down(link);
+        }
+        self.timers.cancel(&Timer::Pieces(id.clone()));
+        if self.peers.remove(id).is_some() {
+            self.notify(Event::PeerRemoved(id.clone()));
+        }
+    }
+
+    pub(super) fn on_congestion(&mut self, id: LinkId, congested: bool) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let eased = std::mem::replace(&mut link.congested, congested) && !congested;
+        if eased {
+            self.serve(id);
+            self.compare_link(id);
+            self.fetch(id);
+        }
+    }
+
+    pub(super) fn on_frame(&mut self, id: LinkId, bytes: &Bytes) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.traffic.frames_received += 1;
+        link.traffic.bytes_received += bytes.len() as u64;
+        link.heard = self.now.tick;
+        let silent = std::mem::take(&mut link.missed) > 0;
+        let peer = link.peer.clone();
+        self.stats.traffic.frames_received += 1;
+        self.stats.traffic.bytes_received += bytes.len() as u64;
+        match wire::read(bytes) {
+            Ok(Content::Whole(message)) => self.on_message(id, message),
+            Ok(Content::Piece(piece)) => self.on_piece(id, piece),
+            Err(error) => self.bad_frame(id, peer.clone(), &error),
+        }
+        if silent {
+            self.review(&peer);
+            self.compare_link(id);
+        }
+    }
+
+    fn bad_frame(&mut self, link: LinkId, peer: NodeId, error: &WireError) {
+        let version = matches!(error, WireError::Version(_));
+        let reason = if version { DropReason::Version } else { DropReason::Malformed };
+        self.drop_from(Some(peer), reason, error);
+        // Hello tells both sides which versions would do; if that cannot be read, nothing can.
+        if version && self.links.get(&link).is_some_and(|link| link.session.is_none()) {
+            self.send_hello(link);
+        }
+    }
+
+    pub(super) fn on_message(&mut self, id: LinkId, message: Message) {
+        let Some(link) = self.links.get(&id) else { return };
+        match message {
+            Message::Hello(hello) => self.on_hello(id, hello),
+            Message::Ping(number) => self.send(id, &Message::Pong(number), Class::Urgent),
+            Message::Pong(number) => self.on_pong(id, number),
+            Message::PieceWant(want) => self.on_piece_want(id, &want),
+            Message::Goodbye => {
+                self.effects.push_back(Effect::Close { link: id });
+                self.on_link_down(id);
+            }
+            // The other side may complete the handshake first; what it says is repeated.
+            _ if link.session.is_none() => {}
+            Message::Channels(list) => self.on_channels(id, &list),
+            Message::Matches(list) => self.on_matches(id, &list),
+            Message::Rescan => self.scan(id),
+            Message::Beacon(beacon) => self.on_beacon(id, &beacon),
+            Message::Offer(offer) => self.on_offer(id, &offer),
+            Message::Want(want) => self.on_want(id, want),
+            Message::Delta(delta) => self.on_delta(id, delta),
+            Message::Paused(paused) => {
+                let peer = link.peer.clone();
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.paused = paused;
+                }
+                if !paused {
+                    self.compare_link(id);
+                }
+            }
+        }
+    }
+
+    /// Sends a message, in pieces if the link's frames are too small for it.
+    pub(super) fn send(&mut self, id: LinkId, message: &Message, class: Class) {
+        let Some(link) = self.links.get(&id) else { return };
+        let frame = wire::write(message);
+        if frame.len() > link.limits.max_frame {
+            return self.send_in_pieces(id, frame);
+        }
+        self.send_frame(id, frame, class);
+    }
+
+    pub(super) fn send_frame(&mut self, id: LinkId, frame: super::Frame, class: Class) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let len = frame.len() as u64;
+        for traffic in [&mut link.traffic, &mut self.stats.traffic] {
+            traffic.frames_sent += 1;
+            traffic.bytes_sent += len;
+        }
+        self.effects.push_back(Effect::Send { link: id, frame, class });
+    }
+
+    /// Probes a link: for its round trip, and whether anyone is there.
+    pub(super) fn probe(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let quiet = self.now.tick.since(link.heard);
+        if link.ping.is_none() && quiet < self.config.keepalive && link.rtt.smoothed().is_some() {
+            let left = self.config.keepalive - quiet;
+            return self.set_timer(Timer::Ping(id), left);
+        }
+        if link.ping.is_some() {
+            link.missed = link.missed.saturating_add(1);
+        }
+        let number = self.rng.next_u64();
+        link.ping = Some((number, self.now.tick));
+        let again = link.rtt.backoff(link.missed.min(UNREACHABLE), self.config.keepalive);
+        let again = self.rng.jitter(again.max(Duration::from_millis(200)));
+        let peer = link.peer.clone();
+        self.send(id, &Message::Ping(number), Class::Urgent);
+        self.set_timer(Timer::Ping(id), again);
+        self.review(&peer);
+    }
+
+    fn on_pong(&mut self, id: LinkId, number: u64) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some((_, sent)) = link.ping.take_if(|(asked, _)| *asked == number) else { return };
+        link.rtt.sample(self.now.tick.since(sent));
+        let wait = self.rng.jitter(self.config.keepalive);
+        self.set_timer(Timer::Ping(id), wait);
+    }
+
+    /// Derives a peer's status from its links and tells if it changed.
+    pub(super) fn review(&mut self, id: &NodeId) {
+        let Some(peer) = self.peers.get(id) else { return };
+        let links = peer.links.iter().filter_map(|link| self.links.get(link));
+        let missed = links.filter(|link| link.session.is_some()).map(|link| link.missed).min();
+        let status = match missed {
+            Some(missed) if missed < SUSPECTED => PeerStatus::Reachable,
+            Some(missed) if missed < UNREACHABLE => PeerStatus::Suspected,
+            _ => PeerStatus::Unreachable,
+        };
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if std::mem::replace(&mut peer.status, status) != status {
+            self.notify(Event::PeerStatusChanged(id.clone(), status));
+        }
+    }
+
+    /// Links whose handshake is complete.
+    pub(super) fn established(&self) -> impl Iterator<Item = LinkId> + '_ {
+        self.links.iter().filter(|(_, link)| link.session.is_some()).map(|(id, _)| *id)
+    }
+
+    /// The link on which a peer is spoken to first: the cheapest one that answers.
+    pub(super) fn primary(&self, peer: &NodeId) -> Option<LinkId> {
+        let links = self.peers.get(peer)?.links.iter();
+        let open = links.filter_map(|id| self.links.get(id).map(|link| (id, link)));
+        let open = open.filter(|(_, link)| link.session.is_some());
+        open.min_by_key(|(id, link)| (link.missed >= SUSPECTED, link.limits.cost, **id)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn is_primary(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(|link| self.primary(&link.peer) == Some(id))
+    }
+
+    /// The shared state of a channel on a link, by tag.
+    pub(super) fn shared_by_tag(&mut self, id: LinkId, tag: ChannelTag) -> Option<(ChannelId, &mut Shared)> {
+        let session = self.links.get_mut(&id)?.session.as_mut()?;
+        let channel = session.tags.get(&tag)?.clone();
+        let shared = session.shared.get_mut(&channel)?;
+        Some((channel, shared))
+    }
+
+    pub(super) fn shared(&mut self, id: LinkId, channel: &ChannelId) -> Option<&mut Shared> {
+        self.links.get_mut(&id)?.session.as_mut()?.shared.get_mut(channel)
+    }
+}

@@ -1,0 +1,349 @@
+//! Control messages: one CBOR array each, through serde and ciborium.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Delta, WireError};
+use crate::{Branch, Check, Epoch, LogId, NodeId, Seq, StreamId};
+
+macro_rules! tag {
+    ($(#[$doc:meta])* $name:ident, $len:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(#[serde(with = "serde_bytes")] pub [u8; $len]);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                crate::hex(f, &self.0)
+            }
+        }
+    };
+}
+
+tag! {
+    /// How two peers that share a channel call it between them; says nothing to others.
+    ChannelTag, 8
+}
+tag! {
+    /// A short name of a stream in refusals.
+    StreamKey, 8
+}
+tag! {
+    /// Digest of what one side holds of a channel, as far as both share it.
+    DigestTag, 16
+}
+tag! {
+    /// Random number of one side of one handshake.
+    Nonce, 16
+}
+tag! {
+    /// Proof of knowing a channel's secret, bound to one handshake and one side.
+    Proof, 16
+}
+
+/// Begins and repeats the handshake of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Oldest wire version spoken.
+    pub min_version: u8,
+    /// Newest wire version spoken.
+    pub max_version: u8,
+    /// Who speaks.
+    pub node: NodeId,
+    /// Authentication scheme: 0 is none ("plain"). Others will be defined; unknown ones end the link.
+    pub scheme: u8,
+    /// Fresh for this link.
+    pub nonce: Nonce,
+    /// The other side's nonce, once seen.
+    pub echo: Option<Nonce>,
+    /// The speaker has seen its own nonce echoed.
+    pub complete: bool,
+    /// The speaker is paused: push nothing.
+    pub paused: bool,
+}
+
+/// Proofs of the channels the initiator of a handshake takes part in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channels {
+    /// Counts the initiator's lists on this link.
+    pub serial: u64,
+    /// In random order.
+    pub proofs: Vec<Proof>,
+}
+
+/// The responder's own proofs for those of them it shares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matches {
+    /// Which list this answers.
+    pub serial: u64,
+    /// In any order.
+    pub proofs: Vec<Proof>,
+}
+
+/// What the speaker holds of a channel, in 16 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beacon {
+    /// The channel.
+    pub tag: ChannelTag,
+    /// The speaker's digest.
+    pub mine: DigestTag,
+    /// The listener's digest as the speaker last heard it.
+    pub yours: Option<DigestTag>,
+}
+
+/// Heights of logs: all those of a channel whose ids lie in a range, or some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The channel.
+    pub tag: ChannelTag,
+    /// The speaker's digest.
+    pub mine: DigestTag,
+    /// The range (after, up to and including) of log ids within which nothing was left out;
+    /// `None` when only some logs are told. An open end is `None`.
+    pub range: Option<(Option<LogId>, Option<LogId>)>,
+    /// Streams the speaker refuses.
+    pub refused: Vec<StreamKey>,
+    /// Streams the logs refer to by index, and streams without logs.
+    pub streams: Vec<StreamId>,
+    /// Authors the logs refer to by index.
+    pub authors: Vec<NodeId>,
+    /// The logs.
+    pub logs: Vec<OfferLog>,
+}
+
+/// One log in an [`Offer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferLog {
+    /// Index into the streams.
+    pub stream: u32,
+    /// Index into the authors.
+    pub author: u32,
+    /// Epoch.
+    pub epoch: Epoch,
+    /// Branch of a fork.
+    pub branch: Option<Branch>,
+    /// Height held.
+    pub height: Seq,
+    /// Short hash at the height.
+    pub check: Check,
+    /// Nothing is held up to here.
+    pub floor: Seq,
+}
+
+/// Asks for runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Want {
+    /// The channel.
+    pub tag: ChannelTag,
+    /// Comes back in the answers; never 0.
+    pub serial: u64,
+    /// Bytes of runs the asker has room for. One run may exceed it.
+    pub budget: u64,
+    /// What is wanted, in this order.
+    pub logs: Vec<WantLog>,
+}
+
+/// One log in a [`Want`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantLog {
+    /// The log.
+    pub log: LogId,
+    /// Everything after this sequence.
+    pub after: Seq,
+    /// Short hash the asker holds there.
+    pub check: Check,
+}
+
+/// Asks for parts of a message that comes in pieces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PieceWant {
+    /// The message.
+    #[serde(with = "serde_bytes")]
+    pub id: [u8; 8],
+    /// Offset and length of each part.
+    pub ranges: Vec<(u64, u64)>,
+}
+
+/// Everything one node says to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Handshake.
+    Hello(Hello),
+    /// Are you there? Answered by the same number.
+    Ping(u64),
+    /// Here I am.
+    Pong(u64),
+    /// The initiator's channels.
+    Channels(Channels),
+    /// Those of them that are shared.
+    Matches(Matches),
+    /// The responder's channels changed: send `Channels` again.
+    Rescan,
+    /// A digest.
+    Beacon(Beacon),
+    /// Heights.
+    Offer(Offer),
+    /// A request.
+    Want(Want),
+    /// Runs.
+    Delta(Delta),
+    /// A request for pieces.
+    PieceWant(PieceWant),
+    /// The speaker is paused (or not any more).
+    Paused(bool),
+    /// The speaker closes the link on purpose.
+    Goodbye,
+}
+
+impl Message {
+    /// Name for logs and errors.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::Ping(_) => "ping",
+            Self::Pong(_) => "pong",
+            Self::Channels(_) => "channels",
+            Self::Matches(_) => "matches",
+            Self::Rescan => "rescan",
+            Self::Beacon(_) => "beacon",
+            Self::Offer(_) => "offer",
+            Self::Want(_) => "want",
+            Self::Delta(_) => "delta",
+            Self::PieceWant(_) => "piece want",
+            Self::Paused(_) => "paused",
+            Self::Goodbye => "goodbye",
+        }
+    }
+
+    /// Appends type and fields to `head`; what should not be copied is returned.
+    pub(super) fn write(&self, head: &mut Vec<u8>) -> Vec<Bytes> {
+        match self {
+            Self::Hello(m) => put(head, 1, &m.tuple()),
+            Self::Ping(number) => put(head, 2, &(number,)),
+            Self::Pong(number) => put(head, 3, &(number,)),
+            Self::Channels(m) => put(head, 4, &(m.serial, &m.proofs)),
+            Self::Matches(m) => put(head, 5, &(m.serial, &m.proofs)),
+            Self::Rescan => put(head, 6, &()),
+            Self::Beacon(m) => put(head, 7, &(m.tag, m.mine, m.yours)),
+            Self::Offer(m) => put(head, 8, &m.tuple()),
+            Self::Want(m) => put(head, 9, &m.tuple()),
+            Self::Delta(delta) => {
+                head.push(10);
+                return delta.write(head);
+            }
+            Self::PieceWant(m) => put(head, 11, &(serde_bytes::Bytes::new(&m.id), &m.ranges)),
+            Self::Paused(paused) => put(head, 12, &(paused,)),
+            Self::Goodbye => put(head, 13, &()),
+        }
+        Vec::new()
+    }
+
+    pub(super) fn read(body: Bytes) -> Result<Self, WireError> {
+        let kind = *body.first().ok_or(WireError::Empty)?;
+        let fields = body.slice(1..);
+        Ok(match kind {
+            1 => Self::Hello(Hello::from_tuple(take("hello", &fields)?)),
+            2 => Self::Ping(take::<(u64,)>("ping", &fields)?.0),
+            3 => Self::Pong(take::<(u64,)>("pong", &fields)?.0),
+            4 => {
+                let (serial, proofs) = take("channels", &fields)?;
+                Self::Channels(Channels { serial, proofs })
+            }
+            5 => {
+                let (serial, proofs) = take("matches", &fields)?;
+                Self::Matches(Matches { serial, proofs })
+            }
+            6 => take::<()>("rescan", &fields).map(|()| Self::Rescan)?,
+            7 => {
+                let (tag, mine, yours) = take("beacon", &fields)?;
+                Self::Beacon(Beacon { tag, mine, yours })
+            }
+            8 => Self::Offer(Offer::from_tuple(take("offer", &fields)?)),
+            9 => Self::Want(Want::from_tuple(take("want", &fields)?)),
+            10 => Self::Delta(Delta::read(&fields)?),
+            11 => {
+                let (id, ranges): (serde_bytes::ByteArray<8>, _) = take("piece want", &fields)?;
+                Self::PieceWant(PieceWant { id: id.into_array(), ranges })
+            }
+            12 => Self::Paused(take::<(bool,)>("paused", &fields)?.0),
+            13 => take::<()>("goodbye", &fields).map(|()| Self::Goodbye)?,
+            other => return Err(WireError::Type(other)),
+        })
+    }
+}
+
+fn put<T: Serialize>(out: &mut Vec<u8>, kind: u8, fields: &T) {
+    out.push(kind);
+    let done = ciborium::into_writer(fields, out);
+    debug_assert!(done.is_ok(), "writing CBOR to a Vec cannot fail");
+}
+
+fn take<T: DeserializeOwned>(what: &'static str, fields: &Bytes) -> Result<T, WireError> {
+    let mut rest = &fields[..];
+    let value = ciborium::from_reader_with_buffer(&mut rest, &mut [0; 256]);
+    let value = value.map_err(|error| WireError::malformed(what, error))?;
+    if rest.is_empty() { Ok(value) } else { Err(WireError::malformed(what, "bytes after the end")) }
+}
+
+type HelloTuple = (u8, u8, NodeId, u8, Nonce, Option<Nonce>, bool, bool);
+
+impl Hello {
+    fn tuple(&self) -> HelloTuple {
+        let Self { min_version, max_version, node, scheme, nonce, echo, complete, paused } = self.clone();
+        (min_version, max_version, node, scheme, nonce, echo, complete, paused)
+    }
+
+    fn from_tuple(fields: HelloTuple) -> Self {
+        let (min_version, max_version, node, scheme, nonce, echo, complete, paused) = fields;
+        Self { min_version, max_version, node, scheme, nonce, echo, complete, paused }
+    }
+}
+
+type OfferRange = Option<(Option<LogId>, Option<LogId>)>;
+type OfferLogTuple = (u32, u32, Epoch, Option<(LogId, crate::ChainHash)>, Seq, Check, Seq);
+type OfferTuple =
+    (ChannelTag, DigestTag, OfferRange, Vec<StreamKey>, Vec<StreamId>, Vec<NodeId>, Vec<OfferLogTuple>);
+
+impl Offer {
+    fn tuple(&self) -> OfferTuple {
+        let m = self.clone();
+        let logs = m.logs.into_iter().map(OfferLog::into_tuple).collect();
+        (m.tag, m.mine, m.range, m.refused, m.streams, m.authors, logs)
+    }
+
+    fn from_tuple((tag, mine, range, refused, streams, authors, logs): OfferTuple) -> Self {
+        let logs = logs.into_iter().map(OfferLog::from_tuple).collect();
+        Self { tag, mine, range, refused, streams, authors, logs }
+    }
+}
+
+impl OfferLog {
+    fn into_tuple(self) -> OfferLogTuple {
+        let branch = self.branch.map(|branch| (branch.parent, branch.first));
+        (self.stream, self.author, self.epoch, branch, self.height, self.check, self.floor)
+    }
+
+    fn from_tuple((stream, author, epoch, branch, height, check, floor): OfferLogTuple) -> Self {
+        let branch = branch.map(|(parent, first)| Branch { parent, first });
+        Self { stream, author, epoch, branch, height, check, floor }
+    }
+}
+
+type WantTuple = (ChannelTag, u64, u64, Vec<(LogId, Seq, Check)>);
+
+impl Want {
+    fn tuple(&self) -> WantTuple {
+        let logs = self.logs.iter().map(|want| (want.log, want.after, want.check)).collect();
+        (self.tag, self.serial, self.budget, logs)
+    }
+
+    fn from_tuple((tag, serial, budget, logs): WantTuple) -> Self {
+        let logs = logs.into_iter().map(|(log, after, check)| WantLog { log, after, check }).collect();
+        Self { tag, serial, budget, logs }
+    }
+}

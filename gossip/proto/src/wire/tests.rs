@@ -1,0 +1,153 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{ChainHash, Check, Epoch, LogId, NodeId, Payload, RunBuilder, Stamp, StreamId};
+
+fn samples() -> Vec<(&'static str, Message)> {
+    let node = NodeId::new("ann").unwrap();
+    let stream = StreamId::new("notes").unwrap();
+    let (tag, mine, log) = (ChannelTag([1; 8]), DigestTag([2; 16]), LogId([3; 16]));
+    let branch = Some(crate::Branch { parent: log, first: ChainHash([4; 32]) });
+    let mut builder = RunBuilder::new(log, 1, ChainHash([5; 32]));
+    builder.push(Stamp::new(1_700_000_000_000, 0), &Payload::Present(Bytes::from_static(b"hi"))).unwrap();
+    let (run, _) = builder.finish(Some(&[6; 64])).unwrap();
+    let hello = Hello {
+        min_version: 1,
+        max_version: 1,
+        node: node.clone(),
+        scheme: 0,
+        nonce: Nonce([7; 16]),
+        echo: Some(Nonce([8; 16])),
+        complete: true,
+        paused: false,
+    };
+    let offer_log = OfferLog {
+        stream: 0,
+        author: 0,
+        epoch: Epoch::new(1, 9),
+        branch,
+        height: 300,
+        check: Check([9; 8]),
+        floor: 2,
+    };
+    let offer = Offer {
+        tag,
+        mine,
+        range: Some((None, Some(log))),
+        refused: vec![StreamKey([1; 8])],
+        streams: vec![stream.clone()],
+        authors: vec![node.clone()],
+        logs: vec![offer_log],
+    };
+    let floor = FloorNote { log, floor: 2, hash: ChainHash([4; 32]), stamp: Stamp::new(5, 6) };
+    let delta = Delta {
+        tag,
+        serial: 4,
+        end: true,
+        names: vec![(stream, node, Epoch::new(1, 9), branch)],
+        floors: vec![floor],
+        runs: vec![
+            DeltaRun { prev: Some(ChainHash([5; 32])), run: run.clone() },
+            DeltaRun { prev: None, run },
+        ],
+    };
+    let want =
+        Want { tag, serial: 4, budget: 65536, logs: vec![WantLog { log, after: 7, check: Check([9; 8]) }] };
+    vec![
+        ("hello", Message::Hello(hello)),
+        ("ping", Message::Ping(7)),
+        ("pong", Message::Pong(u64::MAX)),
+        ("channels", Message::Channels(Channels { serial: 1, proofs: vec![Proof([1; 16])] })),
+        ("matches", Message::Matches(Matches { serial: 1, proofs: vec![] })),
+        ("rescan", Message::Rescan),
+        ("beacon", Message::Beacon(Beacon { tag, mine, yours: None })),
+        ("offer", Message::Offer(offer)),
+        ("want", Message::Want(want)),
+        ("delta", Message::Delta(delta)),
+        ("piece-want", Message::PieceWant(PieceWant { id: [1; 8], ranges: vec![(0, 200), (400, 1)] })),
+        ("paused", Message::Paused(true)),
+        ("goodbye", Message::Goodbye),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn messages_survive_the_wire() {
+    for (name, message) in samples() {
+        let bytes = write(&message).into_bytes();
+        assert_eq!(read(&bytes), Ok(Content::Whole(message)), "{name}");
+    }
+}
+
+#[test]
+fn golden_bytes_of_every_message() {
+    let lines = samples().into_iter().map(|(name, message)| {
+        let bytes = write(&message).into_bytes();
+        format!("{name} {}\n", hex(&bytes))
+    });
+    let piece = Piece { id: [1; 8], total: 1000, offset: 200, bytes: Bytes::from_static(b"part") };
+    let piece = format!("piece {}\n", hex(&write_piece(&piece).into_bytes()));
+    let found: String = lines.chain([piece]).collect();
+    assert_eq!(found, include_str!("golden.txt"), "the wire format changed");
+}
+
+#[test]
+fn byte_strings_are_byte_strings() {
+    let beacon = Message::Beacon(Beacon { tag: ChannelTag([1; 8]), mine: DigestTag([2; 16]), yours: None });
+    assert_eq!(write(&beacon).len(), 2 + 1 + 9 + 17 + 1);
+}
+
+#[test]
+fn what_is_cut_short_or_left_over_is_an_error() {
+    for (name, message) in samples() {
+        let bytes = write(&message).into_bytes();
+        for end in 0..bytes.len() {
+            assert!(read(&bytes.slice(..end)).is_err(), "{name} cut at {end}");
+        }
+        let longer: Vec<u8> = bytes.iter().copied().chain([0]).collect();
+        assert!(read(&longer.into()).is_err(), "{name} with a byte more");
+    }
+}
+
+#[test]
+fn other_versions_and_types_are_named() {
+    assert_eq!(read(&Bytes::from_static(&[0x20, 1])), Err(WireError::Version(2)));
+    assert_eq!(read(&Bytes::from_static(&[0x00, 1])), Err(WireError::Version(0)));
+    assert_eq!(read(&Bytes::from_static(&[0x10, 99, 0x80])), Err(WireError::Type(99)));
+    assert_eq!(read(&Bytes::from_static(&[0x15, 1])), Err(WireError::Type(5)));
+    assert_eq!(read(&Bytes::new()), Err(WireError::Empty));
+}
+
+#[test]
+fn runs_are_slices_of_the_frame() {
+    let (_, message) = samples().swap_remove(9);
+    let bytes = write(&message).into_bytes();
+    let Ok(Content::Whole(Message::Delta(delta))) = read(&bytes) else { panic!("a delta") };
+    for DeltaRun { run, .. } in &delta.runs {
+        let entry = run.entry(1).unwrap();
+        let payload = entry.payload.bytes().unwrap().as_ptr();
+        assert!(bytes.as_ptr_range().contains(&payload));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), kind in 0..16_u8) {
+        let _ = read(&Bytes::from(bytes.clone()));
+        let framed: Vec<u8> = [0x10, kind].into_iter().chain(bytes).collect();
+        let _ = read(&framed.into());
+    }
+
+    #[test]
+    fn flipped_bits_never_panic(which in 0..13_usize, at in any::<usize>(), bit in 0..8_u32) {
+        let (_, message) = samples().swap_remove(which);
+        let mut bytes = write(&message).into_bytes().to_vec();
+        let at = at % bytes.len();
+        bytes[at] ^= 1 << bit;
+        let _ = read(&bytes.into());
+    }
+}

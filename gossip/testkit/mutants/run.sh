@@ -1,0 +1,83 @@
+#!/bin/sh
+# Plants bugs in a scratch copy of the workspace, one at a time, and expects the sweep to find each.
+#
+#   run.sh          all mutants
+#   run.sh 3        the first three
+#   run.sh --check  only whether all of them still apply
+#
+# Exit code 1: a mutant survived, does not apply or does not compile.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+work=${CARGO_TARGET_DIR:-$root/target}/mutants
+seeds=0..200
+count=${1:-999}
+
+fresh_tree() {
+    rm -rf "$work/tree"
+    mkdir -p "$work/tree"
+    for part in Cargo.toml Cargo.lock gossip transports stores materializers examples benches; do
+        cp -Rp "$root/$part" "$work/tree/"
+    done
+}
+
+plant() {
+    awk -v root="$work/tree" -f "$here/apply.awk" "$1"
+}
+
+target_of() {
+    sed -n 's/^--- file: //p' "$1" | head -n 1
+}
+
+# The modification time must be new, or cargo takes the mutated build for a fresh one.
+restore() {
+    cp "$root/$1" "$work/tree/$1"
+    touch "$work/tree/$1"
+}
+
+build() {
+    (cd "$work/tree" &&
+        CARGO_TARGET_DIR="$work/target" cargo build --quiet --profile sweep -p gossip-testkit --features sweep)
+}
+
+sweep() {
+    "$work/target/sweep/sweep" --seeds "$1" --first --no-coverage >"$work/log" 2>&1
+}
+
+fresh_tree
+if [ "$count" = --check ]; then
+    for mutant in "$here"/*.mutant; do
+        plant "$mutant"
+        restore "$(target_of "$mutant")"
+    done
+    echo "all mutants apply"
+    exit 0
+fi
+
+build
+if ! sweep 0..40; then
+    echo "the sweep fails without any mutant:"
+    tail -n 5 "$work/log"
+    exit 1
+fi
+
+killed=0
+survived=0
+for mutant in "$here"/*.mutant; do
+    [ $((killed + survived)) -lt "$count" ] || break
+    name=$(basename "$mutant" .mutant)
+    plant "$mutant"
+    build || { echo "$name does not compile"; exit 1; }
+    if sweep "$seeds"; then
+        survived=$((survived + 1))
+        echo "SURVIVED $name"
+    else
+        killed=$((killed + 1))
+        echo "killed   $name: $(grep -m 1 FAILED "$work/log" | cut -c 1-150)"
+    fi
+    restore "$(target_of "$mutant")"
+done
+
+echo "$killed killed, $survived survived"
+[ "$survived" -eq 0 ]

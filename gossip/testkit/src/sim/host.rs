@@ -1,0 +1,82 @@
+//! One machine: a node while it runs, its disk, its wall clock.
+
+use gossip_proto::node::{Boot, Node};
+use gossip_proto::{Now, Rng, Tick, WallMs};
+
+use super::disk::Disk;
+use super::plan::HostPlan;
+
+/// Where every wall clock stands when the simulation begins.
+const DAWN: i64 = 1_700_000_000_000;
+
+/// One machine.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) plan: HostPlan,
+    pub(super) node: Option<Node>,
+    /// Counts starts, so that what was meant for an earlier life is not delivered.
+    pub(super) boot: u64,
+    pub(super) disk: Disk,
+    /// The node said it is running: its ports are open.
+    pub(super) running: bool,
+    /// For which deadline a happening is planned.
+    pub(super) armed: Option<Tick>,
+    /// Deadlines served without time moving on.
+    pub(super) spins: (Tick, u32),
+    /// Milliseconds the wall clock is off.
+    skew: i64,
+    rng: Rng,
+}
+
+impl Host {
+    pub(super) fn new(plan: HostPlan, mut rng: Rng) -> Self {
+        let disk = Disk::new(plan.id.clone(), plan.durability, Rng::new(rng.next_u64()));
+        Self {
+            skew: plan.skew,
+            plan,
+            node: None,
+            boot: 0,
+            disk,
+            running: false,
+            armed: None,
+            spins: (Tick(0), 0),
+            rng,
+        }
+    }
+
+    pub(super) fn now(&self, tick: Tick) -> Now {
+        let wall = DAWN + (tick.0 / 1000) as i64 + self.skew;
+        Now { tick, wall: WallMs(wall.max(0) as u64) }
+    }
+
+    pub(super) fn jump(&mut self, millis: i64) {
+        self.skew += millis;
+    }
+
+    /// Starts a node from the disk, with new randomness.
+    pub(super) fn start(&mut self, tick: Tick) {
+        let mut secret = [0; 32];
+        for part in secret.chunks_mut(8) {
+            part.copy_from_slice(&self.rng.next_u64().to_le_bytes());
+        }
+        let boot = Boot {
+            record: self.disk.volume.record.clone(),
+            inventory: self.disk.volume.inventory(self.plan.durability, self.disk.open),
+            config: self.plan.config.clone(),
+            seed: self.rng.next_u64(),
+            secret,
+        };
+        self.boot += 1;
+        self.armed = None;
+        self.running = false;
+        self.disk.open = true;
+        self.node = Some(Node::new(self.now(tick), boot));
+    }
+
+    /// The node and all its memory are gone.
+    pub(super) fn halt(&mut self) {
+        self.node = None;
+        self.running = false;
+        self.armed = None;
+    }
+}

@@ -1,0 +1,154 @@
+//! An append that was answered `Ok` is on its node's disk, as given, until the application itself
+//! prunes or removes it.
+
+use std::collections::BTreeMap;
+
+use gossip_proto::node::{Command, CommandId, Reply};
+use gossip_proto::{ChannelId, EntryId, LogId, NodeId, PayloadHash, Seq, StoreRequest, StreamId};
+
+use super::{Check, Invariant};
+use crate::sim::disk::Volume;
+use crate::sim::fact::{Ending, Fact, Scene};
+
+/// An append under way: what must be found when it is answered.
+#[derive(Debug)]
+struct Asked {
+    host: usize,
+    channel: ChannelId,
+    stream: StreamId,
+    payloads: Vec<PayloadHash>,
+    /// A removal was asked for after it: it may be gone before its answer arrives.
+    excused: bool,
+}
+
+/// Acknowledged entries of one host.
+type Kept = BTreeMap<EntryId, PayloadHash>;
+
+#[derive(Debug)]
+pub(super) struct AcknowledgedKept {
+    asked: BTreeMap<CommandId, Asked>,
+    kept: Vec<Kept>,
+    /// Highest floor the application asked for.
+    pruned: Vec<BTreeMap<LogId, Seq>>,
+}
+
+impl AcknowledgedKept {
+    pub(super) fn new(hosts: usize) -> Self {
+        let pruned = vec![BTreeMap::new(); hosts];
+        Self { asked: BTreeMap::new(), kept: vec![Kept::new(); hosts], pruned }
+    }
+
+    fn asked(&mut self, scene: &Scene<'_>, id: CommandId, command: &Command) {
+        match command {
+            Command::Append { channel, stream, payloads } => {
+                let payloads = payloads.iter().map(|payload| PayloadHash::of(payload)).collect();
+                let (channel, stream) = (channel.clone(), stream.clone());
+                let asked = Asked { host: scene.host, channel, stream, payloads, excused: false };
+                self.asked.insert(id, asked);
+            }
+            Command::RemoveChannel { channel } => self.release(scene, channel, None),
+            Command::RemoveStream { channel, stream } => self.release(scene, channel, Some(stream)),
+            Command::Prune { floors, .. } => {
+                for (log, floor) in floors {
+                    let pruned = self.pruned[scene.host].entry(*log).or_default();
+                    *pruned = (*pruned).max(*floor);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The application gives up a channel or stream: nothing in it need be kept.
+    fn release(&mut self, scene: &Scene<'_>, channel: &ChannelId, stream: Option<&StreamId>) {
+        let inside = |c: &ChannelId, s: &StreamId| c == channel && stream.is_none_or(|stream| stream == s);
+        for asked in self.asked.values_mut().filter(|asked| asked.host == scene.host) {
+            asked.excused |= inside(&asked.channel, &asked.stream);
+        }
+        let logs = &scene.volume.logs;
+        self.kept[scene.host].retain(|id, _| {
+            logs.get(&id.log).is_some_and(|log| !inside(&log.head.name.channel, &log.head.name.stream))
+        });
+    }
+
+    fn acknowledged(&mut self, scene: &Scene<'_>, asked: &Asked, ids: &[EntryId]) -> Check {
+        if ids.len() != asked.payloads.len() {
+            return Err(format!("{} ids for {} payloads", ids.len(), asked.payloads.len()));
+        }
+        if ids.windows(2).any(|two| two[1].log != two[0].log || two[1].sequence != two[0].sequence + 1) {
+            return Err(format!("the ids of one append are not consecutive: {ids:?}"));
+        }
+        for (id, payload) in ids.iter().zip(&asked.payloads) {
+            if self.kept[scene.host].insert(*id, *payload).is_some() {
+                return Err(format!("{id} was given out twice"));
+            }
+            if asked.excused {
+                self.kept[scene.host].remove(id);
+                continue;
+            }
+            belongs(scene.volume, scene.id, asked, id)?;
+            self.held(scene.host, scene.volume, id, payload)?;
+        }
+        Ok(())
+    }
+
+    fn held(&self, host: usize, volume: &Volume, id: &EntryId, payload: &PayloadHash) -> Check {
+        let run = volume.logs.get(&id.log).and_then(|log| log.run_at(id.sequence));
+        match run.and_then(|stored| stored.run.entry(id.sequence)) {
+            Some(entry) if entry.payload.hash() == *payload => Ok(()),
+            Some(_) => Err(format!("{id} is stored with another payload than was acknowledged")),
+            None if self.pruned[host].get(&id.log) >= Some(&id.sequence) => Ok(()),
+            None => Err(format!("{id} was acknowledged and is not on disk")),
+        }
+    }
+
+    fn all_held(&self, host: usize, volume: &Volume) -> Check {
+        self.kept[host].iter().try_for_each(|(id, payload)| self.held(host, volume, id, payload))
+    }
+}
+
+impl Invariant for AcknowledgedKept {
+    fn name(&self) -> &'static str {
+        "acknowledged_kept"
+    }
+
+    fn see(&mut self, scene: &Scene<'_>) -> Check {
+        match &scene.fact {
+            Fact::Asked(id, command) => self.asked(scene, *id, command),
+            Fact::Answered(id, result) => {
+                let Some(asked) = self.asked.remove(id) else { return Ok(()) };
+                return match result {
+                    Ok(Reply::Appended(ids)) => self.acknowledged(scene, &asked, ids),
+                    Ok(other) => Err(format!("an append was answered {other:?}")),
+                    Err(_) => Ok(()),
+                };
+            }
+            Fact::Written(StoreRequest::Prune { .. } | StoreRequest::RemoveStream(..))
+            | Fact::Written(StoreRequest::RemoveChannel(_))
+            | Fact::Booted => return self.all_held(scene.host, scene.volume),
+            Fact::Crashed => self.asked.retain(|_, asked| asked.host != scene.host),
+            Fact::RolledBack | Fact::Wiped => {
+                let logs = &scene.volume.logs;
+                let there = |id: &EntryId| logs.get(&id.log).is_some_and(|l| l.head.height >= id.sequence);
+                self.kept[scene.host].retain(|id, _| there(id));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, ending: &Ending<'_>) -> Check {
+        let mut volumes = ending.volumes.iter().enumerate();
+        volumes.try_for_each(|(host, volume)| {
+            self.all_held(host, volume).map_err(|what| format!("n{host} in the end: {what}"))
+        })
+    }
+}
+
+fn belongs(volume: &Volume, author: &NodeId, asked: &Asked, id: &EntryId) -> Check {
+    let Some(log) = volume.logs.get(&id.log) else { return Err(format!("{id} names no log on disk")) };
+    let name = &log.head.name;
+    if name.author == *author && name.channel == asked.channel && name.stream == asked.stream {
+        return Ok(());
+    }
+    Err(format!("{id} lies in {name:?}, not where it was appended"))
+}

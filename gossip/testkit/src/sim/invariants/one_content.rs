@@ -1,0 +1,44 @@
+//! One position of one log has one content, on all disks and for all time.
+
+use std::collections::BTreeMap;
+
+use gossip_proto::{ChainHash, CommitItem, LogId, Seq, StoreRequest};
+
+use super::{Check, Invariant};
+use crate::sim::fact::{Fact, Scene};
+
+#[derive(Debug, Default)]
+pub(super) struct OneContent {
+    known: BTreeMap<(LogId, Seq), ChainHash>,
+}
+
+impl OneContent {
+    fn meet(&mut self, log: LogId, position: Seq, hash: ChainHash) -> Check {
+        let known = *self.known.entry((log, position)).or_insert(hash);
+        if known == hash {
+            return Ok(());
+        }
+        Err(format!("{log:?} at {position}: {hash:?} here, {known:?} elsewhere or before"))
+    }
+}
+
+impl Invariant for OneContent {
+    fn name(&self) -> &'static str {
+        "one_content"
+    }
+
+    fn see(&mut self, scene: &Scene<'_>) -> Check {
+        let Fact::Written(StoreRequest::Commit { items, .. }) = &scene.fact else { return Ok(()) };
+        for item in items {
+            match item {
+                CommitItem::Run { log, prev, run, .. } => {
+                    for (position, hash) in (run.first()..).zip(run.hashes(*prev)) {
+                        self.meet(log.id(), position, hash)?;
+                    }
+                }
+                CommitItem::Adopt { log, floor, hash, .. } => self.meet(log.id(), *floor, *hash)?,
+            }
+        }
+        Ok(())
+    }
+}

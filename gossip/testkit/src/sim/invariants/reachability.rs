@@ -1,0 +1,36 @@
+//! In fair weather, whoever is linked is reachable, and knows that all is equal.
+
+use gossip_proto::node::PeerStatus;
+
+use super::{Check, Invariant};
+use crate::sim::fact::Ending;
+
+#[derive(Debug)]
+pub(super) struct Reachability;
+
+impl Invariant for Reachability {
+    fn name(&self) -> &'static str {
+        "reachability"
+    }
+
+    fn end(&mut self, ending: &Ending<'_>) -> Check {
+        for (host, (statement, linked)) in ending.statements.iter().zip(&ending.linked).enumerate() {
+            for id in linked {
+                let Some(peer) = statement.peers.iter().find(|peer| peer.id == *id) else {
+                    return Err(format!("n{host} is linked to {id} and does not list it"));
+                };
+                if peer.status != PeerStatus::Reachable {
+                    return Err(format!("n{host} is linked to {id} and calls it {:?}", peer.status));
+                }
+                if peer.paused {
+                    return Err(format!("n{host} still takes {id} for paused"));
+                }
+                if peer.in_sync != peer.channels {
+                    let (known, all) = (peer.in_sync, peer.channels);
+                    return Err(format!("n{host} knows {known} of {all} channels to be equal at {id}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! A seeded simulator: a world of real nodes in virtual time on one thread.
+//!
+//! A seed decides everything: how many hosts, how they are linked, the weather, the disks, what
+//! the applications do and what goes wrong. The same seed gives the same trace, so a failure is a
+//! number. While the storm lasts and after it, invariants look at every step; at the end all who
+//! share a stream must hold the same, accept something fresh, and fall silent.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `plan`, `topology` | what a seed decides beforehand |
+//! | `world`, `happen`, `calendar` | nodes driven through their doors, in virtual time |
+//! | `host`, `disk`, `net` | a machine, its dumb disk, the network between |
+//! | `client`, `work` | what applications want and do |
+//! | `storm`, `settle` | what goes wrong; how it ends |
+//! | `fact`, `invariants` | what is seen, and what must hold |
+//! | `coverage`, `trace`, `wiretap` | what was reached, what happened, what was sent |
+
+mod calendar;
+mod client;
+mod coverage;
+mod disk;
+mod fact;
+mod happen;
+mod host;
+mod invariants;
+mod net;
+mod plan;
+mod settle;
+mod storm;
+mod topology;
+mod trace;
+mod wiretap;
+mod work;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use self::coverage::Coverage;
+pub use self::plan::Severity;
+
+/// How to run a seed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Harsh weather whatever the seed says.
+    pub harsh: bool,
+    /// Keep the last lines of the trace in words.
+    pub record: bool,
+}
+
+/// An invariant that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Its name: the file under `invariants/`.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub what: String,
+}
+
+/// What became of a seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The first invariant that did not hold, if any.
+    pub violation: Option<Violation>,
+    /// How hard the seed was.
+    pub severity: Severity,
+    /// The drawn world in one line.
+    pub setting: String,
+    /// What was reached.
+    pub coverage: Coverage,
+    /// Hash over everything that happened: equal for equal seeds and options.
+    pub trace_hash: u64,
+    /// The last lines of the trace, if recorded.
+    pub trace: Vec<String>,
+    /// Virtual seconds that passed.
+    pub seconds: u64,
+    /// Frames that nodes sent.
+    pub frames: u64,
+}
+
+/// Runs one seed from the first boot to the last check.
+#[must_use]
+pub fn run(seed: u64, options: Options) -> Outcome {
+    let plan = plan::Plan::draw(seed, options.harsh);
+    let severity = plan.severity;
+    let setting = plan.describe();
+    let mut world = world::World::new(plan, options.record);
+    if catch_unwind(AssertUnwindSafe(|| world.run())).is_err() {
+        world.checks.fail("no_panic", "a node or the simulator panicked, see the message above".into());
+    }
+    let mut coverage = world.coverage;
+    coverage.merge(&world.net.coverage);
+    Outcome {
+        violation: world.checks.violation,
+        severity,
+        setting,
+        coverage,
+        trace_hash: world.trace.hash(),
+        trace: world.trace.into_lines(),
+        seconds: world.calendar.now().0 / 1_000_000,
+        frames: world.net.frames,
+    }
+}

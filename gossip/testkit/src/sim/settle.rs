@@ -1,0 +1,212 @@
+//! After the storm: repair, agree, accept something fresh, fall silent.
+
+use std::time::Duration;
+
+use gossip_proto::node::{Command, CommandError, Query, Reply};
+use gossip_proto::{ChannelId, StreamId};
+
+use super::client::settled;
+use super::fact::{Ending, Group, Quiet, Statement};
+use super::invariants::converged;
+use super::work::Answer;
+use super::world::World;
+
+/// Virtual time by which all must be equal after the last trouble or append.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often equality is looked for.
+const GLANCE: Duration = Duration::from_millis(500);
+/// How long everybody is left alone to see whether they fall silent.
+const SILENCE: Duration = Duration::from_secs(120);
+
+impl World {
+    /// From the first boot to the last check.
+    pub(super) fn run(&mut self) {
+        self.storm_begins();
+        self.work_begins();
+        self.run_until(self.calendar.now() + self.plan.storm_length);
+        self.work_ends();
+        self.storm_ends();
+        self.run_until(self.calendar.now() + Duration::from_secs(1));
+        for host in 0..self.hosts.len() {
+            let wishes = self.client.wishes(&self.plan, host);
+            self.insist(wishes.into_iter().map(|wish| (host, wish)).collect());
+        }
+        self.agree("after the storm");
+        self.append_everywhere();
+        self.agree("after fresh appends");
+        let quiet = self.keep_quiet();
+        self.end(quiet);
+    }
+
+    /// Asks until every command is answered in a way that leaves things as wished.
+    fn insist(&mut self, mut commands: Vec<(usize, Command)>) {
+        for _ in 0..40 {
+            let unsettled = |answer: &Answer| !settled(&answer.result);
+            let answers = self.ask_all(std::mem::take(&mut commands));
+            commands =
+                answers.into_iter().filter(unsettled).map(|answer| (answer.host, answer.command)).collect();
+            if commands.is_empty() || self.checks.violation.is_some() {
+                return;
+            }
+        }
+        self.checks.fail("answered_once", format!("refused again and again in fair weather: {commands:?}"));
+    }
+
+    /// Asks and waits for all answers.
+    fn ask_all(&mut self, commands: Vec<(usize, Command)>) -> Vec<Answer> {
+        let count = commands.len();
+        self.work.answers = Some(Default::default());
+        for (host, command) in commands {
+            if !self.ask(host, command) {
+                self.checks.fail("answered_once", format!("n{host} is not up after the storm"));
+            }
+        }
+        for _ in 0..300 {
+            if self.work.answers.as_ref().is_some_and(|answers| answers.len() >= count) {
+                break;
+            }
+            self.run_until(self.calendar.now() + Duration::from_millis(100));
+        }
+        let answers = self.work.answers.take().unwrap_or_default();
+        if answers.len() < count {
+            let open = format!("no answer within 30 s of fair weather: {:?}", self.client.pending);
+            self.checks.fail("answered_once", open);
+        }
+        answers.into_values().collect()
+    }
+
+    /// Lets time pass until all who share a stream hold the same.
+    fn agree(&mut self, when: &str) {
+        let until = self.calendar.now() + PATIENCE;
+        loop {
+            let volumes: Vec<_> = self.hosts.iter().map(|host| &host.disk.volume).collect();
+            let Some(difference) = converged::difference(&volumes, &self.groups()) else { return };
+            if self.checks.violation.is_some() {
+                return;
+            }
+            if self.calendar.now() >= until {
+                self.checks.fail("converged", format!("{when}: {difference}"));
+                return;
+            }
+            self.run_until(self.calendar.now() + GLANCE);
+        }
+    }
+
+    /// Every host appends to every stream it has.
+    fn append_everywhere(&mut self) {
+        let mut appends = Vec::new();
+        for host in 0..self.hosts.len() {
+            let streams = self.hosts[host].disk.volume.streams.clone();
+            for ((channel, stream), record) in streams {
+                let here = self.hosts[host].disk.volume.channels.contains_key(&channel);
+                if here && !record.refused {
+                    let payloads = vec![self.draw_payload(30)];
+                    appends.push((host, Command::Append { channel, stream, payloads }));
+                }
+            }
+        }
+        for answer in self.ask_all(appends) {
+            if let Err(error) = answer.result
+                && !matches!(error, CommandError::Busy)
+            {
+                let what = format!("n{}: a fresh append was refused: {error}", answer.host);
+                self.checks.fail("converged", what);
+            }
+        }
+    }
+
+    fn keep_quiet(&mut self) -> Quiet {
+        self.run_until(self.calendar.now() + Duration::from_secs(40));
+        let (frames, deadlines) = (self.net.frames, self.deadlines);
+        self.run_until(self.calendar.now() + SILENCE);
+        let beats = |host: usize| {
+            let config = &self.hosts[host].plan.config;
+            1 + SILENCE.as_millis() as u64 / config.keepalive.min(config.round_max).as_millis() as u64
+        };
+        let ends: Vec<_> = self.net.linked().flat_map(|edge| self.net.edges()[edge].ends).collect();
+        let frames_allowed = ends.iter().map(|host| 8 * beats(*host)).sum();
+        let deadlines_allowed = ends.iter().map(|host| 16 * beats(*host)).sum();
+        Quiet {
+            frames: self.net.frames - frames,
+            frames_allowed,
+            deadlines: self.deadlines - deadlines,
+            deadlines_allowed,
+        }
+    }
+
+    /// All statements are taken and the last checks made.
+    fn end(&mut self, quiet: Quiet) {
+        if self.checks.violation.is_some() {
+            return;
+        }
+        let statements = (0..self.hosts.len()).map(|host| self.statement(host)).collect();
+        let linked = (0..self.hosts.len()).map(|host| self.neighbours(host)).collect();
+        let groups = self.groups();
+        let volumes = self.hosts.iter().map(|host| &host.disk.volume).collect();
+        self.checks.end(&Ending { volumes, groups, statements, linked, quiet });
+    }
+
+    fn neighbours(&self, host: usize) -> Vec<gossip_proto::NodeId> {
+        let edges = self.net.edges().iter().filter(|edge| edge.ends.contains(&host));
+        edges.map(|edge| self.id(edge.ends[0] + edge.ends[1] - host)).collect()
+    }
+
+    fn statement(&mut self, host: usize) -> Statement {
+        let places: Vec<_> = self.hosts[host].disk.volume.streams.iter().collect();
+        let places = places.into_iter().filter(|(_, record)| !record.refused);
+        let places: Vec<_> = places.map(|(place, _)| place.clone()).collect();
+        let query = |(channel, stream)| (host, Command::Query(Query::Version(channel, stream)));
+        let mut queries: Vec<_> = places.into_iter().map(query).collect();
+        queries.push((host, Command::Query(Query::Peers)));
+        let mut statement = Statement::default();
+        for answer in self.ask_all(queries) {
+            match (answer.command, answer.result) {
+                (Command::Query(Query::Version(channel, stream)), Ok(Reply::Version(version))) => {
+                    statement.versions.push((channel, stream, version));
+                }
+                (_, Ok(Reply::Peers(peers))) => statement.peers = peers,
+                (command, other) => {
+                    self.checks.fail("answered_once", format!("n{host}: {command:?} answered {other:?}"));
+                }
+            }
+        }
+        statement
+    }
+
+    /// Who can exchange which stream: connected by edges whose both hosts take part in it.
+    fn groups(&self) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for channel in &self.plan.channels {
+            for stream in &channel.streams {
+                groups.extend(self.groups_of(&channel.id, stream));
+            }
+        }
+        groups
+    }
+
+    fn groups_of(&self, channel: &ChannelId, stream: &StreamId) -> Vec<Group> {
+        let takes_part = |host: &usize| {
+            let volume = &self.hosts[*host].disk.volume;
+            let record = volume.streams.get(&(channel.clone(), stream.clone()));
+            volume.channels.contains_key(channel) && !record.is_some_and(|record| record.refused)
+        };
+        let mut left: Vec<usize> = (0..self.hosts.len()).filter(takes_part).collect();
+        let mut groups = Vec::new();
+        while let Some(first) = left.pop() {
+            let mut hosts = vec![first];
+            let mut next = 0;
+            while let Some(&host) = hosts.get(next) {
+                next += 1;
+                let near = |other: &usize| {
+                    self.net.edges().iter().any(|e| e.ends.contains(&host) && e.ends.contains(other))
+                };
+                let (joined, rest) = left.iter().partition(|other| near(other));
+                hosts.extend::<Vec<usize>>(joined);
+                left = rest;
+            }
+            hosts.sort_unstable();
+            groups.push(Group { channel: channel.clone(), stream: stream.clone(), hosts });
+        }
+        groups
+    }
+}

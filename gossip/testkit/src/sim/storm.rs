@@ -1,0 +1,193 @@
+//! What goes wrong while the storm lasts, and how each trouble ends.
+
+use std::time::Duration;
+
+use gossip_proto::node::Command;
+use gossip_proto::{Rng, StoreRequest};
+
+use super::calendar::Happening;
+use super::fact::Fact;
+use super::plan::{Severity, between};
+use super::world::World;
+
+/// The end of a trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relief {
+    /// A partition ends.
+    Unite(u64),
+    /// A disk has fewer faults again.
+    Disk(usize),
+    /// A disk has space again.
+    Space(usize),
+    /// A paused node resumes.
+    Resume(usize),
+    /// A stopped node starts.
+    Start(usize),
+    /// The storm's own weather is back.
+    Weather,
+}
+
+/// Draws troubles.
+#[derive(Debug)]
+pub(super) struct Storm {
+    rng: Rng,
+    /// No more troubles.
+    over: bool,
+}
+
+impl Storm {
+    pub(super) fn new(rng: Rng) -> Self {
+        Self { rng, over: false }
+    }
+
+    /// A duration around `millis`.
+    fn around(&mut self, millis: u64) -> Duration {
+        self.rng.jitter(Duration::from_millis(millis))
+    }
+}
+
+/// Mean length of one trouble in milliseconds.
+const SPELL: u64 = 2_000;
+
+impl World {
+    /// Troubles begin.
+    pub(super) fn storm_begins(&mut self) {
+        let faults = match self.plan.severity {
+            Severity::Calm => 2,
+            Severity::Rough => 10,
+            Severity::Harsh => 30,
+        };
+        for host in &mut self.hosts {
+            host.disk.faults = faults;
+        }
+        self.calendar.plan(self.calendar.now() + self.plan.trouble_pause, Happening::Trouble);
+    }
+
+    /// One more trouble, and the next one planned.
+    pub(super) fn make_trouble(&mut self) {
+        if self.storm.over {
+            return;
+        }
+        let host = self.storm.rng.below(self.hosts.len() as u64) as usize;
+        match self.storm.rng.below(100) {
+            0..22 => self.net.flap(&mut self.calendar),
+            22..38 => {
+                let wall = self.net.partition(&mut self.calendar, self.hosts.len());
+                self.relief_after(2 * SPELL, Relief::Unite(wall));
+            }
+            38..54 => {
+                let power = self.storm.rng.chance(400);
+                self.crash(host, power);
+            }
+            54..56 => self.wipe(host),
+            56..68 => {
+                self.hosts[host].disk.faults = between(&mut self.storm.rng, 100, 600);
+                self.relief_after(SPELL, Relief::Disk(host));
+            }
+            68..72 => {
+                self.hosts[host].disk.full = true;
+                self.relief_after(SPELL / 2, Relief::Space(host));
+            }
+            72..80 => self.jump(host),
+            80..86 => {
+                self.ask(host, Command::Pause);
+                self.relief_after(SPELL, Relief::Resume(host));
+            }
+            86..90 => {
+                self.ask(host, Command::Stop);
+                self.relief_after(SPELL, Relief::Start(host));
+            }
+            90..93 => {
+                self.ask(host, Command::Shutdown);
+            }
+            _ => {
+                self.net.weather.loss /= 4;
+                self.net.weather.duplicate /= 4;
+                self.relief_after(SPELL, Relief::Weather);
+            }
+        }
+        let pause = self.storm.rng.jitter(self.plan.trouble_pause);
+        self.calendar.plan(self.calendar.now() + pause, Happening::Trouble);
+    }
+
+    fn relief_after(&mut self, millis: u64, relief: Relief) {
+        let after = self.storm.around(millis);
+        self.calendar.plan(self.calendar.now() + after, Happening::Relief(relief));
+    }
+
+    pub(super) fn relieve(&mut self, relief: Relief) {
+        match relief {
+            Relief::Unite(wall) => self.net.unite(wall),
+            Relief::Disk(host) => self.hosts[host].disk.faults = if self.storm.over { 0 } else { 10 },
+            Relief::Space(host) => self.hosts[host].disk.full = false,
+            Relief::Resume(host) => {
+                self.ask(host, Command::Resume);
+            }
+            Relief::Start(host) => {
+                self.ask(host, Command::Start);
+            }
+            Relief::Weather if !self.storm.over => self.net.weather = self.plan.storm,
+            Relief::Weather => {}
+        }
+    }
+
+    fn crash(&mut self, host: usize, power: bool) {
+        if self.hosts[host].node.is_none() {
+            return;
+        }
+        let now = self.calendar.now();
+        self.trace.note(now, (host, "crash", power), || format!("n{host} crashes (power: {power})"));
+        self.coverage.hit("crash");
+        let ghost = self.hosts[host].disk.crash(power);
+        if let Some(ghost) = &ghost {
+            self.coverage.hit("crash with a write in flight");
+            self.coverage.hit(if ghost.happened { "torn write, done" } else { "torn write, lost" });
+            self.show_ghost(host, ghost.happened.then_some(&ghost.request));
+        }
+        self.hosts[host].halt();
+        let notice = self.storm.around(SPELL);
+        self.unplug(host, notice);
+        self.show(host, Fact::Crashed);
+        if power {
+            self.coverage.hit("power cut");
+            self.show(host, Fact::RolledBack);
+        }
+        self.client.forget(host);
+        let after = self.storm.around(SPELL / 2);
+        self.calendar.plan(now + after, Happening::Boot { host });
+    }
+
+    fn show_ghost(&mut self, host: usize, request: Option<&StoreRequest>) {
+        if let Some(request) = request {
+            self.show(host, Fact::Written(request));
+        }
+    }
+
+    fn wipe(&mut self, host: usize) {
+        if self.hosts[host].node.is_some() {
+            self.crash(host, true);
+            self.hosts[host].disk.wipe();
+            self.coverage.hit("disk wiped");
+            self.show(host, Fact::Wiped);
+        }
+    }
+
+    fn jump(&mut self, host: usize) {
+        let far = if self.storm.rng.chance(500) { 7_200_000 } else { 5_000 };
+        let millis = between(&mut self.storm.rng, 0, 2 * far) as i64 - far as i64;
+        self.coverage.hit(if millis < 0 { "clock jumped back" } else { "clock jumped forward" });
+        self.hosts[host].jump(millis);
+        self.show(host, Fact::ClockJumped);
+    }
+
+    /// Everything is repaired; what was planned to go wrong does not.
+    pub(super) fn storm_ends(&mut self) {
+        self.storm.over = true;
+        self.net.heal(self.plan.after);
+        for host in 0..self.hosts.len() {
+            self.hosts[host].disk.faults = 0;
+            self.hosts[host].disk.full = false;
+            self.calendar.plan(self.calendar.now(), Happening::Boot { host });
+        }
+    }
+}

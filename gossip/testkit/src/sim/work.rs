@@ -1,0 +1,158 @@
+//! What applications do while the storm lasts.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use gossip_proto::node::{Command, CommandError, CommandId, Query, Reply};
+use gossip_proto::{ChannelId, LogId, NodeId, Retention, Rng, Seq, StreamId};
+
+use super::calendar::Happening;
+use super::plan::between;
+use super::world::World;
+
+/// Draws commands and collects what is asked for in the end.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) rng: Rng,
+    over: bool,
+    /// Answers kept for whoever waits: the host, the command, the answer.
+    pub(super) answers: Option<BTreeMap<CommandId, Answer>>,
+}
+
+/// An answer that somebody waits for.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) host: usize,
+    pub(super) command: Command,
+    pub(super) result: Result<Reply, CommandError>,
+}
+
+impl Work {
+    pub(super) fn new(rng: Rng) -> Self {
+        Self { rng, over: false, answers: None }
+    }
+
+    pub(super) fn heard(
+        &mut self,
+        host: usize,
+        id: CommandId,
+        command: Command,
+        result: Result<Reply, CommandError>,
+    ) {
+        if let Some(answers) = &mut self.answers {
+            answers.insert(id, Answer { host, command, result });
+        }
+    }
+}
+
+impl World {
+    pub(super) fn work_begins(&mut self) {
+        self.calendar.plan(self.calendar.now() + self.plan.work_pause, Happening::Work);
+    }
+
+    pub(super) fn work_ends(&mut self) {
+        self.work.over = true;
+    }
+
+    /// One more command, and the next one planned.
+    pub(super) fn do_some_work(&mut self) {
+        if self.work.over {
+            return;
+        }
+        let pause = self.work.rng.jitter(self.plan.work_pause);
+        self.calendar.plan(self.calendar.now() + pause, Happening::Work);
+        let host = self.work.rng.below(self.hosts.len() as u64) as usize;
+        let (channel, stream) = self.draw_place();
+        let choice = self.work.rng.below(1000);
+        let command = match choice {
+            0..620 => self.draw_append(channel, stream),
+            620..760 => Command::Query(self.draw_query(channel, stream)),
+            760..800 => self.draw_prune(host, channel, stream),
+            800..880 => Command::CreateStream { channel, stream, retention: Retention::KeepAll },
+            880..890 => Command::RemoveStream { channel, stream },
+            890..900 => Command::RemoveChannel { channel },
+            900..930 if self.is_member(host, &channel) => {
+                if !self.client.wants[host].contains(&channel) {
+                    self.coverage.hit("channel rejoined");
+                }
+                Command::CreateChannel { channel, payload_limit: None }
+            }
+            930..960 => Command::AddMember { channel, member: self.draw_member() },
+            960..980 => Command::RemoveMember { channel, member: self.draw_member() },
+            _ => Command::Query(Query::Health),
+        };
+        if let Command::CreateStream { channel, stream, .. } = &command
+            && self.client.refuses[host].contains(&(channel.clone(), stream.clone()))
+        {
+            self.coverage.hit("stream taken up again");
+        }
+        self.ask(host, command);
+    }
+
+    fn is_member(&self, host: usize, channel: &ChannelId) -> bool {
+        self.plan.channels.iter().any(|c| c.id == *channel && c.members.contains(&host))
+    }
+
+    fn draw_place(&mut self) -> (ChannelId, StreamId) {
+        let channel = &self.plan.channels[self.work.rng.below(self.plan.channels.len() as u64) as usize];
+        let stream = &channel.streams[self.work.rng.below(channel.streams.len() as u64) as usize];
+        (channel.id.clone(), stream.clone())
+    }
+
+    fn draw_member(&mut self) -> NodeId {
+        let member = self.work.rng.below(self.hosts.len() as u64) as usize;
+        self.id(member)
+    }
+
+    fn draw_query(&mut self, channel: ChannelId, stream: StreamId) -> Query {
+        match self.work.rng.below(7) {
+            0 => Query::Channels,
+            1 => Query::Streams(channel),
+            2 => Query::Members(channel),
+            3 => Query::Peers,
+            4 => Query::ChannelsForPeer(self.draw_member()),
+            5 => Query::Health,
+            _ => Query::Version(channel, stream),
+        }
+    }
+
+    fn draw_append(&mut self, channel: ChannelId, stream: StreamId) -> Command {
+        let (typical, limit) = self.plan.payload;
+        let rng = &mut self.work.rng;
+        let (count, length) = match rng.below(100) {
+            0..4 => (1, 0),
+            4..6 => (0, 0),
+            6..8 => (1, limit + 1),
+            8..12 => (1, limit),
+            12..20 => (between(rng, 2, 40), typical),
+            20..22 => (between(rng, 2, 6), limit / 8),
+            _ => (1, typical),
+        };
+        let payloads = (0..count).map(|_| self.draw_payload(length)).collect();
+        Command::Append { channel, stream, payloads }
+    }
+
+    /// A payload no other is equal to, as far as its length allows.
+    pub(super) fn draw_payload(&mut self, length: u64) -> Bytes {
+        let number = self.client.next_number();
+        let length = if length < 100 { length } else { length - self.work.rng.below(length / 10) % 50 };
+        let mut bytes = vec![number as u8; length as usize];
+        for (byte, digit) in bytes.iter_mut().zip(number.to_le_bytes()) {
+            *byte = digit;
+        }
+        bytes.into()
+    }
+
+    fn draw_prune(&mut self, host: usize, channel: ChannelId, stream: StreamId) -> Command {
+        let rng = &mut self.work.rng;
+        let logs = &self.hosts[host].disk.volume.logs;
+        let heads = logs.iter().map(|(id, log)| (*id, &log.head));
+        let mut floors: Vec<(LogId, Seq)> = Vec::new();
+        for (id, head) in heads.filter(|(_, h)| h.name.channel == channel && h.name.stream == stream) {
+            if rng.chance(600) {
+                floors.push((id, rng.below(head.height + 2)));
+            }
+        }
+        Command::Prune { channel, stream, floors }
+    }
+}

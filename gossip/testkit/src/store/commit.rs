@@ -1,0 +1,126 @@
+//! Laws of `commit`: continuity, atomicity, repetition.
+
+use gossip_proto::{Arrival, ChainHash, CommitItem, Meta, NodeId, NodeRecord, Scope};
+
+use super::StoreHarness;
+use super::expect::{commit, entries, everything, find_head, head, read_all, refuses, sequences};
+use crate::fixture::{LogWriter, stored};
+
+/// What was committed is read back byte for byte, with the hash before it.
+pub async fn reads_back_byte_for_byte<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let items = [ann.run(3), ann.run(1), ann.run(256)];
+    commit(&*store, &items).await;
+    let runs = read_all(&*store, ann.id()).await;
+    assert_eq!(runs, items.iter().map(stored).collect::<Vec<_>>());
+    for (read, item) in runs.iter().zip(&items) {
+        assert_eq!(read.run.encoded(), stored(item).run.encoded());
+    }
+}
+
+/// A run that leaves a hole, or begins above 1 in an unknown log, is refused.
+pub async fn a_run_must_follow_the_height<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let (first, second, third) = (ann.run(2), ann.run(2), ann.run(2));
+    refuses(&*store, std::slice::from_ref(&second)).await;
+    assert_eq!(find_head(&*store, ann.id()).await, None, "the log stays unknown");
+    commit(&*store, &[first]).await;
+    refuses(&*store, std::slice::from_ref(&third)).await;
+    commit(&*store, &[second, third]).await;
+    assert_eq!(sequences(&*store, ann.id()).await, [1, 2, 3, 4, 5, 6]);
+}
+
+/// A run whose `prev` is not the hash at the height is refused, at the root too.
+pub async fn a_run_must_continue_the_chain<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let wrong = |item: CommitItem| match item {
+        CommitItem::Run { log, run, end, .. } => CommitItem::Run { log, prev: ChainHash([1; 32]), run, end },
+        other @ CommitItem::Adopt { .. } => other,
+    };
+    let first = ann.run(2);
+    refuses(&*store, &[wrong(first.clone())]).await;
+    commit(&*store, &[first]).await;
+    refuses(&*store, &[wrong(ann.run(2))]).await;
+}
+
+/// A run that begins at or below the height and ends above it is refused.
+pub async fn an_overlap_is_refused<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let mut long = ann.clone();
+    commit(&*store, &[ann.run(2)]).await;
+    refuses(&*store, &[long.run(4)]).await;
+}
+
+/// One bad item refuses the whole batch, wherever it stands.
+pub async fn one_bad_item_refuses_the_batch<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let (mut ann, mut bob) = (LogWriter::new("c", "s", "ann"), LogWriter::new("c", "s", "bob"));
+    commit(&*store, &[bob.run(1)]).await;
+    let (good, hole) = (ann.run(3), (bob.run(1), bob.run(1)).1);
+    refuses(&*store, &[good.clone(), hole.clone()]).await;
+    refuses(&*store, &[hole, good]).await;
+    assert_eq!(find_head(&*store, ann.id()).await, None);
+}
+
+/// Within a batch later items see earlier ones.
+pub async fn later_items_see_earlier_ones<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let (mut ann, mut bob) = (LogWriter::new("c", "s", "ann"), LogWriter::new("c", "t", "bob"));
+    let one = ann.run(2);
+    let committed = commit(&*store, &[one.clone(), bob.run(1), ann.run(2), one]).await;
+    let expected = [Some(Arrival(1)), Some(Arrival(3)), Some(Arrival(4)), None];
+    assert_eq!(committed.arrivals, expected, "the last was already there");
+    assert_eq!(sequences(&*store, ann.id()).await, [1, 2, 3, 4]);
+}
+
+/// Committing the same batch again is accepted, gives no arrival and changes nothing.
+pub async fn a_repeated_batch_changes_nothing<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let (mut ann, mut bob) = (LogWriter::new("c", "s", "ann"), LogWriter::new("c", "s", "bob"));
+    let batch = [ann.run(2), bob.run(3), ann.run(1)];
+    commit(&*store, &batch).await;
+    commit(&*store, &[ann.run(4)]).await;
+    let before = everything(&*store).await;
+    assert_eq!(commit(&*store, &batch).await.arrivals, [None, None, None]);
+    assert_eq!(everything(&*store).await, before);
+}
+
+/// Other entries at sequences held are refused, at the height and below it.
+pub async fn other_entries_at_known_sequences_are_refused<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let mut fork = ann.clone();
+    let other = fork.run_of(&["not".into(), "the same".into()]);
+    commit(&*store, &[ann.run(2)]).await;
+    refuses(&*store, std::slice::from_ref(&other)).await;
+    commit(&*store, &[ann.run(3)]).await;
+    refuses(&*store, &[other]).await;
+}
+
+/// A run under the name of another log, or with an end that is not its own, is refused.
+pub async fn a_run_of_another_log_is_refused<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let (mut ann, bob) = (LogWriter::new("c", "s", "ann"), LogWriter::new("c", "s", "bob"));
+    let CommitItem::Run { log, prev, run, end } = ann.run(1) else { unreachable!("a run") };
+    let bobs = bob.name().clone();
+    refuses(&*store, &[CommitItem::Run { log: bobs, prev: bob.hash(), run: run.clone(), end }]).await;
+    refuses(&*store, &[CommitItem::Run { log, prev, run, end: ChainHash([3; 32]) }]).await;
+}
+
+/// A batch without items is accepted, and its clock is kept.
+pub async fn an_empty_batch_carries_the_clock<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let record = NodeRecord { id: NodeId::new("me").unwrap(), incarnation: 1, clock: LogWriter::stamp_at(1) };
+    store.save_node(&record).await.unwrap();
+    let clock = LogWriter::stamp_at(9);
+    store.commit(&[], &Meta { clock }).await.unwrap();
+    assert_eq!(store.load_node().await.unwrap().unwrap().clock, clock);
+    assert!(store.heads(&Scope::All, None, 10).await.unwrap().items.is_empty());
+    let mut ann = LogWriter::new("c", "s", "ann");
+    commit(&*store, &[ann.run(1)]).await;
+    assert_eq!((head(&*store, ann.id()).await.height, entries(&*store, ann.id()).await.len()), (1, 1));
+}

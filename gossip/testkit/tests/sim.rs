@@ -1,0 +1,24 @@
+//! The light tier of the simulator: some seeds in every `cargo test`, and seeds that once failed.
+
+use gossip_testkit::sim::{Options, Outcome, run};
+
+fn pass(seed: u64) -> Outcome {
+    let outcome = run(seed, Options::default());
+    assert_eq!(outcome.violation, None, "seed {seed}: {}", outcome.setting);
+    outcome
+}
+
+#[test]
+fn some_seeds_converge_with_all_invariants() {
+    for seed in 0..60 {
+        pass(seed);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let [first, second] = [(); 2].map(|()| run(7, Options { harsh: true, record: true }));
+    assert!(!first.trace.is_empty());
+    assert_eq!(first, second);
+    assert_ne!(first.trace_hash, run(8, Options { harsh: true, record: true }).trace_hash);
+}

@@ -1,0 +1,81 @@
+//! What the lock guards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+
+use bytes::Bytes;
+use gossip_core::proto::{
+    ChannelId, ChannelRecord, Fault, LogHead, LogId, NodeId, NodeRecord, PeerRecord, Removed, Scope, Stamp,
+    StoreIncarnation, StreamId, StreamRecord, Usage,
+};
+use gossip_core::{StoreError, StoreResult, continuity};
+
+use crate::arrivals::Arrivals;
+use crate::log::Log;
+
+/// Everything a store keeps.
+#[derive(Debug)]
+pub(crate) struct Data {
+    pub(crate) logs: BTreeMap<LogId, Log>,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) clock: Stamp,
+    pub(crate) channels: BTreeMap<ChannelId, ChannelRecord>,
+    pub(crate) streams: BTreeMap<ChannelId, BTreeMap<StreamId, StreamRecord>>,
+    pub(crate) peers: BTreeMap<NodeId, PeerRecord>,
+    pub(crate) node: Option<NodeRecord>,
+    pub(crate) snapshots: BTreeMap<String, Bytes>,
+    pub(crate) incarnation: StoreIncarnation,
+    pub(crate) open: bool,
+}
+
+impl Data {
+    pub(crate) fn new() -> Self {
+        // The standard library seeds these keys from the operating system: random enough to tell
+        // stores apart, without a further crate and without a way to fail.
+        let incarnation = StoreIncarnation(RandomState::new().hash_one("store incarnation"));
+        Self {
+            logs: BTreeMap::new(),
+            arrivals: Arrivals::default(),
+            clock: Stamp::ZERO,
+            channels: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            node: None,
+            snapshots: BTreeMap::new(),
+            incarnation,
+            open: false,
+        }
+    }
+
+    pub(crate) fn log(&self, log: LogId, doing: &'static str) -> StoreResult<&Log> {
+        self.logs.get(&log).ok_or_else(|| StoreError::new(Fault::Rejected, doing, "the log is not known"))
+    }
+
+    pub(crate) fn usage(&self, scope: &Scope) -> Usage {
+        let inside = self.logs.values().filter(|log| covers(scope, &log.head));
+        inside.fold(Usage::default(), |sum, log| Usage {
+            logs: sum.logs + 1,
+            entries: sum.entries + continuity::entries_held(&log.head),
+            bytes: sum.bytes + log.bytes(),
+        })
+    }
+
+    pub(crate) fn remove(&mut self, scope: &Scope) -> Removed {
+        let Usage { logs, entries, .. } = self.usage(scope);
+        let inside = self.logs.iter().filter(|(_, log)| covers(scope, &log.head));
+        let gone: BTreeSet<_> = inside.map(|(id, _)| *id).collect();
+        self.logs.retain(|id, _| !gone.contains(id));
+        self.arrivals.remove(&gone);
+        Removed { logs, entries }
+    }
+}
+
+/// Whether a log lies in a scope.
+pub(crate) fn covers(scope: &Scope, head: &LogHead) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Channel(channel) => head.name.channel == *channel,
+        Scope::Stream(channel, stream) => head.name.channel == *channel && head.name.stream == *stream,
+        Scope::Log(log) => head.name.id() == *log,
+    }
+}

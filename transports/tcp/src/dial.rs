@@ -1,0 +1,74 @@
+//! Connections that we begin: one loop per address, until it is forgotten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gossip_core::proto::NodeId;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::accept::{Refused, meet};
+use crate::backoff::Backoff;
+use crate::shared::Shared;
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// A link that lived this long makes the next pause short again.
+const GOOD_LIFE: Duration = Duration::from_secs(10);
+
+/// Keeps an address linked. Complains once for each new reason why it cannot.
+pub(crate) async fn keep_linked(shared: Arc<Shared>, target: String) {
+    let mut backoff = Backoff::new(shared.local.instance ^ shared.next_connection());
+    let mut complaint = None;
+    let mut peer = None;
+    loop {
+        if let Some(peer) = &peer {
+            shared.links.until_unlinked(peer).await;
+        }
+        let attempted = Instant::now();
+        match attempt(&shared, &target).await {
+            Ok(reached) => {
+                complaint = None;
+                shared.links.until_unlinked(&reached).await;
+                peer = Some(reached);
+            }
+            Err(Failure { detail, hopeless }) => {
+                if complaint.as_ref() != Some(&detail) {
+                    shared.inbox.trouble(format!("tcp://{target}: {detail}; trying on"));
+                    complaint = Some(detail);
+                }
+                if hopeless {
+                    backoff.exhaust();
+                }
+                sleep(backoff.pause()).await;
+                continue;
+            }
+        }
+        if attempted.elapsed() >= GOOD_LIFE {
+            backoff.reset();
+        }
+        sleep(backoff.pause()).await;
+    }
+}
+
+struct Failure {
+    detail: String,
+    /// Trying again soon cannot help.
+    hopeless: bool,
+}
+
+/// Returns to whom there is a link now.
+async fn attempt(shared: &Arc<Shared>, target: &str) -> Result<NodeId, Failure> {
+    let failed = |detail: String| Failure { detail, hopeless: false };
+    let socket = match timeout(CONNECT_WITHIN, TcpStream::connect(target)).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(error)) => return Err(failed(error.to_string())),
+        Err(_) => return Err(failed(format!("no answer within {CONNECT_WITHIN:?}"))),
+    };
+    match meet(shared, socket, Some(shared.next_connection())).await {
+        Ok(peer) | Err(Refused::Duplicate(peer)) => Ok(peer),
+        Err(refused) => {
+            let hopeless = matches!(refused, Refused::Itself | Refused::Clone(_));
+            Err(Failure { detail: refused.to_string(), hopeless })
+        }
+    }
+}

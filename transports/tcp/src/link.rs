@@ -1,0 +1,75 @@
+//! The life of a link: one task that reads, writes and watches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gossip_core::PortEvent;
+use gossip_core::proto::NodeId;
+use gossip_core::proto::node::{LinkId, LinkLimits};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::outbox::Outbox;
+use crate::pulse::{Signs, pulse};
+use crate::reader::{End, read};
+use crate::rivalry::Connection;
+use crate::shared::Shared;
+
+/// How long a link that we close may take to write what was accepted.
+const DRAIN_WITHIN: Duration = Duration::from_millis(200);
+
+/// What others may do with a link.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) peer: NodeId,
+    pub(crate) connection: Connection,
+    pub(crate) limits: LinkLimits,
+    pub(crate) outbox: Outbox,
+    stop: Notify,
+}
+
+impl Link {
+    pub(crate) fn new(
+        id: LinkId,
+        peer: NodeId,
+        connection: Connection,
+        limits: LinkLimits,
+        outbox: Outbox,
+    ) -> Self {
+        Self { id, peer, connection, limits, outbox, stop: Notify::new() }
+    }
+
+    /// Has the link end soon.
+    pub(crate) fn stop(&self) {
+        self.stop.notify_one();
+    }
+}
+
+/// Lives a link from its `LinkUp` to its `LinkDown`.
+pub(crate) async fn live(shared: Arc<Shared>, link: Arc<Link>, socket: OwnedReadHalf, keepalive: Duration) {
+    let (id, limits) = (link.id, link.limits);
+    shared.inbox.put(PortEvent::LinkUp { peer: link.peer.clone(), link: id, limits }).await;
+    let signs = Signs::default();
+    let complaint = tokio::select! {
+        () = link.stop.notified() => {
+            let _ = timeout(DRAIN_WITHIN, link.outbox.drain()).await;
+            None
+        }
+        end = read(socket, id, limits.max_frame, &shared.inbox, &signs) => match end {
+            End::Gone => None,
+            End::TooLong(len) => {
+                Some(format!("announced a frame of {len} bytes, over the limit of {}", limits.max_frame))
+            }
+        },
+        _ = link.outbox.write() => None,
+        () = pulse(keepalive, &signs, &link.outbox) => Some(format!("was silent for {:?}", keepalive * 3)),
+    };
+    if let Some(complaint) = complaint {
+        shared.inbox.trouble(format!("{} {complaint}; the link was closed", link.peer));
+    }
+    link.outbox.close();
+    shared.inbox.put(PortEvent::LinkDown { link: id }).await;
+    shared.links.remove(&link);
+}

@@ -1,0 +1,123 @@
+//! The live endpoint.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gossip_core::proto::node::{Class, Frame, LinkId};
+use gossip_core::{LocalNode, MessagePort, PeerAddr, PortError, PortEvent};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use crate::inbox::{self, Receiver};
+use crate::shared::Shared;
+use crate::{TcpOptions, accept, address, dial};
+
+/// How long links may take to end when the port closes.
+const CLOSE_WITHIN: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(crate) struct TcpPort {
+    shared: Arc<Shared>,
+    receiver: Receiver,
+    addresses: Vec<PeerAddr>,
+    dials: Mutex<HashMap<String, AbortHandle>>,
+}
+
+impl TcpPort {
+    pub(crate) fn start(local: LocalNode, options: TcpOptions, listener: Option<TcpListener>) -> Self {
+        let (inbox, receiver) = inbox::channel();
+        let shared = Arc::new(Shared::new(local, options, inbox));
+        let bound = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let addresses = bound.and_then(address::of_listener).into_iter().collect();
+        if let Some(listener) = listener {
+            shared.spawn(accept::accept(shared.clone(), listener));
+        }
+        Self { shared, receiver, addresses, dials: Mutex::default() }
+    }
+
+    fn check_open(&self) -> Result<(), PortError> {
+        if self.receiver.is_closed() { Err(PortError::Closed) } else { Ok(()) }
+    }
+
+    fn dials(&self) -> MutexGuard<'_, HashMap<String, AbortHandle>> {
+        self.dials.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl MessagePort for TcpPort {
+    async fn recv(&self) -> Result<PortEvent, PortError> {
+        self.receiver.next().await.ok_or(PortError::Closed)
+    }
+
+    async fn send(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), PortError> {
+        self.check_open()?;
+        let link = self.shared.links.find(to)?;
+        let (len, limit) = (frame.len(), link.limits.max_frame);
+        if len == 0 {
+            return Err(PortError::EmptyFrame);
+        }
+        if len > limit {
+            return Err(PortError::FrameTooLarge { len, limit });
+        }
+        link.outbox.send(frame, class).await
+    }
+
+    async fn connect(&self, to: &PeerAddr) -> Result<(), PortError> {
+        self.check_open()?;
+        let target = address::target(to)?;
+        let mut dials = self.dials();
+        if let Entry::Vacant(vacant) = dials.entry(target) {
+            let task = dial::keep_linked(self.shared.clone(), vacant.key().clone());
+            vacant.insert(self.shared.spawn(task).ok_or(PortError::Closed)?);
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, address: &PeerAddr) {
+        if let Some(task) = address::target(address).ok().and_then(|target| self.dials().remove(&target)) {
+            task.abort();
+        }
+    }
+
+    async fn disconnect(&self, link: LinkId) {
+        if let Ok(link) = self.shared.links.find(link) {
+            link.stop();
+        }
+    }
+
+    fn local_addresses(&self) -> Vec<PeerAddr> {
+        if self.receiver.is_closed() { Vec::new() } else { self.addresses.clone() }
+    }
+
+    fn pending(&self, to: LinkId) -> usize {
+        self.shared.links.find(to).map_or(0, |link| link.outbox.pending())
+    }
+
+    fn accepts(&self, address: &PeerAddr) -> bool {
+        address.scheme() == address::SCHEME
+    }
+
+    async fn close(&self) {
+        if !self.receiver.close().await {
+            return;
+        }
+        let tasks = self.shared.take_tasks();
+        self.dials().clear();
+        let _ = timeout(CLOSE_WITHIN, self.shared.links.close()).await;
+        if let Some(mut tasks) = tasks {
+            tasks.shutdown().await;
+        }
+    }
+}
+
+impl Drop for TcpPort {
+    /// Tasks hold what the port holds, so a port dropped without `close` has to end them itself.
+    fn drop(&mut self) {
+        drop(self.shared.take_tasks());
+    }
+}
