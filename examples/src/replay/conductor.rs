@@ -11,8 +11,9 @@ use tempfile::TempDir;
 use super::ReplayError;
 use super::cast::Cast;
 use super::message::{Command, now};
+use super::payload;
 use super::replica;
-use super::report::{Healed, Killed, Report, Wire};
+use super::report::{Carried, Healed, Killed, Report, Wire};
 use super::stage::{Setting, Stage};
 use crate::trace::Trace;
 
@@ -77,14 +78,15 @@ async fn perform(options: &Options, trace: &Trace, dir: &Path) -> Result<Report,
 
     linked(&mut stage, "the first third", &first, rate).await?;
     let killed = cut(&mut stage, &apart, options.kill).await?;
-    let (healed, heal_bytes) = heal(&mut stage, &apart).await?;
+    let (healed, healing) = heal(&mut stage, &apart).await?;
     linked(&mut stage, "the last third", &last, rate).await?;
-    let total = stage.relay.bytes();
+    let bytes = stage.relay.bytes();
     let equal = compare(&mut stage, trace).await?;
     stage.close().await?;
 
     let cast = stage.ledger.cast();
-    let others = cast.people() as u64 - 1;
+    let carried =
+        |bytes, range: &Range<usize>| Carried { bytes, payload: to_carry(trace, range, cast.people()) };
     Ok(Report {
         trace: options.file.as_ref().map_or("friendsforever".into(), |file| file.display().to_string()),
         authors: (0..cast.people()).map(|person| (cast.name(person), cast.script(person).len())).collect(),
@@ -94,7 +96,7 @@ async fn perform(options: &Options, trace: &Trace, dir: &Path) -> Result<Report,
         reached: [stage.ledger.rate(&first), stage.ledger.rate(&last)],
         killed,
         healed,
-        wire: Wire { total, heal: heal_bytes, payload: equal.payload_bytes * others },
+        wire: Wire { all: carried(bytes, &(0..count)), healing: carried(healing, &apart) },
     })
 }
 
@@ -191,6 +193,12 @@ async fn compare(stage: &mut Stage, trace: &Trace) -> Result<replica::Equal, Rep
     let dumped = |stage: &Stage| stage.ledger.all_dumped();
     stage.wait_until("all replicas to be written out", CONVERGE_LIMIT, dumped).await?;
     replica::compare(&files, stage.ledger.cast(), trace)
+}
+
+/// Payload bytes of a range, once for every person who did not write them.
+fn to_carry(trace: &Trace, range: &Range<usize>, people: usize) -> u64 {
+    let length = |index: usize| payload::encode(index, &trace.transactions[index]).len() as u64;
+    range.clone().map(length).sum::<u64>() * (people as u64 - 1)
 }
 
 /// Where the stores are.

@@ -55,9 +55,16 @@ pub struct Healed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wire {
     /// From beginning to end.
-    pub total: u64,
-    /// While the replicas met again.
-    pub heal: u64,
+    pub all: Carried,
+    /// While the replicas met again: many entries at once.
+    pub healing: Carried,
+}
+
+/// Bytes that were carried, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes on the wire.
+    pub bytes: u64,
     /// Payload bytes that had to cross: each once for every person who did not write it.
     pub payload: u64,
 }
@@ -103,12 +110,15 @@ impl Report {
 
 impl fmt::Display for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { total, heal, payload } = *self;
-        let ratio = total as f64 / payload.max(1) as f64;
-        write!(
-            f,
-            "{total} bytes for {payload} bytes of payload ({ratio:.2} times), {heal} of them while healing"
-        )
+        write!(f, "{}; while healing {}", self.all, self.healing)
+    }
+}
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, payload } = *self;
+        let times = bytes as f64 / payload.max(1) as f64;
+        write!(f, "{bytes} bytes for {payload} of payload ({times:.2} times)")
     }
 }
 
