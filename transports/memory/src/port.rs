@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use crate::MemoryNetwork;
-use crate::state::Step;
+use crate::state::{State, Step};
 
 #[derive(Debug)]
 pub(crate) struct MemoryPort {
@@ -24,8 +24,11 @@ impl MemoryPort {
         self.address.rest()
     }
 
-    fn is_open(&self) -> bool {
-        self.network.lock().port(self.name(), self.serial).is_some()
+    /// Visits the state, unless this port was closed.
+    fn visit<T>(&self, act: impl FnOnce(&mut State, &str) -> T) -> Result<T, PortError> {
+        let mut state = self.network.lock();
+        state.port(self.name(), self.serial).ok_or(PortError::Closed)?;
+        Ok(act(&mut state, self.name()))
     }
 
     fn step(&self) -> Step {
@@ -58,30 +61,28 @@ impl MessagePort for MemoryPort {
     }
 
     async fn connect(&self, to: &PeerAddr) -> Result<(), PortError> {
-        if !self.is_open() {
-            return Err(PortError::Closed);
-        }
-        if !self.accepts(to) || to.rest().trim().is_empty() {
-            return Err(PortError::Address { address: to.to_string() });
-        }
-        self.network.lock().connect(self.name(), to.rest());
-        Ok(())
+        let fits = self.accepts(to) && !to.rest().trim().is_empty();
+        self.visit(|state, name| {
+            if !fits {
+                return Err(PortError::Address { address: to.to_string() });
+            }
+            state.connect(name, to.rest());
+            Ok(())
+        })?
     }
 
     async fn forget(&self, address: &PeerAddr) {
-        if self.is_open() {
-            self.network.lock().forget(self.name(), address.rest());
-        }
+        // A closed port has nothing to forget.
+        let _ = self.visit(|state, name| state.forget(name, address.rest()));
     }
 
     async fn disconnect(&self, link: LinkId) {
-        if self.is_open() {
-            self.network.lock().end_link(self.name(), link);
-        }
+        // A closed port has no links.
+        let _ = self.visit(|state, name| state.end_link(name, link));
     }
 
     fn local_addresses(&self) -> Vec<PeerAddr> {
-        if self.is_open() { vec![self.address.clone()] } else { Vec::new() }
+        self.visit(|_, _| vec![self.address.clone()]).unwrap_or_default()
     }
 
     fn pending(&self, to: LinkId) -> usize {

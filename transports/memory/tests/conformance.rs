@@ -1,5 +1,7 @@
 //! The laws every transport keeps.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail at that place")]
+
 use std::sync::Arc;
 
 use gossip_testkit::port::{PortHarness, Reachable};

@@ -1,5 +1,7 @@
 //! What each fault does, and that every frame is accounted for.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail at that place")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! The laws every transport keeps.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail at that place")]
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

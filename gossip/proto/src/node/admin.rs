@@ -308,11 +308,15 @@ impl Node {
         if let Some(known) = found.streams.get(&record.id) {
             record.retired = record.retired.max(known.record.retired);
         }
+        // A peer's runs may have brought the stream meanwhile.
+        let new = found.streams.get(&record.id).is_none_or(|stream| stream.record.refused);
         found.put_stream(record);
         let Some(event) = event else { return Reply::Done };
-        self.notify(event);
-        self.compare_soon(&channel);
-        Reply::Changed(true)
+        if new {
+            self.notify(event);
+            self.compare_soon(&channel);
+        }
+        Reply::Changed(new)
     }
 
     fn drop_channel(&mut self, id: &ChannelId) {

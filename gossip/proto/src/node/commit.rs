@@ -6,8 +6,8 @@ use super::model::{Ticket, Tip, Unsettled};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, Event, Node, OpId, Reply, Timer};
 use crate::{
-    ChannelId, EntryId, Fault, LogHead, LogId, NodeId, SeqRange, StoreFailure, StoreReply, StoreRequest,
-    StreamId, VersionVector,
+    ChannelId, EntryId, Fault, LogHead, LogId, LogName, NodeId, SeqRange, StoreFailure, StoreReply,
+    StoreRequest, StreamId, VersionVector,
 };
 use std::time::Duration;
 
@@ -154,6 +154,7 @@ impl Node {
             log.in_flight = log.in_flight.saturating_sub(1);
             log.pending = log.stored;
             let frozen = log.frozen.get_or_insert_default();
+            frozen.from = from.clone();
             // Our own commits are about one log.
             if let Some(tickets) = tickets.take_if(|_| from.is_none()) {
                 frozen.unsettled.push(Unsettled { end: *end, tickets, failure: failure.clone() });
@@ -206,11 +207,12 @@ impl Node {
         if let Some(channel) = self.channels.get_mut(&name.channel) {
             channel.move_log(id, &name.stream, &old, &new);
         }
+        if new.height > old.height {
+            let range = SeqRange { first: old.height + 1, last: new.height };
+            self.tell_late(&name, id, range, frozen.from);
+        }
         for Unsettled { end, tickets, failure } in frozen.unsettled {
             let happened = new.height >= end.height && (new.height > end.height || new.hash == end.hash);
-            if happened {
-                self.tell_late(id, &tickets);
-            }
             let result = if happened { Ok(()) } else { Err(failure) };
             tickets.into_iter().for_each(|ticket| self.answer_append(ticket, result.clone()));
         }
@@ -221,12 +223,15 @@ impl Node {
         self.fetch_everywhere();
     }
 
-    fn tell_late(&mut self, log: LogId, tickets: &[Ticket]) {
-        let Some((channel, stream)) = self.log_place(&log) else { return };
-        let ids: Vec<EntryId> = tickets.iter().flat_map(|ticket| ticket.ids.iter().copied()).collect();
-        if let Some(first) = ids.first().copied() {
-            self.notify(Event::EntriesAppended { channel, stream, first, count: ids.len() as u64 });
-        }
+    /// Tells of entries that turned out to be stored although their commit failed.
+    fn tell_late(&mut self, name: &LogName, log: LogId, range: SeqRange, from: Option<NodeId>) {
+        let (channel, stream) = (name.channel.clone(), name.stream.clone());
+        let Some(from) = from else {
+            let first = EntryId { log, sequence: range.first };
+            return self.notify(Event::EntriesAppended { channel, stream, first, count: range.count() });
+        };
+        let version = [(log, range.last)].into_iter().collect();
+        self.notify(Event::EntriesMerged { channel, stream, from, entries: vec![(log, range)], version });
     }
 
     /// The store does not even say what it holds: the callers learn that the outcome is unknown,

@@ -9,7 +9,7 @@ use super::CommandId;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::wire::StreamKey;
 use crate::{
-    ChainHash, ChannelRecord, EntryId, LogHead, LogId, LogName, Seq, Stamp, StoreFailure, StreamId,
+    ChainHash, ChannelRecord, EntryId, LogHead, LogId, LogName, NodeId, Seq, Stamp, StoreFailure, StreamId,
     StreamRecord,
 };
 
@@ -41,6 +41,8 @@ pub(super) struct Log {
 pub(super) struct Frozen {
     pub(super) tries: u32,
     pub(super) reading: bool,
+    /// Who sent what failed; `None` for our own.
+    pub(super) from: Option<NodeId>,
     pub(super) unsettled: Vec<Unsettled>,
 }
 

@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use super::admin::Job;
-use super::model::{Channel, Log};
+use super::model::{Channel, Log, Stream};
 use super::{Class, DropReason, Event, LinkId, Node, Timer};
 use crate::wire::{Beacon, ChannelTag, Message, Offer, OfferLog};
 use crate::{ChannelId, LogId, LogName, NodeId, StreamId};
@@ -70,7 +70,6 @@ impl Node {
         let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
         let Some(shared) = session.and_then(|session| session.shared.get_mut(channel)) else { return };
         let mine = shared.digest_of(found);
-        shared.told = Some(mine);
         let beacon = Beacon { tag: shared.tag, mine, yours: shared.theirs };
         self.send(id, &Message::Beacon(beacon), Class::Urgent);
     }
@@ -168,21 +167,31 @@ impl Node {
         known: &BTreeSet<&StreamId>,
     ) {
         let Some(channel) = self.channels.get(name) else { return };
-        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
-        let Some(shared) = session.and_then(|session| session.shared.get_mut(name)) else { return };
-        let mine = shared.digest_of(channel);
-        shared.told = Some(mine);
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
+        let (tag, mine) = (shared.tag, shared.digest_of(channel));
         let mut page = OfferPage::default();
         logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(log));
         if range.is_some_and(|(after, _)| after.is_none()) {
-            page.push_empty(channel, known);
+            self.push_empty(&mut page, channel, known);
         }
         let refused =
             channel.streams.values().filter(|stream| stream.record.refused).map(|stream| stream.key);
         let OfferPage { streams, authors, logs, .. } = page;
         let refused = refused.collect();
-        let offer = Offer { tag: shared.tag, mine, range, refused, streams, authors, logs };
+        let offer = Offer { tag, mine, range, refused, streams, authors, logs };
         self.send(id, &Message::Offer(offer), Class::Live);
+    }
+
+    /// Streams nobody has written to yet, as far as we hold.
+    fn push_empty(&self, page: &mut OfferPage, channel: &Channel, known: &BTreeSet<&StreamId>) {
+        let untold = channel.streams.values().filter(|stream| self.is_untold(stream, known));
+        untold.for_each(|stream| _ = index(&mut page.streams, &mut page.stream_index, &stream.record.id));
+    }
+
+    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>) -> bool {
+        let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
+        stream.is_open() && !known.contains(&stream.record.id) && !stream.logs.iter().any(written)
     }
 
     /// Tells the linked peers that logs moved, without their content.
@@ -309,10 +318,7 @@ impl Node {
         };
         let known: BTreeSet<&StreamId> = offer.streams.iter().collect();
         let first = offer.range.is_some_and(|(after, _)| after.is_none());
-        let untold = |stream: &super::model::Stream| {
-            stream.is_open() && stream.logs.is_empty() && !known.contains(&stream.record.id)
-        };
-        let empty = first && channel.streams.values().any(untold);
+        let empty = first && channel.streams.values().any(|stream| self.is_untold(stream, &known));
         let refuses =
             channel.streams.values().any(|stream| stream.record.refused && known.contains(&stream.record.id));
         let Some(shared) = self.shared(id, name) else { return };
@@ -400,15 +406,6 @@ impl OfferPage {
             check: log.stored.hash.check(),
             floor: log.floor,
         });
-    }
-
-    /// Streams nobody has written to yet.
-    fn push_empty(&mut self, channel: &Channel, known: &BTreeSet<&StreamId>) {
-        for (id, stream) in &channel.streams {
-            if stream.is_open() && stream.logs.is_empty() && !known.contains(id) {
-                index(&mut self.streams, &mut self.stream_index, id);
-            }
-        }
     }
 }
 

@@ -56,8 +56,6 @@ pub(super) struct Shared {
     pub(super) tag: ChannelTag,
     /// Their digest as last heard.
     pub(super) theirs: Option<DigestTag>,
-    /// Ours as last told.
-    pub(super) told: Option<DigestTag>,
     /// Streams they refuse.
     pub(super) refused: BTreeSet<StreamKey>,
     /// Logs they hold more of, and from where: height, floor.
@@ -80,7 +78,6 @@ impl Shared {
         Self {
             tag,
             theirs: None,
-            told: None,
             refused: BTreeSet::new(),
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
