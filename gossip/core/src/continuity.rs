@@ -2,7 +2,7 @@
 //!
 //! Stores may use these or not; `store_conformance!` checks the outcome.
 
-use gossip_proto::{ChainHash, CommitItem, Fault, LogHead, LogId, Run, Seq, SeqRange};
+use gossip_proto::{ChainHash, CommitItem, Fault, LogHead, LogId, Run, Seq, SeqRange, StoredRun};
 
 use crate::{StoreError, StoreResult};
 
@@ -78,6 +78,21 @@ pub fn raise_floor(head: &mut LogHead, floor: Seq, hash: ChainHash) {
 pub fn entries_held(head: &LogHead) -> u64 {
     let missing: u64 = head.gaps.iter().map(SeqRange::count).sum();
     (head.height - head.floor).saturating_sub(missing)
+}
+
+/// Whether `new` may stand in the place of `old`: these are all the runs that make up exactly
+/// `range` in log `id`, and the hashes before and after stay the same. Both ends are computed.
+#[must_use]
+pub fn stands_for(id: LogId, range: SeqRange, old: &[&StoredRun], new: &StoredRun) -> bool {
+    let (Some(first), Some(last)) = (old.first(), old.last()) else { return false };
+    let whole = first.run.first() == range.first && last.run.last() == range.last;
+    let joined = old.windows(2).all(|pair| pair[0].run.last() + 1 == pair[1].run.first());
+    let placed = new.run.log() == id && new.run.range() == range && new.prev == first.prev;
+    if !(whole && joined && placed) {
+        return false;
+    }
+    let end = last.hash_at(range.last).ok();
+    end.is_some() && new.run.verify(new.prev).ok() == end
 }
 
 fn adopt(head: &mut LogHead, floor: Seq, hash: ChainHash) {

@@ -8,22 +8,59 @@
 //! | `materializer` | what a materializer must do |
 //! | `time` | where time comes from |
 //! | `registry` | plugins by name |
+//! | `builder`, `config`, `file` | how a node comes to be |
+//! | `coordinator`, `channel`, `stream`, `view` | the handles an application holds |
+//! | `events`, `error` | what it is told |
+//! | `retention` | from what a stream keeps to floors |
+//! | `driver` | the tasks behind the handles |
+//! | `handle`, `pulse` | what connects the two |
 
+mod builder;
+mod channel;
+mod config;
 pub mod continuity;
+mod coordinator;
+mod driver;
+mod error;
+mod events;
+mod file;
+mod handle;
 mod materializer;
+mod pulse;
 pub mod registry;
+mod retention;
 mod store;
+mod stream;
 mod time;
 mod transport;
+mod view;
 
 pub use gossip_proto as proto;
+pub use gossip_proto::node::{
+    CommandError, Event, Health, LinkInfo, NodeConfig, NodeState, PeerInfo, PeerStatus, StreamInfo, Traffic,
+};
+pub use gossip_proto::{
+    ChannelId, Cursor, Durability, EntryId, Fault, IdError, LogEntry, LogId, NodeId, OrderKey, Payload,
+    Pruned, Retention, Seq, SeqRange, Stamp, StreamId, Usage, VersionVector,
+};
 #[doc(hidden)]
 pub use inventory;
 
+pub use self::builder::Builder;
+pub use self::channel::{Channel, ChannelOptions};
+pub use self::config::Config;
+pub use self::coordinator::{Coordinator, Peer, ResourceUsage};
+pub use self::error::{BuildError, Error};
+pub use self::events::{Events, Notice};
+pub use self::file::{ConfigFile, PluginConfig};
 pub use self::materializer::{FoldError, FoldOrder, StateMaterializer};
 pub use self::store::{
     ChannelRepository, EntryRepository, NodeRepository, PeerRepository, SnapshotRepository, Store,
     StoreError, StoreResult, seek_by_reading,
 };
+pub use self::stream::{
+    Delivered, Direction, EntryPage, EventStream, From, Incomplete, PageQuery, Pager, Place, Subscription,
+};
 pub use self::time::{BoxFuture, RealTime, TimerPort};
 pub use self::transport::{LocalNode, MessagePort, PeerAddr, PortError, PortEvent, Transport};
+pub use self::view::{View, ViewReport};

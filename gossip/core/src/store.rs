@@ -56,8 +56,10 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// that height (a log not known stands at height 0 with its root hash). Within a batch later
     /// items see earlier ones. A run that ends at or below the height is skipped when its check
     /// equals the stored chain at that position and refused when it differs; a run that begins
-    /// at or below the height and ends above it is refused. `Adopt` above the height moves the
-    /// head there: floor of an empty log, a gap otherwise; at or below it does nothing.
+    /// at or below the height and ends above it is refused. Below the floor and inside a gap
+    /// nothing can be compared: such a run is skipped. `Adopt` above the height moves the head
+    /// there: floor of a log of which nothing is held, a gap otherwise (joined to a gap that ends
+    /// at the height); at or below it does nothing.
     /// A refusal is [`Fault::Rejected`] and writes nothing.
     ///
     /// *Repeated*: committing the same batch again is `Ok` and changes nothing.
@@ -99,8 +101,9 @@ pub trait EntryRepository: Send + Sync + 'static {
 
     /// Drops entries up to and including `floor` in each log, atomically for each. Height and
     /// hash stay; a floor at or below the present one does nothing, one above the height is
-    /// taken as the height. A run reaching across the floor is cut or kept whole, but reads
-    /// never return entries at or below the floor.
+    /// taken as the height, one inside a gap as the end of the gap. A run reaching across the
+    /// floor is cut or kept whole, but reads never return entries at or below the floor; where a
+    /// run cannot be cut the floor may come to rest before it. Unknown logs are ignored.
     async fn prune(&self, floors: &[(LogId, Seq)]) -> StoreResult<Pruned>;
 
     /// Removes logs with heads, entries and arrival rows, atomically. Arrival numbers are not

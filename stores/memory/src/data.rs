@@ -51,9 +51,19 @@ impl Data {
         self.logs.get(&log).ok_or_else(|| StoreError::new(Fault::Rejected, doing, "the log is not known"))
     }
 
+    /// Logs of a scope in order of their id, after `after`.
+    pub(crate) fn inside(&self, scope: &Scope, after: Option<LogId>) -> impl Iterator<Item = (&LogId, &Log)> {
+        let (first, last) = match scope {
+            Scope::Log(log) => (*log, *log),
+            _ => (LogId([0; 16]), LogId([0xff; 16])),
+        };
+        let from = after.map_or(first, |after| after.clamp(first, last));
+        let logs = self.logs.range(from..=last);
+        logs.filter(move |(id, log)| after.is_none_or(|after| **id > after) && covers(scope, &log.head))
+    }
+
     pub(crate) fn usage(&self, scope: &Scope) -> Usage {
-        let inside = self.logs.values().filter(|log| covers(scope, &log.head));
-        inside.fold(Usage::default(), |sum, log| Usage {
+        self.inside(scope, None).fold(Usage::default(), |sum, (_, log)| Usage {
             logs: sum.logs + 1,
             entries: sum.entries + continuity::entries_held(&log.head),
             bytes: sum.bytes + log.bytes(),
@@ -62,20 +72,19 @@ impl Data {
 
     pub(crate) fn remove(&mut self, scope: &Scope) -> Removed {
         let Usage { logs, entries, .. } = self.usage(scope);
-        let inside = self.logs.iter().filter(|(_, log)| covers(scope, &log.head));
-        let gone: BTreeSet<_> = inside.map(|(id, _)| *id).collect();
+        let gone: BTreeSet<_> = self.inside(scope, None).map(|(id, _)| *id).collect();
         self.logs.retain(|id, _| !gone.contains(id));
         self.arrivals.remove(&gone);
         Removed { logs, entries }
     }
 }
 
-/// Whether a log lies in a scope.
-pub(crate) fn covers(scope: &Scope, head: &LogHead) -> bool {
+/// Whether a log lies in a channel or stream.
+fn covers(scope: &Scope, head: &LogHead) -> bool {
     match scope {
-        Scope::All => true,
+        // A single log was found by its id.
+        Scope::All | Scope::Log(_) => true,
         Scope::Channel(channel) => head.name.channel == *channel,
         Scope::Stream(channel, stream) => head.name.channel == *channel && head.name.stream == *stream,
-        Scope::Log(log) => head.name.id() == *log,
     }
 }

@@ -16,7 +16,7 @@ use gossip_core::{
 };
 
 use crate::commit::commit;
-use crate::data::{Data, covers};
+use crate::data::Data;
 use crate::page::page;
 
 /// A store that lives as long as the last of its clones.
@@ -92,8 +92,7 @@ impl EntryRepository for MemoryStore {
         limit: usize,
     ) -> StoreResult<Page<LogHead, LogId>> {
         let data = self.data();
-        let rest = data.logs.range(beyond(after.as_ref()));
-        let inside = rest.filter(|(_, log)| covers(scope, &log.head));
+        let inside = data.inside(scope, after);
         Ok(page(inside.map(|(id, log)| (*id, log.head.clone())), limit))
     }
 

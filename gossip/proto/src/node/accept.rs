@@ -49,7 +49,7 @@ impl Node {
             self.take_delta(id, &name, &peer, delta);
         }
         if !pushed {
-            self.answered(id, serial, bytes, end);
+            self.answered(id, &name, serial, bytes, end);
             self.fetch(id);
         }
     }
@@ -70,7 +70,9 @@ impl Node {
         let now = self.now.tick;
         if let Some(shared) = self.shared(id, name) {
             shared.moved = now;
-            shared.tries = 0;
+            if !batch.items.is_empty() {
+                shared.tries = 0;
+            }
         }
         self.commit_batch(peer, batch);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Class, LinkId, Node, Timer};
 use crate::wire::{Message, Want, WantLog};
-use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, Tick};
+use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, Seq, Tick};
 
 /// Logs in one want.
 const WANT_LOGS: usize = 256;
@@ -33,7 +33,8 @@ pub(super) struct Fetches {
 
 #[derive(Debug)]
 struct Asked {
-    logs: Vec<LogId>,
+    /// Each with the height it was asked from.
+    logs: Vec<(LogId, Seq)>,
     budget: usize,
     deadline: Tick,
 }
@@ -69,7 +70,7 @@ impl Fetches {
 
     fn end(&mut self, link: LinkId, serial: u64) {
         let Some(asked) = self.open.remove(&(link, serial)) else { return };
-        for log in asked.logs {
+        for (log, _) in asked.logs {
             if self.by_log.get(&log) == Some(&(link, serial)) {
                 self.by_log.remove(&log);
             }
@@ -133,8 +134,8 @@ impl Node {
         let tag = shared.tag;
         self.fetches.last += 1;
         let serial = self.fetches.last;
-        let logs: Vec<LogId> = wanted.iter().map(|want| want.log).collect();
-        for log in &logs {
+        let logs: Vec<(LogId, Seq)> = wanted.iter().map(|want| (want.log, want.after)).collect();
+        for (log, _) in &logs {
             self.fetches.by_log.insert(*log, (id, serial));
         }
         self.fetches.open.insert((id, serial), Asked { logs, budget, deadline });
@@ -208,12 +209,23 @@ impl Node {
     }
 
     /// Part of an answer came; with the last part the want is done.
-    pub(super) fn answered(&mut self, id: LinkId, serial: u64, bytes: usize, end: bool) {
+    pub(super) fn answered(&mut self, id: LinkId, name: &ChannelId, serial: u64, bytes: usize, end: bool) {
         self.extend_wants(id);
-        if end {
-            self.fetches.end(id, serial);
-        } else if let Some(asked) = self.fetches.open.get_mut(&(id, serial)) {
-            asked.budget = asked.budget.saturating_sub(bytes);
+        if !end {
+            if let Some(asked) = self.fetches.open.get_mut(&(id, serial)) {
+                asked.budget = asked.budget.saturating_sub(bytes);
+            }
+            return;
+        }
+        let asked = self.fetches.open.get(&(id, serial)).map(|asked| asked.logs.clone()).unwrap_or_default();
+        self.fetches.end(id, serial);
+        // An answer that brought nothing would bring nothing again: wait for the next offer.
+        let moved =
+            |(log, from): &(LogId, Seq)| self.logs.get(log).is_some_and(|log| log.pending.height > *from);
+        if !asked.iter().any(moved)
+            && let Some(shared) = self.shared(id, name)
+        {
+            asked.iter().for_each(|(log, _)| _ = shared.todo.remove(log));
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::ops::Op;
 use super::{Class, DropReason, LinkId, Node};
 use crate::wire::{ChannelTag, Delta, DeltaRun, FloorNote, Message, Want, WantLog};
-use crate::{LogHead, MAX_RUN_BYTES, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun};
+use crate::{LogHead, LogId, MAX_RUN_BYTES, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun};
 
 /// Wants of one link that wait.
 const WAITING: usize = 8;
@@ -143,7 +143,11 @@ impl Node {
             {
                 stored = cut;
             }
-            // Where the chains part, or a gap lies between, the peer needs to see both sides.
+            if stored.run.first() > after.after + 1 {
+                self.answer_gap(id, after.log, &stored);
+                after = WantLog { after: stored.run.first() - 1, check: stored.prev.check(), ..after };
+            }
+            // Where the chains part the peer needs to see the hash before.
             let fits = stored.run.first() == after.after + 1 && stored.prev.check() == after.check;
             let prev = (!fits).then_some(stored.prev);
             let last = stored.run.last();
@@ -166,6 +170,17 @@ impl Node {
             && let Some(serve) = self.serving(id)
         {
             serve.logs.push_front(after);
+        }
+    }
+
+    /// What lies before a run is missing here too: the peer is told before it gets the run.
+    fn answer_gap(&mut self, id: LinkId, log: LogId, next: &StoredRun) {
+        if self.serving(id).is_some_and(|serve| !serve.runs.is_empty()) {
+            self.flush(id, false);
+        }
+        let note = FloorNote { log, floor: next.run.first() - 1, hash: next.prev, stamp: Stamp::ZERO };
+        if let Some(serve) = self.serving(id) {
+            serve.floors.push(note);
         }
     }
 

@@ -54,25 +54,21 @@ impl World {
 
     /// Asks and waits for all answers.
     fn ask_all(&mut self, commands: Vec<(usize, Command)>) -> Vec<Answer> {
-        let count = commands.len();
-        self.work.answers = Some(Default::default());
         for (host, command) in commands {
-            if !self.ask(host, command) {
-                self.checks.fail("answered_once", format!("n{host} is not up after the storm"));
-            }
+            self.ask_and_wait(host, command);
         }
         for _ in 0..300 {
-            if self.work.answers.as_ref().is_some_and(|answers| answers.len() >= count) {
+            if self.work.awaited.values().all(Option::is_some) {
                 break;
             }
             self.run_until(self.calendar.now() + Duration::from_millis(100));
         }
-        let answers = self.work.answers.take().unwrap_or_default();
-        if answers.len() < count {
-            let open = format!("no answer within 30 s of fair weather: {:?}", self.client.pending);
-            self.checks.fail("answered_once", open);
+        let awaited = std::mem::take(&mut self.work.awaited);
+        if let Some((id, _)) = awaited.iter().find(|(_, answer)| answer.is_none()) {
+            let what = format!("no answer within 30 s of fair weather: {:?}", self.client.pending.get(id));
+            self.checks.fail("answered_once", what);
         }
-        answers.into_values().collect()
+        awaited.into_values().flatten().collect()
     }
 
     /// Lets time pass until all who share a stream hold the same.
@@ -96,13 +92,9 @@ impl World {
     fn append_everywhere(&mut self) {
         let mut appends = Vec::new();
         for host in 0..self.hosts.len() {
-            let streams = self.hosts[host].disk.volume.streams.clone();
-            for ((channel, stream), record) in streams {
-                let here = self.hosts[host].disk.volume.channels.contains_key(&channel);
-                if here && !record.refused {
-                    let payloads = vec![self.draw_payload(30)];
-                    appends.push((host, Command::Append { channel, stream, payloads }));
-                }
+            for (channel, stream) in self.hosts[host].disk.volume.open_streams() {
+                let payloads = vec![self.draw_payload(30)];
+                appends.push((host, Command::Append { channel, stream, payloads }));
             }
         }
         for answer in self.ask_all(appends) {
@@ -152,11 +144,9 @@ impl World {
     }
 
     fn statement(&mut self, host: usize) -> Statement {
-        let places: Vec<_> = self.hosts[host].disk.volume.streams.iter().collect();
-        let places = places.into_iter().filter(|(_, record)| !record.refused);
-        let places: Vec<_> = places.map(|(place, _)| place.clone()).collect();
+        let places = self.hosts[host].disk.volume.open_streams().into_iter();
         let query = |(channel, stream)| (host, Command::Query(Query::Version(channel, stream)));
-        let mut queries: Vec<_> = places.into_iter().map(query).collect();
+        let mut queries: Vec<_> = places.map(query).collect();
         queries.push((host, Command::Query(Query::Peers)));
         let mut statement = Statement::default();
         for answer in self.ask_all(queries) {

@@ -15,8 +15,8 @@ use super::world::World;
 pub(super) struct Work {
     pub(super) rng: Rng,
     over: bool,
-    /// Answers kept for whoever waits: the host, the command, the answer.
-    pub(super) answers: Option<BTreeMap<CommandId, Answer>>,
+    /// Answers somebody waits for, as far as they have come.
+    pub(super) awaited: BTreeMap<CommandId, Option<Answer>>,
 }
 
 /// An answer that somebody waits for.
@@ -29,7 +29,7 @@ pub(super) struct Answer {
 
 impl Work {
     pub(super) fn new(rng: Rng) -> Self {
-        Self { rng, over: false, answers: None }
+        Self { rng, over: false, awaited: BTreeMap::new() }
     }
 
     pub(super) fn heard(
@@ -39,8 +39,8 @@ impl Work {
         command: Command,
         result: Result<Reply, CommandError>,
     ) {
-        if let Some(answers) = &mut self.answers {
-            answers.insert(id, Answer { host, command, result });
+        if let Some(awaited) = self.awaited.get_mut(&id) {
+            *awaited = Some(Answer { host, command, result });
         }
     }
 }

@@ -99,14 +99,20 @@ impl World {
     }
 
     /// The application of a host asks for something, if the host is up.
-    pub(super) fn ask(&mut self, host: usize, command: Command) -> bool {
-        if self.hosts[host].node.is_none() {
-            return false;
+    pub(super) fn ask(&mut self, host: usize, command: Command) {
+        if self.hosts[host].node.is_some() {
+            let id = self.client.ask(host, &command);
+            self.show(host, Fact::Asked(id, &command));
+            self.feed(host, Input::Command { id, command });
         }
+    }
+
+    /// The same, and the answer is kept.
+    pub(super) fn ask_and_wait(&mut self, host: usize, command: Command) {
         let id = self.client.ask(host, &command);
+        self.work.awaited.insert(id, None);
         self.show(host, Fact::Asked(id, &command));
         self.feed(host, Input::Command { id, command });
-        true
     }
 
     /// Gives a node an input, carries out its effects, arms its deadline.

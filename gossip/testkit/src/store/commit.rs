@@ -74,6 +74,8 @@ pub async fn later_items_see_earlier_ones<H: StoreHarness>(place: H) {
     let committed = commit(&*store, &[one.clone(), bob.run(1), ann.run(2), one]).await;
     let expected = [Some(Arrival(1)), Some(Arrival(3)), Some(Arrival(4)), None];
     assert_eq!(committed.arrivals, expected, "the last was already there");
+    let head = head(&*store, ann.id()).await;
+    assert_eq!((head.height, head.hash), (4, ann.hash()));
     assert_eq!(sequences(&*store, ann.id()).await, [1, 2, 3, 4]);
 }
 

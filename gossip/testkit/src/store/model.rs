@@ -16,7 +16,10 @@ const STEPS: u64 = 50;
 /// the store as a simple model says.
 pub async fn random_histories_match_a_simple_model<H: StoreHarness>(_: H) {
     for seed in 0..SEEDS {
-        println!("store model: seed {seed}");
+        #[allow(clippy::print_stdout, reason = "shown only when the law fails")]
+        {
+            println!("store model: seed {seed}");
+        }
         let place = H::create();
         let mut store = place.open().await;
         let mut model = Model::new(seed);

@@ -93,7 +93,7 @@ pub async fn everything_survives_reopening<H: StoreHarness>(place: H) {
     assert_eq!(everything(&*store).await, before);
     let node = store.load_node().await.unwrap().unwrap();
     assert_eq!(node, NodeRecord { clock: meta.clock, ..me() });
-    assert_eq!(store.channels(None, 9).await.unwrap().items, [channel.clone()]);
+    assert_eq!(store.channels(None, 9).await.unwrap().items, std::slice::from_ref(&channel));
     assert_eq!(store.streams(&channel.id, None, 9).await.unwrap().items, [stream]);
     assert_eq!(store.peers(None, 9).await.unwrap().items, [peer]);
     assert_eq!(store.load_snapshot("key").await.unwrap().unwrap(), "value");

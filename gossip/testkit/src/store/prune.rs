@@ -1,6 +1,7 @@
 //! Laws of `prune`.
 
-use gossip_proto::{LogId, Pruned, Scope, SeqRange};
+use ciborium::Value;
+use gossip_proto::{CommitItem, LogId, PayloadHash, Pruned, Run, Scope, SeqRange, Stamp};
 
 use super::StoreHarness;
 use super::expect::{commit, everything, head, read_all, refuses, rows, sequences, short_rows};
@@ -117,4 +118,58 @@ pub async fn repeated_batches_below_the_floor_are_known<H: StoreHarness>(place: 
     let before = everything(&*store).await;
     assert_eq!(commit(&*store, &batch).await.arrivals, [None, None, None]);
     assert_eq!(everything(&*store).await, before);
+}
+
+/// A run packed tighter than ours cannot always be cut: then the floor may stay before it, but
+/// the other logs are pruned, and what is above the floor is read.
+pub async fn a_run_too_tight_to_cut_does_not_stop_it<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let (mut ann, mut bob) = (LogWriter::new("c", "s", "ann"), LogWriter::new("c", "s", "bob"));
+    let first = ann.run(2);
+    let tight = tight_run(&ann);
+    assert!(stored(&tight).cut_front(4).is_err(), "the fixture is too tight to cut");
+    commit(&*store, &[first, tight, bob.run(2)]).await;
+    store.prune(&[(ann.id(), 5), (bob.id(), 1)]).await.unwrap();
+    let floor = head(&*store, ann.id()).await.floor;
+    assert!((2..=5).contains(&floor));
+    assert_eq!(sequences(&*store, ann.id()).await, (floor + 1..=202).collect::<Vec<_>>());
+    assert_eq!(sequences(&*store, bob.id()).await, [2]);
+    store.prune(&[(ann.id(), 6)]).await.unwrap();
+    store.prune(&[(ann.id(), 202)]).await.unwrap();
+    assert!(sequences(&*store, ann.id()).await.is_empty());
+}
+
+/// Two hundred entries after those of `log`, in all but 64 KiB.
+fn tight_run(log: &LogWriter) -> CommitItem {
+    const COUNT: u64 = 200;
+    let size = |n: u64| 320 + n % 2;
+    let (mut end, mut lengths, mut body) = (log.hash(), Vec::new(), Vec::new());
+    let first_stamp = LogWriter::stamp_at(log.height() + 1).bits();
+    for n in 0..COUNT {
+        let payload = vec![7; size(n) as usize];
+        let stamp = Stamp::from_bits(first_stamp + n);
+        let hash = PayloadHash::of(&payload);
+        end = end.link(log.height() + 1 + n, stamp, size(n), &hash);
+        let word = size(n) << 1;
+        lengths.extend([(word & 0x7f) as u8 | 0x80, (word >> 7) as u8]);
+        body.extend(payload);
+    }
+    let steps = vec![0; COUNT as usize - 1];
+    let mut encoded = vec![0x89];
+    let parts = [
+        Value::Bytes(log.id().0.to_vec()),
+        (log.height() + 1).into(),
+        COUNT.into(),
+        first_stamp.into(),
+        Value::Bytes(steps),
+        Value::Bytes(lengths),
+        Value::Bytes(body),
+        Value::Bytes(end.check().0.to_vec()),
+        Value::Null,
+    ];
+    for part in parts {
+        ciborium::into_writer(&part, &mut encoded).unwrap();
+    }
+    let run = Run::decode(encoded.into()).expect("a run within the bounds");
+    CommitItem::Run { log: log.name().clone(), prev: log.hash(), run, end }
 }

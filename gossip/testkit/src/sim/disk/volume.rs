@@ -1,6 +1,6 @@
 //! What is on a disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gossip_proto::{
     Arrival, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead,
@@ -73,6 +73,17 @@ impl Volume {
             durability,
             was_open,
         }
+    }
+
+    /// Streams that exist here, by a record or a log, and are not refused.
+    pub(crate) fn open_streams(&self) -> BTreeSet<(ChannelId, StreamId)> {
+        let recorded = self.streams.iter().map(|(place, record)| (place.clone(), record.refused));
+        let written = self.logs.values().map(|log| &log.head.name);
+        let written = written.map(|name| ((name.channel.clone(), name.stream.clone()), false));
+        let mut all: BTreeMap<_, bool> = written.collect();
+        all.extend(recorded);
+        all.retain(|(channel, _), refused| !*refused && self.channels.contains_key(channel));
+        all.into_keys().collect()
     }
 
     /// Does what a request says.

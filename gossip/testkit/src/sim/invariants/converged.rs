@@ -28,7 +28,7 @@ impl Invariant for Converged {
 pub(in crate::sim) fn difference(volumes: &[&Volume], groups: &[Group]) -> Option<String> {
     groups.iter().find_map(|group| {
         let place = (group.channel.clone(), group.stream.clone());
-        let knows = |host: &usize| volumes[*host].streams.contains_key(&place);
+        let knows = |host: &usize| volumes[*host].open_streams().contains(&place);
         let first = *group.hosts.iter().find(|host| knows(host))?;
         let reference = heads(volumes[first], group);
         group.hosts.iter().find_map(|host| {

@@ -63,14 +63,10 @@ impl Invariant for ToldOnce {
 
 impl Told {
     fn after_boot(volume: &Volume) -> Self {
-        let here = volume
-            .streams
-            .iter()
-            .filter(|((channel, _), record)| volume.channels.contains_key(channel) && !record.refused);
         Self {
             state: Some(NodeState::Stopped),
             channels: volume.channels.keys().cloned().collect(),
-            streams: here.map(|(place, _)| place.clone()).collect(),
+            streams: volume.open_streams(),
             entries: volume.logs.iter().map(|(id, log)| (*id, log.head.height)).collect(),
         }
     }

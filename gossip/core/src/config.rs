@@ -1,0 +1,101 @@
+//! Bounds of a coordinator.
+
+use gossip_proto::MAX_RUN_BYTES;
+use gossip_proto::node::{ConfigError, NodeConfig};
+use serde::{Deserialize, Serialize};
+
+/// Bounds of a coordinator. The defaults suit a desktop or a phone; nothing needs to be set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Bounds of the node inside.
+    pub node: NodeConfig,
+    /// Notices kept for a slow listener; older ones become one `Lagged`.
+    pub events: usize,
+    /// Commands waiting for the node; more callers wait.
+    pub commands: usize,
+    /// Frames received and waiting for the node, over all transports.
+    pub frames: usize,
+    /// Frames waiting in the outbox of one link; more are dropped and repaired by the protocol.
+    pub outbox_frames: usize,
+    /// Bytes waiting in the outbox of one link.
+    pub outbox_bytes: usize,
+    /// Store reads at once on behalf of peers.
+    pub read_lanes: usize,
+    /// Bytes of runs read at once by subscriptions, pages and views.
+    pub page_bytes: usize,
+    /// Bytes of runs merged into one commit. While more than this waits for the store, no frames
+    /// are taken from the transports.
+    pub commit_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: NodeConfig::default(),
+            events: 1024,
+            commands: 1024,
+            frames: 256,
+            outbox_frames: 1024,
+            outbox_bytes: 4 << 20,
+            read_lanes: 2,
+            page_bytes: 256 << 10,
+            commit_bytes: 8 << 20,
+        }
+    }
+}
+
+impl Config {
+    /// Most queue places any setting may ask for.
+    const MAX_QUEUE: usize = 1 << 20;
+
+    /// Checks the bounds, each alone and against each other.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.node.validate()?;
+        let queue = |size: usize| size == 0 || size > Self::MAX_QUEUE;
+        let rules = [
+            (queue(self.events), "events must be 1 to 1048576"),
+            (queue(self.commands), "commands must be 1 to 1048576"),
+            (queue(self.frames), "frames must be 1 to 1048576"),
+            (self.outbox_frames < 8, "outbox_frames must be at least 8"),
+            (self.outbox_bytes < 2 * MAX_RUN_BYTES, "outbox_bytes must be at least 128 KiB, two runs"),
+            (self.read_lanes == 0 || self.read_lanes > 64, "read_lanes must be 1 to 64"),
+            (self.page_bytes == 0, "page_bytes must be above zero"),
+            (self.commit_bytes < MAX_RUN_BYTES, "commit_bytes must be at least 64 KiB, one run"),
+        ];
+        match rules.iter().find(|(broken, _)| *broken) {
+            Some((_, rule)) => Err(ConfigError(rule)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_every_bound_is_checked() {
+        assert_eq!(Config::default().validate(), Ok(()));
+        type Spoil = fn(&mut Config);
+        let spoils: [Spoil; 9] = [
+            |c| c.node.max_links = 0,
+            |c| c.events = 0,
+            |c| c.commands = usize::MAX,
+            |c| c.frames = 0,
+            |c| c.outbox_frames = 7,
+            |c| c.outbox_bytes = 1000,
+            |c| c.read_lanes = 0,
+            |c| c.page_bytes = 0,
+            |c| c.commit_bytes = 1,
+        ];
+        for (at, spoil) in spoils.iter().enumerate() {
+            let mut config = Config::default();
+            spoil(&mut config);
+            assert!(config.validate().is_err(), "rule {at}");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The node as an application holds it.
+
+use std::sync::atomic::Ordering;
+
+use gossip_proto::node::{Command, Health, NodeState, PeerInfo, Query, Reply};
+use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope};
+
+use crate::channel::{Channel, ChannelOptions};
+use crate::handle::{Handle, Order};
+use crate::{BuildError, Builder, ConfigFile, Error, Events, PeerAddr};
+
+/// One node: your replica of its channels and streams, and its links to others.
+///
+/// A cheap handle: clone it into any task. It begins stopped, which means local use only; see
+/// [`Coordinator::start`]. Its tasks end with [`Coordinator::shutdown`], or, as far as they get
+/// then, when the last handle (channels and streams are handles too) was dropped.
+///
+/// Every call can be cancelled by dropping its future: what it asked for then happens whole or
+/// not at all.
+#[derive(Clone)]
+pub struct Coordinator {
+    handle: Handle,
+}
+
+/// Someone to remember and to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its id.
+    pub id: NodeId,
+    /// What to call it in a user interface; the first 8 characters of its id when absent.
+    pub display_name: Option<String>,
+    /// Where it can be reached, as in `tcp://host:port`; may be empty.
+    pub addresses: Vec<String>,
+}
+
+impl Peer {
+    /// A peer without a name of its own and without addresses.
+    ///
+    /// # Errors
+    /// [`IdError`] when the id breaks the rules.
+    pub fn new<I>(id: I) -> Result<Self, IdError>
+    where
+        I: TryInto<NodeId>,
+        I::Error: Into<IdError>,
+    {
+        Ok(Self { id: id.try_into().map_err(Into::into)?, display_name: None, addresses: Vec::new() })
+    }
+
+    fn into_record(self) -> PeerRecord {
+        let display_name = self.display_name.unwrap_or_else(|| self.id.as_str().chars().take(8).collect());
+        PeerRecord { id: self.id, display_name, addresses: self.addresses }
+    }
+}
+
+/// What a node occupies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ResourceUsage {
+    /// Peers known.
+    pub peers: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Streams in them.
+    pub streams: usize,
+    /// Logs held by the store.
+    pub logs: u64,
+    /// Entries held by the store.
+    pub entries: u64,
+    /// Bytes of encoded runs held by the store.
+    pub bytes: u64,
+    /// Frames waiting for links.
+    pub outbox_frames: usize,
+    /// Their bytes.
+    pub outbox_bytes: usize,
+    /// Frames dropped so far because an outbox was full; the protocol repeats what mattered.
+    pub outbox_dropped: u64,
+    /// Subscriptions alive, those of views included.
+    pub subscriptions: usize,
+    /// Views alive.
+    pub views: usize,
+}
+
+impl Coordinator {
+    /// Begins a coordinator; everything has a default.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A coordinator as a configuration describes it, with plugins linked into this program.
+    ///
+    /// # Errors
+    /// [`BuildError`]; unknown names list what is linked.
+    pub async fn from_config(file: &ConfigFile) -> Result<Self, BuildError> {
+        Builder::from_config(file)?.build().await
+    }
+
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    /// Who this node is.
+    #[must_use]
+    pub fn id(&self) -> &NodeId {
+        &self.handle.shared().id
+    }
+
+    /// Where the node stands now.
+    #[must_use]
+    pub fn state(&self) -> NodeState {
+        *self.handle.shared().state.borrow()
+    }
+
+    /// Stopped → running: opens all transports, then dials the peers' addresses and those given to
+    /// [`Coordinator::connect`]. If one transport cannot be opened, all are closed again.
+    ///
+    /// # Errors
+    /// [`Error::State`] unless stopped, [`Error::Port`] from a transport.
+    pub async fn start(&self) -> Result<(), Error> {
+        self.handle.order(Order::Start).await
+    }
+
+    /// Running or paused → stopped: says goodbye and closes all transports. Local use goes on.
+    ///
+    /// # Errors
+    /// [`Error::State`] unless running or paused.
+    pub async fn stop(&self) -> Result<(), Error> {
+        self.handle.order(Order::Stop).await
+    }
+
+    /// Running → paused: links stay and peers are answered, but the node asks and pushes nothing.
+    ///
+    /// # Errors
+    /// [`Error::State`] unless running.
+    pub async fn pause(&self) -> Result<(), Error> {
+        self.handle.order(Order::Pause).await
+    }
+
+    /// Paused → running.
+    ///
+    /// # Errors
+    /// [`Error::State`] unless paused.
+    pub async fn resume(&self) -> Result<(), Error> {
+        self.handle.order(Order::Resume).await
+    }
+
+    /// Ends the node for good: finishes every write, says goodbye, closes transports and store.
+    /// When it returns, all tasks have ended. Repeated calls return `Ok`.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store could not be closed cleanly; the node has ended even so.
+    pub async fn shutdown(&self) -> Result<(), Error> {
+        match self.handle.order(Order::Shutdown).await {
+            Err(Error::State { state: NodeState::ShutDown }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Connects to an address and keeps connected, also after a lost link or a restart of the
+    /// node, until [`Coordinator::disconnect`]. Returns once the attempt has begun: the link shows
+    /// as [`Event::PeerStatusChanged`](gossip_proto::node::Event::PeerStatusChanged). While stopped
+    /// the address is only remembered.
+    ///
+    /// # Errors
+    /// [`Error::Port`] when it is no address, [`Error::NoTransport`] when no transport of the
+    /// running node understands it.
+    pub async fn connect(&self, address: &str) -> Result<(), Error> {
+        let address: PeerAddr = address.parse()?;
+        self.handle.order(|reply| Order::Connect(address, reply)).await
+    }
+
+    /// Stops connecting to an address. A link that exists stays until it is lost or the node stops.
+    ///
+    /// # Errors
+    /// [`Error::Port`] when it is no address.
+    pub async fn disconnect(&self, address: &str) -> Result<(), Error> {
+        let address: PeerAddr = address.parse()?;
+        self.handle.order(|reply| Order::Disconnect(address, reply)).await
+    }
+
+    /// Addresses others can connect to, as far as the transports know; empty while stopped.
+    #[must_use]
+    pub fn local_addresses(&self) -> Vec<PeerAddr> {
+        let ports = self.handle.shared().ports().clone();
+        ports.iter().flat_map(|port| port.local_addresses()).collect()
+    }
+
+    /// The channel of this name, created with default options if it does not exist. What is in an
+    /// existing one stays.
+    ///
+    /// # Errors
+    /// [`Error::Id`], [`Error::State`] after shutdown, [`Error::Command`] when the store failed.
+    pub async fn channel<I>(&self, id: I) -> Result<Channel, Error>
+    where
+        I: TryInto<ChannelId>,
+        I::Error: Into<IdError>,
+    {
+        self.create_channel(id, ChannelOptions::default()).await
+    }
+
+    /// As [`Coordinator::channel`]; the options count only if the channel does not exist yet.
+    ///
+    /// # Errors
+    /// As [`Coordinator::channel`].
+    pub async fn create_channel<I>(&self, id: I, options: ChannelOptions) -> Result<Channel, Error>
+    where
+        I: TryInto<ChannelId>,
+        I::Error: Into<IdError>,
+    {
+        let id = id.try_into().map_err(Into::into)?;
+        let payload_limit = options.payload_limit;
+        let command = Command::CreateChannel { channel: id.clone(), payload_limit };
+        self.handle.changed(command).await?;
+        Ok(Channel::new(self.handle.clone(), id))
+    }
+
+    /// The channel of this name if it exists.
+    ///
+    /// # Errors
+    /// As [`Coordinator::channel`].
+    pub async fn open_channel<I>(&self, id: I) -> Result<Option<Channel>, Error>
+    where
+        I: TryInto<ChannelId>,
+        I::Error: Into<IdError>,
+    {
+        let id = id.try_into().map_err(Into::into)?;
+        let exists = self.channels().await?.contains(&id);
+        Ok(exists.then(|| Channel::new(self.handle.clone(), id)))
+    }
+
+    /// Removes a channel with its streams and entries here; `false` when there was none. Peers keep
+    /// theirs.
+    ///
+    /// # Errors
+    /// As [`Coordinator::channel`].
+    pub async fn remove_channel<I>(&self, id: I) -> Result<bool, Error>
+    where
+        I: TryInto<ChannelId>,
+        I::Error: Into<IdError>,
+    {
+        let channel = id.try_into().map_err(Into::into)?;
+        self.handle.changed(Command::RemoveChannel { channel }).await
+    }
+
+    /// All channels.
+    ///
+    /// # Errors
+    /// [`Error::State`] after shutdown.
+    pub async fn channels(&self) -> Result<Vec<ChannelId>, Error> {
+        self.list_channels(Query::Channels).await
+    }
+
+    /// Channels that list a node as member.
+    ///
+    /// # Errors
+    /// [`Error::Id`], [`Error::State`] after shutdown.
+    pub async fn channels_for_peer<I>(&self, peer: I) -> Result<Vec<ChannelId>, Error>
+    where
+        I: TryInto<NodeId>,
+        I::Error: Into<IdError>,
+    {
+        let peer = peer.try_into().map_err(Into::into)?;
+        self.list_channels(Query::ChannelsForPeer(peer)).await
+    }
+
+    async fn list_channels(&self, query: Query) -> Result<Vec<ChannelId>, Error> {
+        match self.handle.query(query).await? {
+            Reply::Channels(channels) => Ok(channels),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Remembers a peer, across restarts, or changes its name and addresses; `true` when it was
+    /// new. While the node runs, its addresses are dialled. An address that no transport of this
+    /// node understands is kept for one that does.
+    ///
+    /// # Errors
+    /// [`Error::Port`] when an address is none, [`Error::Command`] for the local node.
+    pub async fn add_peer(&self, peer: Peer) -> Result<bool, Error> {
+        for address in &peer.addresses {
+            address.parse::<PeerAddr>()?;
+        }
+        self.handle.order(|reply| Order::AddPeer(peer.into_record(), reply)).await
+    }
+
+    /// Forgets a peer and closes its links; `false` when it was unknown.
+    ///
+    /// # Errors
+    /// [`Error::Id`], [`Error::State`] after shutdown.
+    pub async fn remove_peer<I>(&self, peer: I) -> Result<bool, Error>
+    where
+        I: TryInto<NodeId>,
+        I::Error: Into<IdError>,
+    {
+        let peer = peer.try_into().map_err(Into::into)?;
+        self.handle.order(|reply| Order::RemovePeer(peer, reply)).await
+    }
+
+    /// All peers: added ones and those met on links.
+    ///
+    /// # Errors
+    /// [`Error::State`] after shutdown.
+    pub async fn peers(&self) -> Result<Vec<PeerInfo>, Error> {
+        match self.handle.query(Query::Peers).await? {
+            Reply::Peers(peers) => Ok(peers),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.handle.shared().listeners.listen()
+    }
+
+    /// How the node is.
+    ///
+    /// # Errors
+    /// [`Error::State`] after shutdown.
+    pub async fn health(&self) -> Result<Health, Error> {
+        match self.handle.query(Query::Health).await? {
+            Reply::Health(health) => Ok(*health),
+            _ => Err(Error::Ended),
+        }
+    }
+
+    /// What the node occupies. Asks the store, so not for every frame of a user interface.
+    ///
+    /// # Errors
+    /// [`Error::State`] after shutdown, [`Error::Store`].
+    pub async fn resource_usage(&self) -> Result<ResourceUsage, Error> {
+        let channels = self.channels().await?;
+        let mut streams = 0;
+        for channel in &channels {
+            // Gone since it was listed: nothing to count.
+            if let Ok(Reply::Streams(infos)) = self.handle.query(Query::Streams(channel.clone())).await {
+                streams += infos.len();
+            }
+        }
+        let peers = self.peers().await?.len();
+        let shared = self.handle.shared();
+        let stored = shared.store.usage(&Scope::All).await?;
+        let meters = &shared.meters;
+        Ok(ResourceUsage {
+            peers,
+            channels: channels.len(),
+            streams,
+            logs: stored.logs,
+            entries: stored.entries,
+            bytes: stored.bytes,
+            outbox_frames: meters.outbox_frames.load(Ordering::Relaxed),
+            outbox_bytes: meters.outbox_bytes.load(Ordering::Relaxed),
+            outbox_dropped: meters.outbox_dropped.load(Ordering::Relaxed),
+            subscriptions: meters.subscriptions.load(Ordering::Relaxed),
+            views: meters.views.load(Ordering::Relaxed),
+        })
+    }
+}
+
+impl std::fmt::Debug for Coordinator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Coordinator").field("id", self.id()).field("state", &self.state()).finish()
+    }
+}

@@ -1,0 +1,273 @@
+//! Store operations: one lane that writes, a few that read.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use gossip_proto::node::OpId;
+use gossip_proto::{
+    ChannelId, CommitItem, Committed, Fault, Meta, Scope, StoreFailure, StoreReply, StoreRequest, StreamId,
+};
+use tokio::sync::mpsc;
+
+use crate::{Store, StoreError, StoreResult};
+
+type Outcome = Result<StoreReply, StoreFailure>;
+type Job = (OpId, StoreRequest);
+
+/// What a lane reports.
+pub(super) struct Done {
+    lane: usize,
+    pub(super) outcomes: Vec<(OpId, Outcome)>,
+    /// Streams that grew.
+    pub(super) grown: BTreeSet<(ChannelId, StreamId)>,
+    /// The lane takes its next batch.
+    idle: bool,
+}
+
+/// Jobs waiting and under way. Their number is bounded by the node's budget of outstanding store
+/// operations.
+pub(super) struct Lanes {
+    /// The first one writes.
+    lanes: Vec<Lane>,
+    writes: VecDeque<Job>,
+    reads: VecDeque<Job>,
+    commit_bytes: usize,
+    waiting_bytes: usize,
+}
+
+struct Lane {
+    jobs: mpsc::Sender<Vec<Job>>,
+    busy: bool,
+    bytes: usize,
+}
+
+/// Most jobs a lane takes at once.
+const BATCH: usize = 1024;
+
+impl Lanes {
+    /// Starts the lanes; the receiver gets their reports.
+    pub(super) fn start(
+        store: &Arc<dyn Store>,
+        read_lanes: usize,
+        commit_bytes: usize,
+    ) -> (Self, mpsc::Receiver<Done>) {
+        let (done, reports) = mpsc::channel(2 * (read_lanes + 1));
+        let lanes = (0..=read_lanes).map(|lane| {
+            let (jobs, queue) = mpsc::channel(1);
+            tokio::spawn(run(lane, store.clone(), queue, done.clone()));
+            Lane { jobs, busy: false, bytes: 0 }
+        });
+        let lanes = lanes.collect();
+        let waiting =
+            Self { lanes, writes: VecDeque::new(), reads: VecDeque::new(), commit_bytes, waiting_bytes: 0 };
+        (waiting, reports)
+    }
+
+    /// Queues a job.
+    pub(super) fn push(&mut self, op: OpId, request: StoreRequest) {
+        match request {
+            StoreRequest::Read { .. } | StoreRequest::Head { .. } => self.reads.push_back((op, request)),
+            write => {
+                self.waiting_bytes += bytes(&write);
+                self.writes.push_back((op, write));
+            }
+        }
+    }
+
+    /// Gives idle lanes something to do.
+    pub(super) fn dispatch(&mut self) {
+        if !self.lanes[0].busy && !self.writes.is_empty() {
+            let batch = self.next_writes();
+            let bytes = batch.iter().map(|(_, request)| bytes(request)).sum();
+            self.lanes[0].give(batch, bytes);
+        }
+        for lane in &mut self.lanes[1..] {
+            if lane.busy {
+                continue;
+            }
+            let Some(job) = self.reads.pop_front() else { return };
+            lane.give(vec![job], 0);
+        }
+    }
+
+    /// Whether so much waits to be written that no more should be taken in.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.waiting_bytes > self.commit_bytes
+    }
+
+    /// Notes a report.
+    pub(super) fn note(&mut self, done: &Done) {
+        if done.idle {
+            let lane = &mut self.lanes[done.lane];
+            lane.busy = false;
+            self.waiting_bytes -= std::mem::take(&mut lane.bytes);
+        }
+    }
+
+    fn next_writes(&mut self) -> Vec<Job> {
+        let (mut batch, mut size) = (Vec::new(), 0);
+        while let Some((_, request)) = self.writes.front() {
+            size += bytes(request);
+            if batch.len() >= BATCH || (!batch.is_empty() && size > self.commit_bytes) {
+                break;
+            }
+            batch.extend(self.writes.pop_front());
+        }
+        batch
+    }
+}
+
+impl Lane {
+    fn give(&mut self, batch: Vec<Job>, bytes: usize) {
+        self.busy = true;
+        self.bytes = bytes;
+        // An idle lane's queue of one is empty; it ends only after this end is dropped.
+        let _ = self.jobs.try_send(batch);
+    }
+}
+
+fn bytes(request: &StoreRequest) -> usize {
+    match request {
+        StoreRequest::Commit { items, .. } => items.iter().map(item_bytes).sum(),
+        _ => 0,
+    }
+}
+
+fn item_bytes(item: &CommitItem) -> usize {
+    match item {
+        CommitItem::Run { run, .. } => run.encoded().len(),
+        CommitItem::Adopt { .. } => 0,
+    }
+}
+
+async fn run(
+    lane: usize,
+    store: Arc<dyn Store>,
+    mut queue: mpsc::Receiver<Vec<Job>>,
+    done: mpsc::Sender<Done>,
+) {
+    while let Some(batch) = queue.recv().await {
+        let mut batch: VecDeque<Job> = batch.into();
+        while let Some((op, request)) = batch.pop_front() {
+            let (outcomes, grown) = match request {
+                StoreRequest::Commit { items, meta } => {
+                    let mut group = Group::new(op, items, meta);
+                    while let Some((_, StoreRequest::Commit { .. })) = batch.front()
+                        && let Some((op, StoreRequest::Commit { items, meta })) = batch.pop_front()
+                    {
+                        group.add(op, items, meta);
+                    }
+                    group.commit(&*store).await
+                }
+                request => (vec![(op, single(&*store, request).await)], BTreeSet::new()),
+            };
+            let idle = batch.is_empty();
+            if done.send(Done { lane, outcomes, grown, idle }).await.is_err() {
+                // The driver has ended; what it gave us is still written.
+                tracing::debug!("a store result found no driver");
+            }
+        }
+    }
+}
+
+/// Commits that become one.
+struct Group {
+    items: Vec<CommitItem>,
+    parts: Vec<(OpId, Range<usize>, Meta)>,
+}
+
+impl Group {
+    fn new(op: OpId, items: Vec<CommitItem>, meta: Meta) -> Self {
+        let parts = vec![(op, 0..items.len(), meta)];
+        Self { items, parts }
+    }
+
+    fn add(&mut self, op: OpId, items: Vec<CommitItem>, meta: Meta) {
+        let first = self.items.len();
+        self.items.extend(items);
+        self.parts.push((op, first..self.items.len(), meta));
+    }
+
+    async fn commit(self, store: &dyn Store) -> (Vec<(OpId, Outcome)>, BTreeSet<(ChannelId, StreamId)>) {
+        let clock = self.parts.iter().map(|(_, _, meta)| meta.clock).max().unwrap_or_default();
+        let outcomes = match store.commit(&self.items, &Meta { clock }).await {
+            Ok(committed) => self.split(&committed),
+            // One bad commit must not fail its neighbours.
+            Err(error) if error.fault == Fault::Rejected && self.parts.len() > 1 => self.each(store).await,
+            Err(error) => self.all_failed(&error),
+        };
+        let mut grown = BTreeSet::new();
+        for ((_, range, _), (_, outcome)) in self.parts.iter().zip(&outcomes) {
+            if outcome.is_ok() {
+                let logs = self.items[range.clone()].iter().map(CommitItem::log);
+                grown.extend(logs.map(|log| (log.channel.clone(), log.stream.clone())));
+            }
+        }
+        (outcomes, grown)
+    }
+
+    fn split(&self, committed: &Committed) -> Vec<(OpId, Outcome)> {
+        let arrivals =
+            |range: &Range<usize>| committed.arrivals.get(range.clone()).unwrap_or_default().to_vec();
+        let parts = self.parts.iter();
+        parts
+            .map(|(op, range, _)| {
+                let arrivals = arrivals(range);
+                (*op, Ok(StoreReply::Committed(Committed { arrivals })))
+            })
+            .collect()
+    }
+
+    async fn each(&self, store: &dyn Store) -> Vec<(OpId, Outcome)> {
+        let mut outcomes = Vec::with_capacity(self.parts.len());
+        for (op, range, meta) in &self.parts {
+            let committed = store.commit(&self.items[range.clone()], meta).await;
+            let outcome = committed.map(StoreReply::Committed).map_err(|error| error.to_failure());
+            outcomes.push((*op, outcome));
+        }
+        outcomes
+    }
+
+    fn all_failed(&self, error: &StoreError) -> Vec<(OpId, Outcome)> {
+        self.parts.iter().map(|(op, _, _)| (*op, Err(error.to_failure()))).collect()
+    }
+}
+
+async fn single(store: &dyn Store, request: StoreRequest) -> Outcome {
+    perform(store, request).await.map_err(|error| {
+        tracing::warn!(%error, fault = ?error.fault, "store operation failed");
+        error.to_failure()
+    })
+}
+
+/// The order inside removals matters: the record goes (or says so) first, so that a crash in
+/// between leaves orphans, which the next boot removes, and no channel that has lost entries.
+async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreReply> {
+    Ok(match request {
+        StoreRequest::Commit { items, meta } => StoreReply::Committed(store.commit(&items, &meta).await?),
+        StoreRequest::Read { log, from, budget } => StoreReply::Runs(store.read(log, from, budget).await?),
+        StoreRequest::Head { log } => {
+            let heads = store.heads(&Scope::Log(log), None, 1).await?;
+            StoreReply::Head(heads.items.into_iter().next().map(Box::new))
+        }
+        StoreRequest::Prune { floors } => StoreReply::Pruned(store.prune(&floors).await?),
+        StoreRequest::SaveNode(record) => saved(store.save_node(&record).await)?,
+        StoreRequest::SaveChannel(record) => saved(store.save_channel(&record).await)?,
+        StoreRequest::SaveStream(channel, record) => saved(store.save_stream(&channel, &record).await)?,
+        StoreRequest::RemoveChannel(channel) => {
+            store.delete_channel(&channel).await?;
+            StoreReply::Removed(store.remove(&Scope::Channel(channel)).await?)
+        }
+        StoreRequest::RemoveStream(channel, record) => {
+            store.save_stream(&channel, &record).await?;
+            StoreReply::Removed(store.remove(&Scope::Stream(channel, record.id)).await?)
+        }
+        StoreRequest::SavePeer(record) => saved(store.save_peer(&record).await)?,
+        StoreRequest::RemovePeer(peer) => saved(store.delete_peer(&peer).await)?,
+    })
+}
+
+fn saved(result: StoreResult<()>) -> StoreResult<StoreReply> {
+    result.map(|()| StoreReply::Saved)
+}

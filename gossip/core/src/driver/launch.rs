@@ -1,0 +1,65 @@
+//! Puts the tasks together.
+
+use std::sync::Arc;
+
+use gossip_proto::node::{Boot, Node};
+use tokio::sync::{Notify, mpsc};
+
+use super::boot::{identity, inventory, random};
+use super::lanes::Lanes;
+use super::links::Links;
+use super::supervisor::{Supervisor, Targets};
+use super::turn::{Driver, Sources};
+use crate::handle::{Handle, Shared};
+use crate::{BuildError, Builder, Coordinator, Store, TimerPort};
+
+/// Orders and control messages that may wait.
+const ORDERS: usize = 32;
+
+/// Reads the store and starts driver and supervisor.
+pub(crate) async fn launch(
+    builder: Builder,
+    store: Arc<dyn Store>,
+    timer: Arc<dyn TimerPort>,
+) -> Result<Coordinator, BuildError> {
+    let record = identity(&*store, builder.node_id.transpose()?).await?;
+    let secret = random()?;
+    let seed = match builder.seed {
+        Some(seed) => seed,
+        None => u64::from_le_bytes(random()?),
+    };
+    let inventory = inventory(&*store).await?;
+    let mut targets = Targets { connected: builder.connect.into_iter().collect(), ..Targets::default() };
+    for peer in &inventory.peers {
+        targets.set_peer(peer);
+    }
+    let shared =
+        Arc::new(Shared::new(record.id.clone(), inventory.incarnation, builder.config, store, timer));
+    let config = shared.config.node.clone();
+    let node = Node::new(shared.timer.now(), Boot { record, inventory, config, seed, secret });
+
+    let (commands, from_handles) = mpsc::channel(shared.config.commands);
+    let (orders, from_owner) = mpsc::channel(ORDERS);
+    let (control, from_supervisor) = mpsc::channel(ORDERS);
+    let (frames, from_ports) = mpsc::channel(shared.config.frames);
+    let (lanes, stored) = Lanes::start(&shared.store, shared.config.read_lanes, shared.config.commit_bytes);
+    let relieved = Arc::new(Notify::new());
+    let links = Links::new(shared.clone(), relieved.clone());
+    let sources =
+        Sources { commands: from_handles, frames: from_ports, stored, control: from_supervisor, relieved };
+    let driver = tokio::spawn(Driver::new(node, shared.clone(), lanes, links).run(sources));
+    let supervisor = Supervisor {
+        shared: shared.clone(),
+        transports: builder.transports,
+        orders: from_owner,
+        commands: commands.clone(),
+        control,
+        frames,
+        driver,
+        targets,
+        readers: Vec::new(),
+        ports_opened: 0,
+    };
+    tokio::spawn(supervisor.run());
+    Ok(Coordinator::new(Handle::new(commands, orders, shared)))
+}

@@ -1,0 +1,256 @@
+//! The driver: the one task that owns the node.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gossip_proto::node::{CommandError, CommandId, Effect, Event, Input, Node, NodeState};
+use gossip_proto::{Now, Tick};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::lanes::{Done, Lanes};
+use super::links::{FromPort, Links, OpenPort};
+use crate::events::Notice;
+use crate::handle::{CommandResult, Request, Shared};
+use crate::{BoxFuture, PortEvent};
+
+/// What the supervisor asks of the driver beside commands.
+pub(super) enum Control {
+    /// Close all links once their outboxes are empty.
+    CloseLinks,
+    /// Answer when no link is left.
+    WhenUnlinked(oneshot::Sender<()>),
+    /// End the task.
+    End,
+}
+
+/// Inputs taken from one source in one turn.
+const QUOTA: usize = 128;
+
+/// Where inputs come from.
+pub(super) struct Sources {
+    pub(super) commands: mpsc::Receiver<Request>,
+    pub(super) frames: mpsc::Receiver<FromPort>,
+    pub(super) stored: mpsc::Receiver<Done>,
+    pub(super) control: mpsc::Receiver<Control>,
+    pub(super) relieved: Arc<Notify>,
+}
+
+/// What woke the driver.
+enum Wake {
+    Commands(Vec<Request>),
+    Frames(Vec<FromPort>),
+    Stored(Vec<Done>),
+    Control(Control),
+    Relieved,
+    Time,
+    /// The supervisor is gone.
+    Over,
+}
+
+impl Sources {
+    /// Waits for whatever comes first; sources that are ready at once take random turns, each up to
+    /// its quota.
+    async fn next(&mut self, stalled: bool, sleep: &mut BoxFuture<'static, ()>) -> Wake {
+        let (mut requests, mut frames, mut stored) = (Vec::new(), Vec::new(), Vec::new());
+        tokio::select! {
+            control = self.control.recv() => control.map_or(Wake::Over, Wake::Control),
+            n = self.stored.recv_many(&mut stored, QUOTA), if !self.stored.is_closed() => {
+                if n == 0 { Wake::Over } else { Wake::Stored(stored) }
+            }
+            n = self.commands.recv_many(&mut requests, QUOTA) => {
+                if n == 0 { Wake::Over } else { Wake::Commands(requests) }
+            }
+            n = self.frames.recv_many(&mut frames, QUOTA), if !stalled => {
+                if n == 0 { Wake::Over } else { Wake::Frames(frames) }
+            }
+            () = self.relieved.notified() => Wake::Relieved,
+            () = sleep => Wake::Time,
+        }
+    }
+}
+
+pub(super) struct Driver {
+    node: Node,
+    shared: Arc<Shared>,
+    lanes: Lanes,
+    links: Links,
+    replies: HashMap<CommandId, oneshot::Sender<CommandResult>>,
+    next_command: u64,
+    unlinked: Vec<oneshot::Sender<()>>,
+}
+
+impl Driver {
+    pub(super) fn new(node: Node, shared: Arc<Shared>, lanes: Lanes, links: Links) -> Self {
+        Self { node, shared, lanes, links, replies: HashMap::new(), next_command: 1, unlinked: Vec::new() }
+    }
+
+    /// Runs until the supervisor ends it.
+    pub(super) async fn run(mut self, mut sources: Sources) {
+        let mut alarm = Alarm::default();
+        loop {
+            self.meet_deadline();
+            self.lanes.dispatch();
+            self.tell_unlinked();
+            alarm.set(self.node.deadline(), &self.shared);
+            match sources.next(self.lanes.is_stalled(), &mut alarm.sleep).await {
+                Wake::Commands(requests) => requests.into_iter().for_each(|request| self.command(request)),
+                Wake::Frames(events) => events.into_iter().for_each(|(port, event)| self.port(&port, event)),
+                Wake::Stored(done) => done.into_iter().for_each(|done| self.stored(done)),
+                Wake::Control(Control::CloseLinks) => self.links.close_all(),
+                Wake::Control(Control::WhenUnlinked(tell)) => self.unlinked.push(tell),
+                Wake::Relieved => self.relieved(),
+                Wake::Time => alarm.clear(),
+                Wake::Control(Control::End) | Wake::Over => return,
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        self.shared.timer.now()
+    }
+
+    /// Gives the node one input and carries out what it wants.
+    fn handle(&mut self, input: Input) {
+        let now = self.now();
+        self.node.handle(now, input);
+        while let Some(effect) = self.node.poll_effect() {
+            self.carry_out(now, effect);
+        }
+    }
+
+    /// Never waits: everything that may is handed to another task.
+    fn carry_out(&mut self, now: Now, effect: Effect) {
+        match effect {
+            Effect::Send { link, frame, class } => {
+                if self.links.send(link, frame, class) {
+                    self.node.handle(now, Input::LinkCongested { link, congested: true });
+                }
+            }
+            Effect::Close { link } => self.links.close(link),
+            Effect::Store { op, request } => self.lanes.push(op, request),
+            Effect::Reply { id, result } => self.reply(id, result),
+            Effect::Notify(event) => self.notify(event),
+        }
+    }
+
+    fn meet_deadline(&mut self) {
+        if self.node.deadline().is_some_and(|due| due <= self.now().tick) {
+            self.handle(Input::Deadline);
+        }
+    }
+
+    fn command(&mut self, request: Request) {
+        let id = CommandId(self.next_command);
+        self.next_command += 1;
+        self.replies.insert(id, request.reply);
+        self.handle(Input::Command { id, command: request.command });
+    }
+
+    fn reply(&mut self, id: CommandId, result: Result<gossip_proto::node::Reply, CommandError>) {
+        if let Some(caller) = self.replies.remove(&id) {
+            // A caller that was dropped does not want the answer.
+            let _ = caller.send(result);
+        }
+    }
+
+    fn notify(&mut self, event: Event) {
+        tracing::debug!(?event, "event");
+        match &event {
+            Event::StreamRemoved(channel, stream) => self.shared.pulses.end_stream(channel, stream),
+            Event::ChannelRemoved(channel) => self.shared.pulses.end_channel(channel),
+            _ => {}
+        }
+        self.shared.listeners.tell(Notice::Event(event));
+    }
+
+    fn stored(&mut self, done: Done) {
+        self.lanes.note(&done);
+        for (op, result) in done.outcomes {
+            self.handle(Input::Stored { op, result });
+        }
+        for (channel, stream) in &done.grown {
+            self.shared.pulses.wake(channel, stream);
+        }
+    }
+
+    fn port(&mut self, port: &Arc<OpenPort>, event: Option<PortEvent>) {
+        match event {
+            Some(PortEvent::LinkUp { peer, link, limits }) => {
+                if let Some(stale) = self.links.name(port, link) {
+                    self.down(stale);
+                }
+                let link = self.links.up(port, link, &peer, limits);
+                self.handle(Input::LinkUp { peer, link, limits });
+            }
+            Some(PortEvent::LinkDown { link }) => {
+                if let Some(link) = self.links.name(port, link) {
+                    self.down(link);
+                }
+            }
+            Some(PortEvent::Frame { link, bytes }) => {
+                if let Some(link) = self.links.name(port, link) {
+                    self.handle(Input::Frame { link, bytes });
+                }
+            }
+            Some(PortEvent::Trouble { .. }) => {}
+            None => self.links.of_port(port).into_iter().for_each(|link| self.down(link)),
+        }
+    }
+
+    fn down(&mut self, link: gossip_proto::node::LinkId) {
+        self.links.down(link);
+        self.handle(Input::LinkDown { link });
+    }
+
+    fn relieved(&mut self) {
+        for link in self.links.relieved() {
+            self.handle(Input::LinkCongested { link, congested: false });
+        }
+    }
+
+    fn tell_unlinked(&mut self) {
+        if self.links.is_empty() {
+            for tell in self.unlinked.drain(..) {
+                let _ = tell.send(());
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Also when the runtime goes away: readers must not wait for what never comes.
+        for (_, caller) in self.replies.drain() {
+            let _ = caller.send(Err(CommandError::State { state: NodeState::ShutDown }));
+        }
+        self.shared.pulses.end_all();
+        self.shared.listeners.close();
+    }
+}
+
+/// One sleep for the node's deadline. It may fire early, then it is set again; it is moved only
+/// when the deadline comes nearer.
+struct Alarm {
+    at: Option<Tick>,
+    sleep: BoxFuture<'static, ()>,
+}
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Self { at: None, sleep: Box::pin(std::future::pending()) }
+    }
+}
+
+impl Alarm {
+    fn set(&mut self, deadline: Option<Tick>, shared: &Shared) {
+        let Some(deadline) = deadline else { return };
+        if self.at.is_none_or(|at| deadline < at) {
+            self.at = Some(deadline);
+            self.sleep = shared.timer.sleep_until(deadline);
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

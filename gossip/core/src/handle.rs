@@ -1,0 +1,184 @@
+//! What every handle holds: the way to the node, and what is shared beside it.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use gossip_proto::node::{Command, CommandError, NodeState, Query, Reply};
+use gossip_proto::{NodeId, StoreIncarnation};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::events::Listeners;
+use crate::pulse::Pulses;
+use crate::stream::Names;
+use crate::{Config, Error, MessagePort, Store, TimerPort};
+
+/// Answer to a command.
+pub(crate) type CommandResult = Result<Reply, CommandError>;
+
+/// A command on its way to the node. Dropping the caller does not take it back.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) command: Command,
+    pub(crate) reply: oneshot::Sender<CommandResult>,
+}
+
+/// What the supervisor is asked for.
+pub(crate) use crate::driver::Order;
+
+/// State that handles read without asking the node.
+pub(crate) struct Shared {
+    pub(crate) id: NodeId,
+    pub(crate) incarnation: StoreIncarnation,
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) timer: Arc<dyn TimerPort>,
+    pub(crate) state: watch::Sender<NodeState>,
+    pub(crate) listeners: Listeners,
+    pub(crate) pulses: Pulses,
+    pub(crate) names: Names,
+    pub(crate) meters: Meters,
+    ports: Mutex<Vec<Arc<dyn MessagePort>>>,
+}
+
+/// Counters for [`ResourceUsage`](crate::ResourceUsage).
+#[derive(Debug, Default)]
+pub(crate) struct Meters {
+    pub(crate) outbox_frames: AtomicUsize,
+    pub(crate) outbox_bytes: AtomicUsize,
+    pub(crate) outbox_dropped: AtomicU64,
+    pub(crate) subscriptions: AtomicUsize,
+    pub(crate) views: AtomicUsize,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        id: NodeId,
+        incarnation: StoreIncarnation,
+        config: Config,
+        store: Arc<dyn Store>,
+        timer: Arc<dyn TimerPort>,
+    ) -> Self {
+        Self {
+            listeners: Listeners::new(config.events),
+            state: watch::Sender::new(NodeState::Stopped),
+            pulses: Pulses::new(),
+            names: Names::default(),
+            meters: Meters::default(),
+            ports: Mutex::default(),
+            id,
+            incarnation,
+            config,
+            store,
+            timer,
+        }
+    }
+
+    /// Live ports; empty while stopped.
+    pub(crate) fn ports(&self) -> MutexGuard<'_, Vec<Arc<dyn MessagePort>>> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads are refused after shutdown: the store may already serve another coordinator.
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        match *self.state.borrow() {
+            NodeState::ShutDown => Err(Error::State { state: NodeState::ShutDown }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Counts something for as long as it lives.
+pub(crate) struct Counted(Arc<Shared>, fn(&Meters) -> &AtomicUsize);
+
+impl Counted {
+    pub(crate) fn new(shared: &Arc<Shared>, which: fn(&Meters) -> &AtomicUsize) -> Self {
+        which(&shared.meters).fetch_add(1, Ordering::Relaxed);
+        Self(shared.clone(), which)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.1)(&self.0.meters).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Kept by every coordinator, channel and stream handle; when the last one goes, the supervisor
+/// shuts the node down.
+#[derive(Clone)]
+pub(crate) struct Handle(Arc<Inner>);
+
+struct Inner {
+    commands: mpsc::Sender<Request>,
+    orders: mpsc::Sender<Order>,
+    /// One permit per KiB of payload that appends may have on the way.
+    appends: Semaphore,
+    append_permits: usize,
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    const PERMIT_BYTES: usize = 1024;
+
+    pub(crate) fn new(
+        commands: mpsc::Sender<Request>,
+        orders: mpsc::Sender<Order>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let bytes = shared.config.node.append_queue_bytes;
+        let append_permits = (bytes / Self::PERMIT_BYTES).clamp(1, u32::MAX as usize >> 3);
+        let appends = Semaphore::new(append_permits);
+        Self(Arc::new(Inner { commands, orders, appends, append_permits, shared }))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// Sends a command and waits for its answer. Dropped before it is sent, nothing happens;
+    /// after that, it is carried out whole.
+    pub(crate) async fn command(&self, command: Command) -> Result<Reply, Error> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.0.commands.send(Request { command, reply }).await;
+        sent.map_err(|_| self.ended())?;
+        Ok(answer.await.map_err(|_| self.ended())??)
+    }
+
+    pub(crate) async fn query(&self, query: Query) -> Result<Reply, Error> {
+        self.command(Command::Query(query)).await
+    }
+
+    pub(crate) async fn changed(&self, command: Command) -> Result<bool, Error> {
+        match self.command(command).await? {
+            Reply::Changed(changed) => Ok(changed),
+            _ => Ok(false),
+        }
+    }
+
+    /// As [`Handle::command`] for an append, after waiting for room in the append queue.
+    pub(crate) async fn append(&self, command: Command, payloads: &[Bytes]) -> Result<Reply, Error> {
+        let bytes: usize = payloads.iter().map(Bytes::len).sum();
+        let permits = (bytes / Self::PERMIT_BYTES + 1).min(self.0.append_permits);
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
+        let _room = self.0.appends.acquire_many(permits).await.map_err(|_| self.ended())?;
+        self.command(command).await
+    }
+
+    /// Asks the supervisor and waits. Dropping the caller does not take it back.
+    pub(crate) async fn order<T>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Order,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.0.orders.send(make(reply)).await.map_err(|_| self.ended())?;
+        answer.await.map_err(|_| self.ended())?
+    }
+
+    fn ended(&self) -> Error {
+        match *self.0.shared.state.borrow() {
+            NodeState::ShutDown => Error::State { state: NodeState::ShutDown },
+            _ => Error::Ended,
+        }
+    }
+}

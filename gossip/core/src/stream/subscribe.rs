@@ -1,0 +1,231 @@
+//! Entries as they arrive, from a resumable place on.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use gossip_proto::{Arrival, Arrived, Cursor, LogEntry, LogId, LogName, RunEntry, Seq, SeqRange};
+use tokio::sync::watch;
+
+use super::StreamRef;
+use crate::Error;
+use crate::handle::Counted;
+
+/// Where a subscription begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum From {
+    /// With everything held, in the order it arrived here.
+    #[default]
+    Start,
+    /// With what arrives from now on.
+    Now,
+    /// After the last item before [`Subscription::cursor`] was taken.
+    Cursor(Cursor),
+}
+
+/// What a subscription delivers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivered {
+    /// An entry.
+    Entry(LogEntry),
+    /// These entries of a log arrived once, or never, and are not held any more.
+    Gap {
+        /// The log.
+        log: LogId,
+        /// What is missing.
+        range: SeqRange,
+    },
+}
+
+/// Entries of a stream in the order they arrived here (not in stream order: what was written
+/// offline elsewhere arrives late); from [`EventStream::subscribe`](crate::EventStream::subscribe).
+///
+/// It reads the store page by page and waits for a wake-up when it has caught up, so nothing is
+/// lost however slow the reader is, and memory stays at one page. Dropping it ends it.
+pub struct Subscription {
+    at: Arc<StreamRef>,
+    waiting: watch::Receiver<u64>,
+    /// Last arrival given to the reader.
+    seen: Arrival,
+    /// Last arrival read from the store.
+    read: Arrival,
+    buffer: VecDeque<(Arrival, Delivered)>,
+    /// How far each log was delivered; notices what was never received.
+    heights: HashMap<LogId, Seq>,
+    from_start: bool,
+    _counted: Counted,
+}
+
+impl Subscription {
+    /// Registers for wake-ups; done before anything is looked up.
+    pub(super) fn waiting(at: &StreamRef) -> Result<watch::Receiver<u64>, Error> {
+        at.shared.check_open()?;
+        let waiting = at.shared.pulses.watch(&at.channel, &at.stream);
+        waiting.ok_or(Error::State { state: gossip_proto::node::NodeState::ShutDown })
+    }
+
+    pub(crate) async fn open(
+        at: Arc<StreamRef>,
+        from: From,
+        waiting: watch::Receiver<u64>,
+    ) -> Result<Self, Error> {
+        let seen = match from {
+            From::Start => Arrival(0),
+            From::Now => at.shared.store.last_arrival().await?,
+            From::Cursor(cursor) => check(&at, cursor).await?,
+        };
+        let _counted = Counted::new(&at.shared, |meters| &meters.subscriptions);
+        Ok(Self {
+            at,
+            waiting,
+            seen,
+            read: seen,
+            buffer: VecDeque::new(),
+            heights: HashMap::new(),
+            from_start: from == From::Start,
+            _counted,
+        })
+    }
+
+    /// Waits for the next entry; `None` when the stream was removed or the node shut down.
+    ///
+    /// A range that is not held any more shows as one [`Error::Gap`]; calling again goes on behind
+    /// it. [`Subscription::next_delivered`] gives gaps as values.
+    ///
+    /// Cancel safe: nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    /// Inside the option: [`Error::Gap`]; [`Error::Store`], after which the call may be repeated.
+    pub async fn next(&mut self) -> Option<Result<LogEntry, Error>> {
+        Some(match self.next_delivered().await? {
+            Ok(Delivered::Entry(entry)) => Ok(entry),
+            Ok(Delivered::Gap { log, range }) => Err(Error::Gap { log, range }),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// As [`Subscription::next`], with gaps as values.
+    ///
+    /// # Errors
+    /// Inside the option: [`Error::Store`], after which the call may be repeated.
+    pub async fn next_delivered(&mut self) -> Option<Result<Delivered, Error>> {
+        loop {
+            if let Some(item) = self.take() {
+                return Some(Ok(item));
+            }
+            match self.fill().await {
+                Err(error) => return Some(Err(error)),
+                Ok(true) => {}
+                Ok(false) if self.wait().await => {}
+                Ok(false) => return None,
+            }
+        }
+    }
+
+    /// The place after the last item returned: save it to go on from here after a restart. Items
+    /// after it are delivered again then, none are left out (at-least-once).
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor { incarnation: self.at.shared.incarnation, arrival: self.seen }
+    }
+
+    /// Items that wait in memory, for readers that work in batches.
+    pub(crate) fn take(&mut self) -> Option<Delivered> {
+        let (arrival, item) = self.buffer.pop_front()?;
+        self.seen = arrival;
+        Some(item)
+    }
+
+    /// Waits until there may be something new; `false` when there never will be.
+    pub(crate) async fn wait(&mut self) -> bool {
+        self.waiting.changed().await.is_ok()
+    }
+
+    /// Reads one page; `false` when there is nothing new. Changes nothing before it has read.
+    pub(crate) async fn fill(&mut self) -> Result<bool, Error> {
+        // Before the read: what is committed while it runs wakes the next wait.
+        self.waiting.mark_unchanged();
+        let shared = &self.at.shared;
+        if shared.check_open().is_err() {
+            return Ok(false);
+        }
+        let budget = shared.config.page_bytes;
+        let page = shared.store.arrivals(&self.at.scope, self.read, budget).await?;
+        let mut names = Vec::with_capacity(page.items.len());
+        for row in &page.items {
+            names.push(shared.names.resolve(&*shared.store, row.log).await?);
+        }
+        let before = self.read;
+        for (row, name) in page.items.iter().zip(names) {
+            self.queue(row, name.as_ref());
+        }
+        self.read = self.read.max(page.next.unwrap_or(self.read));
+        Ok(self.read > before)
+    }
+
+    /// Queues what a row delivers; a row without a name was removed since it was read.
+    fn queue(&mut self, row: &Arrived, name: Option<&Arc<LogName>>) {
+        let count = row.range.count();
+        self.read = self.read.max(Arrival(row.arrival.0 + count.saturating_sub(1)));
+        let Some(name) = name else { return };
+        let known = self.heights.get(&row.log).copied();
+        let mut expected = match known {
+            Some(height) => height + 1,
+            None if self.from_start => 1,
+            None => row.range.first,
+        };
+        let arrival = |sequence: Seq| Arrival(row.arrival.0 + sequence.saturating_sub(row.range.first));
+        for entry in kept(row) {
+            let at = entry.sequence;
+            if expected < at {
+                // The gap is passed together with the entry: a cursor cannot stand between them.
+                let before = Arrival(arrival(at).0 - 1);
+                self.gap(before, row.log, SeqRange { first: expected, last: at - 1 });
+            }
+            expected = at + 1;
+            let entry = LogEntry::new(name.clone(), row.log, entry);
+            self.buffer.push_back((arrival(at), Delivered::Entry(entry)));
+        }
+        if expected <= row.range.last {
+            self.gap(arrival(row.range.last), row.log, SeqRange { first: expected, last: row.range.last });
+        }
+        self.heights.insert(row.log, row.range.last.max(known.unwrap_or(0)));
+    }
+
+    /// Queues a gap, joined with the one before it when they touch.
+    fn gap(&mut self, passed: Arrival, log: LogId, missing: SeqRange) {
+        if let Some((arrival, Delivered::Gap { log: of, range })) = self.buffer.back_mut()
+            && *of == log
+            && range.last + 1 == missing.first
+        {
+            *arrival = passed;
+            range.last = missing.last;
+            return;
+        }
+        self.buffer.push_back((passed, Delivered::Gap { log, range: missing }));
+    }
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription")
+            .field("stream", &self.at.scope)
+            .field("cursor", &self.cursor())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Entries of a row that are still held.
+fn kept(row: &Arrived) -> impl Iterator<Item = RunEntry> + '_ {
+    let entries = row.runs.iter().flat_map(|stored| stored.run.entries());
+    entries.filter(|entry| row.range.contains(entry.sequence))
+}
+
+async fn check(at: &StreamRef, cursor: Cursor) -> Result<Arrival, Error> {
+    if cursor.incarnation != at.shared.incarnation {
+        return Err(Error::ForeignCursor { cursor });
+    }
+    if cursor.arrival > at.shared.store.last_arrival().await? {
+        return Err(Error::CursorBeyondEnd { cursor });
+    }
+    Ok(cursor.arrival)
+}
