@@ -47,7 +47,7 @@ pub use gossip_core::*;
 #[cfg(feature = "crdt")]
 pub use gossip_materializers_crdt::{self as crdt, GCounter, LwwMap, LwwRegister, PnCounter};
 #[cfg(feature = "redb")]
-pub use gossip_store_redb as redb;
+pub use gossip_store_redb::{self as redb, RedbStore};
 #[cfg(feature = "tcp")]
 pub use gossip_transport_tcp::{self as tcp, TcpTransport};
 #[cfg(feature = "memory")]
@@ -57,6 +57,6 @@ pub use {
 };
 
 // Keeps the sample in the README true.
-#[cfg(any())]
+#[cfg(all(doctest, feature = "redb", feature = "tcp", feature = "crdt"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
