@@ -7,8 +7,8 @@ use super::ops::{Commit, Landed, Landing, Op};
 use super::{DropReason, Event, LinkId, Node};
 use crate::wire::{Delta, DeltaRun, FloorNote};
 use crate::{
-    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, Payload, RunBuilder,
-    StoreRequest, StoredRun, StreamRecord,
+    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, Payload, StoreRequest,
+    StoredRun, StreamRecord,
 };
 
 /// Runs of one message that passed the checks.
@@ -244,16 +244,5 @@ fn hollow_over(stored: StoredRun, limit: u64) -> StoredRun {
     if !stored.run.entries().any(|entry| large(&entry.payload)) {
         return stored;
     }
-    hollowed(&stored, large).unwrap_or(stored)
-}
-
-fn hollowed(stored: &StoredRun, large: impl Fn(&Payload) -> bool) -> Option<StoredRun> {
-    let mut builder = RunBuilder::new(stored.run.log(), stored.run.first(), stored.prev);
-    for entry in stored.run.entries() {
-        let hollow = Payload::Hollow { hash: entry.payload.hash(), len: entry.payload.len() };
-        let payload = if large(&entry.payload) { hollow } else { entry.payload };
-        builder.push(entry.stamp, &payload)?;
-    }
-    let seal = stored.run.seal().map(|seal| &seal[..]);
-    builder.finish(seal).map(|(run, _)| StoredRun { prev: stored.prev, run })
+    stored.hollowed(large).unwrap_or(stored)
 }

@@ -1,6 +1,6 @@
 //! Cutting a run at its front and joining neighbours: both re-encode, neither needs a key.
 
-use super::{Run, RunBuilder, RunError, StoredRun};
+use super::{Payload, Run, RunBuilder, RunError, StoredRun};
 use crate::Seq;
 
 impl StoredRun {
@@ -20,7 +20,7 @@ impl StoredRun {
         let mut builder = RunBuilder::new(self.run.log(), from, prev);
         let skip = (from - self.run.first()) as usize;
         for entry in self.run.entries().skip(skip) {
-            builder.push(entry.stamp, &entry.payload).ok_or(RunError::OverBounds("cut"))?;
+            builder.push_whatever(entry.stamp, &entry.payload).ok_or(RunError::OverBounds("cut"))?;
         }
         let run = finish(builder, &self.run)?;
         Ok(Self { prev, run })
@@ -37,6 +37,20 @@ impl StoredRun {
             builder.push(entry.stamp, &entry.payload)?;
         }
         let run = finish(builder, &next.run).ok()?;
+        Some(Self { prev: self.prev, run })
+    }
+
+    /// The same run without the payloads that `is_unwanted` picks: only their hashes stay, and the
+    /// chain with them.
+    #[must_use]
+    pub fn hollowed(&self, is_unwanted: impl Fn(&Payload) -> bool) -> Option<Self> {
+        let mut builder = RunBuilder::new(self.run.log(), self.run.first(), self.prev);
+        for entry in self.run.entries() {
+            let hollow = Payload::Hollow { hash: entry.payload.hash(), len: entry.payload.len() };
+            let payload = if is_unwanted(&entry.payload) { hollow } else { entry.payload };
+            builder.push_whatever(entry.stamp, &payload)?;
+        }
+        let run = finish(builder, &self.run).ok()?;
         Some(Self { prev: self.prev, run })
     }
 }
