@@ -139,9 +139,10 @@ impl Node {
     /// History before the floor is gone where we asked: go on from there.
     fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
         let Some(log) = self.placed(channel, &note.log) else { return };
-        if note.floor <= log.pending.height {
+        if note.floor <= log.pending.height || !self.retire(note.log) {
             return;
         }
+        let Some(log) = self.logs.get_mut(&note.log) else { return };
         let from = log.pending.height;
         let end = Tip { height: note.floor, hash: note.hash, stamp: note.stamp.max(log.pending.stamp) };
         log.pending = end;
@@ -167,6 +168,9 @@ impl Node {
             shared.note(log_id, last);
         }
         match verdict {
+            // Entries of ours that we do not hold: our memory is short. They come back like
+            // anyone's, once the store knows that their log is closed.
+            Verdict::Take(..) if !self.retire(log_id) => {}
             Verdict::Take(stored, end) => self.take(&name, stored, end, batch),
             Verdict::Known => {}
             Verdict::Ahead => {
@@ -192,11 +196,6 @@ impl Node {
         }
         if let Observed::TooFarAhead { by } = self.clock.observe(tip.stamp, self.now.wall) {
             self.notify(Event::ClockDrift { author: name.author.clone(), stamp: tip.stamp, by });
-        }
-        if name.author == self.record.id {
-            // Entries of ours that we do not hold: our memory is short. They come back like
-            // anyone's, and what we write next is a new epoch.
-            self.retire(log);
         }
         batch.bytes += run.encoded().len();
         let what = Landed::Run(run.clone());

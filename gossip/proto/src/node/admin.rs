@@ -10,8 +10,8 @@ use super::session::Peer;
 use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
 use crate::digest::Sum;
 use crate::{
-    ChannelId, ChannelRecord, Fault, LogId, NodeId, Retention, Seq, StoreFailure, StoreReply, StoreRequest,
-    StreamId, StreamRecord,
+    ChannelId, ChannelRecord, Epoch, Fault, LogId, NodeId, Retention, Seq, StoreFailure, StoreReply,
+    StoreRequest, StreamId, StreamRecord,
 };
 
 /// Changes that wait, at most.
@@ -59,6 +59,8 @@ enum Change {
     RemoveStream(ChannelId, StreamRecord),
     PutPeer(crate::PeerRecord),
     RemovePeer(NodeId),
+    /// The record of a stream as it was, with the epochs it closes.
+    Saved(ChannelId, StreamId, Option<Epoch>),
     Nothing,
 }
 
@@ -276,7 +278,10 @@ impl Node {
     fn plan_save(&mut self, channel: &ChannelId, stream: &StreamId) -> Plan {
         let found = self.channels.get(channel).and_then(|channel| channel.streams.get(stream));
         match found.map(|stream| stream.record.clone()) {
-            Some(record) => Plan::Write(StoreRequest::SaveStream(channel.clone(), record), Change::Nothing),
+            Some(record) => {
+                let change = Change::Saved(channel.clone(), stream.clone(), record.retired);
+                Plan::Write(StoreRequest::SaveStream(channel.clone(), record), change)
+            }
             None => Plan::Answer(Ok(Reply::Done)),
         }
     }
@@ -296,6 +301,11 @@ impl Node {
         let (channel, stream) = match change {
             Change::RemoveChannel(channel) => (channel, None),
             Change::RemoveStream(channel, record) => (channel, Some(&record.id)),
+            Change::Saved(channel, stream, _) => {
+                let found = self.channels.get_mut(channel);
+                let found = found.and_then(|channel| channel.streams.get_mut(stream));
+                return found.into_iter().for_each(|stream| stream.saving = false);
+            }
             _ => return,
         };
         let Some(found) = self.channels.get_mut(channel) else { return };
@@ -315,9 +325,21 @@ impl Node {
             Change::RemoveStream(channel, record) => self.drop_stream(&channel, record),
             Change::PutPeer(record) => return self.put_peer(record),
             Change::RemovePeer(peer) => self.forget_peer(&peer),
+            Change::Saved(channel, stream, retired) => self.saved(&channel, &stream, retired),
             Change::Nothing => {}
         }
         Reply::Changed(true)
+    }
+
+    /// What peers hold of a closed log of ours may come back now.
+    fn saved(&mut self, channel: &ChannelId, stream: &StreamId, retired: Option<Epoch>) {
+        let found = self.channels.get_mut(channel).and_then(|channel| channel.streams.get_mut(stream));
+        let Some(found) = found else { return };
+        found.saving = false;
+        if found.retired < retired {
+            found.retired = retired;
+            self.compare_soon(channel);
+        }
     }
 
     fn put_channel(&mut self, record: ChannelRecord, event: Option<Event>) {

@@ -55,7 +55,8 @@ impl Node {
         for (record, streams) in inventory.channels {
             let mut channel = Channel::new(record);
             for record in streams {
-                channel.put_stream(record);
+                let retired = record.retired;
+                channel.put_stream(record).retired = retired;
             }
             self.channels.insert(channel.record.id.clone(), channel);
         }
@@ -105,17 +106,26 @@ impl Node {
         }
     }
 
-    /// Closes our own current log: the next append draws a new epoch. Appends on their way to the
-    /// old log still land there.
-    pub(super) fn retire(&mut self, log: LogId) {
-        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return };
-        let stream =
-            self.channels.get_mut(&name.channel).and_then(|channel| channel.streams.get_mut(&name.stream));
-        let Some(stream) = stream.filter(|stream| stream.writer == Some(log)) else { return };
-        stream.writer = None;
-        stream.record.retired = Some(stream.record.retired.map_or(name.epoch, |old| old.max(name.epoch)));
-        self.queue_job(Job::Save(name.channel.clone(), name.stream.clone()));
-        self.notify(Event::EpochRetired { log: (*name).clone() });
+    /// Closes a log of ours for good, whether or not it is the current one: the next append draws
+    /// a new epoch. Appends on their way to the old log still land there. Returns whether the
+    /// store remembers it, so that no restart continues the log; if not, that is seen to.
+    pub(super) fn retire(&mut self, log: LogId) -> bool {
+        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return true };
+        let own = name.author == self.record.id && name.branch.is_none();
+        let channel = self.channels.get_mut(&name.channel).filter(|_| own);
+        let Some(stream) = channel.and_then(|channel| channel.streams.get_mut(&name.stream)) else {
+            return true;
+        };
+        let current = stream.writer.take_if(|writer| *writer == log).is_some();
+        stream.record.retired = stream.record.retired.max(Some(name.epoch));
+        let durable = stream.retired >= Some(name.epoch);
+        if !durable && !std::mem::replace(&mut stream.saving, true) {
+            self.queue_job(Job::Save(name.channel.clone(), name.stream.clone()));
+        }
+        if current {
+            self.notify(Event::EpochRetired { log: (*name).clone() });
+        }
+        durable
     }
 
     pub(super) fn log_place(&self, log: &LogId) -> Option<(ChannelId, StreamId)> {

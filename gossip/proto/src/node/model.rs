@@ -10,8 +10,8 @@ use super::ops::Landing;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::wire::StreamKey;
 use crate::{
-    ChainHash, ChannelRecord, EntryId, LogHead, LogId, LogName, NodeId, Seq, Stamp, StoreFailure, StreamId,
-    StreamRecord,
+    ChainHash, ChannelRecord, EntryId, Epoch, LogHead, LogId, LogName, NodeId, Seq, Stamp, StoreFailure,
+    StreamId, StreamRecord,
 };
 
 /// The end of a log.
@@ -113,6 +113,10 @@ pub(super) struct Stream {
     /// Our own log, if it may be continued.
     pub(super) writer: Option<LogId>,
     pub(super) queue: VecDeque<Queued>,
+    /// Our epochs up to this one are closed, and the store remembers it.
+    pub(super) retired: Option<Epoch>,
+    /// The record waits to be written.
+    pub(super) saving: bool,
     /// On its way out, as for channels.
     pub(super) removing: bool,
 }
@@ -162,6 +166,8 @@ impl Channel {
             logs: BTreeSet::new(),
             writer: None,
             queue: VecDeque::new(),
+            retired: None,
+            saving: false,
             removing: false,
         });
         stream.record = record;

@@ -278,6 +278,7 @@ impl Node {
             shared.note(log_id, told.height);
             if told.height > ours.map_or(0, |(pending, _)| pending) {
                 shared.todo.insert(log_id, (told.height, told.floor));
+                self.retire(log_id);
             }
         }
         if told.height > 0 && ours.is_none() {

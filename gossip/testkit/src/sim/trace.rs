@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use gossip_proto::Tick;
 
 /// Lines kept of a recorded trace.
-const LINES: usize = 4_000;
+const LINES: usize = 200_000;
 
 /// A running hash over everything that happened, with the last lines in words if recorded.
 #[derive(Debug)]
