@@ -45,7 +45,7 @@ impl Trace {
 /// Debug output cut to a readable length.
 pub(super) fn short(value: &impl fmt::Debug) -> String {
     let mut text = format!("{value:?}");
-    if let Some((at, _)) = text.char_indices().nth(300) {
+    if let Some((at, _)) = text.char_indices().nth(1_000) {
         text.truncate(at);
         text.push('…');
     }
