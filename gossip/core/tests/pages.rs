@@ -1,18 +1,20 @@
-//! Pages over many logs with floors and gaps, against everything sorted.
+//! Pages and subscriptions over many logs with floors and gaps, against everything held.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::on;
+use futures_util::FutureExt;
 use gossip_core::proto::{
     ChannelRecord, CommitItem, Epoch, LogHead, LogName, Meta, Rng, RunBuilder, StreamRecord,
 };
 use gossip_core::{
-    ChannelId, ChannelRepository, EntryId, EntryRepository, EventStream, NodeId, OrderKey, PageQuery,
-    Payload, Place, Stamp, StreamId,
+    ChannelId, ChannelRepository, Delivered, EntryId, EntryRepository, EventStream, From, LogId, NodeId,
+    OrderKey, PageQuery, Payload, Place, Seq, Stamp, StreamId,
 };
 use gossip_store_memory::MemoryStore;
 
@@ -116,5 +118,34 @@ async fn pages_in_both_directions_show_exactly_what_is_held_in_order() {
         assert_eq!(page, all[at + 1..(at + 1 + limit).min(all.len())], "after, seed {seed}");
         let (page, _) = keys(&stream, PageQuery::backward(Place::Before(id)).limit(limit)).await;
         assert_eq!(page, all[at.saturating_sub(limit)..at], "before, seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_subscription_delivers_has_no_hole() {
+    for seed in 0..60 {
+        let mut rng = Rng::new(seed);
+        let store = stocked(&mut rng).await;
+        let held = all(&store).await.len();
+        let node = on("ann", store.clone()).await;
+        let stream = common::notes(&node).await;
+        let mut live = stream.subscribe(From::Start).await.unwrap();
+        let mut next: BTreeMap<LogId, Seq> = BTreeMap::new();
+        let (mut entries, mut cursor) = (0, None);
+        while let Some(Some(delivered)) = live.next_delivered().now_or_never() {
+            let (log, first, last) = match delivered.unwrap() {
+                Delivered::Entry(entry) => (entry.id().log, entry.sequence(), entry.sequence()),
+                Delivered::Gap { log, range } => (log, range.first, range.last),
+            };
+            entries += usize::from(
+                first == last && stream.get(EntryId { log, sequence: first }).await.unwrap().is_some(),
+            );
+            let next = next.entry(log).or_insert(1);
+            assert_eq!(first, *next, "seed {seed}");
+            *next = last + 1;
+            assert!(cursor <= Some(live.cursor()), "seed {seed}");
+            cursor = Some(live.cursor());
+        }
+        assert_eq!(entries, held, "seed {seed}");
     }
 }
