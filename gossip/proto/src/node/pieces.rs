@@ -27,6 +27,8 @@ const FORGET: Duration = Duration::from_secs(120);
 const STRAGGLE: Duration = Duration::from_secs(5);
 /// of so many messages.
 const DONE: usize = 32;
+/// A longer pause between two pieces is a loss, not a pace.
+const MAX_PACE: Duration = Duration::from_secs(2);
 /// Ranges in one request.
 const RANGES: usize = 8;
 
@@ -56,6 +58,8 @@ struct Assembly {
     touched: Tick,
     /// Smoothed pause between pieces: a slow link is not asked faster than it delivers.
     pace: Duration,
+    /// When to ask again for what did not come.
+    due: Tick,
 }
 
 impl Assembly {
@@ -165,11 +169,12 @@ impl Node {
             tries: 0,
             touched: now,
             pace: Duration::ZERO,
+            due: now,
         });
         if assembly.total != total || !assembly.insert(piece.offset, piece.bytes) {
             return;
         }
-        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched)) / 4;
+        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched).min(MAX_PACE)) / 4;
         (assembly.touched, assembly.tries) = (now, 0);
         assembly.unit = assembly.unit.max(unit);
         assembly.asked = assembly.asked.max(piece.offset + unit);
@@ -194,10 +199,13 @@ impl Node {
             assembly.asked = upto;
             self.send(id, &Message::PieceWant(PieceWant { id: name, ranges }), super::Class::Urgent);
         }
-        let pace = assembly_pace(self.peers.get(peer));
-        if let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) {
-            self.set_timer(Timer::Pieces(peer.clone()), timeout.max(pace * 4));
-        }
+        let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) else { return };
+        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.open.get_mut(&name))
+        else {
+            return;
+        };
+        assembly.due = self.now.tick + timeout.max(assembly.pace * 4);
+        self.timers.bring_forward(Timer::Pieces(peer.clone()), assembly.due);
     }
 
     fn assembled(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
@@ -236,33 +244,24 @@ impl Node {
             return;
         };
         open.retain(|_, assembly| now.since(assembly.touched) < FORGET);
-        let (mut wants, mut tries) = (Vec::new(), 0);
-        for (name, assembly) in open.iter_mut() {
+        let mut wants = Vec::new();
+        for (name, assembly) in open.iter_mut().filter(|(_, assembly)| assembly.due <= now) {
             assembly.tries = assembly.tries.saturating_add(1);
-            tries = tries.max(assembly.tries);
+            let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5)).max(assembly.pace * 4);
+            assembly.due = now + self.rng.jitter(again);
             let mut ranges = assembly.missing(assembly.asked);
             ranges.truncate(RANGES);
             if !ranges.is_empty() {
                 wants.push(PieceWant { id: *name, ranges });
             }
         }
-        if open.is_empty() {
-            return;
+        if let Some(next) = open.values().map(|assembly| assembly.due).min() {
+            self.timers.set(Timer::Pieces(peer.clone()), next);
         }
-        let again = link.rtt.backoff(tries, Duration::from_secs(5));
-        let pace = open.values().map(|assembly| assembly.pace).max().unwrap_or_default();
-        let again = self.rng.jitter(again.max(pace * 4));
-        self.set_timer(Timer::Pieces(peer.clone()), again);
         for want in wants {
             self.send(id, &Message::PieceWant(want), super::Class::Urgent);
         }
     }
-}
-
-/// The slowest pace at which messages of a peer come.
-fn assembly_pace(peer: Option<&super::Peer>) -> Duration {
-    let open = peer.into_iter().flat_map(|peer| peer.assemblies.open.values());
-    open.map(|assembly| assembly.pace).max().unwrap_or_default()
 }
 
 /// Names a message by its bytes.

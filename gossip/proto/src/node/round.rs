@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::admin::Job;
 use super::model::{Channel, Log, Stream};
 use super::{Class, DropReason, Event, LinkId, Node, Timer};
-use crate::wire::{Beacon, ChannelTag, Message, Offer, OfferLog};
+use crate::wire::{Beacon, ChannelTag, Message, Offer, OfferLog, StreamKey};
 use crate::{ChannelId, LogId, LogName, NodeId, StreamId};
 
 /// Logs in one offer.
@@ -178,7 +178,7 @@ impl Node {
         let mut page = OfferPage::default();
         logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(log));
         if range.is_some_and(|(after, _)| after.is_none()) {
-            self.push_empty(&mut page, channel, known);
+            self.push_empty(&mut page, channel, known, &shared.refused);
         }
         let refused =
             channel.streams.values().filter(|stream| stream.record.refused).map(|stream| stream.key);
@@ -189,14 +189,23 @@ impl Node {
     }
 
     /// Streams nobody has written to yet, as far as we hold.
-    fn push_empty(&self, page: &mut OfferPage, channel: &Channel, known: &BTreeSet<&StreamId>) {
-        let untold = channel.streams.values().filter(|stream| self.is_untold(stream, known));
+    fn push_empty(
+        &self,
+        page: &mut OfferPage,
+        channel: &Channel,
+        known: &BTreeSet<&StreamId>,
+        refused: &BTreeSet<StreamKey>,
+    ) {
+        let untold = channel.streams.values().filter(|stream| self.is_untold(stream, known, refused));
         untold.for_each(|stream| _ = index(&mut page.streams, &mut page.stream_index, &stream.record.id));
     }
 
-    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>) -> bool {
+    /// Whether a peer has to be told that a stream exists. Those it refuses are not told again: it
+    /// would answer with its refusal, for ever.
+    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>, refused: &BTreeSet<StreamKey>) -> bool {
         let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
-        stream.is_open() && !known.contains(&stream.record.id) && !stream.logs.iter().any(written)
+        let wanted = stream.is_open() && !refused.contains(&stream.key);
+        wanted && !known.contains(&stream.record.id) && !stream.logs.iter().any(written)
     }
 
     /// Tells the linked peers that logs moved, without their content.
@@ -324,7 +333,10 @@ impl Node {
         };
         let known: BTreeSet<&StreamId> = offer.streams.iter().collect();
         let first = offer.range.is_some_and(|(after, _)| after.is_none());
-        let empty = first && channel.streams.values().any(|stream| self.is_untold(stream, &known));
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
+        let untold = |stream| self.is_untold(stream, &known, &shared.refused);
+        let empty = first && channel.streams.values().any(untold);
         let refuses =
             channel.streams.values().any(|stream| stream.record.refused && known.contains(&stream.record.id));
         let Some(shared) = self.shared(id, name) else { return };

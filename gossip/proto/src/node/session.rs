@@ -19,6 +19,8 @@ use crate::{ChannelId, LogId, NodeId, PeerRecord, Seq, Tick};
 /// Probes without an answer until a peer is suspected, and until it counts as unreachable.
 const SUSPECTED: u32 = 3;
 const UNREACHABLE: u32 = 6;
+/// Frames of this size tell how fast a link is.
+const LARGE: usize = 4096;
 
 /// One link.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Link {
     pub(super) rtt: Rtt,
     pub(super) ping: Option<(u64, Tick)>,
     pub(super) heard: Tick,
+    /// Smoothed pause between frames of history: how long one takes on this link.
+    pub(super) pace: Duration,
     pub(super) missed: u32,
     pub(super) congested: bool,
     pub(super) traffic: Traffic,
@@ -168,6 +172,7 @@ impl Node {
             rtt: Rtt::default(),
             ping: None,
             heard: self.now.tick,
+            pace: Duration::ZERO,
             missed: 0,
             congested: false,
             traffic: Traffic::default(),
@@ -236,6 +241,11 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.traffic.frames_received += 1;
         link.traffic.bytes_received += bytes.len() as u64;
+        if bytes.len() >= LARGE {
+            // A longer pause is a pause, not a pace.
+            let gap = self.now.tick.since(link.heard).min(Duration::from_secs(4));
+            link.pace = (link.pace * 3 + gap) / 4;
+        }
         link.heard = self.now.tick;
         let silent = std::mem::take(&mut link.missed) > 0;
         let peer = link.peer.clone();
@@ -331,6 +341,10 @@ impl Node {
         let again = self.rng.jitter(again.max(Duration::from_millis(200)));
         let peer = link.peer.clone();
         self.send(id, &Message::Ping(number), Class::Urgent);
+        if self.peers.get(&peer).is_some_and(|peer| peer.paused) {
+            // That it resumed may have been lost.
+            self.ask_hello(id);
+        }
         self.set_timer(Timer::Ping(id), again);
         self.review(&peer);
     }
