@@ -139,8 +139,11 @@ impl Node {
     /// History before the floor is gone where we asked: go on from there.
     fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
         let Some(log) = self.placed(channel, &note.log) else { return };
-        if note.floor <= log.pending.height || !self.retire(note.log) {
+        if note.floor <= log.pending.height {
             return;
+        }
+        if self.is_claimed(&note.log) {
+            return self.disclaim(note.log);
         }
         let Some(log) = self.logs.get_mut(&note.log) else { return };
         let from = log.pending.height;
@@ -168,9 +171,9 @@ impl Node {
             shared.note(log_id, last);
         }
         match verdict {
-            // Entries of ours that we do not hold: our memory is short. They come back like
-            // anyone's, once the store knows that their log is closed.
-            Verdict::Take(..) if !self.retire(log_id) => {}
+            // Entries of our own current log that we do not hold: our memory is short. They come
+            // back like anyone's, once the store knows that what we write next is a new epoch.
+            Verdict::Take(..) if self.is_claimed(&log_id) => self.disclaim(log_id),
             Verdict::Take(stored, end) => self.take(&name, stored, end, batch),
             Verdict::Known => {}
             Verdict::Ahead => {

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::admin::{Admin, Job};
+use super::admin::Admin;
 use super::fetch::Fetches;
 use super::model::{Channel, Log};
 use super::ops::Ops;
 use super::session::Peer;
 use super::timers::Timers;
-use super::{Boot, Entropy, Event, Node, NodeState, Stats};
+use super::{Boot, Entropy, Node, NodeState, Stats};
 use crate::{ChannelId, Durability, Hlc, Inventory, LogHead, LogId, Now, Rng, Stamp, StreamId, StreamRecord};
 
 impl Node {
@@ -55,8 +55,7 @@ impl Node {
         for (record, streams) in inventory.channels {
             let mut channel = Channel::new(record);
             for record in streams {
-                let retired = record.retired;
-                channel.put_stream(record).retired = retired;
+                channel.put_stream(record);
             }
             self.channels.insert(channel.record.id.clone(), channel);
         }
@@ -86,9 +85,7 @@ impl Node {
         let stream = channel.open_stream(&head.name.stream);
         if let Some(stream) = stream {
             stream.logs.insert(id);
-            let retired = stream.record.retired.is_some_and(|retired| head.name.epoch <= retired);
-            let best = stream.writer.and_then(|writer| self.logs.get(&writer)).map(|log| log.name.epoch);
-            if own && !retired && best.is_none_or(|best| head.name.epoch > best) {
+            if own && stream.record.writer == Some(head.name.epoch) {
                 stream.writer = Some(id);
             }
         }
@@ -104,28 +101,6 @@ impl Node {
         for writer in writers {
             self.retire(writer);
         }
-    }
-
-    /// Closes a log of ours for good, whether or not it is the current one: the next append draws
-    /// a new epoch. Appends on their way to the old log still land there. Returns whether the
-    /// store remembers it, so that no restart continues the log; if not, that is seen to.
-    pub(super) fn retire(&mut self, log: LogId) -> bool {
-        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return true };
-        let own = name.author == self.record.id && name.branch.is_none();
-        let channel = self.channels.get_mut(&name.channel).filter(|_| own);
-        let Some(stream) = channel.and_then(|channel| channel.streams.get_mut(&name.stream)) else {
-            return true;
-        };
-        let current = stream.writer.take_if(|writer| *writer == log).is_some();
-        stream.record.retired = stream.record.retired.max(Some(name.epoch));
-        let durable = stream.retired >= Some(name.epoch);
-        if !durable && !std::mem::replace(&mut stream.saving, true) {
-            self.queue_job(Job::Save(name.channel.clone(), name.stream.clone()));
-        }
-        if current {
-            self.notify(Event::EpochRetired { log: (*name).clone() });
-        }
-        durable
     }
 
     pub(super) fn log_place(&self, log: &LogId) -> Option<(ChannelId, StreamId)> {

@@ -48,16 +48,6 @@ impl Node {
     }
 
     pub(super) fn send_hello(&mut self, id: LinkId) {
-        let complete = self.links.get(&id).is_some_and(|link| link.handshake.complete);
-        self.send_hello_as(id, complete);
-    }
-
-    /// Asks for a hello in return: it says whether the peer is paused.
-    pub(super) fn ask_hello(&mut self, id: LinkId) {
-        self.send_hello_as(id, false);
-    }
-
-    fn send_hello_as(&mut self, id: LinkId, complete: bool) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.handshake.sent = self.now.tick;
         let hello = Hello {
@@ -67,7 +57,7 @@ impl Node {
             scheme: PLAIN,
             nonce: link.handshake.nonce,
             echo: link.handshake.theirs,
-            complete,
+            complete: link.handshake.complete,
             paused: self.state == NodeState::Paused,
         };
         self.send(id, &Message::Hello(hello), Class::Urgent);
@@ -101,9 +91,8 @@ impl Node {
             }
         }
         let peer = link.peer.clone();
-        let was = self.peers.get_mut(&peer).map(|peer| std::mem::replace(&mut peer.paused, hello.paused));
-        if was == Some(true) && !hello.paused {
-            self.compare_link(id);
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.paused = hello.paused;
         }
         if !hello.complete {
             self.send_hello(id);

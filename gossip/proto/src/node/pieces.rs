@@ -13,10 +13,10 @@ use super::{DropReason, Frame, LinkId, Node, Timer};
 use crate::wire::{self, Content, Message, Piece, PieceWant};
 use crate::{NodeId, Tick};
 
-/// Pieces sent before the receiver asks.
-const FIRST: u64 = 16;
-/// Pieces asked for and not received, at most.
-const WINDOW: u64 = 32;
+/// Pieces sent before the receiver asks, and their bytes, at most.
+const FIRST: (u64, u64) = (16, 64 * 1024);
+/// Pieces asked for and not received, and their bytes, at most.
+const WINDOW: (u64, u64) = (32, 256 * 1024);
 /// Messages to one peer kept for repetition.
 const OUTGOING: usize = 16;
 /// Messages from one peer being put together.
@@ -27,8 +27,8 @@ const FORGET: Duration = Duration::from_secs(120);
 const STRAGGLE: Duration = Duration::from_secs(5);
 /// of so many messages.
 const DONE: usize = 32;
-/// A longer pause between two pieces is a loss, not a pace.
-const MAX_PACE: Duration = Duration::from_secs(2);
+/// So is one whose sender does not answer, after so many requests: it may not have it any more.
+const TRIES: u32 = 10;
 /// Ranges in one request.
 const RANGES: usize = 8;
 
@@ -58,8 +58,6 @@ struct Assembly {
     touched: Tick,
     /// Smoothed pause between pieces: a slow link is not asked faster than it delivers.
     pace: Duration,
-    /// When to ask again for what did not come.
-    due: Tick,
 }
 
 impl Assembly {
@@ -111,7 +109,7 @@ impl Node {
         while kept.len() > OUTGOING || bytes > bound && kept.len() > 1 {
             bytes -= kept.pop_front().map_or(0, |(_, message)| message.len());
         }
-        let first = FIRST * self.piece_len(id);
+        let first = at_most(FIRST, self.piece_len(id));
         self.send_range(id, name, &whole, 0, first);
     }
 
@@ -133,11 +131,13 @@ impl Node {
     }
 
     pub(super) fn on_piece_want(&mut self, id: LinkId, want: &PieceWant) {
-        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        // A full outbox would drop them: the receiver asks again.
+        let Some(link) = self.links.get(&id).filter(|link| !link.congested) else { return };
+        let peer = link.peer.clone();
         let Some(Outgoing(kept)) = self.peers.get(&peer).map(|peer| &peer.outgoing) else { return };
         let found = kept.iter().find(|(name, _)| *name == want.id).map(|(_, message)| message.clone());
         let Some(whole) = found else { return };
-        let mut left = WINDOW * self.piece_len(id);
+        let mut left = at_most(WINDOW, self.piece_len(id));
         for (offset, len) in want.ranges.iter().take(RANGES) {
             let len = (*len).min(left);
             self.send_range(id, want.id, &whole, *offset, len);
@@ -164,17 +164,16 @@ impl Node {
             total,
             parts: BTreeMap::new(),
             held: 0,
-            asked: (FIRST * unit).min(total),
+            asked: at_most(FIRST, unit).min(total),
             unit,
             tries: 0,
             touched: now,
             pace: Duration::ZERO,
-            due: now,
         });
         if assembly.total != total || !assembly.insert(piece.offset, piece.bytes) {
             return;
         }
-        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched).min(MAX_PACE)) / 4;
+        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched)) / 4;
         (assembly.touched, assembly.tries) = (now, 0);
         assembly.unit = assembly.unit.max(unit);
         assembly.asked = assembly.asked.max(piece.offset + unit);
@@ -193,19 +192,17 @@ impl Node {
             return;
         };
         let on_their_way = assembly.asked.saturating_sub(assembly.held);
-        if assembly.asked < assembly.total && on_their_way <= WINDOW / 2 * assembly.unit {
-            let upto = assembly.total.min(assembly.asked + WINDOW / 2 * assembly.unit);
+        let half = at_most((WINDOW.0 / 2, WINDOW.1 / 2), assembly.unit);
+        if assembly.asked < assembly.total && on_their_way <= half {
+            let upto = assembly.total.min(assembly.asked + half);
             let ranges = vec![(assembly.asked, upto - assembly.asked)];
             assembly.asked = upto;
             self.send(id, &Message::PieceWant(PieceWant { id: name, ranges }), super::Class::Urgent);
         }
-        let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) else { return };
-        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.open.get_mut(&name))
-        else {
-            return;
-        };
-        assembly.due = self.now.tick + timeout.max(assembly.pace * 4);
-        self.timers.bring_forward(Timer::Pieces(peer.clone()), assembly.due);
+        let pace = assembly_pace(self.peers.get(peer));
+        if let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) {
+            self.set_timer(Timer::Pieces(peer.clone()), timeout.max(pace * 4));
+        }
     }
 
     fn assembled(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
@@ -235,7 +232,8 @@ impl Node {
         }
     }
 
-    /// Asks again for what did not come.
+    /// Asks again for what did not come: of the message that is nearest to complete, because more
+    /// than one at a time would only keep a slow link from finishing any.
     pub(super) fn repeat_pieces(&mut self, peer: &NodeId) {
         let Some(id) = self.primary(peer) else { return };
         let now = self.now.tick;
@@ -243,25 +241,31 @@ impl Node {
         let Some(Assemblies { open, .. }) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
             return;
         };
-        open.retain(|_, assembly| now.since(assembly.touched) < FORGET);
-        let mut wants = Vec::new();
-        for (name, assembly) in open.iter_mut().filter(|(_, assembly)| assembly.due <= now) {
-            assembly.tries = assembly.tries.saturating_add(1);
-            let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5)).max(assembly.pace * 4);
-            assembly.due = now + self.rng.jitter(again);
-            let mut ranges = assembly.missing(assembly.asked);
-            ranges.truncate(RANGES);
-            if !ranges.is_empty() {
-                wants.push(PieceWant { id: *name, ranges });
-            }
-        }
-        if let Some(next) = open.values().map(|assembly| assembly.due).min() {
-            self.timers.set(Timer::Pieces(peer.clone()), next);
-        }
-        for want in wants {
+        open.retain(|_, assembly| now.since(assembly.touched) < FORGET && assembly.tries < TRIES);
+        let nearest = open.iter_mut().min_by_key(|(_, assembly)| assembly.total - assembly.held);
+        let Some((name, assembly)) = nearest else { return };
+        assembly.tries += 1;
+        let mut ranges = assembly.missing(assembly.asked);
+        ranges.truncate(RANGES);
+        let want = PieceWant { id: *name, ranges };
+        let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5));
+        let again = self.rng.jitter(again.max(assembly.pace * 4));
+        self.set_timer(Timer::Pieces(peer.clone()), again);
+        if !want.ranges.is_empty() {
             self.send(id, &Message::PieceWant(want), super::Class::Urgent);
         }
     }
+}
+
+/// The slowest pace at which messages of a peer come.
+fn assembly_pace(peer: Option<&super::Peer>) -> Duration {
+    let open = peer.into_iter().flat_map(|peer| peer.assemblies.open.values());
+    open.map(|assembly| assembly.pace).max().unwrap_or_default()
+}
+
+/// So many pieces of this length, within the bytes; at least one.
+fn at_most((pieces, bytes): (u64, u64), unit: u64) -> u64 {
+    (bytes / unit.max(1)).clamp(1, pieces) * unit
 }
 
 /// Names a message by its bytes.
