@@ -135,7 +135,8 @@ impl Node {
         // Several wants share the window, so that the peer never runs dry between them.
         let budget = room.min((self.config.window_bytes / 2).max(MAX_RUN_BYTES));
         let tries = self.fetches.tries.get(&id).copied().unwrap_or(0);
-        let deadline = self.now.tick + link.rtt.backoff(tries + 2, PATIENCE).max(Duration::from_millis(500));
+        let patience = link.rtt.backoff(tries + 2, PATIENCE).max(Duration::from_millis(500));
+        let deadline = self.now.tick + patience.max(link.pace * 8);
         let tag = shared.tag;
         self.fetches.last += 1;
         let serial = self.fetches.last;
@@ -213,7 +214,8 @@ impl Node {
     /// Something was received on a link: it is alive, and what was asked for may be on its way.
     pub(super) fn extend_wants(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
-        let until = self.now.tick + link.rtt.backoff(2, PATIENCE).max(Duration::from_millis(500));
+        let pause = link.rtt.backoff(2, PATIENCE).max(Duration::from_millis(500));
+        let until = self.now.tick + pause.max(link.pace * 8);
         self.fetches.tries.remove(&id);
         self.fetches.extend(id, until);
     }
