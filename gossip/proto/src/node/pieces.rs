@@ -13,6 +13,9 @@ use super::{DropReason, Frame, LinkId, Node, Timer};
 use crate::wire::{self, Content, Message, Piece, PieceWant};
 use crate::{NodeId, Tick};
 
+/// Messages of several runs are filled up to this size even where frames are smaller: each piece
+/// of a message is repeated by itself, but each message costs a round trip to begin.
+pub(super) const MESSAGE: usize = 16 * 1024;
 /// Pieces sent before the receiver asks, and their bytes, at most.
 const FIRST: (u64, u64) = (16, 64 * 1024);
 /// Pieces asked for and not received, and their bytes, at most.
@@ -29,6 +32,8 @@ const STRAGGLE: Duration = Duration::from_secs(5);
 const DONE: usize = 32;
 /// So is one whose sender does not answer, after so many requests: it may not have it any more.
 const TRIES: u32 = 10;
+/// A longer pause between two pieces is a loss, not a pace.
+const MAX_PACE: Duration = Duration::from_secs(2);
 /// Ranges in one request.
 const RANGES: usize = 8;
 
@@ -62,6 +67,8 @@ struct Assembly {
     touched: Tick,
     /// Smoothed pause between pieces: a slow link is not asked faster than it delivers.
     pace: Duration,
+    /// When to ask again for what did not come.
+    due: Tick,
 }
 
 impl Assembly {
@@ -191,11 +198,12 @@ impl Node {
             tries: 0,
             touched: now,
             pace: Duration::ZERO,
+            due: now,
         });
         if assembly.total != total || !assembly.insert(piece.offset, piece.bytes) {
             return;
         }
-        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched)) / 4;
+        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched).min(MAX_PACE)) / 4;
         (assembly.touched, assembly.tries) = (now, 0);
         assembly.unit = assembly.unit.max(unit);
         assembly.asked = assembly.asked.max(piece.offset + unit);
@@ -221,10 +229,13 @@ impl Node {
             assembly.asked = upto;
             self.send(id, &Message::PieceWant(PieceWant { id: name, ranges }), super::Class::Urgent);
         }
-        let pace = assembly_pace(self.peers.get(peer));
-        if let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) {
-            self.set_timer(Timer::Pieces(peer.clone()), timeout.max(pace * 4));
-        }
+        let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) else { return };
+        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.open.get_mut(&name))
+        else {
+            return;
+        };
+        assembly.due = self.now.tick + timeout.max(assembly.pace * 4);
+        self.timers.bring_forward(Timer::Pieces(peer.clone()), assembly.due);
     }
 
     fn assembled(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
@@ -254,8 +265,8 @@ impl Node {
         }
     }
 
-    /// Asks again for what did not come: of the message that is nearest to complete, because more
-    /// than one at a time would only keep a slow link from finishing any.
+    /// Asks again for what did not come. Each message has its own time: others that flow must not
+    /// put it off.
     pub(super) fn repeat_pieces(&mut self, peer: &NodeId) {
         let Some(id) = self.primary(peer) else { return };
         let now = self.now.tick;
@@ -264,25 +275,24 @@ impl Node {
             return;
         };
         open.retain(|_, assembly| now.since(assembly.touched) < FORGET && assembly.tries < TRIES);
-        let nearest = open.iter_mut().min_by_key(|(_, assembly)| assembly.total - assembly.held);
-        let Some((name, assembly)) = nearest else { return };
-        assembly.tries += 1;
-        let mut ranges = assembly.missing(assembly.asked);
-        ranges.truncate(RANGES);
-        let want = PieceWant { id: *name, ranges };
-        let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5));
-        let again = self.rng.jitter(again.max(assembly.pace * 4));
-        self.set_timer(Timer::Pieces(peer.clone()), again);
-        if !want.ranges.is_empty() {
+        let mut wants = Vec::new();
+        for (name, assembly) in open.iter_mut().filter(|(_, assembly)| assembly.due <= now) {
+            assembly.tries += 1;
+            let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5)).max(assembly.pace * 4);
+            assembly.due = now + self.rng.jitter(again);
+            let mut ranges = assembly.missing(assembly.asked);
+            ranges.truncate(RANGES);
+            if !ranges.is_empty() {
+                wants.push(PieceWant { id: *name, ranges });
+            }
+        }
+        if let Some(next) = open.values().map(|assembly| assembly.due).min() {
+            self.timers.set(Timer::Pieces(peer.clone()), next);
+        }
+        for want in wants {
             self.send(id, &Message::PieceWant(want), super::Class::Urgent);
         }
     }
-}
-
-/// The slowest pace at which messages of a peer come.
-fn assembly_pace(peer: Option<&super::Peer>) -> Duration {
-    let open = peer.into_iter().flat_map(|peer| peer.assemblies.open.values());
-    open.map(|assembly| assembly.pace).max().unwrap_or_default()
 }
 
 /// So many pieces of this length, within the bytes; at least one.
