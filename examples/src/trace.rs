@@ -168,9 +168,9 @@ impl RawTrace {
     fn into_trace(self) -> Result<Trace, Problem> {
         // A sequential trace has one author, and every transaction follows the one before.
         let agents = match (self.kind.as_deref(), self.num_agents) {
-            (Some("sequential"), agents) => agents.unwrap_or(1),
-            (Some("concurrent") | None, Some(agents)) => agents,
-            (Some("concurrent") | None, None) => {
+            (Some("sequential") | None, agents) => agents.unwrap_or(1),
+            (Some("concurrent"), Some(agents)) => agents,
+            (Some("concurrent"), None) => {
                 return Err(Problem::Json(serde::de::Error::missing_field("numAgents")));
             }
             (Some(kind), _) => return Err(Problem::Kind(kind.chars().take(100).collect())),
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_sequential_trace_has_one_author() {
-        let json = r#"{"kind":"sequential","txns":[{"patches":[]},{"patches":[[0,1,"x"]]}]}"#;
+        let json = r#"{"startContent":"","txns":[{"patches":[]},{"patches":[[0,1,"x"]]}]}"#;
         let trace = Trace::parse(json.as_bytes()).unwrap();
         assert_eq!(trace.agents, 1);
         assert_eq!(trace.transactions[1].parents, [0]);

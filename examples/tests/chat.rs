@@ -26,7 +26,7 @@ impl Chat {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (sender, lines) = mpsc::channel();
+        let (sender, lines) = mpsc::sync_channel(1024);
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
             output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))

@@ -52,7 +52,7 @@ fn two_people_one_killed_midway() {
         "entries   300",
         "replicas  equal",
         "source    equal",
-        "killed    bob after",
+        "killed    ann after",
         "100 entries converged",
     ] {
         assert!(report.contains(line), "{line} is missing in\n{report}");

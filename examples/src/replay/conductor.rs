@@ -147,14 +147,15 @@ async fn cut(stage: &mut Stage, range: &Range<usize>, kill: bool) -> Result<Opti
     }
 }
 
-/// Kills the last person midway, starts them again and lets them go on after what is on disk.
+/// Kills whoever writes most midway, starts them again and lets them go on after what is on disk.
 async fn kill_and_restart(
     stage: &mut Stage,
     range: &Range<usize>,
     write: &Command,
 ) -> Result<Killed, ReplayError> {
     let cast = stage.ledger.cast();
-    let person = cast.people() - 1;
+    let busiest = (0..cast.people()).max_by_key(|person| cast.lines(*person, range));
+    let person = busiest.unwrap_or(0);
     let name = cast.name(person);
     let midway = cast.lines(person, &(0..range.start)) + cast.lines(person, range) / 2;
     let reached = |stage: &Stage| stage.ledger.durable(person) >= midway;

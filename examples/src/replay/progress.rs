@@ -62,7 +62,7 @@ impl Drop for Progress {
 impl Bars {
     fn new(ledger: &Ledger) -> Self {
         let all = MultiProgress::new();
-        let style = ProgressStyle::with_template("{prefix:>12} {bar:40.cyan/blue} {pos:>7}/{len} {per_sec}")
+        let style = ProgressStyle::with_template("{prefix:>12} {bar:40.cyan/blue} {pos:>7}/{len}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = |length: usize, prefix: String| {
             all.add(ProgressBar::new(length as u64).with_style(style.clone()).with_prefix(prefix))
