@@ -77,30 +77,16 @@ async fn behaviour_03_an_entry_after_a_merge_sorts_after_what_was_merged(world: 
 
 async fn behaviour_04_the_clock_survives_a_restart(world: World) {
     let hand = Hand::at(NOON);
-    let ann = world.device_with("ann", |builder| builder.timer(hand.clone())).await;
+    let mut ann = world.device_with("ann", |builder| builder.timer(hand.clone())).await;
     ann.write(3).await;
     let incarnation = ann.node.health().await.unwrap().incarnation;
     for back in [60_000, HOUR] {
         let before = newest(&ann).await;
         hand.set(NOON - back);
-        let timer = hand.clone();
-        let ann = world.restart_with(Device { shelf: ann.shelf.clone(), ..copy(&ann) }, |builder| {
-            builder.timer(timer)
-        });
-        let ann = ann.await;
+        ann = world.restart_with(ann, |builder| builder.timer(hand.clone())).await;
         ann.write(1).await;
         assert!(newest(&ann).await > before, "{back} ms back");
         assert!(ann.node.health().await.unwrap().incarnation >= incarnation);
-        ann.node.shutdown().await.unwrap();
-    }
-}
-
-fn copy(device: &Device) -> Device {
-    Device {
-        name: device.name.clone(),
-        node: device.node.clone(),
-        shelf: device.shelf.clone(),
-        tap: device.tap.clone(),
     }
 }
 

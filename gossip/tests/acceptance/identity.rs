@@ -16,12 +16,14 @@ async fn behaviour_05_an_id_is_made_once_and_kept(world: World) {
     assert_ne!(other.node.id(), &id, "made anew for each store");
     let ann = world.restart(ann).await;
     assert_eq!(ann.node.id(), &id);
+    let shelf = ann.shelf.clone();
     ann.node.shutdown().await.unwrap();
-    let store = ann.shelf.open().await;
+    drop(ann);
+    let store = shelf.open().await;
     let same = Coordinator::builder().shared_store(store.clone()).node_id(id.clone()).build().await.unwrap();
     same.shutdown().await.unwrap();
     drop((same, store));
-    let store = ann.shelf.open().await;
+    let store = shelf.open().await;
     match Coordinator::builder().shared_store(store).node_id("somebody-else").build().await {
         Err(BuildError::OtherNode { stored, given }) => {
             assert_eq!((stored, given.as_str()), (id, "somebody-else"));

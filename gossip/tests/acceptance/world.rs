@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use gossip::{
-    Builder, Coordinator, EntryId, Event, EventStream, Events, MemoryNetwork, MemoryStore, Peer, RedbStore,
+    Builder, Coordinator, EntryId, Error, Event, EventStream, Events, MemoryNetwork, MemoryStore, Peer, PortError, RedbStore,
     Stamp, Store, TcpTransport, Transport,
 };
 use tempfile::TempDir;
@@ -194,7 +194,13 @@ impl World {
 
     /// Starts a stopped device and dials again what it dialled before.
     pub(crate) async fn start(&self, device: &Device) {
-        device.node.start().await.unwrap();
+        // A node that was dropped may still hold its name for a moment.
+        eventually("the node starts", async || match device.node.start().await {
+            Ok(()) => true,
+            Err(Error::Port(PortError::Listen { .. })) => false,
+            Err(error) => panic!("{error}"),
+        })
+        .await;
         self.reachable(device);
         for address in self.dialled_by(&device.name) {
             device.node.connect(&address).await.unwrap();
@@ -385,8 +391,13 @@ pub(crate) async fn holds(stream: &EventStream, count: usize) {
 
 /// Waits until all hold so many entries in the usual stream, then compares every one of them.
 pub(crate) async fn converge(devices: &[&Device], count: usize) -> Vec<Record> {
+    // All take part before any is waited for: some may be reached only through others.
+    let mut streams = Vec::new();
     for device in devices {
-        holds(&device.stream().await, count).await;
+        streams.push(device.stream().await);
+    }
+    for stream in &streams {
+        holds(stream, count).await;
     }
     let first = devices[0].records().await;
     assert_eq!(first.len(), count, "on {}", devices[0].name);
