@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::admin::Job;
 use super::model::{Log, Tip};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{DropReason, Event, LinkId, Node};
@@ -62,7 +63,10 @@ impl Node {
         }
         let mut batch = Batch::default();
         for note in &delta.floors {
-            self.take_floor(name, note, &mut batch);
+            // Only as an answer: a floor says nothing once others were asked.
+            if self.fetches.asks(id, delta.serial, &note.log) {
+                self.take_floor(name, note, &mut batch);
+            }
         }
         for run in delta.runs {
             self.take_run(id, name, peer, run, &mut batch);
@@ -116,10 +120,12 @@ impl Node {
         stream.logs.insert(id);
         channel.logs.insert(id);
         let (name, place) = (Arc::new(log), id);
+        self.logs.insert(place, Log::new(name.clone()));
         if new {
-            self.notify(Event::StreamCreated(name.channel.clone(), name.stream.clone()));
+            let (channel, stream) = (name.channel.clone(), name.stream.clone());
+            self.notify(Event::StreamCreated(channel.clone(), stream.clone()));
+            self.queue_job(Job::Save(channel, stream));
         }
-        self.logs.insert(place, Log::new(name));
     }
 
     /// The log a run or floor is about, if it is of this channel and its stream takes entries.

@@ -2,11 +2,12 @@
 //! store has it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::model::Channel;
 use super::ops::Op;
 use super::session::Peer;
-use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply};
+use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
 use crate::digest::Sum;
 use crate::{
     ChannelId, ChannelRecord, Fault, LogId, NodeId, Retention, Seq, StoreFailure, StoreReply, StoreRequest,
@@ -16,11 +17,24 @@ use crate::{
 /// Changes that wait, at most.
 const MAX_JOBS: usize = 64 * 1024;
 
+/// Pauses before a change whose outcome is unknown is written again, and how often it is.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
+const AGAIN_TRIES: u32 = 20;
+
 /// The queue of changes.
 #[derive(Debug, Default)]
 pub(super) struct Admin {
     waiting: VecDeque<Job>,
-    at_work: Option<(Option<CommandId>, Change)>,
+    at_work: Option<Work>,
+}
+
+/// The change at work.
+#[derive(Debug)]
+struct Work {
+    command: Option<CommandId>,
+    change: Change,
+    request: StoreRequest,
+    tries: u32,
 }
 
 /// Something to be changed.
@@ -86,8 +100,9 @@ impl Node {
             match (plan, id) {
                 (Plan::Answer(result), Some(id)) => self.reply(id, result),
                 (Plan::Answer(_), None) => {}
-                (Plan::Write(request, change), id) => {
-                    self.admin.at_work = Some((id, change));
+                (Plan::Write(request, change), command) => {
+                    let work = Work { command, change, request: request.clone(), tries: 0 };
+                    self.admin.at_work = Some(work);
                     self.store(Op::Admin, request);
                 }
             }
@@ -95,23 +110,37 @@ impl Node {
     }
 
     pub(super) fn on_admin(&mut self, result: Result<StoreReply, StoreFailure>) {
-        let Some((id, change)) = self.admin.at_work.take() else { return };
+        let Some(mut work) = self.admin.at_work.take() else { return };
         match result {
             Ok(_) => {
-                let reply = self.apply(change);
-                if let Some(id) = id {
+                let reply = self.apply(work.change);
+                if let Some(id) = work.command {
                     self.reply(id, Ok(reply));
                 }
             }
+            // It may have happened: memory and store agree again only when it did for certain.
+            Err(failure) if failure.fault == Fault::Unknown && work.tries < AGAIN_TRIES => {
+                work.tries += 1;
+                let pause = AGAIN.0 * (1 << work.tries.min(8));
+                self.admin.at_work = Some(work);
+                return self.set_timer(Timer::Admin, pause.min(AGAIN.1));
+            }
             Err(failure) => {
-                self.stays(&change);
-                match id {
+                self.stays(&work.change);
+                match work.command {
                     Some(id) => self.reply(id, Err(CommandError::Store(failure))),
                     None => self.notify(Event::StoreFailed(failure)),
                 }
             }
         }
         self.next_job();
+    }
+
+    /// Writes the change at work once more; every change may be written twice.
+    pub(super) fn repeat_job(&mut self) {
+        if let Some(request) = self.admin.at_work.as_ref().map(|work| work.request.clone()) {
+            self.store(Op::Admin, request);
+        }
     }
 
     fn plan(&mut self, command: Command) -> Plan {
@@ -419,13 +448,16 @@ impl Node {
             Ok(_) => Err(StoreFailure { fault: Fault::Unknown, doing: "prune", detail: "no answer".into() }),
             Err(failure) => Err(failure),
         };
-        if let Ok(pruned) = &result {
+        // If the outcome is unknown, offering less than we hold is the safe side.
+        if result.as_ref().map_or_else(|failure| failure.fault == Fault::Unknown, |_| true) {
             for (id, floor) in floors {
                 self.raise_floor(*id, *floor);
             }
-            if pruned.entries > 0 {
-                self.notify(Event::StreamCompacted { channel, stream, pruned: *pruned });
-            }
+        }
+        if let Ok(pruned) = &result
+            && pruned.entries > 0
+        {
+            self.notify(Event::StreamCompacted { channel, stream, pruned: *pruned });
         }
         self.reply(id, result.map(Reply::Pruned).map_err(CommandError::Store));
     }

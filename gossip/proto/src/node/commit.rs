@@ -6,8 +6,8 @@ use super::model::{Ticket, Tip, Unsettled};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, Event, Node, OpId, Reply, Timer};
 use crate::{
-    ChannelId, EntryId, Fault, LogHead, LogId, LogName, NodeId, SeqRange, StoreFailure, StoreReply,
-    StoreRequest, StreamId, VersionVector,
+    ChannelId, EntryId, Fault, LogHead, LogId, NodeId, SeqRange, StoreFailure, StoreReply, StoreRequest,
+    StreamId, VersionVector,
 };
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ impl Node {
         for landing in landings {
             let place = (landing.name.channel.clone(), landing.name.stream.clone());
             counted.insert(landing.log, ());
+            let Some(landing) = self.defer(landing, from.as_ref()) else { continue };
             self.advance(&landing);
             places.entry(place).or_default().push(landing);
         }
@@ -64,6 +65,19 @@ impl Node {
         }
         if let Some(from) = from {
             self.fetch_from_peer(&from);
+        }
+    }
+
+    /// What was stored after a failure waits until the head was read: whether the failure hid a
+    /// success is told first.
+    fn defer(&mut self, landing: Landing, from: Option<&NodeId>) -> Option<Landing> {
+        let frozen = self.logs.get_mut(&landing.log).and_then(|log| log.frozen.as_mut());
+        match (frozen, from) {
+            (Some(frozen), Some(from)) => {
+                frozen.late.push((from.clone(), landing));
+                None
+            }
+            _ => Some(landing),
         }
     }
 
@@ -154,7 +168,6 @@ impl Node {
             log.in_flight = log.in_flight.saturating_sub(1);
             log.pending = log.stored;
             let frozen = log.frozen.get_or_insert_default();
-            frozen.from = from.clone();
             // Our own commits are about one log.
             if let Some(tickets) = tickets.take_if(|_| from.is_none()) {
                 frozen.unsettled.push(Unsettled { end: *end, tickets, failure: failure.clone() });
@@ -162,6 +175,9 @@ impl Node {
         }
         for ticket in tickets.into_iter().flatten() {
             self.answer_append(ticket, Err(failure.clone()));
+        }
+        for landing in landings {
+            self.defer(landing, from.as_ref());
         }
         for id in ends.keys() {
             self.thaw(*id);
@@ -207,31 +223,28 @@ impl Node {
         if let Some(channel) = self.channels.get_mut(&name.channel) {
             channel.move_log(id, &name.stream, &old, &new);
         }
-        if new.height > old.height {
-            let range = SeqRange { first: old.height + 1, last: new.height };
-            self.tell_late(&name, id, range, frozen.from);
+        if new.height > old.height && frozen.late.is_empty() {
+            let (channel, stream) = (name.channel.clone(), name.stream.clone());
+            let first = EntryId { log: id, sequence: old.height + 1 };
+            let count = new.height - old.height;
+            self.notify(Event::EntriesAppended { channel, stream, first, count });
         }
         for Unsettled { end, tickets, failure } in frozen.unsettled {
             let happened = new.height >= end.height && (new.height > end.height || new.hash == end.hash);
             let result = if happened { Ok(()) } else { Err(failure) };
             tickets.into_iter().for_each(|ticket| self.answer_append(ticket, result.clone()));
         }
+        for (from, landing) in frozen.late {
+            if landing.end.height <= new.height {
+                let place = (name.channel.clone(), name.stream.clone());
+                self.tell_landed(&place, &[landing], Some(&from));
+            }
+        }
         if new.height > old.height {
             self.announce(&name.channel, &[id]);
         }
         self.write(&name.channel, &name.stream);
         self.fetch_everywhere();
-    }
-
-    /// Tells of entries that turned out to be stored although their commit failed.
-    fn tell_late(&mut self, name: &LogName, log: LogId, range: SeqRange, from: Option<NodeId>) {
-        let (channel, stream) = (name.channel.clone(), name.stream.clone());
-        let Some(from) = from else {
-            let first = EntryId { log, sequence: range.first };
-            return self.notify(Event::EntriesAppended { channel, stream, first, count: range.count() });
-        };
-        let version = [(log, range.last)].into_iter().collect();
-        self.notify(Event::EntriesMerged { channel, stream, from, entries: vec![(log, range)], version });
     }
 
     /// The store does not even say what it holds: the callers learn that the outcome is unknown,

@@ -55,6 +55,11 @@ impl Fetches {
         self.store_ready
     }
 
+    /// Whether an answer to this want is still waited for, and the log is in it.
+    pub(super) fn asks(&self, link: LinkId, serial: u64, log: &LogId) -> bool {
+        self.open.get(&(link, serial)).is_some_and(|asked| asked.logs.iter().any(|(asked, _)| asked == log))
+    }
+
     pub(super) fn forget_log(&mut self, log: &LogId) {
         self.by_log.remove(log);
     }

@@ -163,6 +163,7 @@ impl Node {
             Timer::Wants(link) => self.expire_wants(link),
             Timer::Pieces(peer) => self.repeat_pieces(&peer),
             Timer::Thaw(log) => self.thaw(log),
+            Timer::Admin => self.repeat_job(),
             Timer::Store => self.fetch_everywhere(),
         }
     }

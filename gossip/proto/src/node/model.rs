@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::CommandId;
+use super::ops::Landing;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::wire::StreamKey;
 use crate::{
@@ -41,9 +42,9 @@ pub(super) struct Log {
 pub(super) struct Frozen {
     pub(super) tries: u32,
     pub(super) reading: bool,
-    /// Who sent what failed; `None` for our own.
-    pub(super) from: Option<NodeId>,
     pub(super) unsettled: Vec<Unsettled>,
+    /// From peers, in order: what failed, and what was stored after it all the same.
+    pub(super) late: Vec<(NodeId, Landing)>,
 }
 
 /// An append whose commit failed.

@@ -30,12 +30,17 @@ const IMPATIENCE: Duration = Duration::from_secs(1);
 impl Node {
     /// Compares a channel with a peer, unless nothing can have changed.
     pub(super) fn round(&mut self, id: LinkId, channel: &ChannelId) {
-        if !self.is_active() || !self.is_primary(id) {
+        if !self.is_active() {
             return;
         }
-        let Some(link) = self.links.get(&id).filter(|link| !link.congested) else { return };
+        let Some(link) = self.links.get(&id) else { return };
         let Some(session) = link.session.as_ref() else { return };
         let Some(shared) = session.shared.get(channel) else { return };
+        if link.congested || !self.is_primary(id) {
+            // Its turn may come without anybody telling it.
+            let pause = self.rng.jitter(self.config.round_max);
+            return self.set_timer(Timer::Round(id, channel.clone()), pause);
+        }
         let Some(found) = self.channels.get(channel) else { return };
         let mine = shared.digest_of(found);
         let differs = shared.theirs.is_some_and(|theirs| theirs != mine);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::ops::Op;
 use super::{Class, DropReason, LinkId, Node};
 use crate::wire::{ChannelTag, Delta, DeltaRun, FloorNote, Message, Want, WantLog};
-use crate::{LogHead, LogId, MAX_RUN_BYTES, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun};
+use crate::{LogHead, MAX_RUN_BYTES, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun};
 
 /// Wants of one link that wait.
 const WAITING: usize = 8;
@@ -24,17 +24,26 @@ struct Serve {
     tag: ChannelTag,
     serial: u64,
     budget: usize,
-    logs: VecDeque<WantLog>,
+    logs: VecDeque<Wanted>,
     floors: Vec<FloorNote>,
     runs: Vec<DeltaRun>,
     bytes: usize,
 }
 
+/// A log to read on from.
+#[derive(Debug, Clone)]
+struct Wanted {
+    log: WantLog,
+    /// From where the peer asked, not from where an answer to it goes on: only there a floor
+    /// says something to the peer, because it may have lost what was sent before.
+    asked: bool,
+}
+
 /// What a read in flight is for.
 #[derive(Debug)]
 struct Reading {
-    want: WantLog,
-    /// The head is read because the want lies below the floor.
+    want: Wanted,
+    /// The head is read because no run is held after what was wanted.
     head: bool,
 }
 
@@ -55,7 +64,7 @@ impl Node {
             tag: want.tag,
             serial: want.serial,
             budget,
-            logs: want.logs.into(),
+            logs: want.logs.into_iter().map(|log| Wanted { log, asked: true }).collect(),
             floors: Vec::new(),
             runs: Vec::new(),
             bytes: 0,
@@ -79,21 +88,16 @@ impl Node {
                 self.flush(id, true);
                 continue;
             };
-            let Some(log) = self.logs.get(&want.log).filter(|log| log.name.channel == channel) else {
+            let WantLog { log: id_of_log, after, .. } = want.log;
+            let Some(log) = self.logs.get(&id_of_log).filter(|log| log.name.channel == channel) else {
                 continue;
             };
-            if want.after >= log.stored.height {
+            if after >= log.stored.height {
                 continue;
             }
-            let head = want.after < log.floor;
-            let request = match head {
-                true => StoreRequest::Head { log: want.log },
-                false => {
-                    let budget = serve.budget.min(PAGE);
-                    StoreRequest::Read { log: want.log, from: want.after + 1, budget }
-                }
-            };
-            serving.reading = Some(Reading { want, head });
+            let budget = serve.budget.min(PAGE);
+            let request = StoreRequest::Read { log: id_of_log, from: after + 1, budget };
+            serving.reading = Some(Reading { want, head: false });
             self.store(Op::Serve(id), request);
         }
     }
@@ -104,7 +108,8 @@ impl Node {
             return;
         };
         match result {
-            Ok(StoreReply::Head(Some(found))) if head => self.answer_floor(id, want, &found),
+            Ok(StoreReply::Head(Some(found))) if head => self.answer_floor(id, &want.log, &found),
+            Ok(StoreReply::Runs(runs)) if !head && runs.is_empty() && want.asked => self.read_head(id, want),
             Ok(StoreReply::Runs(runs)) if !head => self.answer_runs(id, want, runs),
             Ok(_) => {}
             // The peer asks again; whoever else holds the log may answer.
@@ -113,26 +118,28 @@ impl Node {
         self.serve(id);
     }
 
-    /// A want below the floor is answered with the floor, then with what follows it.
-    fn answer_floor(&mut self, id: LinkId, want: WantLog, head: &LogHead) {
-        let stamp = if head.floor == head.height { head.stamp } else { Stamp::ZERO };
-        let note = FloorNote { log: want.log, floor: head.floor, hash: head.floor_hash, stamp };
-        let Some(serve) = self.serving(id) else { return };
-        if head.floor > want.after {
-            serve.floors.push(note);
-            serve.logs.push_front(WantLog {
-                log: want.log,
-                after: head.floor,
-                check: head.floor_hash.check(),
-            });
+    /// Nothing is held after what was wanted, up to the very height.
+    fn read_head(&mut self, id: LinkId, want: Wanted) {
+        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
+        let Some(session) = session else { return };
+        let request = StoreRequest::Head { log: want.log.log };
+        session.serving.reading = Some(Reading { want, head: true });
+        self.store(Op::Serve(id), request);
+    }
+
+    /// Everything wanted was pruned here, or never came: the peer may go on from the height.
+    fn answer_floor(&mut self, id: LinkId, want: &WantLog, head: &LogHead) {
+        let stored = self.logs.get(&want.log).map(|log| log.stored.height);
+        if head.height > want.after && stored == Some(head.height) {
+            let note = FloorNote { log: want.log, floor: head.height, hash: head.hash, stamp: head.stamp };
+            self.serving(id).into_iter().for_each(|serve| serve.floors.push(note.clone()));
         }
     }
 
-    fn answer_runs(&mut self, id: LinkId, want: WantLog, runs: Vec<StoredRun>) {
-        let Some(height) = self.logs.get(&want.log).map(|log| log.stored.height) else { return };
+    fn answer_runs(&mut self, id: LinkId, want: Wanted, runs: Vec<StoredRun>) {
+        let Some(height) = self.logs.get(&want.log.log).map(|log| log.stored.height) else { return };
         let Some(limit) = self.links.get(&id).map(|link| link.limits.max_frame) else { return };
-        let asked = want.after;
-        let mut after = want;
+        let (asked, mut after) = (want.log.after, want.log);
         for mut stored in runs {
             // The store may have acknowledged more than it told us yet: only that is served.
             if stored.run.first() > height {
@@ -143,12 +150,19 @@ impl Node {
             {
                 stored = cut;
             }
-            if stored.run.first() > after.after + 1 {
-                self.answer_gap(id, after.log, &stored);
-                after = WantLog { after: stored.run.first() - 1, check: stored.prev.check(), ..after };
+            let floor = stored.run.first() - 1;
+            if floor > after.after {
+                if !want.asked || after.after > asked {
+                    return;
+                }
+                // What lies between was pruned or never came here: the peer goes on from there.
+                let note = FloorNote { log: after.log, floor, hash: stored.prev, stamp: Stamp::ZERO };
+                let Some(serve) = self.serving(id) else { return };
+                serve.floors.push(note);
+                after = WantLog { after: floor, check: stored.prev.check(), ..after };
             }
-            // Where the chains part the peer needs to see the hash before.
-            let fits = stored.run.first() == after.after + 1 && stored.prev.check() == after.check;
+            // Where the chains part the peer needs to see both sides.
+            let fits = stored.prev.check() == after.check;
             let prev = (!fits).then_some(stored.prev);
             let last = stored.run.last();
             after = WantLog { after: last, check: stored.run.check(), ..after };
@@ -169,18 +183,7 @@ impl Node {
             && after.after < height
             && let Some(serve) = self.serving(id)
         {
-            serve.logs.push_front(after);
-        }
-    }
-
-    /// What lies before a run is missing here too: the peer is told before it gets the run.
-    fn answer_gap(&mut self, id: LinkId, log: LogId, next: &StoredRun) {
-        if self.serving(id).is_some_and(|serve| !serve.runs.is_empty()) {
-            self.flush(id, false);
-        }
-        let note = FloorNote { log, floor: next.run.first() - 1, hash: next.prev, stamp: Stamp::ZERO };
-        if let Some(serve) = self.serving(id) {
-            serve.floors.push(note);
+            serve.logs.push_front(Wanted { log: after, asked: false });
         }
     }
 

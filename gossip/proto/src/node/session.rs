@@ -192,6 +192,9 @@ impl Node {
             }
         }
         self.review(&link.peer);
+        if let Some(next) = self.primary(&link.peer) {
+            self.compare_link(next);
+        }
         self.forget_stranger(&link.peer);
         self.fetch_everywhere();
     }

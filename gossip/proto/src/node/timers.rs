@@ -22,6 +22,8 @@ pub(super) enum Timer {
     Pieces(NodeId),
     /// Read the head of a log whose last commit failed.
     Thaw(LogId),
+    /// Write a change again whose outcome is unknown.
+    Admin,
     /// Let the store be used again for what peers send.
     Store,
 }

@@ -69,7 +69,9 @@ impl World {
         if let Some(at) = self.hosts[host].disk.begin(now) {
             self.calendar.plan(at, Happening::Written { host, boot });
         }
-        let back = now + Duration::from_micros(self.work.rng.below(300));
+        // Replies of one lane come in order.
+        let back = (now + Duration::from_micros(self.work.rng.below(300))).max(self.hosts[host].answered);
+        self.hosts[host].answered = back;
         self.calendar.plan(back, Happening::Stored { host, boot, op, result });
     }
 

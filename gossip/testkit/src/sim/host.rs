@@ -21,6 +21,8 @@ pub(super) struct Host {
     pub(super) running: bool,
     /// For which deadline a happening is planned.
     pub(super) armed: Option<Tick>,
+    /// When the writer lane's last reply reaches the node.
+    pub(super) answered: Tick,
     /// Deadlines served without time moving on.
     pub(super) spins: (Tick, u32),
     /// Milliseconds the wall clock is off.
@@ -39,6 +41,7 @@ impl Host {
             disk,
             running: false,
             armed: None,
+            answered: Tick(0),
             spins: (Tick(0), 0),
             rng,
         }

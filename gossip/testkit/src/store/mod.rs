@@ -98,7 +98,7 @@ macro_rules! store_conformance {
                 keeps_height_and_hash, drops_whole_runs, cuts_a_run_across_the_floor,
                 keeps_arrival_rows, is_idempotent, stops_at_the_height, goes_on_after,
                 repeated_batches_below_the_floor_are_known,
-                a_run_too_tight_to_cut_does_not_stop_it,
+                a_run_of_the_full_size_is_cut,
             }
             remove {
                 takes_away_exactly_the_scope, never_reuses_arrival_numbers, forgets_arrival_rows,

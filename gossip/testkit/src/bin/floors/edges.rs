@@ -26,6 +26,7 @@ const CORE_MAY: &[&str] = &[
     "bytes",
     "ciborium",
     "futures-util",
+    "getrandom",
     "inventory",
     "metrics",
     "serde",
