@@ -80,7 +80,7 @@ async fn behaviour_04_the_clock_survives_a_restart(world: World) {
     let mut ann = world.device_with("ann", |builder| builder.timer(hand.clone())).await;
     ann.write(3).await;
     let incarnation = ann.node.health().await.unwrap().incarnation;
-    for back in [60_000, HOUR] {
+    for back in [0, 60_000, 240_000] {
         let before = newest(&ann).await;
         hand.set(NOON - back);
         ann = world.restart_with(ann, |builder| builder.timer(hand.clone())).await;
@@ -88,6 +88,15 @@ async fn behaviour_04_the_clock_survives_a_restart(world: World) {
         assert!(newest(&ann).await > before, "{back} ms back");
         assert!(ann.node.health().await.unwrap().incarnation >= incarnation);
     }
+    assert_rising(&ann.records().await);
+    // Further back than clocks may drift the old clock is not believed, so that a wall clock that was
+    // once wrong does not spoil stamps for ever: a new log begins, whose stamps rise on their own.
+    hand.set(NOON - HOUR);
+    let ann = world.restart_with(ann, |builder| builder.timer(hand.clone())).await;
+    let id = ann.stream().await.append("in a new log").await.unwrap();
+    assert_eq!((id.sequence, ann.records().await.len()), (1, 7));
+    let entry = ann.stream().await.get(id).await.unwrap().unwrap();
+    assert_eq!(entry.stamp().millis(), NOON - HOUR);
 }
 
 async fn behaviour_06_equal_stamps_come_in_author_order_everywhere(world: World) {
