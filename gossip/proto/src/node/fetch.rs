@@ -205,6 +205,11 @@ impl Node {
         links.into_iter().for_each(|link| self.fetch(link));
     }
 
+    /// Whether answers are expected on a link.
+    pub(super) fn is_fetching(&self, id: LinkId) -> bool {
+        self.fetches.of_link(id).next().is_some()
+    }
+
     /// Something was received on a link: it is alive, and what was asked for may be on its way.
     pub(super) fn extend_wants(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };

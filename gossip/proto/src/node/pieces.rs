@@ -13,16 +13,18 @@ use super::{DropReason, Frame, LinkId, Node, Timer};
 use crate::wire::{self, Content, Message, Piece, PieceWant};
 use crate::{NodeId, Tick};
 
-/// Pieces sent before the receiver asks.
-const FIRST: u64 = 16;
-/// Pieces asked for and not received, at most.
-const WINDOW: u64 = 32;
+/// Pieces sent before the receiver asks, and their bytes, at most.
+const FIRST: (u64, u64) = (16, 64 * 1024);
+/// Pieces asked for and not received, and their bytes, at most.
+const WINDOW: (u64, u64) = (32, 256 * 1024);
 /// Messages to one peer kept for repetition.
 const OUTGOING: usize = 16;
 /// Messages from one peer being put together.
 const INCOMING: usize = 8;
 /// A message nobody continues is forgotten.
 const FORGET: Duration = Duration::from_secs(120);
+/// So is one whose sender does not answer, after so many requests: it may not have it any more.
+const TRIES: u32 = 10;
 /// Ranges in one request.
 const RANGES: usize = 8;
 
@@ -97,7 +99,7 @@ impl Node {
         while kept.len() > OUTGOING || bytes > bound && kept.len() > 1 {
             bytes -= kept.pop_front().map_or(0, |(_, message)| message.len());
         }
-        let first = FIRST * self.piece_len(id);
+        let first = at_most(FIRST, self.piece_len(id));
         self.send_range(id, name, &whole, 0, first);
     }
 
@@ -119,11 +121,13 @@ impl Node {
     }
 
     pub(super) fn on_piece_want(&mut self, id: LinkId, want: &PieceWant) {
-        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        // A full outbox would drop them: the receiver asks again.
+        let Some(link) = self.links.get(&id).filter(|link| !link.congested) else { return };
+        let peer = link.peer.clone();
         let Some(Outgoing(kept)) = self.peers.get(&peer).map(|peer| &peer.outgoing) else { return };
         let found = kept.iter().find(|(name, _)| *name == want.id).map(|(_, message)| message.clone());
         let Some(whole) = found else { return };
-        let mut left = WINDOW * self.piece_len(id);
+        let mut left = at_most(WINDOW, self.piece_len(id));
         for (offset, len) in want.ranges.iter().take(RANGES) {
             let len = (*len).min(left);
             self.send_range(id, want.id, &whole, *offset, len);
@@ -146,7 +150,7 @@ impl Node {
             total,
             parts: BTreeMap::new(),
             held: 0,
-            asked: (FIRST * unit).min(total),
+            asked: at_most(FIRST, unit).min(total),
             unit,
             tries: 0,
             touched: now,
@@ -172,8 +176,9 @@ impl Node {
             return;
         };
         let on_their_way = assembly.asked.saturating_sub(assembly.held);
-        if assembly.asked < assembly.total && on_their_way <= WINDOW / 2 * assembly.unit {
-            let upto = assembly.total.min(assembly.asked + WINDOW / 2 * assembly.unit);
+        let half = at_most((WINDOW.0 / 2, WINDOW.1 / 2), assembly.unit);
+        if assembly.asked < assembly.total && on_their_way <= half {
+            let upto = assembly.total.min(assembly.asked + half);
             let ranges = vec![(assembly.asked, upto - assembly.asked)];
             assembly.asked = upto;
             self.send(id, &Message::PieceWant(PieceWant { id: name, ranges }), super::Class::Urgent);
@@ -204,7 +209,8 @@ impl Node {
         }
     }
 
-    /// Asks again for what did not come.
+    /// Asks again for what did not come: of the message that is nearest to complete, because more
+    /// than one at a time would only keep a slow link from finishing any.
     pub(super) fn repeat_pieces(&mut self, peer: &NodeId) {
         let Some(id) = self.primary(peer) else { return };
         let now = self.now.tick;
@@ -212,27 +218,25 @@ impl Node {
         let Some(Assemblies(open)) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
             return;
         };
-        open.retain(|_, assembly| now.since(assembly.touched) < FORGET);
-        let (mut wants, mut tries) = (Vec::new(), 0);
-        for (name, assembly) in open.iter_mut() {
-            assembly.tries = assembly.tries.saturating_add(1);
-            tries = tries.max(assembly.tries);
-            let mut ranges = assembly.missing(assembly.asked);
-            ranges.truncate(RANGES);
-            if !ranges.is_empty() {
-                wants.push(PieceWant { id: *name, ranges });
-            }
-        }
-        if open.is_empty() {
-            return;
-        }
-        let again = link.rtt.backoff(tries, Duration::from_secs(5));
+        open.retain(|_, assembly| now.since(assembly.touched) < FORGET && assembly.tries < TRIES);
+        let nearest = open.iter_mut().min_by_key(|(_, assembly)| assembly.total - assembly.held);
+        let Some((name, assembly)) = nearest else { return };
+        assembly.tries += 1;
+        let mut ranges = assembly.missing(assembly.asked);
+        ranges.truncate(RANGES);
+        let want = PieceWant { id: *name, ranges };
+        let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5));
         let again = self.rng.jitter(again);
         self.set_timer(Timer::Pieces(peer.clone()), again);
-        for want in wants {
+        if !want.ranges.is_empty() {
             self.send(id, &Message::PieceWant(want), super::Class::Urgent);
         }
     }
+}
+
+/// So many pieces of this length, within the bytes; at least one.
+fn at_most((pieces, bytes): (u64, u64), unit: u64) -> u64 {
+    (bytes / unit.max(1)).clamp(1, pieces) * unit
 }
 
 /// Names a message by its bytes.

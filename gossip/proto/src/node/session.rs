@@ -64,9 +64,10 @@ pub(super) struct Shared {
     pub(super) knows: BTreeMap<LogId, Seq>,
     /// Rounds since anything changed.
     pub(super) tries: u32,
-    /// When runs last went either way; when digests began to differ.
+    /// When runs last went either way.
     pub(super) moved: Tick,
-    pub(super) differs: Option<Tick>,
+    /// When our digest was last told.
+    pub(super) looked: Tick,
     /// When all heights were last offered.
     pub(super) offered: Option<Tick>,
     /// Forks already reported.
@@ -83,7 +84,7 @@ impl Shared {
             knows: BTreeMap::new(),
             tries: 0,
             moved: now,
-            differs: None,
+            looked: now,
             offered: None,
             forks: BTreeSet::new(),
         }
