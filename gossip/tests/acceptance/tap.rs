@@ -1,11 +1,12 @@
 //! A transport around a transport: sees what its node sends, and spoils it on request.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use gossip::proto::node::{Class, Frame, LinkId};
 use gossip::proto::wire::{self, Content, Message};
-use gossip::{LocalNode, MessagePort, PeerAddr, PortError, PortEvent, Transport};
+use gossip::{LocalNode, MessagePort, NodeId, PeerAddr, PortError, PortEvent, Transport};
 use tokio::sync::watch;
 
 /// What happens to frames on their way out.
@@ -17,8 +18,6 @@ pub(crate) enum Spoil {
     Mute,
     /// Deltas lose their last byte.
     Truncate,
-    /// Every frame waits.
-    Stall,
     /// Every send fails.
     Fail,
 }
@@ -28,15 +27,21 @@ pub(crate) enum Spoil {
 pub(crate) struct Tap {
     sent: Arc<Mutex<Vec<Message>>>,
     spoil: watch::Sender<Spoil>,
+    blocked: watch::Sender<Option<NodeId>>,
 }
 
 impl Tap {
     pub(crate) fn new() -> Self {
-        Self { sent: Arc::default(), spoil: watch::Sender::new(Spoil::Nothing) }
+        Self { sent: Arc::default(), spoil: watch::Sender::new(Spoil::Nothing), blocked: watch::Sender::new(None) }
     }
 
     pub(crate) fn spoil(&self, spoil: Spoil) {
         self.spoil.send_replace(spoil);
+    }
+
+    /// From now on the link to this peer takes nothing: sends wait.
+    pub(crate) fn block(&self, peer: Option<NodeId>) {
+        self.blocked.send_replace(peer);
     }
 
     /// How many messages of a kind were sent, whole.
@@ -63,8 +68,8 @@ impl Tap {
     }
 
     /// What becomes of a frame; `None` when it vanishes.
-    async fn pass(&self, frame: Frame) -> Result<Option<Frame>, PortError> {
-        let spoil = *self.spoil.subscribe().wait_for(|spoil| *spoil != Spoil::Stall).await.unwrap();
+    fn pass(&self, frame: Frame) -> Result<Option<Frame>, PortError> {
+        let spoil = *self.spoil.borrow();
         if spoil == Spoil::Fail {
             return Err(PortError::Io { doing: "sending", detail: "as the test wishes".into() });
         }
@@ -93,23 +98,32 @@ impl Transport for TappedTransport {
 
     async fn open(&self, local: LocalNode) -> Result<Arc<dyn MessagePort>, PortError> {
         let inner = self.inner.open(local).await?;
-        Ok(Arc::new(TappedPort { inner, tap: self.tap.clone() }))
+        Ok(Arc::new(TappedPort { inner, tap: self.tap.clone(), peers: Mutex::default() }))
     }
 }
 
 struct TappedPort {
     inner: Arc<dyn MessagePort>,
     tap: Tap,
+    peers: Mutex<BTreeMap<LinkId, NodeId>>,
 }
 
 #[async_trait]
 impl MessagePort for TappedPort {
     async fn recv(&self) -> Result<PortEvent, PortError> {
-        self.inner.recv().await
+        let event = self.inner.recv().await?;
+        if let PortEvent::LinkUp { peer, link, .. } = &event {
+            self.peers.lock().unwrap().insert(*link, peer.clone());
+        }
+        Ok(event)
     }
 
     async fn send(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), PortError> {
-        match self.tap.pass(frame).await? {
+        let peer = self.peers.lock().unwrap().get(&to).cloned();
+        let mut blocked = self.tap.blocked.subscribe();
+        let free = blocked.wait_for(|blocked| blocked.is_none() || *blocked != peer).await.map(drop);
+        free.expect("the tap holds the other end");
+        match self.tap.pass(frame)? {
             Some(frame) => self.inner.send(to, frame, class).await,
             None => Ok(()),
         }
