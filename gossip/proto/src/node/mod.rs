@@ -14,7 +14,7 @@
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
 //! | `claim` | which of our logs we may continue |
-//! | `session`, `hello`, `scan` | who is there, and which channels are shared |
+//! | `session`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round`, `offer` | digests are compared, heights offered |
 //! | `fetch`, `serve` | what is missing is asked for and answered |
 //! | `accept` | received runs are checked and handed to the store |
@@ -33,6 +33,7 @@ mod event;
 mod fetch;
 mod hello;
 mod lifecycle;
+mod liveness;
 mod model;
 mod offer;
 mod ops;

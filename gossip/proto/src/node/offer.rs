@@ -159,6 +159,9 @@ impl Node {
             shared.note(log_id, told.height);
             if told.height > ours.map_or(0, |(pending, _)| pending) {
                 shared.todo.insert(log_id, (told.height, told.floor));
+                if self.is_claimed(&log_id) {
+                    self.disclaim(log_id);
+                }
             }
         }
         if told.height > 0 && ours.is_none() {

@@ -23,6 +23,10 @@ const OUTGOING: usize = 16;
 const INCOMING: usize = 8;
 /// A message nobody continues is forgotten.
 const FORGET: Duration = Duration::from_secs(120);
+/// For so long, late pieces of a message that is complete are expected,
+const STRAGGLE: Duration = Duration::from_secs(5);
+/// of so many messages.
+const DONE: usize = 32;
 /// So is one whose sender does not answer, after so many requests: it may not have it any more.
 const TRIES: u32 = 10;
 /// Ranges in one request.
@@ -32,9 +36,13 @@ const RANGES: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Outgoing(VecDeque<([u8; 8], Bytes)>);
 
-/// Messages from a peer that are not complete.
+/// Messages from a peer that are not complete, and those that just were.
 #[derive(Debug, Default)]
-pub(super) struct Assemblies(BTreeMap<[u8; 8], Assembly>);
+pub(super) struct Assemblies {
+    open: BTreeMap<[u8; 8], Assembly>,
+    /// Oldest first. Pieces asked for twice must not begin a finished message anew.
+    done: VecDeque<([u8; 8], Tick)>,
+}
 
 /// One message that is not complete.
 #[derive(Debug)]
@@ -48,6 +56,8 @@ struct Assembly {
     unit: u64,
     tries: u32,
     touched: Tick,
+    /// Smoothed pause between pieces: a slow link is not asked faster than it delivers.
+    pace: Duration,
 }
 
 impl Assembly {
@@ -141,9 +151,13 @@ impl Node {
             return self.drop_from(Some(peer), DropReason::TooLarge, "a message in pieces over the bound");
         }
         let (now, total, name) = (self.now.tick, piece.total, piece.id);
-        let Some(Assemblies(open)) = self.peers.get_mut(&peer).map(|peer| &mut peer.assemblies) else {
+        let Some(Assemblies { open, done }) = self.peers.get_mut(&peer).map(|peer| &mut peer.assemblies)
+        else {
             return;
         };
+        if done.iter().any(|(old, at)| *old == name && now.since(*at) < STRAGGLE) {
+            return;
+        }
         make_room(open, &name, now);
         let unit = piece.bytes.len() as u64;
         let assembly = open.entry(name).or_insert_with(|| Assembly {
@@ -154,10 +168,12 @@ impl Node {
             unit,
             tries: 0,
             touched: now,
+            pace: Duration::ZERO,
         });
         if assembly.total != total || !assembly.insert(piece.offset, piece.bytes) {
             return;
         }
+        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched)) / 4;
         (assembly.touched, assembly.tries) = (now, 0);
         assembly.unit = assembly.unit.max(unit);
         assembly.asked = assembly.asked.max(piece.offset + unit);
@@ -171,7 +187,7 @@ impl Node {
 
     /// Asks for the next pieces before the ones on their way have all come.
     fn ask_ahead(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
-        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.0.get_mut(&name))
+        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.open.get_mut(&name))
         else {
             return;
         };
@@ -183,16 +199,23 @@ impl Node {
             assembly.asked = upto;
             self.send(id, &Message::PieceWant(PieceWant { id: name, ranges }), super::Class::Urgent);
         }
+        let pace = assembly_pace(self.peers.get(peer));
         if let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) {
-            self.set_timer(Timer::Pieces(peer.clone()), timeout);
+            self.set_timer(Timer::Pieces(peer.clone()), timeout.max(pace * 4));
         }
     }
 
     fn assembled(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
-        let Some(Assemblies(open)) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
+        let now = self.now.tick;
+        let Some(Assemblies { open, done }) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies)
+        else {
             return;
         };
         let Some(whole) = open.remove(&name).map(Assembly::join) else { return };
+        done.push_back((name, now));
+        if done.len() > DONE {
+            done.pop_front();
+        }
         if message_id(&whole) != name {
             return self.drop_from(
                 Some(peer.clone()),
@@ -215,7 +238,7 @@ impl Node {
         let Some(id) = self.primary(peer) else { return };
         let now = self.now.tick;
         let Some(link) = self.links.get(&id) else { return };
-        let Some(Assemblies(open)) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
+        let Some(Assemblies { open, .. }) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
             return;
         };
         open.retain(|_, assembly| now.since(assembly.touched) < FORGET && assembly.tries < TRIES);
@@ -226,12 +249,18 @@ impl Node {
         ranges.truncate(RANGES);
         let want = PieceWant { id: *name, ranges };
         let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5));
-        let again = self.rng.jitter(again);
+        let again = self.rng.jitter(again.max(assembly.pace * 4));
         self.set_timer(Timer::Pieces(peer.clone()), again);
         if !want.ranges.is_empty() {
             self.send(id, &Message::PieceWant(want), super::Class::Urgent);
         }
     }
+}
+
+/// The slowest pace at which messages of a peer come.
+fn assembly_pace(peer: Option<&super::Peer>) -> Duration {
+    let open = peer.into_iter().flat_map(|peer| peer.assemblies.open.values());
+    open.map(|assembly| assembly.pace).max().unwrap_or_default()
 }
 
 /// So many pieces of this length, within the bytes; at least one.

@@ -61,6 +61,8 @@ impl Node {
         if !self.knows_tag(id, want.tag) {
             return;
         }
+        // A paused node asks for nothing.
+        self.hear_paused(id, false);
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut() else { return };
         if want.serial == 0 {
