@@ -181,6 +181,8 @@ impl Node {
         shared.todo.remove(&log_id);
         if shared.forks.insert(log_id) {
             self.notify(Event::ForkDetected { log, at, peer });
+            // If it is theirs, they must learn of it too; of several offers this is the last one.
+            self.offer_some(id, channel, &[log_id]);
         }
         // Our own current log in another version: a clone of this device, or a restored backup.
         self.retire(log_id);
