@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use gossip::{
-    Builder, Coordinator, EntryId, Error, Event, EventStream, Events, MemoryNetwork, MemoryStore, Peer, PortError, RedbStore,
-    Stamp, Store, TcpTransport, Transport,
+    Builder, Coordinator, EntryId, Error, Event, EventStream, Events, MemoryNetwork, MemoryStore, Peer,
+    PortError, RedbStore, Stamp, Store, TcpTransport, Transport,
 };
 use tempfile::TempDir;
 
@@ -222,11 +222,7 @@ impl World {
         self.restart_with(device, |builder| builder).await
     }
 
-    pub(crate) async fn restart_with(
-        &self,
-        device: Device,
-        with: impl FnOnce(Builder) -> Builder,
-    ) -> Device {
+    pub(crate) async fn restart_with(&self, device: Device, with: impl FnOnce(Builder) -> Builder) -> Device {
         device.node.shutdown().await.unwrap();
         self.revive(device, with).await
     }
@@ -421,5 +417,6 @@ pub(crate) async fn in_sync(a: &Device, b: &Device) {
 
 /// The first merge told of the usual stream.
 pub(crate) async fn merged(events: &mut Events) -> Event {
-    event(events, "a merge", |event| matches!(event, Event::EntriesMerged { .. }).then(|| event.clone())).await
+    event(events, "a merge", |event| matches!(event, Event::EntriesMerged { .. }).then(|| event.clone()))
+        .await
 }

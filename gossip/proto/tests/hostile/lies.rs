@@ -143,7 +143,7 @@ fn list(rng: &mut Rng) -> Message {
     if rng.chance(500) {
         Message::Channels(Channels { session, serial, proofs })
     } else {
-        Message::Matches(Matches { session, serial, proofs })
+        Message::Matches(Matches { session, serial, turn: serial, proofs })
     }
 }
 
