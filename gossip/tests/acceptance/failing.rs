@@ -58,10 +58,20 @@ impl EntryRepository for FailingStore {
     async fn read(&self, log: LogId, from: Seq, budget: usize) -> StoreResult<Vec<StoredRun>> {
         self.inner.read(log, from, budget).await
     }
-    async fn arrivals(&self, scope: &Scope, after: Arrival, budget: usize) -> StoreResult<Page<Arrived, Arrival>> {
+    async fn arrivals(
+        &self,
+        scope: &Scope,
+        after: Arrival,
+        budget: usize,
+    ) -> StoreResult<Page<Arrived, Arrival>> {
         self.inner.arrivals(scope, after, budget).await
     }
-    async fn heads(&self, scope: &Scope, after: Option<LogId>, limit: usize) -> StoreResult<Page<LogHead, LogId>> {
+    async fn heads(
+        &self,
+        scope: &Scope,
+        after: Option<LogId>,
+        limit: usize,
+    ) -> StoreResult<Page<LogHead, LogId>> {
         self.inner.heads(scope, after, limit).await
     }
     async fn hash_at(&self, log: LogId, positions: &[Seq]) -> StoreResult<Vec<ChainHash>> {
@@ -92,7 +102,11 @@ impl ChannelRepository for FailingStore {
     async fn delete_channel(&self, channel: &ChannelId) -> StoreResult<()> {
         self.inner.delete_channel(channel).await
     }
-    async fn channels(&self, after: Option<&ChannelId>, limit: usize) -> StoreResult<Page<ChannelRecord, ChannelId>> {
+    async fn channels(
+        &self,
+        after: Option<&ChannelId>,
+        limit: usize,
+    ) -> StoreResult<Page<ChannelRecord, ChannelId>> {
         self.inner.channels(after, limit).await
     }
     async fn save_stream(&self, channel: &ChannelId, record: &StreamRecord) -> StoreResult<()> {

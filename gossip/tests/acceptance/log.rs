@@ -101,10 +101,9 @@ async fn behaviour_09_order_stamps_and_bytes_are_the_same_everywhere(world: Worl
     let sizes = [0, 1 << 10, 30 << 10, 32_000, 1 << 20];
     let bytes = |fill: u8, size: usize| (0..size).map(|at| fill ^ (at % 251) as u8).collect::<Vec<_>>();
     for size in sizes {
-        tokio::join!(
-            async { ann.stream().await.append(bytes(1, size)).await.unwrap() },
-            async { cat.stream().await.append(bytes(2, size)).await.unwrap() },
-        );
+        tokio::join!(async { ann.stream().await.append(bytes(1, size)).await.unwrap() }, async {
+            cat.stream().await.append(bytes(2, size)).await.unwrap()
+        },);
     }
     let records = converge(&[&ann, &bob, &cat], 2 * sizes.len()).await;
     for size in sizes {

@@ -32,7 +32,11 @@ pub(crate) struct Tap {
 
 impl Tap {
     pub(crate) fn new() -> Self {
-        Self { sent: Arc::default(), spoil: watch::Sender::new(Spoil::Nothing), blocked: watch::Sender::new(None) }
+        Self {
+            sent: Arc::default(),
+            spoil: watch::Sender::new(Spoil::Nothing),
+            blocked: watch::Sender::new(None),
+        }
     }
 
     pub(crate) fn spoil(&self, spoil: Spoil) {
