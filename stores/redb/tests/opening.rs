@@ -46,6 +46,19 @@ fn a_second_handle_is_refused_until_the_first_is_gone() {
 }
 
 #[test]
+fn what_a_killed_process_did_not_finish_is_made_anew() {
+    for size in [0, 64, 5000] {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("gossip.redb.new"), vec![0; size]).unwrap();
+        fs::write(place.path().join("gossip.redb.lock"), "").unwrap();
+        RedbStore::open(place.path()).unwrap();
+        let files: Vec<_> =
+            fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(files, [FILE_NAME], "{size} bytes");
+    }
+}
+
+#[test]
 fn a_file_in_the_place_of_the_directory_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");

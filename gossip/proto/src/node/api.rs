@@ -215,7 +215,7 @@ pub struct NodeConfig {
     pub message_bytes: usize,
     /// Links at once.
     pub max_links: usize,
-    /// Logs known at once: peers cannot make the node remember more.
+    /// Logs known at once, and streams: peers cannot make the node remember more.
     pub max_logs: usize,
 }
 

@@ -13,6 +13,9 @@ use super::{DropReason, Frame, LinkId, Node, Timer};
 use crate::wire::{self, Content, Message, Piece, PieceWant};
 use crate::{NodeId, Tick};
 
+/// Messages of several runs are filled up to this size even where frames are smaller: each piece
+/// of a message is repeated by itself, but each message costs a round trip to begin.
+pub(super) const MESSAGE: usize = 16 * 1024;
 /// Pieces sent before the receiver asks, and their bytes, at most.
 const FIRST: (u64, u64) = (16, 64 * 1024);
 /// Pieces asked for and not received, and their bytes, at most.
@@ -29,12 +32,18 @@ const STRAGGLE: Duration = Duration::from_secs(5);
 const DONE: usize = 32;
 /// So is one whose sender does not answer, after so many requests: it may not have it any more.
 const TRIES: u32 = 10;
+/// A longer pause between two pieces is a loss, not a pace.
+const MAX_PACE: Duration = Duration::from_secs(2);
 /// Ranges in one request.
 const RANGES: usize = 8;
 
 /// Messages to a peer that may be asked for again.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing(VecDeque<([u8; 8], Bytes)>);
+pub(super) struct Outgoing {
+    kept: VecDeque<([u8; 8], Bytes)>,
+    /// What was asked for while the link was congested.
+    asked: Option<PieceWant>,
+}
 
 /// Messages from a peer that are not complete, and those that just were.
 #[derive(Debug, Default)]
@@ -58,6 +67,8 @@ struct Assembly {
     touched: Tick,
     /// Smoothed pause between pieces: a slow link is not asked faster than it delivers.
     pace: Duration,
+    /// When to ask again for what did not come.
+    due: Tick,
 }
 
 impl Assembly {
@@ -102,15 +113,20 @@ impl Node {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         let name = message_id(&whole);
         let bound = self.config.message_bytes.saturating_mul(2);
-        let Some(Outgoing(kept)) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
+        let Some(Outgoing { kept, .. }) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else {
+            return;
+        };
+        let before = kept.len();
         kept.retain(|(other, _)| *other != name);
+        let again = kept.len() < before;
         kept.push_back((name, whole.clone()));
         let mut bytes: usize = kept.iter().map(|(_, message)| message.len()).sum();
         while kept.len() > OUTGOING || bytes > bound && kept.len() > 1 {
             bytes -= kept.pop_front().map_or(0, |(_, message)| message.len());
         }
-        let first = at_most(FIRST, self.piece_len(id));
-        self.send_range(id, name, &whole, 0, first);
+        // Of a message sent before the peer may hold most: one piece makes it ask for the rest.
+        let unit = self.piece_len(id);
+        self.send_range(id, name, &whole, 0, if again { unit } else { at_most(FIRST, unit) });
     }
 
     fn piece_len(&self, id: LinkId) -> u64 {
@@ -131,17 +147,30 @@ impl Node {
     }
 
     pub(super) fn on_piece_want(&mut self, id: LinkId, want: &PieceWant) {
-        // A full outbox would drop them: the receiver asks again.
-        let Some(link) = self.links.get(&id).filter(|link| !link.congested) else { return };
-        let peer = link.peer.clone();
-        let Some(Outgoing(kept)) = self.peers.get(&peer).map(|peer| &peer.outgoing) else { return };
-        let found = kept.iter().find(|(name, _)| *name == want.id).map(|(_, message)| message.clone());
-        let Some(whole) = found else { return };
+        let Some(link) = self.links.get(&id) else { return };
+        let (congested, peer) = (link.congested, link.peer.clone());
+        let Some(outgoing) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
+        if congested {
+            // A full outbox would drop them.
+            outgoing.asked = Some(want.clone());
+            return;
+        }
+        let found = outgoing.kept.iter().find(|(name, _)| *name == want.id);
+        let Some(whole) = found.map(|(_, message)| message.clone()) else { return };
         let mut left = at_most(WINDOW, self.piece_len(id));
         for (offset, len) in want.ranges.iter().take(RANGES) {
             let len = (*len).min(left);
             self.send_range(id, want.id, &whole, *offset, len);
             left -= len;
+        }
+    }
+
+    /// The link takes frames again: sends what was asked for meanwhile.
+    pub(super) fn resume_pieces(&mut self, id: LinkId) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let asked = self.peers.get_mut(&peer).and_then(|peer| peer.outgoing.asked.take());
+        if let Some(want) = asked {
+            self.on_piece_want(id, &want);
         }
     }
 
@@ -169,11 +198,12 @@ impl Node {
             tries: 0,
             touched: now,
             pace: Duration::ZERO,
+            due: now,
         });
         if assembly.total != total || !assembly.insert(piece.offset, piece.bytes) {
             return;
         }
-        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched)) / 4;
+        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched).min(MAX_PACE)) / 4;
         (assembly.touched, assembly.tries) = (now, 0);
         assembly.unit = assembly.unit.max(unit);
         assembly.asked = assembly.asked.max(piece.offset + unit);
@@ -199,10 +229,13 @@ impl Node {
             assembly.asked = upto;
             self.send(id, &Message::PieceWant(PieceWant { id: name, ranges }), super::Class::Urgent);
         }
-        let pace = assembly_pace(self.peers.get(peer));
-        if let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) {
-            self.set_timer(Timer::Pieces(peer.clone()), timeout.max(pace * 4));
-        }
+        let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) else { return };
+        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.open.get_mut(&name))
+        else {
+            return;
+        };
+        assembly.due = self.now.tick + timeout.max(assembly.pace * 4);
+        self.timers.bring_forward(Timer::Pieces(peer.clone()), assembly.due);
     }
 
     fn assembled(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
@@ -232,8 +265,8 @@ impl Node {
         }
     }
 
-    /// Asks again for what did not come: of the message that is nearest to complete, because more
-    /// than one at a time would only keep a slow link from finishing any.
+    /// Asks again for what did not come. Each message has its own time: others that flow must not
+    /// put it off.
     pub(super) fn repeat_pieces(&mut self, peer: &NodeId) {
         let Some(id) = self.primary(peer) else { return };
         let now = self.now.tick;
@@ -242,25 +275,24 @@ impl Node {
             return;
         };
         open.retain(|_, assembly| now.since(assembly.touched) < FORGET && assembly.tries < TRIES);
-        let nearest = open.iter_mut().min_by_key(|(_, assembly)| assembly.total - assembly.held);
-        let Some((name, assembly)) = nearest else { return };
-        assembly.tries += 1;
-        let mut ranges = assembly.missing(assembly.asked);
-        ranges.truncate(RANGES);
-        let want = PieceWant { id: *name, ranges };
-        let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5));
-        let again = self.rng.jitter(again.max(assembly.pace * 4));
-        self.set_timer(Timer::Pieces(peer.clone()), again);
-        if !want.ranges.is_empty() {
+        let mut wants = Vec::new();
+        for (name, assembly) in open.iter_mut().filter(|(_, assembly)| assembly.due <= now) {
+            assembly.tries += 1;
+            let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5)).max(assembly.pace * 4);
+            assembly.due = now + self.rng.jitter(again);
+            let mut ranges = assembly.missing(assembly.asked);
+            ranges.truncate(RANGES);
+            if !ranges.is_empty() {
+                wants.push(PieceWant { id: *name, ranges });
+            }
+        }
+        if let Some(next) = open.values().map(|assembly| assembly.due).min() {
+            self.timers.set(Timer::Pieces(peer.clone()), next);
+        }
+        for want in wants {
             self.send(id, &Message::PieceWant(want), super::Class::Urgent);
         }
     }
-}
-
-/// The slowest pace at which messages of a peer come.
-fn assembly_pace(peer: Option<&super::Peer>) -> Duration {
-    let open = peer.into_iter().flat_map(|peer| peer.assemblies.open.values());
-    open.map(|assembly| assembly.pace).max().unwrap_or_default()
 }
 
 /// So many pieces of this length, within the bytes; at least one.

@@ -1,6 +1,7 @@
 //! Links and peers: what is known of them and how frames come and go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -16,6 +17,11 @@ use super::{
 use crate::wire::{self, ChannelTag, Content, DigestTag, Message, StreamKey, WireError};
 use crate::{ChannelId, LogId, NodeId, PeerRecord, Seq, Tick};
 
+/// Frames of this size tell how fast a link is,
+const LARGE: usize = 4096;
+/// as long as they come at least this often.
+const MAX_PACE: Duration = Duration::from_secs(4);
+
 /// One link.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -27,6 +33,8 @@ pub(super) struct Link {
     pub(super) rtt: Rtt,
     pub(super) ping: Option<(u64, Tick)>,
     pub(super) heard: Tick,
+    /// Smoothed pause between large frames: how long one takes on this link.
+    pub(super) pace: Duration,
     pub(super) missed: u32,
     pub(super) congested: bool,
     pub(super) traffic: Traffic,
@@ -40,6 +48,10 @@ pub(super) struct Session {
     /// Counts our lists of channels; the newest one answered.
     pub(super) listed: u64,
     pub(super) answered: u64,
+    /// The peer's newest list heard.
+    pub(super) heard: u64,
+    /// When lists were last compared because something did not fit.
+    pub(super) scanned: Tick,
     pub(super) list_tries: u32,
     pub(super) shared: BTreeMap<ChannelId, Shared>,
     pub(super) tags: BTreeMap<ChannelTag, ChannelId>,
@@ -165,6 +177,7 @@ impl Node {
             rtt: Rtt::default(),
             ping: None,
             heard: self.now.tick,
+            pace: Duration::ZERO,
             missed: 0,
             congested: false,
             traffic: Traffic::default(),
@@ -223,6 +236,7 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         let eased = std::mem::replace(&mut link.congested, congested) && !congested;
         if eased {
+            self.resume_pieces(id);
             self.serve(id);
             self.compare_link(id);
             self.fetch(id);
@@ -233,6 +247,11 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.traffic.frames_received += 1;
         link.traffic.bytes_received += bytes.len() as u64;
+        if bytes.len() >= LARGE {
+            // A longer pause is a pause, not a pace.
+            let gap = self.now.tick.since(link.heard).min(MAX_PACE);
+            link.pace = (link.pace * 3 + gap) / 4;
+        }
         link.heard = self.now.tick;
         let silent = std::mem::take(&mut link.missed) > 0;
         let peer = link.peer.clone();
