@@ -1,7 +1,7 @@
 //! A wall clock moved by hand beside a monotonic clock that runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use gossip::proto::{Now, Tick, WallMs};
@@ -37,23 +37,22 @@ impl TimerPort for Hand {
     }
 }
 
-/// The real clocks, the wall off by some seconds.
+/// The real clocks, the wall ahead of itself.
 pub(crate) struct Skewed {
-    seconds: AtomicI64,
+    by: Duration,
     real: RealTime,
 }
 
 impl Skewed {
     pub(crate) fn ahead(by: Duration) -> Self {
-        let seconds = i64::try_from(by.as_secs()).unwrap();
-        Self { seconds: AtomicI64::new(seconds), real: RealTime::default() }
+        Self { by, real: RealTime::default() }
     }
 }
 
 impl TimerPort for Skewed {
     fn now(&self) -> Now {
         let Now { tick, wall } = self.real.now();
-        Now { tick, wall: WallMs(wall.0.saturating_add_signed(self.seconds.load(Relaxed) * 1000)) }
+        Now { tick, wall: WallMs(wall.0 + self.by.as_millis() as u64) }
     }
 
     fn sleep_until(&self, at: Tick) -> BoxFuture<'static, ()> {

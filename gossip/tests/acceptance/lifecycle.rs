@@ -152,13 +152,13 @@ async fn defect_b13_after_a_pause_everything_is_answered_once(world: World) {
     }
     let pings = |tap: &Tap| {
         numbers(tap, |message| match message {
-            Message::Ping(number) => Some(*number),
+            Message::Ping(number, ..) => Some(*number),
             _ => None,
         })
     };
     eventually("ann asked often", async || pings(&ann.tap).len() >= 10).await;
     let answers = numbers(&bob.tap, |message| match message {
-        Message::Pong(number) => Some(*number),
+        Message::Pong(number, ..) => Some(*number),
         _ => None,
     });
     let asked = pings(&ann.tap);

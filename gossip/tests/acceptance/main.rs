@@ -9,11 +9,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail at that place")]
 
 mod cable;
+mod device;
 mod failing;
 mod hand;
 mod tap;
 mod wait;
 #[macro_use]
+mod pairs;
 mod world;
 
 mod bad_input;
