@@ -27,6 +27,7 @@ impl Session {
             listed: 0,
             answered: 0,
             list_tries: 0,
+            heard: 0,
             shared: BTreeMap::new(),
             tags: BTreeMap::new(),
             serving: Serving::default(),
@@ -101,6 +102,10 @@ impl Node {
             let peer = link.peer.clone();
             return self.drop_from(Some(peer), DropReason::Bound, "too many channels");
         }
+        if list.serial < session.heard {
+            return;
+        }
+        session.heard = list.serial;
         session.answered = session.listed;
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
         let mut matched = BTreeSet::new();

@@ -49,6 +49,8 @@ pub(super) struct Session {
     pub(super) listed: u64,
     pub(super) answered: u64,
     pub(super) list_tries: u32,
+    /// The newest list of theirs that was heard: an older one may arrive after it.
+    pub(super) heard: u64,
     pub(super) shared: BTreeMap<ChannelId, Shared>,
     pub(super) tags: BTreeMap<ChannelTag, ChannelId>,
     pub(super) serving: Serving,
