@@ -21,7 +21,6 @@ const STORE_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Everything asked for and not yet answered.
 #[derive(Debug, Default)]
 pub(super) struct Fetches {
-    last: u64,
     open: BTreeMap<(LinkId, u64), Asked>,
     /// A log is asked of one peer at a time.
     by_log: BTreeMap<LogId, (LinkId, u64)>,
@@ -138,8 +137,7 @@ impl Node {
         let patience = link.rtt.backoff(tries + 2, PATIENCE).max(Duration::from_millis(500));
         let deadline = self.now.tick + patience.max(link.pace * 8);
         let tag = shared.tag;
-        self.fetches.last += 1;
-        let serial = self.fetches.last;
+        let serial = serial_of(&wanted);
         let logs: Vec<(LogId, Seq)> = wanted.iter().map(|want| (want.log, want.after)).collect();
         for (log, _) in &logs {
             self.fetches.by_log.insert(*log, (id, serial));
@@ -260,4 +258,17 @@ impl Node {
             self.fetch(id);
         }
     }
+}
+
+/// Names a want by what it asks for: asked again it gets the same answer in the same bytes, so that
+/// pieces of the first one count.
+fn serial_of(wanted: &[WantLog]) -> u64 {
+    let mut hasher = blake3::Hasher::new_derive_key("gossip 1 want serial");
+    for WantLog { log, after, check } in wanted {
+        hasher.update(&log.0).update(&after.to_le_bytes()).update(&check.0);
+    }
+    let mut serial = [0; 8];
+    serial.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    // 0 is for what is pushed.
+    u64::from_le_bytes(serial) >> 32 | 1
 }

@@ -36,7 +36,11 @@ const RANGES: usize = 8;
 
 /// Messages to a peer that may be asked for again.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing(VecDeque<([u8; 8], Bytes)>);
+pub(super) struct Outgoing {
+    kept: VecDeque<([u8; 8], Bytes)>,
+    /// What was asked for while the link was congested.
+    asked: Option<PieceWant>,
+}
 
 /// Messages from a peer that are not complete, and those that just were.
 #[derive(Debug, Default)]
@@ -106,15 +110,20 @@ impl Node {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         let name = message_id(&whole);
         let bound = self.config.message_bytes.saturating_mul(2);
-        let Some(Outgoing(kept)) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
+        let Some(Outgoing { kept, .. }) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else {
+            return;
+        };
+        let before = kept.len();
         kept.retain(|(other, _)| *other != name);
+        let again = kept.len() < before;
         kept.push_back((name, whole.clone()));
         let mut bytes: usize = kept.iter().map(|(_, message)| message.len()).sum();
         while kept.len() > OUTGOING || bytes > bound && kept.len() > 1 {
             bytes -= kept.pop_front().map_or(0, |(_, message)| message.len());
         }
-        let first = at_most(FIRST, self.piece_len(id));
-        self.send_range(id, name, &whole, 0, first);
+        // Of a message sent before the peer may hold most: one piece makes it ask for the rest.
+        let unit = self.piece_len(id);
+        self.send_range(id, name, &whole, 0, if again { unit } else { at_most(FIRST, unit) });
     }
 
     fn piece_len(&self, id: LinkId) -> u64 {
@@ -135,15 +144,30 @@ impl Node {
     }
 
     pub(super) fn on_piece_want(&mut self, id: LinkId, want: &PieceWant) {
-        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
-        let Some(Outgoing(kept)) = self.peers.get(&peer).map(|peer| &peer.outgoing) else { return };
-        let found = kept.iter().find(|(name, _)| *name == want.id).map(|(_, message)| message.clone());
-        let Some(whole) = found else { return };
+        let Some(link) = self.links.get(&id) else { return };
+        let (congested, peer) = (link.congested, link.peer.clone());
+        let Some(outgoing) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
+        if congested {
+            // A full outbox would drop them.
+            outgoing.asked = Some(want.clone());
+            return;
+        }
+        let found = outgoing.kept.iter().find(|(name, _)| *name == want.id);
+        let Some(whole) = found.map(|(_, message)| message.clone()) else { return };
         let mut left = at_most(WINDOW, self.piece_len(id));
         for (offset, len) in want.ranges.iter().take(RANGES) {
             let len = (*len).min(left);
             self.send_range(id, want.id, &whole, *offset, len);
             left -= len;
+        }
+    }
+
+    /// The link takes frames again: sends what was asked for meanwhile.
+    pub(super) fn resume_pieces(&mut self, id: LinkId) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let asked = self.peers.get_mut(&peer).and_then(|peer| peer.outgoing.asked.take());
+        if let Some(want) = asked {
+            self.on_piece_want(id, &want);
         }
     }
 

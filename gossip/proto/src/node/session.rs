@@ -234,6 +234,7 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         let eased = std::mem::replace(&mut link.congested, congested) && !congested;
         if eased {
+            self.resume_pieces(id);
             self.serve(id);
             self.compare_link(id);
             self.fetch(id);

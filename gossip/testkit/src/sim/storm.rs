@@ -142,7 +142,8 @@ impl World {
         if let Some(ghost) = &ghost {
             self.coverage.hit("crash with a write in flight");
             self.coverage.hit(if ghost.happened { "torn write, done" } else { "torn write, lost" });
-            self.show_ghost(host, ghost.happened.then_some(&ghost.request));
+            let kept = ghost.happened && !(power && self.hosts[host].disk.is_lazy());
+            self.show_ghost(host, kept.then_some(&ghost.request));
         }
         self.hosts[host].halt();
         let notice = self.storm.around(SPELL);
