@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::pieces::MESSAGE;
 use super::{Class, LinkId, Node, Timer};
 use crate::wire::{Message, Want, WantLog};
 use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, Seq, Tick};
@@ -94,6 +95,13 @@ impl Fetches {
 }
 
 impl Node {
+    /// Where frames are small the peer has to keep everything it sends in pieces: one run's worth
+    /// at a time is enough to keep such a link busy.
+    fn wants_at_once(&self, link: LinkId) -> usize {
+        let small = self.links.get(&link).is_some_and(|link| link.limits.max_frame < MESSAGE);
+        if small { 1 } else { WANTS }
+    }
+
     /// Bytes that may still be asked for on a link.
     fn room(&self, link: LinkId) -> usize {
         let asked: usize = self.fetches.of_link(link).map(|(_, asked)| asked.budget).sum();
@@ -113,7 +121,8 @@ impl Node {
         let names: Vec<ChannelId> =
             busy.filter(|(_, shared)| !shared.todo.is_empty()).map(|(name, _)| name.clone()).collect();
         for name in names {
-            while self.fetches.of_link(id).count() < WANTS && self.fetch_channel(id, &name) {}
+            while self.fetches.of_link(id).count() < self.wants_at_once(id) && self.fetch_channel(id, &name) {
+            }
         }
     }
 
@@ -132,7 +141,8 @@ impl Node {
             return false;
         }
         // Several wants share the window, so that the peer never runs dry between them.
-        let budget = room.min((self.config.window_bytes / 2).max(MAX_RUN_BYTES));
+        let most = if self.wants_at_once(id) == 1 { MAX_RUN_BYTES } else { self.config.window_bytes / 2 };
+        let budget = room.min(most.max(MAX_RUN_BYTES));
         let tries = self.fetches.tries.get(&id).copied().unwrap_or(0);
         let patience = link.rtt.backoff(tries + 2, PATIENCE).max(Duration::from_millis(500));
         let deadline = self.now.tick + patience.max(link.pace * 8);

@@ -13,6 +13,9 @@ use super::{DropReason, Frame, LinkId, Node, Timer};
 use crate::wire::{self, Content, Message, Piece, PieceWant};
 use crate::{NodeId, Tick};
 
+/// Messages of several runs are filled up to this size even where frames are smaller: each piece
+/// of a message is repeated by itself, but each message costs a round trip to begin.
+pub(super) const MESSAGE: usize = 16 * 1024;
 /// Pieces sent before the receiver asks, and their bytes, at most.
 const FIRST: (u64, u64) = (16, 64 * 1024);
 /// Pieces asked for and not received, and their bytes, at most.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::ops::Op;
+use super::pieces::MESSAGE;
 use super::{Class, DropReason, LinkId, Node, OpId};
 use crate::wire::{ChannelTag, Delta, DeltaRun, FloorNote, Message, Want, WantLog};
 use crate::{LogHead, MAX_RUN_BYTES, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun};
@@ -186,7 +187,7 @@ impl Node {
             after = WantLog { after: last, check: stored.run.check(), ..after };
             let size = stored.run.encoded().len();
             let Some(serve) = self.serving(id) else { return };
-            if serve.bytes > 0 && serve.bytes + size + 256 > limit.min(PAGE) {
+            if serve.bytes > 0 && serve.bytes + size + 256 > limit.clamp(MESSAGE, PAGE) {
                 self.flush(id, false);
             }
             let Some(serve) = self.serving(id) else { return };
