@@ -1,6 +1,6 @@
 //! Finding, creating and recognising the file.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +16,10 @@ use crate::tables::{ALL, META, META_FORMAT, META_INCARNATION, meta_number};
 /// Name of the file inside the store's directory.
 pub const FILE_NAME: &str = "gossip.redb";
 
+/// A store that is being made; whoever makes it holds the lock.
+const UNFINISHED: &str = "gossip.redb.new";
+const LOCK: &str = "gossip.redb.lock";
+
 /// Version of what lies where in the file. A store of another version is refused.
 pub const FORMAT: u64 = 1;
 
@@ -28,22 +32,48 @@ const OPENING: &str = "opening the store";
 pub(crate) fn open(directory: &Path) -> StoreResult<Database> {
     make(directory).map_err(|error| refused(of_directory(&error), directory, &error))?;
     let path = directory.join(FILE_NAME);
-    let create = || Builder::new().set_cache_size(CACHE_BYTES).create(&path);
+    if !path.exists() {
+        make_file(directory, &path)?;
+    }
+    open_file(&path)
+}
+
+/// Makes the file beside its place and moves it there when it is whole: redb takes a file that it
+/// could not finish, because the process was killed, for one of somebody else.
+fn make_file(directory: &Path, path: &Path) -> StoreResult<()> {
+    let failed = |error: io::Error| refused(of_io(&error), directory, &error);
+    let (unfinished, lock) = (directory.join(UNFINISHED), directory.join(LOCK));
+    let maker = File::create(&lock).map_err(failed)?;
+    // Where files cannot be locked this is left to redb.
+    if let Err(TryLockError::WouldBlock) = maker.try_lock() {
+        return Err(refused(Fault::Rejected, path, &"it is just being made by someone else"));
+    }
+    if !path.exists() {
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => drop(open_file(&unfinished)?),
+        }
+        fs::rename(&unfinished, path).map_err(failed)?;
+    }
+    // A new file is there after power loss only once its directory says so.
+    if cfg!(unix) {
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
+    }
+    // Whoever waits with it finds the file when it gets it.
+    let _ = fs::remove_file(&lock);
+    Ok(())
+}
+
+fn open_file(path: &Path) -> StoreResult<Database> {
     // redb checks what it reads, but not everywhere without a panic; a damaged file is foreign
     // input and must not end the process.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let database = create().map_err(|error| of_database(&path, error))?;
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create(path);
+        let database = database.map_err(|error| of_database(path, error))?;
         prepare(&database).map_err(|failure| failure.into_store_error(OPENING))?;
         Ok(database)
     }));
-    let damaged = || refused(Fault::Corrupt, &path, &"the file is damaged");
-    let database = opened.unwrap_or_else(|_| Err(damaged()))?;
-    // A new file is there after power loss only once its directory says so.
-    if cfg!(unix) {
-        let synced = File::open(directory).and_then(|directory| directory.sync_all());
-        synced.map_err(|error| refused(of_io(&error), directory, &error))?;
-    }
-    Ok(database)
+    opened.unwrap_or_else(|_| Err(refused(Fault::Corrupt, path, &"the file is damaged")))
 }
 
 fn make(directory: &Path) -> io::Result<()> {

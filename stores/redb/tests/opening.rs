@@ -46,6 +46,19 @@ fn a_second_handle_is_refused_until_the_first_is_gone() {
 }
 
 #[test]
+fn what_a_killed_process_did_not_finish_is_made_anew() {
+    for size in [0, 64, 5000] {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("gossip.redb.new"), vec![0; size]).unwrap();
+        fs::write(place.path().join("gossip.redb.lock"), "").unwrap();
+        RedbStore::open(place.path()).unwrap();
+        let files: Vec<_> =
+            fs::read_dir(place.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(files, [FILE_NAME], "{size} bytes");
+    }
+}
+
+#[test]
 fn a_file_in_the_place_of_the_directory_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");
@@ -173,4 +186,19 @@ async fn is_built_by_name() {
     assert!(error.contains("pth") && error.contains("path"), "{error}");
     let error = build_store("redb", &options).err().expect("open already").to_string();
     assert!(error.contains("open already"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_marked_closed_can_be_opened_by_others_and_used_again_when_they_are_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = RedbStore::open(directory.path()).unwrap();
+    assert!(!first.mark_open().await.unwrap());
+    assert!(RedbStore::open(directory.path()).is_err());
+    first.mark_closed().await.unwrap();
+    let second = RedbStore::open(directory.path()).unwrap();
+    assert!(!second.mark_open().await.unwrap());
+    assert!(first.last_arrival().await.is_err(), "two would use one file");
+    let incarnation = second.incarnation().await.unwrap();
+    second.mark_closed().await.unwrap();
+    assert_eq!(first.incarnation().await.unwrap(), incarnation);
 }

@@ -56,10 +56,14 @@ impl Node {
     }
 
     fn take_delta(&mut self, id: LinkId, name: &ChannelId, peer: &NodeId, delta: Delta) {
+        let mut room = true;
         for (stream, author, epoch, branch) in delta.names {
             let log = LogName { channel: name.clone(), stream, author, epoch, branch };
             let log_id = log.id();
-            self.know_log(log, log_id);
+            room &= self.know_log(log, log_id);
+        }
+        if !room {
+            self.tell_crowded(peer);
         }
         let mut batch = Batch::default();
         for note in &delta.floors {
@@ -100,23 +104,26 @@ impl Node {
         self.store(Op::Commit(commit), StoreRequest::Commit { items, meta });
     }
 
-    /// Remembers a log that a peer named, so that runs of it can be placed. Refused streams and
-    /// more logs than the bound are left out.
-    pub(super) fn know_log(&mut self, log: LogName, id: LogId) {
+    /// Remembers a log that a peer named, so that runs of it can be placed; those of refused
+    /// streams are left out. False when there is no room for more logs.
+    pub(super) fn know_log(&mut self, log: LogName, id: LogId) -> bool {
         if self.logs.contains_key(&id) {
-            return;
+            return true;
         }
+        let found = self.channels.get(&log.channel);
+        let crowded = found.is_some_and(|channel| !channel.streams.contains_key(&log.stream))
+            && !self.has_room_for_streams();
         let Some(channel) = self.channels.get_mut(&log.channel).filter(|channel| !channel.removing) else {
-            return;
+            return true;
         };
-        if self.logs.len() >= self.config.max_logs {
-            return self.drop_from(None, DropReason::Bound, "more logs than this node remembers");
-        }
         let new = !channel.streams.contains_key(&log.stream);
+        if self.logs.len() >= self.config.max_logs || crowded {
+            return false;
+        }
         if new {
             channel.put_stream(StreamRecord::new(log.stream.clone()));
         }
-        let Some(stream) = channel.open_stream(&log.stream) else { return };
+        let Some(stream) = channel.open_stream(&log.stream) else { return true };
         stream.logs.insert(id);
         channel.logs.insert(id);
         let (name, place) = (Arc::new(log), id);
@@ -126,6 +133,18 @@ impl Node {
             self.notify(Event::StreamCreated(channel.clone(), stream.clone()));
             self.queue_job(Job::Save(channel, stream));
         }
+        true
+    }
+
+    /// Tells, once for a message, that it named more than there is room for.
+    pub(super) fn tell_crowded(&mut self, peer: &NodeId) {
+        self.drop_from(Some(peer.clone()), DropReason::Bound, "more logs than this node remembers");
+    }
+
+    /// Whether a peer may still name streams that do not exist here: as many as logs.
+    pub(super) fn has_room_for_streams(&self) -> bool {
+        let streams: usize = self.channels.values().map(|channel| channel.streams.len()).sum();
+        streams < self.config.max_logs
     }
 
     /// The log a run or floor is about, if it is of this channel and its stream takes entries.

@@ -119,7 +119,7 @@ impl Node {
 
     /// Notes what the peer has more of. Returns all logs it told of and their heights.
     fn read_offer(&mut self, id: LinkId, name: &ChannelId, offer: &Offer) -> Option<BTreeMap<LogId, u64>> {
-        let mut seen = BTreeMap::new();
+        let (mut seen, mut room) = (BTreeMap::new(), true);
         let peer = self.links.get(&id)?.peer.clone();
         for told in &offer.logs {
             let stream = offer.streams.get(told.stream as usize);
@@ -137,7 +137,7 @@ impl Node {
             };
             let log_id = log.id();
             seen.insert(log_id, told.height);
-            self.weigh(id, name, log, log_id, told);
+            room &= self.weigh(id, name, log, log_id, told);
         }
         let channel = self.channels.get(name)?;
         let new = offer.streams.iter().filter(|stream| !channel.streams.contains_key(*stream));
@@ -145,24 +145,31 @@ impl Node {
         let empty = offer.streams.iter().zip(0_u32..).filter(|(_, index)| !used.contains(index));
         let empty: BTreeSet<&StreamId> = empty.map(|(stream, _)| stream).collect();
         let learn: Vec<StreamId> = new.filter(|stream| empty.contains(stream)).cloned().collect();
+        if !room || !learn.is_empty() && !self.has_room_for_streams() {
+            self.tell_crowded(&peer);
+        }
         for stream in learn {
             self.queue_job(Job::Learn(name.clone(), stream));
         }
         Some(seen)
     }
 
-    /// Compares one offered log with ours.
-    fn weigh(&mut self, id: LinkId, name: &ChannelId, log: LogName, log_id: LogId, told: &OfferLog) {
+    /// Compares one offered log with ours. False when it is new and there is no room for it.
+    fn weigh(&mut self, id: LinkId, name: &ChannelId, log: LogName, log_id: LogId, told: &OfferLog) -> bool {
         let refused = self.channels.get(name).and_then(|channel| channel.streams.get(&log.stream));
         if refused.is_some_and(|stream| !stream.is_open()) {
-            return;
+            return true;
         }
         let ours = self.logs.get(&log_id).map(|log| (log.pending.height, log.stored));
         if let Some((_, stored)) = ours
             && stored.height == told.height
             && stored.hash.check() != told.check
         {
-            return self.fork(id, name, log, log_id, told.height);
+            self.fork(id, name, log, log_id, told.height);
+            return true;
+        }
+        if told.height > 0 && ours.is_none() && !self.know_log(log, log_id) {
+            return false;
         }
         if let Some(shared) = self.shared(id, name) {
             shared.note(log_id, told.height);
@@ -173,9 +180,7 @@ impl Node {
                 }
             }
         }
-        if told.height > 0 && ours.is_none() {
-            self.know_log(log, log_id);
-        }
+        true
     }
 
     /// Reports a fork once for each peer and log.
@@ -185,6 +190,8 @@ impl Node {
         shared.todo.remove(&log_id);
         if shared.forks.insert(log_id) {
             self.notify(Event::ForkDetected { log, at, peer });
+            // If it is theirs, they must learn of it too; of several offers this is the last one.
+            self.offer_some(id, channel, &[log_id]);
         }
         // Our own current log in another version: a clone of this device, or a restored backup.
         self.retire(log_id);

@@ -136,6 +136,9 @@ impl Node {
     pub(super) fn plan_learn(&mut self, channel: ChannelId, stream: StreamId) -> Plan {
         match self.channels.get(&channel) {
             Some(found) if !found.removing && !found.streams.contains_key(&stream) => {
+                if !self.has_room_for_streams() {
+                    return Plan::Answer(Ok(Reply::Done));
+                }
                 let record = StreamRecord::new(stream.clone());
                 let event = Event::StreamCreated(channel.clone(), stream);
                 let request = StoreRequest::SaveStream(channel.clone(), record.clone());

@@ -10,12 +10,14 @@ use super::serve::Serving;
 use super::session::{Session, Shared};
 use super::{Class, DropReason, LinkId, Node, Timer};
 use crate::digest::keyed;
-use crate::wire::{ChannelTag, Channels, Matches, Message, Proof};
+use crate::wire::{ChannelTag, Channels, Matches, Message, Proof, SessionTag};
 use crate::{ChannelId, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Channels told on a link, at most.
 const MAX_CHANNELS: usize = 64 * 1024;
+/// Lists are compared again at most this often for a peer that speaks of unknown channels.
+const RESCAN: Duration = Duration::from_secs(2);
 /// Changes of the list within this time are told together.
 const GATHER: Duration = Duration::from_millis(2);
 
@@ -26,12 +28,19 @@ impl Session {
             transcript,
             listed: 0,
             answered: 0,
-            list_tries: 0,
             heard: 0,
+            scanned: crate::Tick(0),
+            list_tries: 0,
             shared: BTreeMap::new(),
             tags: BTreeMap::new(),
             serving: Serving::default(),
         }
+    }
+
+    fn tag(&self) -> SessionTag {
+        let mut tag = [0; 8];
+        tag.copy_from_slice(&self.transcript[..8]);
+        SessionTag(tag)
     }
 
     fn proof(&self, secret: &[u8; 32], by_initiator: bool, prover: &NodeId) -> Proof {
@@ -63,6 +72,16 @@ impl Node {
         }
     }
 
+    /// A peer speaks of a channel that is not shared on this link: one side missed something.
+    pub(super) fn rescan(&mut self, id: LinkId) {
+        let now = self.now.tick;
+        let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) else { return };
+        if now.since(session.scanned) >= RESCAN {
+            session.scanned = now;
+            self.scan(id);
+        }
+    }
+
     /// As [`Node::scan`], after a moment: many channels made at once are told together.
     fn scan_soon(&mut self, id: LinkId) {
         if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
@@ -86,7 +105,7 @@ impl Node {
             let proofs = secrets.map(|secret| session.proof(secret, true, &self.record.id));
             let mut proofs: Vec<Proof> = proofs.take(MAX_CHANNELS).collect();
             proofs.sort_unstable();
-            Message::Channels(Channels { serial: session.listed, proofs })
+            Message::Channels(Channels { session: session.tag(), serial: session.listed, proofs })
         } else {
             Message::Rescan
         };
@@ -98,11 +117,15 @@ impl Node {
     pub(super) fn on_channels(&mut self, id: LinkId, list: &Channels) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut().filter(|session| !session.initiator) else { return };
+        if list.session != session.tag() {
+            return;
+        }
         if list.proofs.len() > MAX_CHANNELS {
             let peer = link.peer.clone();
             return self.drop_from(Some(peer), DropReason::Bound, "too many channels");
         }
         if list.serial < session.heard {
+            // An older list that was overtaken.
             return;
         }
         session.heard = list.serial;
@@ -117,14 +140,16 @@ impl Node {
             }
         }
         self.timers.cancel(&Timer::Scan(id));
-        self.send(id, &Message::Matches(Matches { serial: list.serial, proofs }), Class::Urgent);
+        let matches = Matches { session: list.session, serial: list.serial, proofs };
+        self.send(id, &Message::Matches(matches), Class::Urgent);
         self.share(id, &matched);
     }
 
     pub(super) fn on_matches(&mut self, id: LinkId, list: &Matches) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut().filter(|session| session.initiator) else { return };
-        if list.serial != session.listed || session.answered == session.listed {
+        let current = list.session == session.tag() && list.serial == session.listed;
+        if !current || session.answered == session.listed {
             return;
         }
         session.answered = list.serial;

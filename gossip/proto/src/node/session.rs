@@ -48,9 +48,11 @@ pub(super) struct Session {
     /// Counts our lists of channels; the newest one answered.
     pub(super) listed: u64,
     pub(super) answered: u64,
-    pub(super) list_tries: u32,
-    /// The newest list of theirs that was heard: an older one may arrive after it.
+    /// The peer's newest list heard.
     pub(super) heard: u64,
+    /// When lists were last compared because something did not fit.
+    pub(super) scanned: Tick,
+    pub(super) list_tries: u32,
     pub(super) shared: BTreeMap<ChannelId, Shared>,
     pub(super) tags: BTreeMap<ChannelTag, ChannelId>,
     pub(super) serving: Serving,

@@ -1,0 +1,94 @@
+//! A store that does as told; nothing of it is tested here.
+
+use std::collections::BTreeMap;
+
+use gossip_proto::{
+    ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId, NodeId, Pruned,
+    Removed, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
+};
+
+#[derive(Default)]
+pub(crate) struct Disk {
+    channels: BTreeMap<ChannelId, ChannelRecord>,
+    streams: BTreeMap<(ChannelId, StreamId), StreamRecord>,
+    logs: BTreeMap<LogId, (Option<LogHead>, Vec<StoredRun>)>,
+}
+
+impl Disk {
+    pub(crate) fn inventory(&self) -> Inventory {
+        let streams = |id: &ChannelId| {
+            self.streams.iter().filter(|((of, _), _)| of == id).map(|(_, stream)| stream.clone()).collect()
+        };
+        Inventory {
+            channels: self.channels.iter().map(|(id, record)| (record.clone(), streams(id))).collect(),
+            heads: self.logs.values().filter_map(|(head, _)| head.clone()).collect(),
+            peers: Vec::new(),
+            incarnation: StoreIncarnation(1),
+            durability: Durability::Sync,
+            was_open: false,
+        }
+    }
+
+    pub(crate) fn logs_of<'a>(&'a self, author: &'a NodeId) -> impl Iterator<Item = LogId> + 'a {
+        let heads = self.logs.values().filter_map(|(head, _)| head.as_ref());
+        heads.filter(move |head| head.name.author == *author).map(|head| head.name.id())
+    }
+
+    pub(crate) fn execute(&mut self, request: StoreRequest) -> StoreReply {
+        match request {
+            StoreRequest::Commit { items, .. } => {
+                items.iter().for_each(|item| self.commit(item));
+                return StoreReply::Committed(Committed { arrivals: vec![None; items.len()] });
+            }
+            StoreRequest::Read { log, from, budget } => {
+                return StoreReply::Runs(self.read(log, from, budget));
+            }
+            StoreRequest::Head { log } => {
+                return StoreReply::Head(
+                    self.logs.get(&log).and_then(|(head, _)| head.clone()).map(Box::new),
+                );
+            }
+            StoreRequest::Prune { .. } => return StoreReply::Pruned(Pruned::default()),
+            StoreRequest::SaveChannel(record) => _ = self.channels.insert(record.id.clone(), record),
+            StoreRequest::SaveStream(channel, record) => {
+                self.streams.insert((channel, record.id.clone()), record);
+            }
+            StoreRequest::RemoveChannel(_) | StoreRequest::RemoveStream(..) => {
+                return StoreReply::Removed(Removed::default());
+            }
+            StoreRequest::SaveNode(_) | StoreRequest::SavePeer(_) | StoreRequest::RemovePeer(_) => {}
+        }
+        StoreReply::Saved
+    }
+
+    fn commit(&mut self, item: &CommitItem) {
+        let (head, runs) = self.logs.entry(item.log().id()).or_default();
+        let head = head.get_or_insert_with(|| LogHead::empty((**item.log()).clone()));
+        match item {
+            CommitItem::Run { prev, run, end, .. } => {
+                assert_eq!(
+                    (run.first(), *prev),
+                    (head.height + 1, head.hash),
+                    "a run that does not continue"
+                );
+                runs.push(StoredRun { prev: *prev, run: run.clone() });
+                (head.height, head.hash, head.stamp) = (run.last(), *end, run.last_stamp());
+            }
+            CommitItem::Adopt { floor, hash, stamp, .. } => {
+                (head.height, head.hash, head.stamp) = (*floor, *hash, *stamp);
+            }
+        }
+    }
+
+    fn read(&self, log: LogId, from: u64, budget: usize) -> Vec<StoredRun> {
+        let mut bytes = 0;
+        let runs = self.logs.get(&log).into_iter().flat_map(|(_, runs)| runs);
+        let wanted = runs.filter(|stored| stored.run.last() >= from);
+        let within = wanted.take_while(|stored| {
+            let first = bytes == 0;
+            bytes += stored.run.encoded().len();
+            first || bytes <= budget
+        });
+        within.cloned().collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! What children print, a line each.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use gossip::proto::PayloadHash;
+use gossip::{EntryId, LogEntry, NodeId, Payload, Stamp};
+
+use crate::{Outcome, VICTIM};
+
+/// What an entry says: who wrote it, its stamp and the hash of its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Written by the process that is killed.
+    pub(crate) by_victim: bool,
+    pub(crate) stamp: Stamp,
+    pub(crate) hash: [u8; 32],
+}
+
+/// Entries by id.
+pub(crate) type Contents = BTreeMap<EntryId, Said>;
+
+impl Said {
+    pub(crate) fn new(author: &NodeId, stamp: Stamp, payload: &Payload) -> Self {
+        Self { by_victim: author.as_str() == VICTIM, stamp, hash: payload.hash().0 }
+    }
+
+    pub(crate) fn of(entry: &LogEntry) -> Self {
+        Self::new(entry.author(), entry.stamp(), entry.content())
+    }
+}
+
+/// Prints a line at once and whole; fails when nobody listens any more.
+pub(crate) fn print(line: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("{line}\n").as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// An append of this payload was acknowledged under this id.
+pub(crate) fn acknowledged(id: EntryId, payload: &[u8]) -> String {
+    format!("ack {id} {}", hex(&PayloadHash::of(payload).0))
+}
+
+/// The store holds this entry.
+pub(crate) fn held(id: EntryId, said: &Said) -> String {
+    format!("entry {id} {} {} {}", said.by_victim, said.stamp.bits(), hex(&said.hash))
+}
+
+pub(crate) fn read_acknowledged(line: &str) -> Option<(EntryId, [u8; 32])> {
+    let (id, hash) = line.strip_prefix("ack ")?.split_once(' ')?;
+    Some((id.parse().ok()?, unhex(hash)?))
+}
+
+pub(crate) fn read_held(line: &str) -> Option<(EntryId, Said)> {
+    let (id, rest) = line.strip_prefix("entry ")?.split_once(' ')?;
+    let (by_victim, rest) = rest.split_once(' ')?;
+    let (stamp, hash) = rest.split_once(' ')?;
+    let (by_victim, stamp) = (by_victim.parse().ok()?, Stamp::from_bits(stamp.parse().ok()?));
+    Some((id.parse().ok()?, Said { by_victim, stamp, hash: unhex(hash)? }))
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(bytes)
+}

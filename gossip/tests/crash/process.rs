@@ -1,0 +1,70 @@
+//! Starting, listening to and killing a child.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::Outcome;
+
+/// A child that says nothing for so long hangs.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// This program in another role. Dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Process {
+    pub(crate) fn start(arguments: &[&str]) -> Outcome<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let out = child.stdout.take().ok_or("no pipe")?;
+        let (sender, lines) = sync_channel(64);
+        thread::spawn(move || {
+            let mut out = BufReader::new(out);
+            let mut line = String::new();
+            // What was being printed when the kill came has no line end and does not count.
+            while out.read_line(&mut line).is_ok() && line.ends_with('\n') {
+                if sender.send(line.trim_end().to_owned()).is_err() {
+                    return;
+                }
+                line.clear();
+            }
+        });
+        Ok(Self { stdin: child.stdin.take(), child, lines })
+    }
+
+    /// The next line; `None` at the end.
+    pub(crate) fn line(&self) -> Outcome<Option<String>> {
+        match self.lines.recv_timeout(SILENCE) {
+            Ok(line) => Ok(Some(line)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => Err("a child hangs".into()),
+        }
+    }
+
+    /// Ends it without a chance to do anything (SIGKILL on Unix).
+    pub(crate) fn kill(&mut self) -> Outcome {
+        Ok(self.child.kill()?)
+    }
+
+    /// Waits for it after telling it to end; an error unless it ends well.
+    pub(crate) fn finish(&mut self) -> Outcome {
+        self.stdin = None;
+        while self.line()?.is_some() {}
+        let status = self.child.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("a child ended with {status}").into()) }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,70 @@
+//! The child that appends until it is killed.
+
+use bytes::Bytes;
+use gossip::proto::Rng;
+use gossip::{Coordinator, EventStream, RedbStore, TcpTransport};
+use tokio::task::JoinSet;
+
+use crate::line::{acknowledged, print};
+use crate::{CHANNEL, Outcome, STREAMS, VICTIM};
+
+/// Tasks appending one entry after the other.
+const SINGLE: u64 = 6;
+/// Tasks appending batches.
+const BATCHES: u64 = 2;
+const LARGEST_BATCH: u64 = 300;
+
+/// Appends for ever and prints what was acknowledged. `peer` is an address, or `-`.
+pub(crate) async fn write(store: &str, seed: &str, peer: &str) -> Outcome {
+    let node = open(store, peer).await?;
+    let channel = node.channel(CHANNEL).await?;
+    let mut rng = Rng::new(seed.parse()?);
+    let mut tasks = JoinSet::new();
+    for task in 0..SINGLE + BATCHES {
+        let stream = channel.stream(STREAMS[task as usize % STREAMS.len()]).await?;
+        let rng = Rng::new(rng.next_u64());
+        let largest = if task < SINGLE { 1 } else { LARGEST_BATCH };
+        tasks.spawn(append_for_ever(stream, rng, largest));
+    }
+    match tasks.join_next().await {
+        Some(ended) => ended?,
+        None => Ok(()),
+    }
+}
+
+/// The node on the store, linked unless the peer is `-`.
+pub(crate) async fn open(store: &str, peer: &str) -> Outcome<Coordinator> {
+    let node = Coordinator::builder()
+        .store(RedbStore::open(store)?)
+        .node_id(VICTIM)
+        .transport(TcpTransport::dial_only())
+        .build()
+        .await?;
+    if peer != "-" {
+        node.start().await?;
+        node.connect(peer).await?;
+    }
+    Ok(node)
+}
+
+async fn append_for_ever(stream: EventStream, mut rng: Rng, largest: u64) -> Outcome {
+    loop {
+        let payloads: Vec<Bytes> = (0..=rng.below(largest)).map(|_| payload(&mut rng)).collect();
+        let ids = match &payloads[..] {
+            [one] => vec![stream.append(one.clone()).await?],
+            _ => stream.append_all(payloads.clone()).await?,
+        };
+        for (id, payload) in ids.into_iter().zip(&payloads) {
+            print(&acknowledged(id, payload))?;
+        }
+    }
+}
+
+/// Never twice the same; empty tails, small ones, and now and then one that spans pages.
+fn payload(rng: &mut Rng) -> Bytes {
+    let tail = if rng.chance(15) { 40_000 } else { 200 };
+    let mut bytes = rng.next_u64().to_le_bytes().to_vec();
+    let fill = rng.next_u64() as u8;
+    bytes.resize(8 + rng.below(tail) as usize, fill);
+    bytes.into()
+}
