@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use gossip::{
-    Builder, Coordinator, EntryId, Error, Event, EventStream, Events, MemoryNetwork, MemoryStore, Peer,
-    PortError, RedbStore, Stamp, Store, TcpTransport, Transport,
+    Builder, Coordinator, Error, MemoryNetwork, MemoryStore, PortError, RedbStore, Store, TcpTransport,
+    Transport,
 };
 use tempfile::TempDir;
 
@@ -14,7 +14,7 @@ use crate::cable::{Cable, FarEnd};
 pub(crate) use crate::device::{Device, Record, converge, holds, in_sync, merged, records, texts};
 pub(crate) use crate::pairs::{Disk, Wire};
 use crate::tap::Tap;
-use crate::wait::{event, eventually};
+use crate::wait::eventually;
 
 /// What a device keeps when its node ends.
 #[derive(Clone)]
