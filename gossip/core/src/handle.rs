@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, NodeState, Query, Reply};
 use gossip_proto::{NodeId, StoreIncarnation};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::events::Listeners;
 use crate::pulse::Pulses;
@@ -20,7 +20,32 @@ pub(crate) type CommandResult = Result<Reply, CommandError>;
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) command: Command,
-    pub(crate) reply: oneshot::Sender<CommandResult>,
+    pub(crate) caller: Caller,
+}
+
+/// Who waits for an answer, with the room it takes in the append queue: given back when the node
+/// answers, also when the caller was dropped long before.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    reply: oneshot::Sender<CommandResult>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Caller {
+    pub(crate) fn answer(self, result: CommandResult) {
+        // A caller that was dropped does not want the answer.
+        let _ = self.reply.send(result);
+    }
+}
+
+impl Request {
+    pub(crate) fn new(
+        command: Command,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> (Self, oneshot::Receiver<CommandResult>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { command, caller: Caller { reply, _room: room } }, answer)
+    }
 }
 
 /// What the supervisor is asked for.
@@ -113,7 +138,7 @@ struct Inner {
     commands: mpsc::Sender<Request>,
     orders: mpsc::Sender<Order>,
     /// One permit per KiB of payload that appends may have on the way.
-    appends: Semaphore,
+    appends: Arc<Semaphore>,
     append_permits: usize,
     shared: Arc<Shared>,
 }
@@ -128,7 +153,7 @@ impl Handle {
     ) -> Self {
         let bytes = shared.config.node.append_queue_bytes;
         let append_permits = (bytes / Self::PERMIT_BYTES).clamp(1, u32::MAX as usize >> 3);
-        let appends = Semaphore::new(append_permits);
+        let appends = Arc::new(Semaphore::new(append_permits));
         Self(Arc::new(Inner { commands, orders, appends, append_permits, shared }))
     }
 
@@ -139,9 +164,12 @@ impl Handle {
     /// Sends a command and waits for its answer. Dropped before it is sent, nothing happens;
     /// after that, it is carried out whole.
     pub(crate) async fn command(&self, command: Command) -> Result<Reply, Error> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.0.commands.send(Request { command, reply }).await;
-        sent.map_err(|_| self.ended())?;
+        self.send(command, None).await
+    }
+
+    async fn send(&self, command: Command, room: Option<OwnedSemaphorePermit>) -> Result<Reply, Error> {
+        let (request, answer) = Request::new(command, room);
+        self.0.commands.send(request).await.map_err(|_| self.ended())?;
         Ok(answer.await.map_err(|_| self.ended())??)
     }
 
@@ -161,8 +189,8 @@ impl Handle {
         let bytes: usize = payloads.iter().map(Bytes::len).sum();
         let permits = (bytes / Self::PERMIT_BYTES + 1).min(self.0.append_permits);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX);
-        let _room = self.0.appends.acquire_many(permits).await.map_err(|_| self.ended())?;
-        self.command(command).await
+        let room = self.0.appends.clone().acquire_many_owned(permits).await.map_err(|_| self.ended())?;
+        self.send(command, Some(room)).await
     }
 
     /// Asks the supervisor and waits. Dropping the caller does not take it back.

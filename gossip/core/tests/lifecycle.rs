@@ -195,10 +195,6 @@ async fn dropping_the_last_handle_ends_the_node() {
     stream.append("a stream is a handle").await.unwrap();
     drop(stream);
     soon("end of events", async { while events.next().await.is_some() {} }).await;
-    eventually("closed", || async {
-        let open = store.mark_open().await.unwrap();
-        store.mark_closed().await.unwrap();
-        !open
-    })
-    .await;
+    // Each look marks the store open again, so only the node's closing can show.
+    eventually("closed", || async { !store.mark_open().await.unwrap() }).await;
 }

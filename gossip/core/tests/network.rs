@@ -2,18 +2,18 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
+use common::tap::Tap;
 use common::{eventually, linked, notes, payloads, soon, with_transport};
-use gossip_core::proto::node::{Class, Frame, LinkId};
 use gossip_core::{
-    Error, Event, FoldError, FoldOrder, From, LocalNode, LogEntry, MessagePort, Peer, PeerAddr, PeerStatus,
-    PortError, PortEvent, StateMaterializer, Transport,
+    Config, Coordinator, Error, Event, FoldError, FoldOrder, From, LogEntry, Peer, PeerAddr, PeerStatus,
+    PortError, StateMaterializer,
 };
+use gossip_store_memory::MemoryStore;
 use gossip_transport_memory::{Faults, MemoryNetwork};
+use tokio::sync::watch;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_converge_through_a_cut_and_bad_weather() {
@@ -113,63 +113,6 @@ async fn addresses_are_checked() {
     ann.disconnect("memory:nobody-yet").await.unwrap();
 }
 
-/// Notes every frame that is received.
-struct Tap {
-    inner: gossip_transport_memory::MemoryTransport,
-    frames: Arc<Mutex<Vec<Bytes>>>,
-}
-
-struct TapPort {
-    inner: Arc<dyn MessagePort>,
-    frames: Arc<Mutex<Vec<Bytes>>>,
-}
-
-#[async_trait]
-impl Transport for Tap {
-    fn name(&self) -> &str {
-        "tap"
-    }
-    async fn open(&self, local: LocalNode) -> Result<Arc<dyn MessagePort>, PortError> {
-        let inner = self.inner.open(local).await?;
-        Ok(Arc::new(TapPort { inner, frames: self.frames.clone() }))
-    }
-}
-
-#[async_trait]
-impl MessagePort for TapPort {
-    async fn recv(&self) -> Result<PortEvent, PortError> {
-        let event = self.inner.recv().await?;
-        if let PortEvent::Frame { bytes, .. } = &event {
-            self.frames.lock().unwrap().push(bytes.clone());
-        }
-        Ok(event)
-    }
-    async fn send(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), PortError> {
-        self.inner.send(to, frame, class).await
-    }
-    async fn connect(&self, to: &PeerAddr) -> Result<(), PortError> {
-        self.inner.connect(to).await
-    }
-    async fn forget(&self, address: &PeerAddr) {
-        self.inner.forget(address).await;
-    }
-    async fn disconnect(&self, link: LinkId) {
-        self.inner.disconnect(link).await;
-    }
-    fn local_addresses(&self) -> Vec<PeerAddr> {
-        self.inner.local_addresses()
-    }
-    fn pending(&self, to: LinkId) -> usize {
-        self.inner.pending(to)
-    }
-    fn accepts(&self, address: &PeerAddr) -> bool {
-        self.inner.accepts(address)
-    }
-    async fn close(&self) {
-        self.inner.close().await;
-    }
-}
-
 /// Keeps the payloads as they are given.
 struct Keep;
 
@@ -191,8 +134,9 @@ impl StateMaterializer for Keep {
 async fn payloads_reach_views_and_readers_as_slices_of_the_received_frame() {
     let network = MemoryNetwork::new(1);
     let ann = linked(&network, "ann").await;
-    let frames = Arc::new(Mutex::new(Vec::new()));
-    let bob = with_transport("bob", Tap { inner: network.transport("bob"), frames: frames.clone() }).await;
+    let tap = Tap::new(network.transport("bob"));
+    let frames = tap.frames.clone();
+    let bob = with_transport("bob", tap).await;
     let (a, b) = (notes(&ann).await, notes(&bob).await);
     let view = b.view(Keep).await.unwrap();
     ann.connect("memory:bob").await.unwrap();
@@ -207,4 +151,37 @@ async fn payloads_reach_views_and_readers_as_slices_of_the_received_frame() {
             assert!(frames.iter().any(inside), "the payload was copied");
         }
     }
+}
+
+#[tokio::test]
+async fn a_stuck_link_is_bounded_and_holds_up_nobody() {
+    let network = MemoryNetwork::new(1);
+    let (hold, stuck) = watch::channel(false);
+    let mut tap = Tap::new(network.transport("ann"));
+    tap.stuck = stuck;
+    let config = Config { outbox_frames: 8, outbox_bytes: 256 << 10, ..Config::default() };
+    let ann = Coordinator::builder().store(MemoryStore::new()).transport(tap).node_id("ann").config(config);
+    let ann = ann.build().await.unwrap();
+    ann.start().await.unwrap();
+    let bob = linked(&network, "bob").await;
+    let (a, b) = (notes(&ann).await, notes(&bob).await);
+    ann.connect("memory:bob").await.unwrap();
+    a.append("linked").await.unwrap();
+    eventually("linked", || async { payloads(&b).await.len() == 1 }).await;
+    hold.send_replace(true);
+    for n in 0..100 {
+        soon("append while the link is stuck", a.append(vec![n; 20_000])).await.unwrap();
+        b.append(format!("{n}")).await.unwrap();
+    }
+    let usage = ann.resource_usage().await.unwrap();
+    assert!(usage.outbox_frames <= 8 && usage.outbox_bytes <= 256 << 10, "{usage:?}");
+    hold.send_replace(false);
+    eventually("convergence", || async {
+        payloads(&a).await.len() == 201 && payloads(&b).await.len() == 201
+    })
+    .await;
+    eventually("drained", || async { ann.resource_usage().await.unwrap().outbox_bytes == 0 }).await;
+    hold.send_replace(true);
+    a.append("never sent").await.unwrap();
+    soon("stop with a stuck link", ann.stop()).await.unwrap();
 }

@@ -57,15 +57,16 @@ pub struct StreamRecord {
     pub retention: Retention,
     /// Removed here: refused from peers, so it does not come back.
     pub refused: bool,
-    /// Our epochs up to this one are closed: the next append draws a higher one.
-    pub retired: Option<Epoch>,
+    /// The epoch this store drew for our own log and may continue; without one the next append
+    /// draws a new one. A positive mark, so that losing it is safe.
+    pub writer: Option<Epoch>,
 }
 
 impl StreamRecord {
     /// A stream with default settings.
     #[must_use]
     pub fn new(id: StreamId) -> Self {
-        Self { id, retention: Retention::KeepAll, refused: false, retired: None }
+        Self { id, retention: Retention::KeepAll, refused: false, writer: None }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use gossip_proto::NodeId;
 use gossip_proto::node::{Class, Frame, LinkId, LinkLimits};
@@ -19,6 +21,9 @@ pub(super) struct OpenPort {
     pub(super) name: String,
     pub(super) port: Arc<dyn MessagePort>,
 }
+
+/// How long a closing link may take for its last frames.
+pub(super) const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Something from a port; `None` when it has ended.
 pub(super) type FromPort = (Arc<OpenPort>, Option<PortEvent>);
@@ -166,16 +171,28 @@ impl Drop for Links {
 
 /// Hands the frames of one outbox to the port, then closes the link.
 async fn pump(port: Arc<OpenPort>, local: LinkId, outbox: Arc<Outbox>, shared: Arc<Shared>) {
+    let hurry = async {
+        outbox.finishing().await;
+        tokio::time::sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        () = drain(&port, local, &outbox, &shared) => {}
+        // A peer that takes nothing must not keep its link open.
+        () = hurry => {}
+    }
+    port.port.disconnect(local).await;
+}
+
+async fn drain(port: &OpenPort, local: LinkId, outbox: &Outbox, shared: &Shared) {
     while let Some((frame, class)) = outbox.next().await {
         match port.port.send(local, frame, class).await {
             Ok(()) => {}
             // The link's end is told by the port.
-            Err(PortError::UnknownLink | PortError::Closed) => break,
+            Err(PortError::UnknownLink | PortError::Closed) => return,
             Err(error) => {
                 tracing::warn!(transport = port.name, %error, "frame dropped");
-                shared.meters.outbox_dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                shared.meters.outbox_dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
-    port.port.disconnect(local).await;
 }

@@ -15,6 +15,7 @@ use crate::handle::Shared;
 pub(super) struct Outbox {
     lanes: Mutex<Lanes>,
     ready: Notify,
+    finishing: Notify,
     relieved: Arc<Notify>,
     shared: Arc<Shared>,
 }
@@ -33,7 +34,7 @@ const CLASSES: [Class; 3] = [Class::Urgent, Class::Live, Class::Bulk];
 impl Outbox {
     /// `relieved` is notified when a congested outbox has drained.
     pub(super) fn new(shared: Arc<Shared>, relieved: Arc<Notify>) -> Self {
-        Self { lanes: Mutex::default(), ready: Notify::new(), relieved, shared }
+        Self { lanes: Mutex::default(), ready: Notify::new(), finishing: Notify::new(), relieved, shared }
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -101,6 +102,12 @@ impl Outbox {
     pub(super) fn finish(&self) {
         self.lock().finishing = true;
         self.ready.notify_one();
+        self.finishing.notify_one();
+    }
+
+    /// Waits until [`Outbox::finish`] was called. One task may wait.
+    pub(super) async fn finishing(&self) {
+        self.finishing.notified().await;
     }
 
     fn limits(&self) -> (usize, usize) {

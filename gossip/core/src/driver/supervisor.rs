@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use gossip_proto::node::{Command, NodeState, Reply};
 use gossip_proto::{NodeId, PeerRecord};
@@ -10,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::boot::random;
-use super::links::{FromPort, OpenPort, read};
+use super::links::{FAREWELL, FromPort, OpenPort, read};
 use super::turn::Control;
 use crate::handle::{Request, Shared};
 use crate::{Error, LocalNode, MessagePort, PeerAddr, PortError, Transport};
@@ -29,9 +28,6 @@ pub(crate) enum Order {
     AddPeer(PeerRecord, Answer<bool>),
     RemovePeer(NodeId, Answer<bool>),
 }
-
-/// How long a stop waits for the last frames to leave and for links to end.
-const FAREWELL: Duration = Duration::from_millis(500);
 
 pub(super) struct Supervisor {
     pub(super) shared: Arc<Shared>,
@@ -136,8 +132,8 @@ impl Supervisor {
     }
 
     async fn command(&self, command: Command) -> Result<Reply, Error> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.commands.send(Request { command, reply }).await;
+        let (request, answer) = Request::new(command, None);
+        let sent = self.commands.send(request).await;
         sent.map_err(|_| Error::Ended)?;
         Ok(answer.await.map_err(|_| Error::Ended)??)
     }
@@ -223,9 +219,9 @@ impl Supervisor {
         self.unlink().await;
         let _ = self.control.send(Control::End).await;
         let _ = (&mut self.driver).await;
-        let closed = self.shared.store.mark_closed().await;
+        // What was not drained must show as not closed cleanly at the next start.
         drained?;
-        Ok(closed?)
+        Ok(self.shared.store.mark_closed().await?)
     }
 
     async fn connect(&mut self, address: PeerAddr) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::lanes::{Done, Lanes};
 use super::links::{FromPort, Links, OpenPort};
 use crate::events::Notice;
-use crate::handle::{CommandResult, Request, Shared};
+use crate::handle::{Caller, CommandResult, Request, Shared};
 use crate::{BoxFuture, PortEvent};
 
 /// What the supervisor asks of the driver beside commands.
@@ -54,7 +54,7 @@ impl Sources {
         let (mut requests, mut frames, mut stored) = (Vec::new(), Vec::new(), Vec::new());
         tokio::select! {
             control = self.control.recv() => control.map_or(Wake::Over, Wake::Control),
-            n = self.stored.recv_many(&mut stored, QUOTA), if !self.stored.is_closed() => {
+            n = self.stored.recv_many(&mut stored, QUOTA) => {
                 if n == 0 { Wake::Over } else { Wake::Stored(stored) }
             }
             n = self.commands.recv_many(&mut requests, QUOTA) => {
@@ -74,7 +74,7 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     lanes: Lanes,
     links: Links,
-    replies: HashMap<CommandId, oneshot::Sender<CommandResult>>,
+    replies: HashMap<CommandId, Caller>,
     next_command: u64,
     unlinked: Vec<oneshot::Sender<()>>,
 }
@@ -142,14 +142,14 @@ impl Driver {
     fn command(&mut self, request: Request) {
         let id = CommandId(self.next_command);
         self.next_command += 1;
-        self.replies.insert(id, request.reply);
-        self.handle(Input::Command { id, command: request.command });
+        let Request { command, caller } = request;
+        self.replies.insert(id, caller);
+        self.handle(Input::Command { id, command });
     }
 
-    fn reply(&mut self, id: CommandId, result: Result<gossip_proto::node::Reply, CommandError>) {
+    fn reply(&mut self, id: CommandId, result: CommandResult) {
         if let Some(caller) = self.replies.remove(&id) {
-            // A caller that was dropped does not want the answer.
-            let _ = caller.send(result);
+            caller.answer(result);
         }
     }
 
@@ -221,7 +221,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         // Also when the runtime goes away: readers must not wait for what never comes.
         for (_, caller) in self.replies.drain() {
-            let _ = caller.send(Err(CommandError::State { state: NodeState::ShutDown }));
+            caller.answer(Err(CommandError::State { state: NodeState::ShutDown }));
         }
         self.shared.pulses.end_all();
         self.shared.listeners.close();

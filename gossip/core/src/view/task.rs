@@ -192,10 +192,7 @@ async fn catch_up<M: StateMaterializer>(
     total: &mut Total<M>,
     heads: &[LogHead],
 ) -> Result<(), Error> {
-    let mut known = heads.to_vec();
-    for head in &mut known {
-        head.height = head.height.min(total.known.get(&head.name.id()).copied().unwrap_or(0));
-    }
+    let known = total.reachable(heads);
     total.partial |= known.iter().any(lacks);
     let cut = total.head.key.clone().map(Cut::After);
     let mut entries = Merge::open(at, &known, Direction::Forward, cut).await?;

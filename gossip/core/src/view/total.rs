@@ -73,6 +73,15 @@ impl<M: StateMaterializer> Total<M> {
         !self.behind.is_empty()
     }
 
+    /// The heads, cut to what was taken: the store may be ahead of the arrivals.
+    pub(super) fn reachable(&self, heads: &[LogHead]) -> Vec<LogHead> {
+        let mut heads = heads.to_vec();
+        for head in &mut heads {
+            head.height = head.height.min(self.known.get(&head.name.id()).copied().unwrap_or(0));
+        }
+        heads
+    }
+
     /// To be called before everything after the head is folded, in stream order.
     pub(super) fn begin(&mut self) {
         let missing = |(log, known): (&LogId, &Seq)| known.saturating_sub(self.head.height(log));

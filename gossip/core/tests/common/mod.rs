@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod tap;
+pub(crate) mod tuned;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

@@ -159,6 +159,10 @@ impl Node {
         if note.floor <= log.pending.height {
             return;
         }
+        if self.is_claimed(&note.log) {
+            return self.disclaim(note.log);
+        }
+        let Some(log) = self.logs.get_mut(&note.log) else { return };
         let from = log.pending.height;
         let end = Tip { height: note.floor, hash: note.hash, stamp: note.stamp.max(log.pending.stamp) };
         log.pending = end;
@@ -184,6 +188,9 @@ impl Node {
             shared.note(log_id, last);
         }
         match verdict {
+            // Entries of our own current log that we do not hold: our memory is short. They come
+            // back like anyone's, once the store knows that what we write next is a new epoch.
+            Verdict::Take(..) if self.is_claimed(&log_id) => self.disclaim(log_id),
             Verdict::Take(stored, end) => self.take(&name, stored, end, batch),
             Verdict::Known => {}
             Verdict::Ahead => {
@@ -209,11 +216,6 @@ impl Node {
         }
         if let Observed::TooFarAhead { by } = self.clock.observe(tip.stamp, self.now.wall) {
             self.notify(Event::ClockDrift { author: name.author.clone(), stamp: tip.stamp, by });
-        }
-        if name.author == self.record.id {
-            // Entries of ours that we do not hold: our memory is short. They come back like
-            // anyone's, and what we write next is a new epoch.
-            self.retire(log);
         }
         batch.bytes += run.encoded().len();
         let what = Landed::Run(run.clone());

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::model::Channel;
 use super::ops::Op;
 use super::session::Peer;
-use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
+use super::{Command, CommandError, CommandId, Event, Node, Reply, Timer};
 use crate::digest::Sum;
 use crate::{
-    ChannelId, ChannelRecord, Fault, LogId, NodeId, Retention, Seq, StoreFailure, StoreReply, StoreRequest,
-    StreamId, StreamRecord,
+    ChannelId, ChannelRecord, Fault, LogId, NodeId, StoreFailure, StoreReply, StoreRequest, StreamId,
+    StreamRecord,
 };
 
 /// Changes that wait, at most.
@@ -52,30 +52,45 @@ pub(super) enum Job {
 
 /// What becomes true when the store says yes.
 #[derive(Debug)]
-enum Change {
+pub(super) enum Change {
     PutChannel(ChannelRecord, Option<Event>),
     PutStream(ChannelId, StreamRecord, Option<Event>),
     RemoveChannel(ChannelId),
     RemoveStream(ChannelId, StreamRecord),
     PutPeer(crate::PeerRecord),
     RemovePeer(NodeId),
+    /// A stream's record, with this claim to an epoch.
+    Claim(ChannelId, StreamId, Option<crate::Epoch>),
     Nothing,
 }
 
 /// What a job comes to: an answer at once, or a write first.
 #[allow(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
-enum Plan {
+pub(super) enum Plan {
     Answer(Result<Reply, CommandError>),
     Write(StoreRequest, Change),
 }
 
 impl Admin {
+    /// Whether the record of a stream is about to be written.
+    fn is_saving(&self, channel: &ChannelId, stream: &StreamId) -> bool {
+        let same = |c: &ChannelId, s: &StreamId| c == channel && s == stream;
+        let waits = self.waiting.iter().any(|job| matches!(job, Job::Save(c, s) if same(c, s)));
+        let work = self.at_work.as_ref().map(|work| &work.change);
+        waits || matches!(work, Some(Change::Claim(c, s, _)) if same(c, s))
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.at_work.is_none()
     }
 }
 
 impl Node {
+    /// Whether the record of a stream is about to be written.
+    pub(super) fn saves(&self, channel: &ChannelId, stream: &StreamId) -> bool {
+        self.admin.is_saving(channel, stream)
+    }
+
     pub(super) fn queue_job(&mut self, job: Job) {
         if self.admin.waiting.len() >= MAX_JOBS {
             // Only commands are worth an answer; what peers told of is told again.
@@ -143,157 +158,6 @@ impl Node {
         }
     }
 
-    fn plan(&mut self, command: Command) -> Plan {
-        if self.state == NodeState::ShutDown {
-            return Plan::Answer(Err(CommandError::State { state: self.state }));
-        }
-        let plan = match command {
-            Command::CreateChannel { channel, payload_limit } => self.plan_channel(channel, payload_limit),
-            Command::RemoveChannel { channel } => self.plan_remove_channel(channel),
-            Command::CreateStream { channel, stream, retention } => {
-                self.plan_stream(channel, stream, retention)
-            }
-            Command::RemoveStream { channel, stream } => self.plan_remove_stream(channel, stream),
-            Command::SetRetention { channel, stream, retention } => {
-                self.plan_retention(channel, stream, retention)
-            }
-            Command::AddMember { channel, member } => self.plan_member(channel, member, true),
-            Command::RemoveMember { channel, member } => self.plan_member(channel, member, false),
-            Command::AddPeer(record) => self.plan_peer(record),
-            Command::RemovePeer { peer } => self.plan_remove_peer(peer),
-            _ => Err(CommandError::Invalid("not a change")),
-        };
-        plan.unwrap_or_else(|error| Plan::Answer(Err(error)))
-    }
-
-    fn plan_channel(&mut self, id: ChannelId, limit: Option<u64>) -> Result<Plan, CommandError> {
-        if self.channels.contains_key(&id) {
-            return Ok(Plan::Answer(Ok(Reply::Changed(false))));
-        }
-        let payload_limit = limit.unwrap_or(self.config.payload_limit);
-        if payload_limit == 0 || payload_limit > self.config.max_payload() {
-            return Err(CommandError::Invalid(
-                "payload_limit must be above zero and within the node's bounds",
-            ));
-        }
-        let members = [self.record.id.clone()].into();
-        let record = ChannelRecord { id: id.clone(), members, payload_limit };
-        let event = Event::ChannelCreated(id);
-        Ok(Plan::Write(StoreRequest::SaveChannel(record.clone()), Change::PutChannel(record, Some(event))))
-    }
-
-    fn plan_remove_channel(&mut self, id: ChannelId) -> Result<Plan, CommandError> {
-        let Some(channel) = self.channels.get_mut(&id) else {
-            return Ok(Plan::Answer(Ok(Reply::Changed(false))));
-        };
-        channel.removing = true;
-        Ok(Plan::Write(StoreRequest::RemoveChannel(id.clone()), Change::RemoveChannel(id)))
-    }
-
-    fn plan_stream(
-        &mut self,
-        channel: ChannelId,
-        stream: StreamId,
-        retention: Retention,
-    ) -> Result<Plan, CommandError> {
-        let found = self.open_channel(&channel)?;
-        let mut record = match found.streams.get(&stream) {
-            Some(known) if !known.record.refused => return Ok(Plan::Answer(Ok(Reply::Changed(false)))),
-            Some(refused) => refused.record.clone(),
-            None => StreamRecord::new(stream.clone()),
-        };
-        (record.refused, record.retention) = (false, retention);
-        let event = Event::StreamCreated(channel.clone(), stream);
-        let request = StoreRequest::SaveStream(channel.clone(), record.clone());
-        Ok(Plan::Write(request, Change::PutStream(channel, record, Some(event))))
-    }
-
-    fn plan_remove_stream(&mut self, channel: ChannelId, stream: StreamId) -> Result<Plan, CommandError> {
-        let found = self.open_channel(&channel)?;
-        let Some(open) = found.open_stream(&stream) else {
-            return Ok(Plan::Answer(Ok(Reply::Changed(false))));
-        };
-        open.removing = true;
-        let record = StreamRecord { refused: true, ..open.record.clone() };
-        let request = StoreRequest::RemoveStream(channel.clone(), record.clone());
-        Ok(Plan::Write(request, Change::RemoveStream(channel, record)))
-    }
-
-    fn plan_retention(
-        &mut self,
-        channel: ChannelId,
-        stream: StreamId,
-        retention: Retention,
-    ) -> Result<Plan, CommandError> {
-        let open = self.open_channel(&channel)?.open_stream(&stream);
-        let open = open.ok_or_else(|| CommandError::UnknownStream(channel.clone(), stream.clone()))?;
-        let record = StreamRecord { retention, ..open.record.clone() };
-        let request = StoreRequest::SaveStream(channel.clone(), record.clone());
-        Ok(Plan::Write(request, Change::PutStream(channel, record, None)))
-    }
-
-    fn plan_member(&mut self, channel: ChannelId, member: NodeId, add: bool) -> Result<Plan, CommandError> {
-        if !add && member == self.record.id {
-            return Err(CommandError::LocalNode);
-        }
-        let mut record = self.open_channel(&channel)?.record.clone();
-        let changed =
-            if add { record.members.insert(member.clone()) } else { record.members.remove(&member) };
-        if !changed {
-            return Ok(Plan::Answer(Ok(Reply::Changed(false))));
-        }
-        let event =
-            if add { Event::MemberAdded(channel, member) } else { Event::MemberRemoved(channel, member) };
-        Ok(Plan::Write(StoreRequest::SaveChannel(record.clone()), Change::PutChannel(record, Some(event))))
-    }
-
-    fn plan_peer(&mut self, record: crate::PeerRecord) -> Result<Plan, CommandError> {
-        if record.id == self.record.id {
-            return Err(CommandError::LocalNode);
-        }
-        Ok(Plan::Write(StoreRequest::SavePeer(record.clone()), Change::PutPeer(record)))
-    }
-
-    fn plan_remove_peer(&mut self, peer: NodeId) -> Result<Plan, CommandError> {
-        match self.peers.contains_key(&peer) {
-            true => Ok(Plan::Write(StoreRequest::RemovePeer(peer.clone()), Change::RemovePeer(peer))),
-            false => Ok(Plan::Answer(Ok(Reply::Changed(false)))),
-        }
-    }
-
-    fn plan_learn(&mut self, channel: ChannelId, stream: StreamId) -> Plan {
-        match self.channels.get(&channel) {
-            Some(found) if !found.removing && !found.streams.contains_key(&stream) => {
-                if !self.has_room_for_streams() {
-                    return Plan::Answer(Ok(Reply::Done));
-                }
-                let record = StreamRecord::new(stream.clone());
-                let event = Event::StreamCreated(channel.clone(), stream);
-                let request = StoreRequest::SaveStream(channel.clone(), record.clone());
-                Plan::Write(request, Change::PutStream(channel, record, Some(event)))
-            }
-            _ => Plan::Answer(Ok(Reply::Done)),
-        }
-    }
-
-    fn plan_save(&mut self, channel: &ChannelId, stream: &StreamId) -> Plan {
-        let found = self.channels.get(channel).and_then(|channel| channel.streams.get(stream));
-        match found.map(|stream| stream.record.clone()) {
-            Some(record) => Plan::Write(StoreRequest::SaveStream(channel.clone(), record), Change::Nothing),
-            None => Plan::Answer(Ok(Reply::Done)),
-        }
-    }
-
-    fn plan_save_node(&mut self) -> Plan {
-        self.record.clock = self.clock.last();
-        Plan::Write(StoreRequest::SaveNode(self.record.clone()), Change::Nothing)
-    }
-
-    fn open_channel(&mut self, id: &ChannelId) -> Result<&mut Channel, CommandError> {
-        let found = self.channels.get_mut(id).filter(|channel| !channel.removing);
-        found.ok_or_else(|| CommandError::UnknownChannel(id.clone()))
-    }
-
     /// A removal failed: what should have gone takes entries again.
     fn stays(&mut self, change: &Change) {
         let (channel, stream) = match change {
@@ -318,6 +182,7 @@ impl Node {
             Change::RemoveStream(channel, record) => self.drop_stream(&channel, record),
             Change::PutPeer(record) => return self.put_peer(record),
             Change::RemovePeer(peer) => self.forget_peer(&peer),
+            Change::Claim(channel, stream, claim) => self.claim_stored(&channel, &stream, claim),
             Change::Nothing => {}
         }
         Reply::Changed(true)
@@ -336,13 +201,14 @@ impl Node {
 
     fn put_stream(&mut self, channel: ChannelId, mut record: StreamRecord, event: Option<Event>) -> Reply {
         let Some(found) = self.channels.get_mut(&channel) else { return Reply::Changed(false) };
-        // An epoch retired while the record was being written stays retired.
+        // Our epoch may have changed while the record was being written; that is written next.
+        let claim = record.writer;
         if let Some(known) = found.streams.get(&record.id) {
-            record.retired = record.retired.max(known.record.retired);
+            record.writer = known.record.writer;
         }
         // A peer's runs may have brought the stream meanwhile.
         let new = found.streams.get(&record.id).is_none_or(|stream| stream.record.refused);
-        found.put_stream(record);
+        found.put_stream(record).stored_claim(claim);
         let Some(event) = event else { return Reply::Done };
         if new {
             self.notify(event);
@@ -371,9 +237,10 @@ impl Node {
         let logs = std::mem::take(&mut stream.logs);
         let queue = std::mem::take(&mut stream.queue);
         (stream.writer, stream.removing) = (None, false);
+        stream.claimed.clear();
         channel.digest.subtract(&stream.digest);
         stream.digest = Sum::of_stream(&channel.secret, &stream_id);
-        stream.record = StreamRecord { retired: record.retired.max(stream.record.retired), ..record };
+        stream.record = record;
         for log in &logs {
             channel.logs.remove(log);
         }
@@ -413,61 +280,5 @@ impl Node {
                 Reply::Changed(true)
             }
         }
-    }
-
-    pub(super) fn prune(
-        &mut self,
-        id: CommandId,
-        channel: ChannelId,
-        stream: StreamId,
-        floors: Vec<(LogId, Seq)>,
-    ) {
-        if self.state == NodeState::ShutDown {
-            return self.reply(id, Err(CommandError::State { state: self.state }));
-        }
-        let open = self.open_channel(&channel).map(|found| found.open_stream(&stream));
-        let known = match open {
-            Err(error) => return self.reply(id, Err(error)),
-            Ok(None) => return self.reply(id, Err(CommandError::UnknownStream(channel, stream))),
-            Ok(Some(open)) => &open.logs,
-        };
-        if let Some((log, _)) = floors.iter().find(|(log, _)| !known.contains(log)) {
-            return self.reply(id, Err(CommandError::UnknownLog(*log)));
-        }
-        let request = StoreRequest::Prune { floors: floors.clone() };
-        self.store(Op::Prune { command: id, channel, stream, floors }, request);
-    }
-
-    pub(super) fn on_pruned(
-        &mut self,
-        id: CommandId,
-        channel: ChannelId,
-        stream: StreamId,
-        floors: &[(LogId, Seq)],
-        result: Result<StoreReply, StoreFailure>,
-    ) {
-        let result = match result {
-            Ok(StoreReply::Pruned(pruned)) => Ok(pruned),
-            Ok(_) => Err(StoreFailure { fault: Fault::Unknown, doing: "prune", detail: "no answer".into() }),
-            Err(failure) => Err(failure),
-        };
-        // If the outcome is unknown, offering less than we hold is the safe side.
-        if result.as_ref().map_or_else(|failure| failure.fault == Fault::Unknown, |_| true) {
-            for (id, floor) in floors {
-                self.raise_floor(*id, *floor);
-            }
-        }
-        if let Ok(pruned) = &result
-            && pruned.entries > 0
-        {
-            self.notify(Event::StreamCompacted { channel, stream, pruned: *pruned });
-        }
-        self.reply(id, result.map(Reply::Pruned).map_err(CommandError::Store));
-    }
-
-    /// The store dropped everything up to `floor`; its hash is read when someone asks below it.
-    fn raise_floor(&mut self, id: LogId, floor: Seq) {
-        let Some(log) = self.logs.get_mut(&id) else { return };
-        log.floor = log.floor.max(floor.min(log.stored.height));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::admin::Job;
 use super::model::{Log, Queued, Stream, Ticket, Tip};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, CommandId, Node, NodeState};
@@ -103,8 +104,8 @@ impl Node {
         }
         let own = open.logs.iter().filter_map(|id| self.logs.get(id));
         let own = own.filter(|log| log.name.author == self.record.id).map(|log| log.name.epoch.generation());
-        let retired = open.record.retired.map(Epoch::generation);
-        let generation = own.chain(retired).max().unwrap_or(0).saturating_add(1);
+        let claimed = open.claimed.iter().map(|epoch| epoch.generation());
+        let generation = own.chain(claimed).max().unwrap_or(0).saturating_add(1);
         let random = self.entropy.draw();
         let random =
             u64::from_le_bytes([random[0], random[1], random[2], random[3], random[4], random[5], 0, 0]);
@@ -117,9 +118,12 @@ impl Node {
         };
         let id = name.id();
         open.writer = Some(id);
+        open.record.writer = Some(name.epoch);
+        open.claimed.insert(name.epoch);
         open.logs.insert(id);
         found.logs.insert(id);
         self.logs.insert(id, Log::new(Arc::new(name)));
+        self.queue_job(Job::Save(channel.clone(), stream.clone()));
         Some(id)
     }
 

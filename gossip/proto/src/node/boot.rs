@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::admin::{Admin, Job};
+use super::admin::Admin;
 use super::fetch::Fetches;
 use super::model::{Channel, Log};
 use super::ops::Ops;
 use super::session::Peer;
 use super::timers::Timers;
-use super::{Boot, Entropy, Event, Node, NodeState, Stats};
+use super::{Boot, Entropy, Node, NodeState, Stats};
 use crate::{ChannelId, Durability, Hlc, Inventory, LogHead, LogId, Now, Rng, Stamp, StreamId, StreamRecord};
 
 impl Node {
@@ -85,9 +85,7 @@ impl Node {
         let stream = channel.open_stream(&head.name.stream);
         if let Some(stream) = stream {
             stream.logs.insert(id);
-            let retired = stream.record.retired.is_some_and(|retired| head.name.epoch <= retired);
-            let best = stream.writer.and_then(|writer| self.logs.get(&writer)).map(|log| log.name.epoch);
-            if own && !retired && best.is_none_or(|best| head.name.epoch > best) {
+            if own && stream.record.writer == Some(head.name.epoch) {
                 stream.writer = Some(id);
             }
         }
@@ -103,19 +101,6 @@ impl Node {
         for writer in writers {
             self.retire(writer);
         }
-    }
-
-    /// Closes our own current log: the next append draws a new epoch. Appends on their way to the
-    /// old log still land there.
-    pub(super) fn retire(&mut self, log: LogId) {
-        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return };
-        let stream =
-            self.channels.get_mut(&name.channel).and_then(|channel| channel.streams.get_mut(&name.stream));
-        let Some(stream) = stream.filter(|stream| stream.writer == Some(log)) else { return };
-        stream.writer = None;
-        stream.record.retired = Some(stream.record.retired.map_or(name.epoch, |old| old.max(name.epoch)));
-        self.queue_job(Job::Save(name.channel.clone(), name.stream.clone()));
-        self.notify(Event::EpochRetired { log: (*name).clone() });
     }
 
     pub(super) fn log_place(&self, log: &LogId) -> Option<(ChannelId, StreamId)> {

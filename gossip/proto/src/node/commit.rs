@@ -17,8 +17,8 @@ const THAW: (Duration, Duration) = (Duration::from_millis(20), Duration::from_se
 const THAW_TRIES: u32 = 5;
 
 impl Node {
-    pub(super) fn on_stored(&mut self, op: OpId, result: Result<StoreReply, StoreFailure>) {
-        let Some(op) = self.ops.end(op) else { return };
+    pub(super) fn on_stored(&mut self, id: OpId, result: Result<StoreReply, StoreFailure>) {
+        let Some(op) = self.ops.end(id) else { return };
         if result.is_err() {
             self.stats.store_failures += 1;
         }
@@ -27,7 +27,7 @@ impl Node {
                 Ok(_) => self.landed(commit),
                 Err(failure) => self.refused(commit, failure),
             },
-            Op::Serve(link) => self.on_read(link, result),
+            Op::Serve(link) => self.on_read(link, id, result),
             Op::Thaw(log) => self.on_head(log, result),
             Op::Prune { command, channel, stream, floors } => {
                 self.on_pruned(command, channel, stream, &floors, result);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::pieces::MESSAGE;
 use super::{Class, LinkId, Node, Timer};
 use crate::wire::{Message, Want, WantLog};
 use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, Seq, Tick};
@@ -21,7 +22,6 @@ const STORE_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Everything asked for and not yet answered.
 #[derive(Debug, Default)]
 pub(super) struct Fetches {
-    last: u64,
     open: BTreeMap<(LinkId, u64), Asked>,
     /// A log is asked of one peer at a time.
     by_log: BTreeMap<LogId, (LinkId, u64)>,
@@ -95,6 +95,13 @@ impl Fetches {
 }
 
 impl Node {
+    /// Where frames are small the peer has to keep everything it sends in pieces: one run's worth
+    /// at a time is enough to keep such a link busy.
+    fn wants_at_once(&self, link: LinkId) -> usize {
+        let small = self.links.get(&link).is_some_and(|link| link.limits.max_frame < MESSAGE);
+        if small { 1 } else { WANTS }
+    }
+
     /// Bytes that may still be asked for on a link.
     fn room(&self, link: LinkId) -> usize {
         let asked: usize = self.fetches.of_link(link).map(|(_, asked)| asked.budget).sum();
@@ -114,7 +121,8 @@ impl Node {
         let names: Vec<ChannelId> =
             busy.filter(|(_, shared)| !shared.todo.is_empty()).map(|(name, _)| name.clone()).collect();
         for name in names {
-            while self.fetches.of_link(id).count() < WANTS && self.fetch_channel(id, &name) {}
+            while self.fetches.of_link(id).count() < self.wants_at_once(id) && self.fetch_channel(id, &name) {
+            }
         }
     }
 
@@ -133,12 +141,13 @@ impl Node {
             return false;
         }
         // Several wants share the window, so that the peer never runs dry between them.
-        let budget = room.min((self.config.window_bytes / 2).max(MAX_RUN_BYTES));
+        let most = if self.wants_at_once(id) == 1 { MAX_RUN_BYTES } else { self.config.window_bytes / 2 };
+        let budget = room.min(most.max(MAX_RUN_BYTES));
         let tries = self.fetches.tries.get(&id).copied().unwrap_or(0);
-        let deadline = self.now.tick + link.rtt.backoff(tries + 2, PATIENCE).max(Duration::from_millis(500));
+        let patience = link.rtt.backoff(tries + 2, PATIENCE).max(Duration::from_millis(500));
+        let deadline = self.now.tick + patience.max(link.pace * 8);
         let tag = shared.tag;
-        self.fetches.last += 1;
-        let serial = self.fetches.last;
+        let serial = serial_of(&wanted);
         let logs: Vec<(LogId, Seq)> = wanted.iter().map(|want| (want.log, want.after)).collect();
         for (log, _) in &logs {
             self.fetches.by_log.insert(*log, (id, serial));
@@ -205,10 +214,16 @@ impl Node {
         links.into_iter().for_each(|link| self.fetch(link));
     }
 
+    /// Whether answers are expected on a link.
+    pub(super) fn is_fetching(&self, id: LinkId) -> bool {
+        self.fetches.of_link(id).next().is_some()
+    }
+
     /// Something was received on a link: it is alive, and what was asked for may be on its way.
     pub(super) fn extend_wants(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
-        let until = self.now.tick + link.rtt.backoff(2, PATIENCE).max(Duration::from_millis(500));
+        let pause = link.rtt.backoff(2, PATIENCE).max(Duration::from_millis(500));
+        let until = self.now.tick + pause.max(link.pace * 8);
         self.fetches.tries.remove(&id);
         self.fetches.extend(id, until);
     }
@@ -253,4 +268,17 @@ impl Node {
             self.fetch(id);
         }
     }
+}
+
+/// Names a want by what it asks for: asked again it gets the same answer in the same bytes, so that
+/// pieces of the first one count.
+fn serial_of(wanted: &[WantLog]) -> u64 {
+    let mut hasher = blake3::Hasher::new_derive_key("gossip 1 want serial");
+    for WantLog { log, after, check } in wanted {
+        hasher.update(&log.0).update(&after.to_le_bytes()).update(&check.0);
+    }
+    let mut serial = [0; 8];
+    serial.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    // 0 is for what is pushed.
+    u64::from_le_bytes(serial) >> 32 | 1
 }

@@ -116,6 +116,8 @@ impl Node {
         self.probe(id);
         self.review(&peer);
         self.scan(id);
+        // What came in pieces over an earlier link goes on over this one.
+        self.timers.bring_forward(Timer::Pieces(peer), self.now.tick);
     }
 
     fn end_session(&mut self, id: LinkId) {

@@ -13,27 +13,33 @@
 //! | `append` | commands become runs, one commit at a time for each of our logs |
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
-//! | `session`, `hello`, `scan` | who is there, and which channels are shared |
-//! | `round` | digests are compared, heights offered |
+//! | `claim` | which of our logs we may continue |
+//! | `session`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
+//! | `round`, `offer` | digests are compared, heights offered |
 //! | `fetch`, `serve` | what is missing is asked for and answered |
 //! | `accept` | received runs are checked and handed to the store |
 //! | `pieces` | messages larger than a frame |
-//! | `admin`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
+//! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
 mod accept;
 mod admin;
 mod api;
 mod append;
 mod boot;
+mod claim;
 mod command;
 mod commit;
 mod event;
 mod fetch;
 mod hello;
 mod lifecycle;
+mod liveness;
 mod model;
+mod offer;
 mod ops;
 mod pieces;
+mod plan;
+mod prune;
 mod query;
 mod round;
 mod rtt;
@@ -168,9 +174,10 @@ impl Node {
         }
     }
 
-    fn store(&mut self, op: Op, request: StoreRequest) {
+    fn store(&mut self, op: Op, request: StoreRequest) -> OpId {
         let op = self.ops.begin(op);
         self.effects.push_back(Effect::Store { op, request });
+        op
     }
 
     fn reply(&mut self, id: CommandId, result: Result<Reply, CommandError>) {

@@ -10,8 +10,8 @@ use super::ops::Landing;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::wire::StreamKey;
 use crate::{
-    ChainHash, ChannelRecord, EntryId, LogHead, LogId, LogName, NodeId, Seq, Stamp, StoreFailure, StreamId,
-    StreamRecord,
+    ChainHash, ChannelRecord, EntryId, Epoch, LogHead, LogId, LogName, NodeId, Seq, Stamp, StoreFailure,
+    StreamId, StreamRecord,
 };
 
 /// The end of a log.
@@ -112,12 +112,21 @@ pub(super) struct Stream {
     pub(super) logs: BTreeSet<LogId>,
     /// Our own log, if it may be continued.
     pub(super) writer: Option<LogId>,
+    /// Epochs that the stored record may still call ours to continue: until it does not, nothing
+    /// of theirs is taken from peers, or a restart could use a sequence twice.
+    pub(super) claimed: BTreeSet<Epoch>,
     pub(super) queue: VecDeque<Queued>,
     /// On its way out, as for channels.
     pub(super) removing: bool,
 }
 
 impl Stream {
+    /// The record is stored with this claim: older ones are gone from disk.
+    pub(super) fn stored_claim(&mut self, claim: Option<Epoch>) {
+        let current = self.record.writer;
+        self.claimed.retain(|epoch| claim == Some(*epoch) || current == Some(*epoch));
+    }
+
     /// Whether entries may come in, from here or from peers.
     pub(super) fn is_open(&self) -> bool {
         !self.record.refused && !self.removing
@@ -161,9 +170,11 @@ impl Channel {
             digest: Sum::of_stream(secret, &id),
             logs: BTreeSet::new(),
             writer: None,
+            claimed: BTreeSet::new(),
             queue: VecDeque::new(),
             removing: false,
         });
+        stream.claimed.extend(record.writer);
         stream.record = record;
         if !refused {
             self.digest.add(&stream.digest);

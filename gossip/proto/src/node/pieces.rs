@@ -13,26 +13,45 @@ use super::{DropReason, Frame, LinkId, Node, Timer};
 use crate::wire::{self, Content, Message, Piece, PieceWant};
 use crate::{NodeId, Tick};
 
-/// Pieces sent before the receiver asks.
-const FIRST: u64 = 16;
-/// Pieces asked for and not received, at most.
-const WINDOW: u64 = 32;
+/// Messages of several runs are filled up to this size even where frames are smaller: each piece
+/// of a message is repeated by itself, but each message costs a round trip to begin.
+pub(super) const MESSAGE: usize = 16 * 1024;
+/// Pieces sent before the receiver asks, and their bytes, at most.
+const FIRST: (u64, u64) = (16, 64 * 1024);
+/// Pieces asked for and not received, and their bytes, at most.
+const WINDOW: (u64, u64) = (32, 256 * 1024);
 /// Messages to one peer kept for repetition.
 const OUTGOING: usize = 16;
 /// Messages from one peer being put together.
 const INCOMING: usize = 8;
 /// A message nobody continues is forgotten.
 const FORGET: Duration = Duration::from_secs(120);
+/// For so long, late pieces of a message that is complete are expected,
+const STRAGGLE: Duration = Duration::from_secs(5);
+/// of so many messages.
+const DONE: usize = 32;
+/// So is one whose sender does not answer, after so many requests: it may not have it any more.
+const TRIES: u32 = 10;
+/// A longer pause between two pieces is a loss, not a pace.
+const MAX_PACE: Duration = Duration::from_secs(2);
 /// Ranges in one request.
 const RANGES: usize = 8;
 
 /// Messages to a peer that may be asked for again.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing(VecDeque<([u8; 8], Bytes)>);
+pub(super) struct Outgoing {
+    kept: VecDeque<([u8; 8], Bytes)>,
+    /// What was asked for while the link was congested.
+    asked: Option<PieceWant>,
+}
 
-/// Messages from a peer that are not complete.
+/// Messages from a peer that are not complete, and those that just were.
 #[derive(Debug, Default)]
-pub(super) struct Assemblies(BTreeMap<[u8; 8], Assembly>);
+pub(super) struct Assemblies {
+    open: BTreeMap<[u8; 8], Assembly>,
+    /// Oldest first. Pieces asked for twice must not begin a finished message anew.
+    done: VecDeque<([u8; 8], Tick)>,
+}
 
 /// One message that is not complete.
 #[derive(Debug)]
@@ -46,6 +65,10 @@ struct Assembly {
     unit: u64,
     tries: u32,
     touched: Tick,
+    /// Smoothed pause between pieces: a slow link is not asked faster than it delivers.
+    pace: Duration,
+    /// When to ask again for what did not come.
+    due: Tick,
 }
 
 impl Assembly {
@@ -90,15 +113,20 @@ impl Node {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         let name = message_id(&whole);
         let bound = self.config.message_bytes.saturating_mul(2);
-        let Some(Outgoing(kept)) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
+        let Some(Outgoing { kept, .. }) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else {
+            return;
+        };
+        let before = kept.len();
         kept.retain(|(other, _)| *other != name);
+        let again = kept.len() < before;
         kept.push_back((name, whole.clone()));
         let mut bytes: usize = kept.iter().map(|(_, message)| message.len()).sum();
         while kept.len() > OUTGOING || bytes > bound && kept.len() > 1 {
             bytes -= kept.pop_front().map_or(0, |(_, message)| message.len());
         }
-        let first = FIRST * self.piece_len(id);
-        self.send_range(id, name, &whole, 0, first);
+        // Of a message sent before the peer may hold most: one piece makes it ask for the rest.
+        let unit = self.piece_len(id);
+        self.send_range(id, name, &whole, 0, if again { unit } else { at_most(FIRST, unit) });
     }
 
     fn piece_len(&self, id: LinkId) -> u64 {
@@ -119,15 +147,30 @@ impl Node {
     }
 
     pub(super) fn on_piece_want(&mut self, id: LinkId, want: &PieceWant) {
-        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
-        let Some(Outgoing(kept)) = self.peers.get(&peer).map(|peer| &peer.outgoing) else { return };
-        let found = kept.iter().find(|(name, _)| *name == want.id).map(|(_, message)| message.clone());
-        let Some(whole) = found else { return };
-        let mut left = WINDOW * self.piece_len(id);
+        let Some(link) = self.links.get(&id) else { return };
+        let (congested, peer) = (link.congested, link.peer.clone());
+        let Some(outgoing) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
+        if congested {
+            // A full outbox would drop them.
+            outgoing.asked = Some(want.clone());
+            return;
+        }
+        let found = outgoing.kept.iter().find(|(name, _)| *name == want.id);
+        let Some(whole) = found.map(|(_, message)| message.clone()) else { return };
+        let mut left = at_most(WINDOW, self.piece_len(id));
         for (offset, len) in want.ranges.iter().take(RANGES) {
             let len = (*len).min(left);
             self.send_range(id, want.id, &whole, *offset, len);
             left -= len;
+        }
+    }
+
+    /// The link takes frames again: sends what was asked for meanwhile.
+    pub(super) fn resume_pieces(&mut self, id: LinkId) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let asked = self.peers.get_mut(&peer).and_then(|peer| peer.outgoing.asked.take());
+        if let Some(want) = asked {
+            self.on_piece_want(id, &want);
         }
     }
 
@@ -137,23 +180,30 @@ impl Node {
             return self.drop_from(Some(peer), DropReason::TooLarge, "a message in pieces over the bound");
         }
         let (now, total, name) = (self.now.tick, piece.total, piece.id);
-        let Some(Assemblies(open)) = self.peers.get_mut(&peer).map(|peer| &mut peer.assemblies) else {
+        let Some(Assemblies { open, done }) = self.peers.get_mut(&peer).map(|peer| &mut peer.assemblies)
+        else {
             return;
         };
+        if done.iter().any(|(old, at)| *old == name && now.since(*at) < STRAGGLE) {
+            return;
+        }
         make_room(open, &name, now);
         let unit = piece.bytes.len() as u64;
         let assembly = open.entry(name).or_insert_with(|| Assembly {
             total,
             parts: BTreeMap::new(),
             held: 0,
-            asked: (FIRST * unit).min(total),
+            asked: at_most(FIRST, unit).min(total),
             unit,
             tries: 0,
             touched: now,
+            pace: Duration::ZERO,
+            due: now,
         });
         if assembly.total != total || !assembly.insert(piece.offset, piece.bytes) {
             return;
         }
+        assembly.pace = (assembly.pace * 3 + now.since(assembly.touched).min(MAX_PACE)) / 4;
         (assembly.touched, assembly.tries) = (now, 0);
         assembly.unit = assembly.unit.max(unit);
         assembly.asked = assembly.asked.max(piece.offset + unit);
@@ -167,27 +217,38 @@ impl Node {
 
     /// Asks for the next pieces before the ones on their way have all come.
     fn ask_ahead(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
-        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.0.get_mut(&name))
+        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.open.get_mut(&name))
         else {
             return;
         };
         let on_their_way = assembly.asked.saturating_sub(assembly.held);
-        if assembly.asked < assembly.total && on_their_way <= WINDOW / 2 * assembly.unit {
-            let upto = assembly.total.min(assembly.asked + WINDOW / 2 * assembly.unit);
+        let half = at_most((WINDOW.0 / 2, WINDOW.1 / 2), assembly.unit);
+        if assembly.asked < assembly.total && on_their_way <= half {
+            let upto = assembly.total.min(assembly.asked + half);
             let ranges = vec![(assembly.asked, upto - assembly.asked)];
             assembly.asked = upto;
             self.send(id, &Message::PieceWant(PieceWant { id: name, ranges }), super::Class::Urgent);
         }
-        if let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) {
-            self.set_timer(Timer::Pieces(peer.clone()), timeout);
-        }
+        let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) else { return };
+        let Some(assembly) = self.peers.get_mut(peer).and_then(|peer| peer.assemblies.open.get_mut(&name))
+        else {
+            return;
+        };
+        assembly.due = self.now.tick + timeout.max(assembly.pace * 4);
+        self.timers.bring_forward(Timer::Pieces(peer.clone()), assembly.due);
     }
 
     fn assembled(&mut self, id: LinkId, peer: &NodeId, name: [u8; 8]) {
-        let Some(Assemblies(open)) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
+        let now = self.now.tick;
+        let Some(Assemblies { open, done }) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies)
+        else {
             return;
         };
         let Some(whole) = open.remove(&name).map(Assembly::join) else { return };
+        done.push_back((name, now));
+        if done.len() > DONE {
+            done.pop_front();
+        }
         if message_id(&whole) != name {
             return self.drop_from(
                 Some(peer.clone()),
@@ -204,35 +265,39 @@ impl Node {
         }
     }
 
-    /// Asks again for what did not come.
+    /// Asks again for what did not come. Each message has its own time: others that flow must not
+    /// put it off.
     pub(super) fn repeat_pieces(&mut self, peer: &NodeId) {
         let Some(id) = self.primary(peer) else { return };
         let now = self.now.tick;
         let Some(link) = self.links.get(&id) else { return };
-        let Some(Assemblies(open)) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
+        let Some(Assemblies { open, .. }) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
             return;
         };
-        open.retain(|_, assembly| now.since(assembly.touched) < FORGET);
-        let (mut wants, mut tries) = (Vec::new(), 0);
-        for (name, assembly) in open.iter_mut() {
-            assembly.tries = assembly.tries.saturating_add(1);
-            tries = tries.max(assembly.tries);
+        open.retain(|_, assembly| now.since(assembly.touched) < FORGET && assembly.tries < TRIES);
+        let mut wants = Vec::new();
+        for (name, assembly) in open.iter_mut().filter(|(_, assembly)| assembly.due <= now) {
+            assembly.tries += 1;
+            let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5)).max(assembly.pace * 4);
+            assembly.due = now + self.rng.jitter(again);
             let mut ranges = assembly.missing(assembly.asked);
             ranges.truncate(RANGES);
             if !ranges.is_empty() {
                 wants.push(PieceWant { id: *name, ranges });
             }
         }
-        if open.is_empty() {
-            return;
+        if let Some(next) = open.values().map(|assembly| assembly.due).min() {
+            self.timers.set(Timer::Pieces(peer.clone()), next);
         }
-        let again = link.rtt.backoff(tries, Duration::from_secs(5));
-        let again = self.rng.jitter(again);
-        self.set_timer(Timer::Pieces(peer.clone()), again);
         for want in wants {
             self.send(id, &Message::PieceWant(want), super::Class::Urgent);
         }
     }
+}
+
+/// So many pieces of this length, within the bytes; at least one.
+fn at_most((pieces, bytes): (u64, u64), unit: u64) -> u64 {
+    (bytes / unit.max(1)).clamp(1, pieces) * unit
 }
 
 /// Names a message by its bytes.

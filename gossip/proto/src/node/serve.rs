@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::ops::Op;
-use super::{Class, DropReason, LinkId, Node};
+use super::pieces::MESSAGE;
+use super::{Class, DropReason, LinkId, Node, OpId};
 use crate::wire::{ChannelTag, Delta, DeltaRun, FloorNote, Message, Want, WantLog};
 use crate::{LogHead, MAX_RUN_BYTES, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun};
 
@@ -17,6 +18,13 @@ const PAGE: usize = 4 * MAX_RUN_BYTES;
 pub(super) struct Serving {
     waiting: VecDeque<Serve>,
     reading: Option<Reading>,
+}
+
+impl Serving {
+    /// Whether a want is being answered.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.waiting.is_empty()
+    }
 }
 
 #[derive(Debug)]
@@ -45,6 +53,8 @@ struct Reading {
     want: Wanted,
     /// The head is read because no run is held after what was wanted.
     head: bool,
+    /// Answers to the reads of an earlier session are not for this one.
+    op: OpId,
 }
 
 impl Node {
@@ -52,11 +62,18 @@ impl Node {
         if !self.knows_tag(id, want.tag) {
             return;
         }
+        // A paused node asks for nothing.
+        self.hear_paused(id, false);
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut() else { return };
-        if session.serving.waiting.len() >= WAITING || want.serial == 0 {
+        if want.serial == 0 {
             let peer = link.peer.clone();
-            return self.drop_from(Some(peer), DropReason::Bound, "too many wants at once");
+            return self.drop_from(Some(peer), DropReason::Malformed, "a want without a serial");
+        }
+        if session.serving.waiting.len() >= WAITING {
+            // The peer has given up on the oldest, or asks for more than it may.
+            session.serving.waiting.pop_front();
+            session.serving.reading = None;
         }
         let budget =
             usize::try_from(want.budget).unwrap_or(usize::MAX).min(self.config.window_bytes.max(PAGE) * 4);
@@ -97,16 +114,21 @@ impl Node {
             }
             let budget = serve.budget.min(PAGE);
             let request = StoreRequest::Read { log: id_of_log, from: after + 1, budget };
-            serving.reading = Some(Reading { want, head: false });
-            self.store(Op::Serve(id), request);
+            self.begin_reading(id, want, false, request);
         }
     }
 
-    pub(super) fn on_read(&mut self, id: LinkId, result: Result<StoreReply, StoreFailure>) {
+    fn begin_reading(&mut self, id: LinkId, want: Wanted, head: bool, request: StoreRequest) {
+        let op = self.store(Op::Serve(id), request);
+        if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
+            session.serving.reading = Some(Reading { want, head, op });
+        }
+    }
+
+    pub(super) fn on_read(&mut self, id: LinkId, op: OpId, result: Result<StoreReply, StoreFailure>) {
         let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
-        let Some(Reading { want, head }) = session.and_then(|session| session.serving.reading.take()) else {
-            return;
-        };
+        let reading = session.and_then(|session| session.serving.reading.take_if(|reading| reading.op == op));
+        let Some(Reading { want, head, .. }) = reading else { return };
         match result {
             Ok(StoreReply::Head(Some(found))) if head => self.answer_floor(id, &want.log, &found),
             Ok(StoreReply::Runs(runs)) if !head && runs.is_empty() && want.asked => self.read_head(id, want),
@@ -120,11 +142,8 @@ impl Node {
 
     /// Nothing is held after what was wanted, up to the very height.
     fn read_head(&mut self, id: LinkId, want: Wanted) {
-        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
-        let Some(session) = session else { return };
         let request = StoreRequest::Head { log: want.log.log };
-        session.serving.reading = Some(Reading { want, head: true });
-        self.store(Op::Serve(id), request);
+        self.begin_reading(id, want, true, request);
     }
 
     /// Everything wanted was pruned here, or never came: the peer may go on from the height.
@@ -168,7 +187,7 @@ impl Node {
             after = WantLog { after: last, check: stored.run.check(), ..after };
             let size = stored.run.encoded().len();
             let Some(serve) = self.serving(id) else { return };
-            if serve.bytes > 0 && serve.bytes + size + 256 > limit.min(PAGE) {
+            if serve.bytes > 0 && serve.bytes + size + 256 > limit.clamp(MESSAGE, PAGE) {
                 self.flush(id, false);
             }
             let Some(serve) = self.serving(id) else { return };

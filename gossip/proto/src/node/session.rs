@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::hello::Handshake;
+use super::liveness::SUSPECTED;
 use super::model::Channel;
 use super::pieces::{Assemblies, Outgoing};
 use super::rtt::Rtt;
@@ -16,9 +17,10 @@ use super::{
 use crate::wire::{self, ChannelTag, Content, DigestTag, Message, StreamKey, WireError};
 use crate::{ChannelId, LogId, NodeId, PeerRecord, Seq, Tick};
 
-/// Probes without an answer until a peer is suspected, and until it counts as unreachable.
-const SUSPECTED: u32 = 3;
-const UNREACHABLE: u32 = 6;
+/// Frames of this size tell how fast a link is,
+const LARGE: usize = 4096;
+/// as long as they come at least this often.
+const MAX_PACE: Duration = Duration::from_secs(4);
 
 /// One link.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Link {
     pub(super) rtt: Rtt,
     pub(super) ping: Option<(u64, Tick)>,
     pub(super) heard: Tick,
+    /// Smoothed pause between large frames: how long one takes on this link.
+    pub(super) pace: Duration,
     pub(super) missed: u32,
     pub(super) congested: bool,
     pub(super) traffic: Traffic,
@@ -64,9 +68,10 @@ pub(super) struct Shared {
     pub(super) knows: BTreeMap<LogId, Seq>,
     /// Rounds since anything changed.
     pub(super) tries: u32,
-    /// When runs last went either way; when digests began to differ.
+    /// When runs last went either way.
     pub(super) moved: Tick,
-    pub(super) differs: Option<Tick>,
+    /// When our digest was last told.
+    pub(super) looked: Tick,
     /// When all heights were last offered.
     pub(super) offered: Option<Tick>,
     /// Forks already reported.
@@ -83,7 +88,7 @@ impl Shared {
             knows: BTreeMap::new(),
             tries: 0,
             moved: now,
-            differs: None,
+            looked: now,
             offered: None,
             forks: BTreeSet::new(),
         }
@@ -168,6 +173,7 @@ impl Node {
             rtt: Rtt::default(),
             ping: None,
             heard: self.now.tick,
+            pace: Duration::ZERO,
             missed: 0,
             congested: false,
             traffic: Traffic::default(),
@@ -226,6 +232,7 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         let eased = std::mem::replace(&mut link.congested, congested) && !congested;
         if eased {
+            self.resume_pieces(id);
             self.serve(id);
             self.compare_link(id);
             self.fetch(id);
@@ -236,6 +243,11 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.traffic.frames_received += 1;
         link.traffic.bytes_received += bytes.len() as u64;
+        if bytes.len() >= LARGE {
+            // A longer pause is a pause, not a pace.
+            let gap = self.now.tick.since(link.heard).min(MAX_PACE);
+            link.pace = (link.pace * 3 + gap) / 4;
+        }
         link.heard = self.now.tick;
         let silent = std::mem::take(&mut link.missed) > 0;
         let peer = link.peer.clone();
@@ -266,8 +278,8 @@ impl Node {
         let Some(link) = self.links.get(&id) else { return };
         match message {
             Message::Hello(hello) => self.on_hello(id, hello),
-            Message::Ping(number) => self.send(id, &Message::Pong(number), Class::Urgent),
-            Message::Pong(number) => self.on_pong(id, number),
+            Message::Ping(number, paused) => self.on_ping(id, number, paused),
+            Message::Pong(number, paused) => self.on_pong(id, number, paused),
             Message::PieceWant(want) => self.on_piece_want(id, &want),
             Message::Goodbye => {
                 self.effects.push_back(Effect::Close { link: id });
@@ -282,15 +294,7 @@ impl Node {
             Message::Offer(offer) => self.on_offer(id, &offer),
             Message::Want(want) => self.on_want(id, want),
             Message::Delta(delta) => self.on_delta(id, delta),
-            Message::Paused(paused) => {
-                let peer = link.peer.clone();
-                if let Some(peer) = self.peers.get_mut(&peer) {
-                    peer.paused = paused;
-                }
-                if !paused {
-                    self.compare_link(id);
-                }
-            }
+            Message::Paused(paused) => self.hear_paused(id, paused),
         }
     }
 
@@ -312,51 +316,6 @@ impl Node {
             traffic.bytes_sent += len;
         }
         self.effects.push_back(Effect::Send { link: id, frame, class });
-    }
-
-    /// Probes a link: for its round trip, and whether anyone is there.
-    pub(super) fn probe(&mut self, id: LinkId) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        let quiet = self.now.tick.since(link.heard);
-        if link.ping.is_none() && quiet < self.config.keepalive && link.rtt.smoothed().is_some() {
-            let left = self.config.keepalive - quiet;
-            return self.set_timer(Timer::Ping(id), left);
-        }
-        if link.ping.is_some() {
-            link.missed = link.missed.saturating_add(1);
-        }
-        let number = self.rng.next_u64();
-        link.ping = Some((number, self.now.tick));
-        let again = link.rtt.backoff(link.missed.min(UNREACHABLE), self.config.keepalive);
-        let again = self.rng.jitter(again.max(Duration::from_millis(200)));
-        let peer = link.peer.clone();
-        self.send(id, &Message::Ping(number), Class::Urgent);
-        self.set_timer(Timer::Ping(id), again);
-        self.review(&peer);
-    }
-
-    fn on_pong(&mut self, id: LinkId, number: u64) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        let Some((_, sent)) = link.ping.take_if(|(asked, _)| *asked == number) else { return };
-        link.rtt.sample(self.now.tick.since(sent));
-        let wait = self.rng.jitter(self.config.keepalive);
-        self.set_timer(Timer::Ping(id), wait);
-    }
-
-    /// Derives a peer's status from its links and tells if it changed.
-    pub(super) fn review(&mut self, id: &NodeId) {
-        let Some(peer) = self.peers.get(id) else { return };
-        let links = peer.links.iter().filter_map(|link| self.links.get(link));
-        let missed = links.filter(|link| link.session.is_some()).map(|link| link.missed).min();
-        let status = match missed {
-            Some(missed) if missed < SUSPECTED => PeerStatus::Reachable,
-            Some(missed) if missed < UNREACHABLE => PeerStatus::Suspected,
-            _ => PeerStatus::Unreachable,
-        };
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        if std::mem::replace(&mut peer.status, status) != status {
-            self.notify(Event::PeerStatusChanged(id.clone(), status));
-        }
     }
 
     /// Links whose handshake is complete.

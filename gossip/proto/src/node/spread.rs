@@ -1,6 +1,7 @@
 //! Live push: fresh runs go to every linked peer that is not known to hold them, at once.
 
 use super::ops::{Landed, Landing};
+use super::pieces::MESSAGE;
 use super::{Class, LinkId, Node};
 use crate::wire::{Delta, DeltaRun, Message};
 use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, StreamId};
@@ -68,7 +69,7 @@ impl Node {
             delta.runs.push(DeltaRun { prev: None, run: run.clone() });
         }
         shared.moved = now;
-        if bytes > PUSH_BYTES || bytes + 1024 > limit && delta.runs.len() > 1 {
+        if bytes > PUSH_BYTES || bytes + 1024 > limit.max(MESSAGE) && delta.runs.len() > 1 {
             let logs: std::collections::BTreeSet<LogId> = news.iter().map(|landing| landing.log).collect();
             let logs: Vec<LogId> = logs.into_iter().collect();
             return self.offer_some(id, name, &logs);

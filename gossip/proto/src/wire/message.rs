@@ -173,10 +173,10 @@ pub struct PieceWant {
 pub enum Message {
     /// Handshake.
     Hello(Hello),
-    /// Are you there? Answered by the same number.
-    Ping(u64),
-    /// Here I am.
-    Pong(u64),
+    /// Are you there? Answered by the same number. Says whether the speaker is paused.
+    Ping(u64, bool),
+    /// Here I am. Says whether the speaker is paused.
+    Pong(u64, bool),
     /// The initiator's channels.
     Channels(Channels),
     /// Those of them that are shared.
@@ -205,8 +205,8 @@ impl Message {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Hello(_) => "hello",
-            Self::Ping(_) => "ping",
-            Self::Pong(_) => "pong",
+            Self::Ping(..) => "ping",
+            Self::Pong(..) => "pong",
             Self::Channels(_) => "channels",
             Self::Matches(_) => "matches",
             Self::Rescan => "rescan",
@@ -224,8 +224,8 @@ impl Message {
     pub(super) fn write(&self, head: &mut Vec<u8>) -> Vec<Bytes> {
         match self {
             Self::Hello(m) => put(head, 1, &m.tuple()),
-            Self::Ping(number) => put(head, 2, &(number,)),
-            Self::Pong(number) => put(head, 3, &(number,)),
+            Self::Ping(number, paused) => put(head, 2, &(number, paused)),
+            Self::Pong(number, paused) => put(head, 3, &(number, paused)),
             Self::Channels(m) => put(head, 4, &(m.serial, &m.proofs)),
             Self::Matches(m) => put(head, 5, &(m.serial, &m.proofs)),
             Self::Rescan => put(head, 6, &()),
@@ -248,8 +248,14 @@ impl Message {
         let fields = body.slice(1..);
         Ok(match kind {
             1 => Self::Hello(Hello::from_tuple(take("hello", &fields)?)),
-            2 => Self::Ping(take::<(u64,)>("ping", &fields)?.0),
-            3 => Self::Pong(take::<(u64,)>("pong", &fields)?.0),
+            2 => {
+                let (number, paused) = take("ping", &fields)?;
+                Self::Ping(number, paused)
+            }
+            3 => {
+                let (number, paused) = take("pong", &fields)?;
+                Self::Pong(number, paused)
+            }
             4 => {
                 let (serial, proofs) = take("channels", &fields)?;
                 Self::Channels(Channels { serial, proofs })

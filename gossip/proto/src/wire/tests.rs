@@ -56,8 +56,8 @@ fn samples() -> Vec<(&'static str, Message)> {
         Want { tag, serial: 4, budget: 65536, logs: vec![WantLog { log, after: 7, check: Check([9; 8]) }] };
     vec![
         ("hello", Message::Hello(hello)),
-        ("ping", Message::Ping(7)),
-        ("pong", Message::Pong(u64::MAX)),
+        ("ping", Message::Ping(7, false)),
+        ("pong", Message::Pong(u64::MAX, true)),
         ("channels", Message::Channels(Channels { serial: 1, proofs: vec![Proof([1; 16])] })),
         ("matches", Message::Matches(Matches { serial: 1, proofs: vec![] })),
         ("rescan", Message::Rescan),

@@ -182,19 +182,17 @@ fn draw_edge(ends: [usize; 2], payload_limit: u64, rng: &mut Rng) -> Edge {
     let stream_like = rng.chance(350);
     let tiny = payload_limit < 100_000 && rng.chance(400);
     let max_frame = if tiny { between(rng, 256, 512) } else { between(rng, 1_200, 100_000) };
+    let rate = [60_000, 1_000_000, 20_000_000][rng.below(3) as usize];
+    // A frame takes at most a quarter of a second, a full outbox two seconds.
+    let max_frame = max_frame.min(rate / 4);
+    let outbox = (max_frame * between(rng, 2, 60)).min(rate * 2) as usize;
     let limits = LinkLimits {
         max_frame: max_frame as usize,
         ordered: stream_like,
         reliable: stream_like,
         cost: between(rng, 1, 3) as u8,
     };
-    Edge {
-        ends,
-        limits,
-        delay: between(rng, 100, 40_000),
-        rate: [60_000, 1_000_000, 20_000_000][rng.below(3) as usize],
-        outbox: (max_frame as usize) * between(rng, 2, 60) as usize,
-    }
+    Edge { ends, limits, delay: between(rng, 100, 40_000), rate, outbox }
 }
 
 fn draw_channels(count: usize, rng: &mut Rng) -> Vec<ChannelPlan> {

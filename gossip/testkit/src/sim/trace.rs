@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use gossip_proto::Tick;
 
 /// Lines kept of a recorded trace.
-const LINES: usize = 4_000;
+const LINES: usize = 200_000;
 
 /// A running hash over everything that happened, with the last lines in words if recorded.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Trace {
 /// Debug output cut to a readable length.
 pub(super) fn short(value: &impl fmt::Debug) -> String {
     let mut text = format!("{value:?}");
-    if let Some((at, _)) = text.char_indices().nth(300) {
+    if let Some((at, _)) = text.char_indices().nth(1_000) {
         text.truncate(at);
         text.push('…');
     }

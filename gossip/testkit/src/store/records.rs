@@ -51,7 +51,7 @@ pub async fn streams_belong_to_their_channel<H: StoreHarness>(place: H) {
             Retention::KeepAll,
         ]),
         refused: true,
-        retired: Some(Epoch::new(3, 99)),
+        writer: Some(Epoch::new(3, 99)),
         ..stream("c")
     };
     store.save_stream(&channel("ab").id, &full).await.unwrap();

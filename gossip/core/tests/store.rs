@@ -1,0 +1,134 @@
+//! Between driver and store: group commit, failures, what a crash leaves behind.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use common::tuned::Tuned;
+use common::{Count, Joined, eventually, notes, on, payloads, soon};
+use gossip_core::proto::Scope;
+use gossip_core::{
+    ChannelId, ChannelRepository, CommandError, EntryRepository, Error, Fault, From, StreamId,
+};
+use tokio::sync::Semaphore;
+
+#[tokio::test]
+async fn what_waits_for_the_store_becomes_one_commit_over_all_streams() {
+    // Ten commits pass; then the gate is shut, and every stream knows its writer.
+    let store = Arc::new(Tuned { gate: Semaphore::new(10), ..Tuned::new() });
+    let node = on("ann", store.clone()).await;
+    let channel = node.channel("project").await.unwrap();
+    let mut streams = Vec::new();
+    for n in 0..10 {
+        let stream = channel.stream(format!("s{n}")).await.unwrap();
+        stream.append("begin").await.unwrap();
+        streams.push(stream);
+    }
+    let mut appends = Vec::new();
+    for (n, stream) in streams.into_iter().enumerate() {
+        appends.push(tokio::spawn(async move {
+            let id = stream.append(format!("{n}")).await.unwrap();
+            assert_eq!(stream.get(id).await.unwrap().unwrap().payload(), format!("{n}").as_bytes());
+            id
+        }));
+        tokio::task::yield_now().await;
+    }
+    // The first commit waits at the gate with what came first; all others wait behind it.
+    eventually("handed over", || async { node.health().await.unwrap().store_ops == 10 }).await;
+    store.gate.add_permits(100);
+    let mut logs = std::collections::BTreeSet::new();
+    for append in appends {
+        logs.insert(soon("append", append).await.unwrap().log);
+    }
+    assert_eq!(logs.len(), 10);
+    assert!(store.commits.load(Ordering::SeqCst) <= 10 + 3, "{:?} commits", store.commits);
+}
+
+#[tokio::test]
+async fn one_bad_commit_does_not_fail_its_neighbours() {
+    let store = Arc::new(Tuned { gate: Semaphore::new(4), poison: Some(b"poison"), ..Tuned::new() });
+    let node = on("ann", store.clone()).await;
+    let channel = node.channel("project").await.unwrap();
+    let mut streams = Vec::new();
+    for payload in ["first", "good", "poison", "fine"] {
+        let stream = channel.stream(payload).await.unwrap();
+        stream.append("begin").await.unwrap();
+        streams.push((payload, stream));
+    }
+    let mut appends = Vec::new();
+    for (payload, stream) in streams {
+        appends.push(tokio::spawn(async move { stream.append(payload).await.map(|id| id.sequence) }));
+        tokio::task::yield_now().await;
+    }
+    eventually("handed over", || async { node.health().await.unwrap().store_ops == 4 }).await;
+    store.gate.add_permits(100);
+    let mut results = Vec::new();
+    for append in appends {
+        results.push(soon("append", append).await.unwrap());
+    }
+    assert!(
+        matches!(&results[2], Err(Error::Command(CommandError::Store(failure))) if failure.fault == Fault::Rejected)
+    );
+    let others = [&results[0], &results[1], &results[3]];
+    assert!(others.iter().all(|result| matches!(result, Ok(2))), "{others:?}");
+}
+
+#[tokio::test]
+async fn a_failed_commit_is_told_and_the_next_one_works() {
+    let store = Arc::new(Tuned::new());
+    let node = on("ann", store.clone()).await;
+    let stream = notes(&node).await;
+    stream.append("1").await.unwrap();
+    for fault in [Fault::Transient, Fault::Full] {
+        *store.fail.lock().unwrap() = Some(fault);
+        let failed = soon("failure", stream.append("lost")).await;
+        assert!(
+            matches!(failed, Err(Error::Command(CommandError::Store(failure))) if failure.fault == fault)
+        );
+    }
+    assert_eq!(soon("append", stream.append("2")).await.unwrap().sequence, 2);
+    assert_eq!(payloads(&stream).await, ["1", "2"]);
+    soon("shutdown", node.shutdown()).await.unwrap();
+}
+
+#[tokio::test]
+async fn views_wait_for_a_store_that_recovers() {
+    let store = Arc::new(Tuned::new());
+    let node = on("ann", store.clone()).await;
+    let stream = notes(&node).await;
+    let (total, any) = (stream.view(Joined).await.unwrap(), stream.view(Count).await.unwrap());
+    let mut live = stream.subscribe(From::Start).await.unwrap();
+    store.blind.store(true, Ordering::SeqCst);
+    stream.append("a").await.unwrap();
+    let failed = soon("failure", live.next()).await;
+    assert!(matches!(failed, Some(Err(Error::Store(_)))));
+    store.blind.store(false, Ordering::SeqCst);
+    assert_eq!(soon("again", live.next()).await.unwrap().unwrap().payload(), b"a");
+    soon("total", total.wait_for(|seen| seen.len() == 1)).await.unwrap();
+    soon("any", any.wait_for(|n| *n == 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_interrupted_removal_left_is_cleaned_at_the_next_start() {
+    let store = Arc::new(Tuned::new());
+    let node = on("ann", store.clone()).await;
+    let channel = node.channel("project").await.unwrap();
+    for stream in ["kept", "refused"] {
+        channel.stream(stream).await.unwrap().append("x").await.unwrap();
+    }
+    node.channel("half").await.unwrap().stream("s").await.unwrap().append("x").await.unwrap();
+    node.shutdown().await.unwrap();
+    // As after a crash between the two steps of each removal.
+    store.delete_channel(&ChannelId::new("half").unwrap()).await.unwrap();
+    let project = ChannelId::new("project").unwrap();
+    let mut record = gossip_core::proto::StreamRecord::new(StreamId::new("refused").unwrap());
+    record.refused = true;
+    store.save_stream(&project, &record).await.unwrap();
+
+    let node = on("ann", store.clone()).await;
+    assert_eq!(store.usage(&Scope::All).await.unwrap().logs, 1);
+    assert_eq!(node.channels().await.unwrap(), [project]);
+    let stream = node.channel("half").await.unwrap().stream("s").await.unwrap();
+    assert!(payloads(&stream).await.is_empty());
+}

@@ -1,0 +1,51 @@
+//! Which of our logs we may continue: only those whose epoch the store's record claims.
+//!
+//! The record names the epoch this store drew. Losing that mark costs an epoch, never a sequence:
+//! a restart without it begins a new log. While the stored record may still claim an epoch, nothing
+//! of it is taken from peers, because a crash right after could leave us at a height in the middle
+//! of what we once wrote, ready to write it again differently.
+
+use super::admin::Job;
+use super::{Event, Node};
+use crate::{ChannelId, Epoch, LogId, StreamId};
+
+impl Node {
+    /// Closes our own current log: the next append draws a new epoch. Appends on their way to the
+    /// old log still land there.
+    pub(super) fn retire(&mut self, log: LogId) {
+        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return };
+        let stream =
+            self.channels.get_mut(&name.channel).and_then(|channel| channel.streams.get_mut(&name.stream));
+        let Some(stream) = stream.filter(|stream| stream.writer == Some(log)) else { return };
+        (stream.writer, stream.record.writer) = (None, None);
+        self.queue_job(Job::Save(name.channel.clone(), name.stream.clone()));
+        self.notify(Event::EpochRetired { log: (*name).clone() });
+    }
+
+    /// Whether the stored record may still say that this log is ours to continue.
+    pub(super) fn is_claimed(&self, log: &LogId) -> bool {
+        let Some(name) = self.logs.get(log).map(|log| &log.name) else { return false };
+        let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
+        name.author == self.record.id && stream.is_some_and(|stream| stream.claimed.contains(&name.epoch))
+    }
+
+    /// A peer holds more of a log of ours than we do: give it up, and take what is missing once
+    /// the store knows.
+    pub(super) fn disclaim(&mut self, log: LogId) {
+        self.retire(log);
+        let Some((channel, stream)) = self.log_place(&log) else { return };
+        if !self.saves(&channel, &stream) {
+            self.queue_job(Job::Save(channel, stream));
+        }
+    }
+
+    /// The record of a stream is stored with this claim.
+    pub(super) fn claim_stored(&mut self, channel: &ChannelId, stream: &StreamId, claim: Option<Epoch>) {
+        let found = self.channels.get_mut(channel).and_then(|channel| channel.streams.get_mut(stream));
+        if let Some(stream) = found {
+            stream.stored_claim(claim);
+        }
+        self.compare_soon(channel);
+        self.fetch_everywhere();
+    }
+}

@@ -1,0 +1,75 @@
+//! Whether anyone answers: probes of each link, and the status of a peer that follows.
+
+use std::time::Duration;
+
+use super::{Class, Event, LinkId, Node, NodeState, PeerStatus, Timer};
+use crate::NodeId;
+use crate::wire::Message;
+
+/// Probes without an answer until a peer is suspected, and until it counts as unreachable.
+pub(super) const SUSPECTED: u32 = 3;
+const UNREACHABLE: u32 = 6;
+
+impl Node {
+    /// Probes a link: for its round trip, and whether anyone is there.
+    pub(super) fn probe(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let quiet = self.now.tick.since(link.heard);
+        if link.ping.is_none() && quiet < self.config.keepalive && link.rtt.smoothed().is_some() {
+            let left = self.config.keepalive - quiet;
+            return self.set_timer(Timer::Ping(id), left);
+        }
+        if link.ping.is_some() {
+            link.missed = link.missed.saturating_add(1);
+        }
+        let number = self.rng.next_u64();
+        link.ping = Some((number, self.now.tick));
+        let again = link.rtt.backoff(link.missed.min(UNREACHABLE), self.config.keepalive);
+        let again = self.rng.jitter(again.max(Duration::from_millis(200)));
+        let peer = link.peer.clone();
+        let paused = self.state == NodeState::Paused;
+        self.send(id, &Message::Ping(number, paused), Class::Urgent);
+        self.set_timer(Timer::Ping(id), again);
+        self.review(&peer);
+    }
+
+    pub(super) fn on_ping(&mut self, id: LinkId, number: u64, paused: bool) {
+        let own = self.state == NodeState::Paused;
+        self.send(id, &Message::Pong(number, own), Class::Urgent);
+        self.hear_paused(id, paused);
+    }
+
+    pub(super) fn on_pong(&mut self, id: LinkId, number: u64, paused: bool) {
+        self.hear_paused(id, paused);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some((_, sent)) = link.ping.take_if(|(asked, _)| *asked == number) else { return };
+        link.rtt.sample(self.now.tick.since(sent));
+        let wait = self.rng.jitter(self.config.keepalive);
+        self.set_timer(Timer::Ping(id), wait);
+    }
+
+    /// Derives a peer's status from its links and tells if it changed.
+    pub(super) fn review(&mut self, id: &NodeId) {
+        let Some(peer) = self.peers.get(id) else { return };
+        let links = peer.links.iter().filter_map(|link| self.links.get(link));
+        let missed = links.filter(|link| link.session.is_some()).map(|link| link.missed).min();
+        let status = match missed {
+            Some(missed) if missed < SUSPECTED => PeerStatus::Reachable,
+            Some(missed) if missed < UNREACHABLE => PeerStatus::Suspected,
+            _ => PeerStatus::Unreachable,
+        };
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if std::mem::replace(&mut peer.status, status) != status {
+            self.notify(Event::PeerStatusChanged(id.clone(), status));
+        }
+    }
+
+    /// Notes whether the peer is paused; one that goes on is compared with at once.
+    pub(super) fn hear_paused(&mut self, id: LinkId, paused: bool) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let Some(peer) = self.peers.get_mut(&peer) else { return };
+        if std::mem::replace(&mut peer.paused, paused) && !paused {
+            self.compare_link(id);
+        }
+    }
+}

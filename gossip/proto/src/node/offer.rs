@@ -1,0 +1,266 @@
+//! Heights, offered and weighed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::time::Duration;
+
+use super::admin::Job;
+use super::model::{Channel, Log, Stream};
+use super::{Class, DropReason, Event, LinkId, Node, Timer};
+use crate::wire::{Message, Offer, OfferLog};
+use crate::{ChannelId, LogId, LogName, NodeId, StreamId};
+
+/// Logs in one offer.
+const OFFER_LOGS: usize = 512;
+/// Offering all heights is not repeated sooner than the round trip says, and so much later for
+/// each log.
+const OFFER_COST: Duration = Duration::from_micros(50);
+
+impl Node {
+    /// Offers all heights of a channel, page by page; each page can be lost without harm.
+    pub(super) fn offer_all(&mut self, id: LinkId, name: &ChannelId) {
+        let now = self.now.tick;
+        let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) else { return };
+        let Some(count) = self.channels.get(name).map(|channel| channel.logs.len()) else { return };
+        let pause = (timeout / 2).max(OFFER_COST * u32::try_from(count).unwrap_or(u32::MAX));
+        let Some(shared) = self.shared(id, name) else { return };
+        if shared.offered.is_some_and(|last| now.since(last) < pause) {
+            return self.timers.bring_forward(Timer::Round(id, name.clone()), now + pause);
+        }
+        (shared.offered, shared.looked) = (Some(now), now);
+        let Some(channel) = self.channels.get(name) else { return };
+        let logs: Vec<LogId> = channel.logs.iter().copied().collect();
+        let mut after = None;
+        let mut pages = logs.chunks(OFFER_LOGS).peekable();
+        loop {
+            let page = pages.next().unwrap_or_default();
+            let upto = pages.peek().and(page.last().copied());
+            self.offer(id, name, page, Some((after, upto)), &BTreeSet::new());
+            if upto.is_none() {
+                break;
+            }
+            after = upto;
+        }
+    }
+
+    /// Offers some logs. `known` are streams without logs that need not be told.
+    fn offer(
+        &mut self,
+        id: LinkId,
+        name: &ChannelId,
+        logs: &[LogId],
+        range: Option<(Option<LogId>, Option<LogId>)>,
+        known: &BTreeSet<&StreamId>,
+    ) {
+        let Some(channel) = self.channels.get(name) else { return };
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
+        let (tag, mine) = (shared.tag, shared.digest_of(channel));
+        let mut page = OfferPage::default();
+        logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(log));
+        if range.is_some_and(|(after, _)| after.is_none()) {
+            self.push_empty(&mut page, channel, known);
+        }
+        let refused =
+            channel.streams.values().filter(|stream| stream.record.refused).map(|stream| stream.key);
+        let OfferPage { streams, authors, logs, .. } = page;
+        let refused = refused.collect();
+        let offer = Offer { tag, mine, range, refused, streams, authors, logs };
+        self.send(id, &Message::Offer(offer), Class::Live);
+    }
+
+    /// Streams nobody has written to yet, as far as we hold.
+    fn push_empty(&self, page: &mut OfferPage, channel: &Channel, known: &BTreeSet<&StreamId>) {
+        let untold = channel.streams.values().filter(|stream| self.is_untold(stream, known));
+        untold.for_each(|stream| _ = index(&mut page.streams, &mut page.stream_index, &stream.record.id));
+    }
+
+    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>) -> bool {
+        let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
+        stream.is_open() && !known.contains(&stream.record.id) && !stream.logs.iter().any(written)
+    }
+
+    /// Tells the linked peers that logs moved, without their content.
+    pub(super) fn announce(&mut self, channel: &ChannelId, logs: &[LogId]) {
+        for link in self.primaries(channel) {
+            self.offer_some(link, channel, logs);
+            self.compare_link_soon(link, channel);
+        }
+    }
+
+    /// Offers some logs to one peer.
+    pub(super) fn offer_some(&mut self, id: LinkId, name: &ChannelId, logs: &[LogId]) {
+        self.offer(id, name, logs, None, &BTreeSet::new());
+    }
+
+    pub(super) fn on_offer(&mut self, id: LinkId, offer: &Offer) {
+        let Some((name, shared)) = self.shared_by_tag(id, offer.tag) else { return };
+        let refused: BTreeSet<_> = offer.refused.iter().copied().collect();
+        let news = shared.refused != refused;
+        shared.refused = refused;
+        self.hear_digest(id, &name, offer.mine);
+        let Some(seen) = self.read_offer(id, &name, offer) else { return };
+        if self.is_active() {
+            self.answer_offer(id, &name, offer, &seen, news);
+        }
+        self.fetch(id);
+        let pause = self.round_pause(id, &name);
+        self.timers.ensure(Timer::Round(id, name), self.now.tick + pause);
+    }
+
+    /// Notes what the peer has more of. Returns all logs it told of and their heights.
+    fn read_offer(&mut self, id: LinkId, name: &ChannelId, offer: &Offer) -> Option<BTreeMap<LogId, u64>> {
+        let (mut seen, mut room) = (BTreeMap::new(), true);
+        let peer = self.links.get(&id)?.peer.clone();
+        for told in &offer.logs {
+            let stream = offer.streams.get(told.stream as usize);
+            let author = offer.authors.get(told.author as usize);
+            let (Some(stream), Some(author)) = (stream, author) else {
+                self.drop_from(Some(peer), DropReason::Malformed, "an offer that refers to nothing");
+                return None;
+            };
+            let log = LogName {
+                channel: name.clone(),
+                stream: stream.clone(),
+                author: author.clone(),
+                epoch: told.epoch,
+                branch: told.branch,
+            };
+            let log_id = log.id();
+            seen.insert(log_id, told.height);
+            room &= self.weigh(id, name, log, log_id, told);
+        }
+        let channel = self.channels.get(name)?;
+        let new = offer.streams.iter().filter(|stream| !channel.streams.contains_key(*stream));
+        let used: BTreeSet<u32> = offer.logs.iter().map(|log| log.stream).collect();
+        let empty = offer.streams.iter().zip(0_u32..).filter(|(_, index)| !used.contains(index));
+        let empty: BTreeSet<&StreamId> = empty.map(|(stream, _)| stream).collect();
+        let learn: Vec<StreamId> = new.filter(|stream| empty.contains(stream)).cloned().collect();
+        if !room || !learn.is_empty() && !self.has_room_for_streams() {
+            self.tell_crowded(&peer);
+        }
+        for stream in learn {
+            self.queue_job(Job::Learn(name.clone(), stream));
+        }
+        Some(seen)
+    }
+
+    /// Compares one offered log with ours. False when it is new and there is no room for it.
+    fn weigh(&mut self, id: LinkId, name: &ChannelId, log: LogName, log_id: LogId, told: &OfferLog) -> bool {
+        let refused = self.channels.get(name).and_then(|channel| channel.streams.get(&log.stream));
+        if refused.is_some_and(|stream| !stream.is_open()) {
+            return true;
+        }
+        let ours = self.logs.get(&log_id).map(|log| (log.pending.height, log.stored));
+        if let Some((_, stored)) = ours
+            && stored.height == told.height
+            && stored.hash.check() != told.check
+        {
+            self.fork(id, name, log, log_id, told.height);
+            return true;
+        }
+        if told.height > 0 && ours.is_none() && !self.know_log(log, log_id) {
+            return false;
+        }
+        if let Some(shared) = self.shared(id, name) {
+            shared.note(log_id, told.height);
+            if told.height > ours.map_or(0, |(pending, _)| pending) {
+                shared.todo.insert(log_id, (told.height, told.floor));
+                if self.is_claimed(&log_id) {
+                    self.disclaim(log_id);
+                }
+            }
+        }
+        true
+    }
+
+    /// Reports a fork once for each peer and log.
+    pub(super) fn fork(&mut self, id: LinkId, channel: &ChannelId, log: LogName, log_id: LogId, at: u64) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let Some(shared) = self.shared(id, channel) else { return };
+        shared.todo.remove(&log_id);
+        if shared.forks.insert(log_id) {
+            self.notify(Event::ForkDetected { log, at, peer });
+        }
+        // Our own current log in another version: a clone of this device, or a restored backup.
+        self.retire(log_id);
+    }
+
+    /// Offers what we hold more of, within the range the peer told completely.
+    fn answer_offer(
+        &mut self,
+        id: LinkId,
+        name: &ChannelId,
+        offer: &Offer,
+        seen: &BTreeMap<LogId, u64>,
+        news: bool,
+    ) {
+        let Some(channel) = self.channels.get(name) else { return };
+        let ahead = |log: &LogId| {
+            let held = self.logs.get(log).map_or(0, |log| log.stored.height);
+            held > seen.get(log).copied().unwrap_or(0)
+        };
+        let logs: Vec<LogId> = match offer.range {
+            Some((after, upto)) => {
+                let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+                let upto = upto.map_or(Bound::Unbounded, Bound::Included);
+                let wellformed = !matches!((after, upto), (Bound::Excluded(a), Bound::Included(b)) if a >= b);
+                let range = wellformed.then(|| channel.logs.range((after, upto)));
+                range.into_iter().flatten().filter(|log| ahead(log)).copied().collect()
+            }
+            None => seen.keys().filter(|log| ahead(log)).copied().collect(),
+        };
+        let known: BTreeSet<&StreamId> = offer.streams.iter().collect();
+        let first = offer.range.is_some_and(|(after, _)| after.is_none());
+        let empty = first && channel.streams.values().any(|stream| self.is_untold(stream, &known));
+        let refuses =
+            channel.streams.values().any(|stream| stream.record.refused && known.contains(&stream.record.id));
+        let Some(shared) = self.shared(id, name) else { return };
+        for (log, height) in seen {
+            shared.note(*log, *height);
+        }
+        if empty || refuses || news {
+            // An empty range: tells streams and refusals, claims nothing about logs.
+            self.offer(id, name, &[], Some((None, Some(LogId([0; 16])))), &known);
+        }
+        for page in logs.chunks(OFFER_LOGS) {
+            self.offer(id, name, page, None, &known);
+        }
+    }
+}
+
+/// Streams and authors once each, logs by index.
+#[derive(Default)]
+struct OfferPage {
+    streams: Vec<StreamId>,
+    authors: Vec<NodeId>,
+    logs: Vec<OfferLog>,
+    stream_index: BTreeMap<StreamId, u32>,
+    author_index: BTreeMap<NodeId, u32>,
+}
+
+impl OfferPage {
+    fn push(&mut self, log: &Log) {
+        if log.stored.height == 0 {
+            return;
+        }
+        let stream = index(&mut self.streams, &mut self.stream_index, &log.name.stream);
+        let author = index(&mut self.authors, &mut self.author_index, &log.name.author);
+        self.logs.push(OfferLog {
+            stream,
+            author,
+            epoch: log.name.epoch,
+            branch: log.name.branch,
+            height: log.stored.height,
+            check: log.stored.hash.check(),
+            floor: log.floor,
+        });
+    }
+}
+
+fn index<T: Clone + Ord>(items: &mut Vec<T>, known: &mut BTreeMap<T, u32>, item: &T) -> u32 {
+    *known.entry(item.clone()).or_insert_with(|| {
+        items.push(item.clone());
+        (items.len() - 1) as u32
+    })
+}

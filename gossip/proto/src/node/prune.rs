@@ -1,0 +1,63 @@
+//! Dropping the oldest entries of logs, on demand.
+
+use super::ops::Op;
+use super::{CommandError, CommandId, Event, Node, NodeState, Reply};
+use crate::{ChannelId, Fault, LogId, Seq, StoreFailure, StoreReply, StoreRequest, StreamId};
+
+impl Node {
+    pub(super) fn prune(
+        &mut self,
+        id: CommandId,
+        channel: ChannelId,
+        stream: StreamId,
+        floors: Vec<(LogId, Seq)>,
+    ) {
+        if self.state == NodeState::ShutDown {
+            return self.reply(id, Err(CommandError::State { state: self.state }));
+        }
+        let open = self.open_channel(&channel).map(|found| found.open_stream(&stream));
+        let known = match open {
+            Err(error) => return self.reply(id, Err(error)),
+            Ok(None) => return self.reply(id, Err(CommandError::UnknownStream(channel, stream))),
+            Ok(Some(open)) => &open.logs,
+        };
+        if let Some((log, _)) = floors.iter().find(|(log, _)| !known.contains(log)) {
+            return self.reply(id, Err(CommandError::UnknownLog(*log)));
+        }
+        let request = StoreRequest::Prune { floors: floors.clone() };
+        self.store(Op::Prune { command: id, channel, stream, floors }, request);
+    }
+
+    pub(super) fn on_pruned(
+        &mut self,
+        id: CommandId,
+        channel: ChannelId,
+        stream: StreamId,
+        floors: &[(LogId, Seq)],
+        result: Result<StoreReply, StoreFailure>,
+    ) {
+        let result = match result {
+            Ok(StoreReply::Pruned(pruned)) => Ok(pruned),
+            Ok(_) => Err(StoreFailure { fault: Fault::Unknown, doing: "prune", detail: "no answer".into() }),
+            Err(failure) => Err(failure),
+        };
+        // If the outcome is unknown, offering less than we hold is the safe side.
+        if result.as_ref().map_or_else(|failure| failure.fault == Fault::Unknown, |_| true) {
+            for (id, floor) in floors {
+                self.raise_floor(*id, *floor);
+            }
+        }
+        if let Ok(pruned) = &result
+            && pruned.entries > 0
+        {
+            self.notify(Event::StreamCompacted { channel, stream, pruned: *pruned });
+        }
+        self.reply(id, result.map(Reply::Pruned).map_err(CommandError::Store));
+    }
+
+    /// The store dropped everything up to `floor`; its hash is read when someone asks below it.
+    fn raise_floor(&mut self, id: LogId, floor: Seq) {
+        let Some(log) = self.logs.get_mut(&id) else { return };
+        log.floor = log.floor.max(floor.min(log.stored.height));
+    }
+}
