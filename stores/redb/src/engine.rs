@@ -18,11 +18,12 @@ pub(crate) type Opener = Box<dyn Fn() -> StoreResult<Database> + Send + Sync>;
 /// The database and who may write to it next.
 pub(crate) struct Engine {
     opener: Opener,
-    /// `None` only while it could not be opened again. Operations share the lock, opening again
-    /// takes it alone; it is held by blocking threads only.
+    /// `None` while it could not be opened again, and after [`Engine::release`]. Operations share
+    /// the lock, opening again takes it alone; it is held by blocking threads only.
     database: RwLock<Option<Database>>,
-    /// After a failed disk operation redb refuses service until the file is opened again.
-    failed: AtomicBool,
+    /// The file must be opened again first: it was released, or a disk operation failed, after
+    /// which redb refuses service.
+    stale: AtomicBool,
     /// Writers wait here, without a thread each, and can still give up.
     turn: Arc<Mutex<()>>,
 }
@@ -34,7 +35,7 @@ impl Engine {
         Ok(Self {
             opener,
             database: RwLock::new(Some(database)),
-            failed: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
             turn: Arc::default(),
         })
     }
@@ -68,35 +69,49 @@ impl Engine {
         spawn_blocking(writing).await.unwrap_or_else(|error| Err(lost(Fault::Unknown, doing, error)))
     }
 
+    /// Closes the file, so that others can open it however many handles are left here; the next
+    /// operation opens it again.
+    pub(crate) async fn release(self: &Arc<Self>, doing: &'static str) -> StoreResult<()> {
+        let turn = self.turn.clone().lock_owned().await;
+        let engine = self.clone();
+        let releasing = move || {
+            let _turn = turn;
+            let mut database = engine.database.write().unwrap_or_else(PoisonError::into_inner);
+            engine.stale.store(true, Ordering::Release);
+            *database = None;
+        };
+        spawn_blocking(releasing).await.map_err(|error| lost(Fault::Unknown, doing, error))
+    }
+
     fn with_database<T>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Database) -> Result<T, Failure>,
     ) -> StoreResult<T> {
-        self.reopen_if_failed()?;
+        self.reopen_if_stale()?;
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let Some(database) = database.as_ref() else {
             return Err(StoreError::new(Fault::Transient, doing, "the store is being opened again"));
         };
         work(database).map_err(|failure| {
             if failure.needs_reopening() {
-                self.failed.store(true, Ordering::Release);
+                tracing::warn!("a disk operation failed: the store will be opened again");
+                self.stale.store(true, Ordering::Release);
             }
             failure.into_store_error(doing)
         })
     }
 
-    fn reopen_if_failed(&self) -> StoreResult<()> {
-        if !self.failed.load(Ordering::Acquire) {
+    fn reopen_if_stale(&self) -> StoreResult<()> {
+        if !self.stale.load(Ordering::Acquire) {
             return Ok(());
         }
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        if self.failed.load(Ordering::Acquire) {
-            tracing::warn!("a disk operation failed: opening the store again");
+        if self.stale.load(Ordering::Acquire) {
             // First out with the old one: it holds the lock of the file.
             *database = None;
             *database = Some((self.opener)()?);
-            self.failed.store(false, Ordering::Release);
+            self.stale.store(false, Ordering::Release);
         }
         Ok(())
     }
@@ -104,7 +119,7 @@ impl Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("failed", &self.failed).finish_non_exhaustive()
+        f.debug_struct("Engine").field("stale", &self.stale).finish_non_exhaustive()
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) const COMMITTING: &str = "committing entries";
 ///
 /// Clones share the open file. Its methods need a tokio runtime: transactions run on its blocking
 /// threads. A write whose future is dropped before its turn came has not begun; after that it
-/// completes. After a failed disk operation the file is opened again by itself with the next one.
+/// completes. After a failed disk operation, and after `mark_closed`, which closes the file, it is opened
+/// again by itself with the next operation.
 #[derive(Clone)]
 pub struct RedbStore {
     engine: Arc<Engine>,
@@ -223,7 +224,8 @@ impl NodeRepository for RedbStore {
 
     async fn mark_closed(&self) -> StoreResult<()> {
         let close = |writing: &_| records::delete(writing, META, META_OPEN);
-        self.engine.write("marking the store closed", close).await
+        self.engine.write("marking the store closed", close).await?;
+        self.engine.release("closing the file").await
     }
 }
 

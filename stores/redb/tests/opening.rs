@@ -187,3 +187,18 @@ async fn is_built_by_name() {
     let error = build_store("redb", &options).err().expect("open already").to_string();
     assert!(error.contains("open already"), "{error}");
 }
+
+#[tokio::test]
+async fn a_store_marked_closed_can_be_opened_by_others_and_used_again_when_they_are_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = RedbStore::open(directory.path()).unwrap();
+    assert!(!first.mark_open().await.unwrap());
+    assert!(RedbStore::open(directory.path()).is_err());
+    first.mark_closed().await.unwrap();
+    let second = RedbStore::open(directory.path()).unwrap();
+    assert!(!second.mark_open().await.unwrap());
+    assert!(first.last_arrival().await.is_err(), "two would use one file");
+    let incarnation = second.incarnation().await.unwrap();
+    second.mark_closed().await.unwrap();
+    assert_eq!(first.incarnation().await.unwrap(), incarnation);
+}

@@ -110,12 +110,14 @@ impl Node {
         if self.logs.contains_key(&id) {
             return true;
         }
-        let crowded = !self.has_room_for_streams();
+        let found = self.channels.get(&log.channel);
+        let crowded = found.is_some_and(|channel| !channel.streams.contains_key(&log.stream))
+            && !self.has_room_for_streams();
         let Some(channel) = self.channels.get_mut(&log.channel).filter(|channel| !channel.removing) else {
             return true;
         };
         let new = !channel.streams.contains_key(&log.stream);
-        if self.logs.len() >= self.config.max_logs || new && crowded {
+        if self.logs.len() >= self.config.max_logs || crowded {
             return false;
         }
         if new {

@@ -271,7 +271,7 @@ impl NodeConfig {
                 "append_queue_bytes must be at least payload_limit",
             ),
             (
-                (self.message_bytes as u64) < self.payload_limit + 64 * 1024,
+                (self.message_bytes as u64) < self.payload_limit.saturating_add(64 * 1024),
                 "message_bytes must be at least payload_limit and 64 KiB",
             ),
             (self.max_links == 0, "max_links must be above zero"),

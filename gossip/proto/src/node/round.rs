@@ -86,7 +86,7 @@ impl Node {
             return;
         };
         let now = self.now.tick;
-        let Some((name, _)) = self.shared_by_tag(id, beacon.tag) else { return };
+        let Some((name, _)) = self.shared_by_tag(id, beacon.tag) else { return self.rescan(id) };
         let Some(mine) = self.hear_digest(id, &name, beacon.mine) else { return };
         let knows = beacon.yours == Some(mine);
         if mine == beacon.mine {

@@ -10,12 +10,14 @@ use super::serve::Serving;
 use super::session::{Session, Shared};
 use super::{Class, DropReason, LinkId, Node, Timer};
 use crate::digest::keyed;
-use crate::wire::{ChannelTag, Channels, Matches, Message, Proof};
+use crate::wire::{ChannelTag, Channels, Matches, Message, Proof, SessionTag};
 use crate::{ChannelId, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Channels told on a link, at most.
 const MAX_CHANNELS: usize = 64 * 1024;
+/// Lists are compared again at most this often for a peer that speaks of unknown channels.
+const RESCAN: Duration = Duration::from_secs(2);
 /// Changes of the list within this time are told together.
 const GATHER: Duration = Duration::from_millis(2);
 
@@ -26,11 +28,27 @@ impl Session {
             transcript,
             listed: 0,
             answered: 0,
+            heard: 0,
+            outdated: 0,
+            scanned: crate::Tick(0),
             list_tries: 0,
             shared: BTreeMap::new(),
             tags: BTreeMap::new(),
             serving: Serving::default(),
         }
+    }
+
+    /// Our channels are to be told anew.
+    fn list(&mut self) {
+        self.listed += 1;
+        self.list_tries = 0;
+        self.outdated = self.heard;
+    }
+
+    fn tag(&self) -> SessionTag {
+        let mut tag = [0; 8];
+        tag.copy_from_slice(&self.transcript[..8]);
+        SessionTag(tag)
     }
 
     fn proof(&self, secret: &[u8; 32], by_initiator: bool, prover: &NodeId) -> Proof {
@@ -56,17 +74,25 @@ impl Node {
     /// Tells the peer our channels, or asks it to tell its own.
     pub(super) fn scan(&mut self, id: LinkId) {
         if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
-            session.listed += 1;
-            session.list_tries = 0;
+            session.list();
             self.repeat_scan(id);
+        }
+    }
+
+    /// A peer speaks of a channel that is not shared on this link: one side missed something.
+    pub(super) fn rescan(&mut self, id: LinkId) {
+        let now = self.now.tick;
+        let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) else { return };
+        if now.since(session.scanned) >= RESCAN {
+            session.scanned = now;
+            self.scan(id);
         }
     }
 
     /// As [`Node::scan`], after a moment: many channels made at once are told together.
     fn scan_soon(&mut self, id: LinkId) {
         if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
-            session.listed += 1;
-            session.list_tries = 0;
+            session.list();
             self.timers.bring_forward(Timer::Scan(id), self.now.tick + GATHER);
         }
     }
@@ -85,7 +111,7 @@ impl Node {
             let proofs = secrets.map(|secret| session.proof(secret, true, &self.record.id));
             let mut proofs: Vec<Proof> = proofs.take(MAX_CHANNELS).collect();
             proofs.sort_unstable();
-            Message::Channels(Channels { serial: session.listed, proofs })
+            Message::Channels(Channels { session: session.tag(), serial: session.listed, proofs })
         } else {
             Message::Rescan
         };
@@ -97,11 +123,23 @@ impl Node {
     pub(super) fn on_channels(&mut self, id: LinkId, list: &Channels) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut().filter(|session| !session.initiator) else { return };
+        if list.session != session.tag() {
+            return;
+        }
         if list.proofs.len() > MAX_CHANNELS {
             let peer = link.peer.clone();
             return self.drop_from(Some(peer), DropReason::Bound, "too many channels");
         }
-        session.answered = session.listed;
+        if list.serial < session.heard {
+            // An older list that was overtaken.
+            return;
+        }
+        session.heard = list.serial;
+        // A list from before our last change answers nothing: the next one will.
+        if list.serial > session.outdated {
+            session.answered = session.listed;
+            self.timers.cancel(&Timer::Scan(id));
+        }
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
         let mut matched = BTreeSet::new();
         let mut proofs = Vec::new();
@@ -111,18 +149,20 @@ impl Node {
                 proofs.push(session.proof(&channel.secret, false, &self.record.id));
             }
         }
-        self.timers.cancel(&Timer::Scan(id));
-        self.send(id, &Message::Matches(Matches { serial: list.serial, proofs }), Class::Urgent);
+        let (session, serial, turn) = (list.session, list.serial, session.listed);
+        let matches = Matches { session, serial, turn, proofs };
+        self.send(id, &Message::Matches(matches), Class::Urgent);
         self.share(id, &matched);
     }
 
     pub(super) fn on_matches(&mut self, id: LinkId, list: &Matches) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut().filter(|session| session.initiator) else { return };
-        if list.serial != session.listed || session.answered == session.listed {
+        let current = list.session == session.tag() && list.serial == session.listed;
+        if !current || list.turn < session.heard {
             return;
         }
-        session.answered = list.serial;
+        (session.answered, session.heard) = (list.serial, list.turn);
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
         let open = self.channels.iter().filter(|(_, channel)| !channel.removing);
         let proven =

@@ -6,7 +6,7 @@ use super::ops::Op;
 use super::pieces::MESSAGE;
 use super::{Class, DropReason, LinkId, Node, OpId};
 use crate::wire::{ChannelTag, Delta, DeltaRun, FloorNote, Message, Want, WantLog};
-use crate::{LogHead, MAX_RUN_BYTES, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun};
+use crate::{LogHead, LogId, MAX_RUN_BYTES, Seq, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun};
 
 /// Wants of one link that wait.
 const WAITING: usize = 8;
@@ -183,6 +183,9 @@ impl Node {
             // Where the chains part the peer needs to see both sides.
             let fits = stored.prev.check() == after.check;
             let prev = (!fits).then_some(stored.prev);
+            if !fits {
+                self.notice_fork(id, after.log, asked);
+            }
             let last = stored.run.last();
             after = WantLog { after: last, check: stored.run.check(), ..after };
             let size = stored.run.encoded().len();
@@ -204,6 +207,12 @@ impl Node {
         {
             serve.logs.push_front(Wanted { log: after, asked: false });
         }
+    }
+
+    /// A peer asked for what follows an entry that is another one here.
+    fn notice_fork(&mut self, id: LinkId, log: LogId, at: Seq) {
+        let Some(name) = self.logs.get(&log).map(|log| (*log.name).clone()) else { return };
+        self.fork(id, &name.channel.clone(), name, log, at);
     }
 
     fn serving(&mut self, id: LinkId) -> Option<&mut Serve> {

@@ -29,6 +29,10 @@ tag! {
     ChannelTag, 8
 }
 tag! {
+    /// Names a completed handshake: the beginning of the hash of what both sides said.
+    SessionTag, 8
+}
+tag! {
     /// A short name of a stream in refusals.
     StreamKey, 8
 }
@@ -69,6 +73,8 @@ pub struct Hello {
 /// Proofs of the channels the initiator of a handshake takes part in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channels {
+    /// Which handshake the proofs are bound to.
+    pub session: SessionTag,
     /// Counts the initiator's lists on this link.
     pub serial: u64,
     /// In random order.
@@ -78,8 +84,12 @@ pub struct Channels {
 /// The responder's own proofs for those of them it shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matches {
+    /// Which handshake the proofs are bound to.
+    pub session: SessionTag,
     /// Which list this answers.
     pub serial: u64,
+    /// Counts the changes of the responder's channels: of two answers to one list the later holds.
+    pub turn: u64,
     /// In any order.
     pub proofs: Vec<Proof>,
 }
@@ -226,8 +236,8 @@ impl Message {
             Self::Hello(m) => put(head, 1, &m.tuple()),
             Self::Ping(number, paused) => put(head, 2, &(number, paused)),
             Self::Pong(number, paused) => put(head, 3, &(number, paused)),
-            Self::Channels(m) => put(head, 4, &(m.serial, &m.proofs)),
-            Self::Matches(m) => put(head, 5, &(m.serial, &m.proofs)),
+            Self::Channels(m) => put(head, 4, &(m.session, m.serial, &m.proofs)),
+            Self::Matches(m) => put(head, 5, &(m.session, m.serial, m.turn, &m.proofs)),
             Self::Rescan => put(head, 6, &()),
             Self::Beacon(m) => put(head, 7, &(m.tag, m.mine, m.yours)),
             Self::Offer(m) => put(head, 8, &m.tuple()),
@@ -257,12 +267,12 @@ impl Message {
                 Self::Pong(number, paused)
             }
             4 => {
-                let (serial, proofs) = take("channels", &fields)?;
-                Self::Channels(Channels { serial, proofs })
+                let (session, serial, proofs) = take("channels", &fields)?;
+                Self::Channels(Channels { session, serial, proofs })
             }
             5 => {
-                let (serial, proofs) = take("matches", &fields)?;
-                Self::Matches(Matches { serial, proofs })
+                let (session, serial, turn, proofs) = take("matches", &fields)?;
+                Self::Matches(Matches { session, serial, turn, proofs })
             }
             6 => take::<()>("rescan", &fields).map(|()| Self::Rescan)?,
             7 => {

@@ -21,7 +21,7 @@ use bytes::Bytes;
 pub use self::delta::{Delta, DeltaRun, FloorNote, LogKey};
 pub use self::message::{
     Beacon, ChannelTag, Channels, DigestTag, Hello, Matches, Message, Nonce, Offer, OfferLog, PieceWant,
-    Proof, StreamKey, Want, WantLog,
+    Proof, SessionTag, StreamKey, Want, WantLog,
 };
 pub use self::piece::Piece;
 use crate::node::Frame;

@@ -58,8 +58,18 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("hello", Message::Hello(hello)),
         ("ping", Message::Ping(7, false)),
         ("pong", Message::Pong(u64::MAX, true)),
-        ("channels", Message::Channels(Channels { serial: 1, proofs: vec![Proof([1; 16])] })),
-        ("matches", Message::Matches(Matches { serial: 1, proofs: vec![] })),
+        (
+            "channels",
+            Message::Channels(Channels {
+                session: SessionTag([2; 8]),
+                serial: 1,
+                proofs: vec![Proof([1; 16])],
+            }),
+        ),
+        (
+            "matches",
+            Message::Matches(Matches { session: SessionTag([2; 8]), serial: 1, turn: 3, proofs: vec![] }),
+        ),
         ("rescan", Message::Rescan),
         ("beacon", Message::Beacon(Beacon { tag, mine, yours: None })),
         ("offer", Message::Offer(offer)),

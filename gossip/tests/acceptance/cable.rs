@@ -1,0 +1,70 @@
+//! A TCP connection with scissors: forwards a loopback address to another until it is cut.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// Where the far end is now; it moves when its node starts again.
+pub(crate) type FarEnd = Arc<Mutex<Option<SocketAddr>>>;
+
+pub(crate) struct Cable {
+    near: SocketAddr,
+    whole: watch::Sender<bool>,
+    task: AbortHandle,
+}
+
+impl Cable {
+    pub(crate) async fn lay(far: FarEnd) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = listener.local_addr().unwrap();
+        let (whole, is_whole) = watch::channel(true);
+        let task = tokio::spawn(forward(listener, far, is_whole)).abort_handle();
+        Self { near, whole, task }
+    }
+
+    /// Where to dial.
+    pub(crate) fn near(&self) -> String {
+        format!("tcp://{}", self.near)
+    }
+
+    /// Ends all connections; new ones end at once.
+    pub(crate) fn cut(&self) {
+        self.whole.send_replace(false);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.whole.send_replace(true);
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn forward(listener: TcpListener, far: FarEnd, is_whole: watch::Receiver<bool>) {
+    while let Ok((near, _)) = listener.accept().await {
+        let far = *far.lock().unwrap();
+        let mut is_whole = is_whole.clone();
+        if let Some(far) = far.filter(|_| *is_whole.borrow()) {
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = join(near, far) => {}
+                    _ = is_whole.wait_for(|whole| !whole) => {}
+                }
+            });
+        }
+    }
+}
+
+async fn join(mut near: TcpStream, far: SocketAddr) {
+    if let Ok(mut far) = TcpStream::connect(far).await {
+        // An end that breaks off is what cables are for.
+        let _ = copy_bidirectional(&mut near, &mut far).await;
+    }
+}

@@ -1,0 +1,163 @@
+//! A transport around a transport: sees what its node sends, and spoils it on request.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use gossip::proto::node::{Class, Frame, LinkId};
+use gossip::proto::wire::{self, Content, Message};
+use gossip::{LocalNode, MessagePort, NodeId, PeerAddr, PortError, PortEvent, Transport};
+use tokio::sync::watch;
+
+/// What happens to frames on their way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Spoil {
+    #[default]
+    Nothing,
+    /// Deltas vanish.
+    Mute,
+    /// Deltas lose their last byte.
+    Truncate,
+    /// Every send fails.
+    Fail,
+}
+
+/// The handle a test holds; clones are the same tap.
+#[derive(Clone)]
+pub(crate) struct Tap {
+    sent: Arc<Mutex<Vec<Message>>>,
+    spoil: watch::Sender<Spoil>,
+    blocked: watch::Sender<Option<NodeId>>,
+}
+
+impl Tap {
+    pub(crate) fn new() -> Self {
+        Self {
+            sent: Arc::default(),
+            spoil: watch::Sender::new(Spoil::Nothing),
+            blocked: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn spoil(&self, spoil: Spoil) {
+        self.spoil.send_replace(spoil);
+    }
+
+    /// From now on the link to this peer takes nothing: sends wait.
+    pub(crate) fn block(&self, peer: Option<NodeId>) {
+        self.blocked.send_replace(peer);
+    }
+
+    /// How many messages of a kind were sent, whole.
+    pub(crate) fn count(&self, fits: impl Fn(&Message) -> bool) -> usize {
+        self.sent.lock().unwrap().iter().filter(|message| fits(message)).count()
+    }
+
+    /// How many messages were sent.
+    pub(crate) fn all(&self) -> usize {
+        self.count(|_| true)
+    }
+
+    pub(crate) fn sent(&self) -> Vec<Message> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.sent.lock().unwrap().clear();
+    }
+
+    /// The transport with the tap on it.
+    pub(crate) fn on(&self, inner: Arc<dyn Transport>) -> TappedTransport {
+        TappedTransport { inner, tap: self.clone() }
+    }
+
+    /// What becomes of a frame; `None` when it vanishes.
+    fn pass(&self, frame: Frame) -> Result<Option<Frame>, PortError> {
+        let spoil = *self.spoil.borrow();
+        if spoil == Spoil::Fail {
+            return Err(PortError::Io { doing: "sending", detail: "as the test wishes".into() });
+        }
+        let bytes = frame.clone().into_bytes();
+        let Ok(Content::Whole(message)) = wire::read(&bytes) else { return Ok(Some(frame)) };
+        let delta = matches!(message, Message::Delta(_));
+        self.sent.lock().unwrap().push(message);
+        Ok(match spoil {
+            Spoil::Mute if delta => None,
+            Spoil::Truncate if delta => Some(bytes.slice(..bytes.len() - 1).into()),
+            _ => Some(frame),
+        })
+    }
+}
+
+pub(crate) struct TappedTransport {
+    inner: Arc<dyn Transport>,
+    tap: Tap,
+}
+
+#[async_trait]
+impl Transport for TappedTransport {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    async fn open(&self, local: LocalNode) -> Result<Arc<dyn MessagePort>, PortError> {
+        let inner = self.inner.open(local).await?;
+        Ok(Arc::new(TappedPort { inner, tap: self.tap.clone(), peers: Mutex::default() }))
+    }
+}
+
+struct TappedPort {
+    inner: Arc<dyn MessagePort>,
+    tap: Tap,
+    peers: Mutex<BTreeMap<LinkId, NodeId>>,
+}
+
+#[async_trait]
+impl MessagePort for TappedPort {
+    async fn recv(&self) -> Result<PortEvent, PortError> {
+        let event = self.inner.recv().await?;
+        if let PortEvent::LinkUp { peer, link, .. } = &event {
+            self.peers.lock().unwrap().insert(*link, peer.clone());
+        }
+        Ok(event)
+    }
+
+    async fn send(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), PortError> {
+        let peer = self.peers.lock().unwrap().get(&to).cloned();
+        let mut blocked = self.tap.blocked.subscribe();
+        let free = blocked.wait_for(|blocked| blocked.is_none() || *blocked != peer).await.map(drop);
+        free.expect("the tap holds the other end");
+        match self.tap.pass(frame)? {
+            Some(frame) => self.inner.send(to, frame, class).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn connect(&self, to: &PeerAddr) -> Result<(), PortError> {
+        self.inner.connect(to).await
+    }
+
+    async fn forget(&self, address: &PeerAddr) {
+        self.inner.forget(address).await;
+    }
+
+    async fn disconnect(&self, link: LinkId) {
+        self.inner.disconnect(link).await;
+    }
+
+    fn local_addresses(&self) -> Vec<PeerAddr> {
+        self.inner.local_addresses()
+    }
+
+    fn pending(&self, to: LinkId) -> usize {
+        self.inner.pending(to)
+    }
+
+    fn accepts(&self, address: &PeerAddr) -> bool {
+        self.inner.accepts(address)
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
