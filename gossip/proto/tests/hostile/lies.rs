@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gossip_proto::node::NodeConfig;
 use gossip_proto::wire::{
     self, Beacon, ChannelTag, Channels, Delta, DeltaRun, DigestTag, FloorNote, Hello, Matches, Message,
-    Nonce, Offer, OfferLog, Piece, PieceWant, Proof, StreamKey, Want, WantLog,
+    Nonce, Offer, OfferLog, Piece, PieceWant, Proof, SessionTag, StreamKey, Want, WantLog,
 };
 use gossip_proto::{ChainHash, Check, Epoch, LogId, NodeId, Rng, Run, Seq, Stamp, StreamId};
 
@@ -139,10 +139,11 @@ fn list(rng: &mut Rng) -> Message {
     let count = if rng.chance(30) { 70_000 } else { rng.below(9) };
     let proofs = (0..count).map(|_| Proof(bytes(rng))).collect();
     let serial = number(rng);
+    let session = SessionTag(bytes(rng));
     if rng.chance(500) {
-        Message::Channels(Channels { serial, proofs })
+        Message::Channels(Channels { session, serial, proofs })
     } else {
-        Message::Matches(Matches { serial, proofs })
+        Message::Matches(Matches { session, serial, turn: serial, proofs })
     }
 }
 
