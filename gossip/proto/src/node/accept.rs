@@ -68,7 +68,8 @@ impl Node {
         let mut batch = Batch::default();
         for note in &delta.floors {
             // Only as an answer: a floor says nothing once others were asked.
-            if self.fetches.asks(id, delta.serial, &note.log) {
+            let height = self.logs.get(&note.log).map_or(0, |log| log.pending.height);
+            if self.fetches.asked(id, delta.serial, note.log, height) {
                 self.take_floor(name, note, &mut batch);
             }
         }

@@ -1,6 +1,6 @@
 //! Asking for what is missing, within what there is room for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::pieces::MESSAGE;
@@ -19,10 +19,18 @@ const STORE_PAUSE: Duration = Duration::from_millis(50);
 /// this long.
 const STORE_PAUSE_MAX: Duration = Duration::from_secs(10);
 
+/// Ended wants remembered.
+const ENDED: usize = 64;
+
+/// A want: the link and the serial.
+type WantName = (LinkId, u64);
+
 /// Everything asked for and not yet answered.
 #[derive(Debug, Default)]
 pub(super) struct Fetches {
     open: BTreeMap<(LinkId, u64), Asked>,
+    /// The newest wants that are over, oldest first.
+    ended: VecDeque<(WantName, Vec<(LogId, Seq)>)>,
     /// A log is asked of one peer at a time.
     by_log: BTreeMap<LogId, (LinkId, u64)>,
     /// Unanswered wants in a row.
@@ -55,9 +63,12 @@ impl Fetches {
         self.store_ready
     }
 
-    /// Whether an answer to this want is still waited for, and the log is in it.
-    pub(super) fn asks(&self, link: LinkId, serial: u64, log: &LogId) -> bool {
-        self.open.get(&(link, serial)).is_some_and(|asked| asked.logs.iter().any(|(asked, _)| asked == log))
+    /// Whether this want asked for what follows `height` in the log. The last part of an answer may
+    /// have overtaken the others, so wants that ended not long ago count.
+    pub(super) fn asked(&self, link: LinkId, serial: u64, log: LogId, height: Seq) -> bool {
+        let open = self.open.get(&(link, serial)).map(|asked| &asked.logs);
+        let ended = self.ended.iter().rev().find(|(name, _)| *name == (link, serial)).map(|(_, logs)| logs);
+        open.or(ended).is_some_and(|logs| logs.contains(&(log, height)))
     }
 
     pub(super) fn forget_log(&mut self, log: &LogId) {
@@ -75,11 +86,15 @@ impl Fetches {
 
     fn end(&mut self, link: LinkId, serial: u64) {
         let Some(asked) = self.open.remove(&(link, serial)) else { return };
-        for (log, _) in asked.logs {
-            if self.by_log.get(&log) == Some(&(link, serial)) {
-                self.by_log.remove(&log);
+        for (log, _) in &asked.logs {
+            if self.by_log.get(log) == Some(&(link, serial)) {
+                self.by_log.remove(log);
             }
         }
+        if self.ended.len() == ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(((link, serial), asked.logs));
     }
 
     fn of_link(&self, link: LinkId) -> impl Iterator<Item = (&(LinkId, u64), &Asked)> {

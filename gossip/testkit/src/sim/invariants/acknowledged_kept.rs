@@ -28,6 +28,8 @@ type Kept = BTreeMap<EntryId, PayloadHash>;
 pub(super) struct AcknowledgedKept {
     asked: BTreeMap<CommandId, Asked>,
     kept: Vec<Kept>,
+    /// Removals asked for and not answered: what is appended meanwhile goes with the rest.
+    leaving: BTreeMap<CommandId, (usize, ChannelId, Option<StreamId>)>,
     /// Highest floor the application asked for.
     pruned: Vec<BTreeMap<LogId, Seq>>,
 }
@@ -35,7 +37,7 @@ pub(super) struct AcknowledgedKept {
 impl AcknowledgedKept {
     pub(super) fn new(hosts: usize) -> Self {
         let pruned = vec![BTreeMap::new(); hosts];
-        Self { asked: BTreeMap::new(), kept: vec![Kept::new(); hosts], pruned }
+        Self { asked: BTreeMap::new(), kept: vec![Kept::new(); hosts], leaving: BTreeMap::new(), pruned }
     }
 
     fn asked(&mut self, scene: &Scene<'_>, id: CommandId, command: &Command) {
@@ -43,11 +45,21 @@ impl AcknowledgedKept {
             Command::Append { channel, stream, payloads } => {
                 let payloads = payloads.iter().map(|payload| PayloadHash::of(payload)).collect();
                 let (channel, stream) = (channel.clone(), stream.clone());
-                let asked = Asked { host: scene.host, channel, stream, payloads, excused: false };
+                let leaves = |(host, c, s): &(usize, ChannelId, Option<StreamId>)| {
+                    *host == scene.host && *c == channel && s.as_ref().is_none_or(|s| *s == stream)
+                };
+                let excused = self.leaving.values().any(leaves);
+                let asked = Asked { host: scene.host, channel, stream, payloads, excused };
                 self.asked.insert(id, asked);
             }
-            Command::RemoveChannel { channel } => self.release(scene, channel, None),
-            Command::RemoveStream { channel, stream } => self.release(scene, channel, Some(stream)),
+            Command::RemoveChannel { channel } => {
+                self.leaving.insert(id, (scene.host, channel.clone(), None));
+                self.release(scene, channel, None);
+            }
+            Command::RemoveStream { channel, stream } => {
+                self.leaving.insert(id, (scene.host, channel.clone(), Some(stream.clone())));
+                self.release(scene, channel, Some(stream));
+            }
             Command::Prune { floors, .. } => {
                 for (log, floor) in floors {
                     let pruned = self.pruned[scene.host].entry(*log).or_default();
@@ -115,6 +127,7 @@ impl Invariant for AcknowledgedKept {
         match &scene.fact {
             Fact::Asked(id, command) => self.asked(scene, *id, command),
             Fact::Answered(id, result) => {
+                self.leaving.remove(id);
                 let Some(asked) = self.asked.remove(id) else { return Ok(()) };
                 return match result {
                     Ok(Reply::Appended(ids)) => self.acknowledged(scene, &asked, ids),
@@ -125,7 +138,10 @@ impl Invariant for AcknowledgedKept {
             Fact::Written(StoreRequest::Prune { .. } | StoreRequest::RemoveStream(..))
             | Fact::Written(StoreRequest::RemoveChannel(_))
             | Fact::Booted => return self.all_held(scene.host, scene.volume),
-            Fact::Crashed => self.asked.retain(|_, asked| asked.host != scene.host),
+            Fact::Crashed => {
+                self.asked.retain(|_, asked| asked.host != scene.host);
+                self.leaving.retain(|_, (host, ..)| *host != scene.host);
+            }
             Fact::RolledBack | Fact::Wiped => {
                 let logs = &scene.volume.logs;
                 let there = |id: &EntryId| logs.get(&id.log).is_some_and(|l| l.head.height >= id.sequence);
