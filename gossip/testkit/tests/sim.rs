@@ -10,7 +10,15 @@ fn pass(seed: u64) -> Outcome {
 
 #[test]
 fn some_seeds_converge_with_all_invariants() {
-    for seed in 0..60 {
+    for seed in 0..40 {
+        pass(seed);
+    }
+}
+
+/// What each of these once found is told in the history of `gossip/proto/src/node`.
+#[test]
+fn seeds_that_once_failed_pass() {
+    for seed in [63, 78, 81, 94, 108, 181, 252, 344, 377, 427, 489, 496, 506, 510] {
         pass(seed);
     }
 }

@@ -4,6 +4,8 @@
 //! bytes a store is given, a subscription delivers and a view folds must lie inside one of them.
 
 #![cfg(all(feature = "memory", feature = "tcp"))]
+// Helpers of tests are not tests to the lints.
+#![allow(clippy::unwrap_used)]
 
 mod recorder;
 mod tap;

@@ -134,7 +134,10 @@ impl Node {
                 }
             }
             // It may have happened: memory and store agree again only when it did for certain.
-            Err(failure) if failure.fault == Fault::Unknown && work.tries < AGAIN_TRIES => {
+            // A known failure of the repetition says nothing about the first time.
+            Err(failure)
+                if (failure.fault == Fault::Unknown || work.tries > 0) && work.tries < AGAIN_TRIES =>
+            {
                 work.tries += 1;
                 let pause = AGAIN.0 * (1 << work.tries.min(8));
                 self.admin.at_work = Some(work);

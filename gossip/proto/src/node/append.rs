@@ -95,13 +95,26 @@ impl Node {
         self.store(Op::Commit(commit), StoreRequest::Commit { items, meta });
     }
 
-    /// Our log in a stream with something to write; a new epoch is drawn when there is none.
+    /// Our log in a stream with something to write; a new epoch is drawn when there is none, or
+    /// when the clock was set back behind the log, because stamps must increase within it.
     fn writer(&mut self, channel: &ChannelId, stream: &StreamId) -> Option<LogId> {
+        let open = self.channels.get_mut(channel)?.open_stream(stream)?;
+        if open.queue.is_empty() {
+            return None;
+        }
+        let next = self.clock.last().max(Stamp::new(self.now.wall.0, 0));
+        let current = open.writer.and_then(|writer| self.logs.get(&writer).map(|log| (writer, log)));
+        match current.map(|(writer, log)| (writer, log.pending.stamp <= next)) {
+            Some((writer, true)) => return Some(writer),
+            Some((writer, false)) => self.retire(writer),
+            None => {}
+        }
+        self.draw_epoch(channel, stream)
+    }
+
+    fn draw_epoch(&mut self, channel: &ChannelId, stream: &StreamId) -> Option<LogId> {
         let found = self.channels.get_mut(channel)?;
         let open = found.open_stream(stream)?;
-        if open.queue.is_empty() || open.writer.is_some() {
-            return open.writer;
-        }
         let own = open.logs.iter().filter_map(|id| self.logs.get(id));
         let own = own.filter(|log| log.name.author == self.record.id).map(|log| log.name.epoch.generation());
         let claimed = open.claimed.iter().map(|epoch| epoch.generation());

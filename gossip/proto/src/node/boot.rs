@@ -45,9 +45,7 @@ impl Node {
             stats: Stats::default(),
         };
         node.load(inventory);
-        if ahead || short {
-            node.retire_all();
-        }
+        node.retire_where(ahead || short);
         node
     }
 
@@ -92,14 +90,16 @@ impl Node {
         self.logs.insert(id, log);
     }
 
-    fn retire_all(&mut self) {
-        let writers: Vec<LogId> = self
-            .channels
-            .values()
-            .flat_map(|channel| channel.streams.values().filter_map(|stream| stream.writer))
-            .collect();
+    /// Closes our current logs: all of them, or those that are ahead of our clock. The clock may
+    /// have been given up in an earlier life that could not close them.
+    fn retire_where(&mut self, all: bool) {
+        let streams = self.channels.values().flat_map(|channel| channel.streams.values());
+        let writers: Vec<LogId> = streams.filter_map(|stream| stream.writer).collect();
         for writer in writers {
-            self.retire(writer);
+            let stamp = self.logs.get(&writer).map(|log| log.stored.stamp);
+            if all || stamp > Some(self.clock.last()) {
+                self.retire(writer);
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! of what we once wrote, ready to write it again differently.
 
 use super::admin::Job;
+use super::model::Stream;
 use super::{Event, Node};
 use crate::{ChannelId, Epoch, LogId, StreamId};
 
@@ -16,7 +17,12 @@ impl Node {
         let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return };
         let stream =
             self.channels.get_mut(&name.channel).and_then(|channel| channel.streams.get_mut(&name.stream));
-        let Some(stream) = stream.filter(|stream| stream.writer == Some(log)) else { return };
+        let own = name.author == self.record.id && name.branch.is_none();
+        // The claim may have survived a power cut that the log did not.
+        let current = |stream: &&mut Stream| {
+            stream.writer == Some(log) || own && stream.record.writer == Some(name.epoch)
+        };
+        let Some(stream) = stream.filter(current) else { return };
         (stream.writer, stream.record.writer) = (None, None);
         self.queue_job(Job::Save(name.channel.clone(), name.stream.clone()));
         self.notify(Event::EpochRetired { log: (*name).clone() });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::admin::Job;
 use super::model::{Channel, Log, Stream};
 use super::{Class, DropReason, Event, LinkId, Node, Timer};
-use crate::wire::{Message, Offer, OfferLog};
+use crate::wire::{Message, Offer, OfferLog, StreamKey};
 use crate::{ChannelId, LogId, LogName, NodeId, StreamId};
 
 /// Logs in one offer.
@@ -59,7 +59,7 @@ impl Node {
         let mut page = OfferPage::default();
         logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(log));
         if range.is_some_and(|(after, _)| after.is_none()) {
-            self.push_empty(&mut page, channel, known);
+            self.push_empty(&mut page, channel, known, &shared.refused);
         }
         let refused =
             channel.streams.values().filter(|stream| stream.record.refused).map(|stream| stream.key);
@@ -70,14 +70,23 @@ impl Node {
     }
 
     /// Streams nobody has written to yet, as far as we hold.
-    fn push_empty(&self, page: &mut OfferPage, channel: &Channel, known: &BTreeSet<&StreamId>) {
-        let untold = channel.streams.values().filter(|stream| self.is_untold(stream, known));
+    fn push_empty(
+        &self,
+        page: &mut OfferPage,
+        channel: &Channel,
+        known: &BTreeSet<&StreamId>,
+        refused: &BTreeSet<StreamKey>,
+    ) {
+        let untold = channel.streams.values().filter(|stream| self.is_untold(stream, known, refused));
         untold.for_each(|stream| _ = index(&mut page.streams, &mut page.stream_index, &stream.record.id));
     }
 
-    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>) -> bool {
+    /// Whether a peer has to be told that a stream exists. Those it refuses are not told again: it
+    /// would answer with its refusal, for ever.
+    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>, refused: &BTreeSet<StreamKey>) -> bool {
         let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
-        stream.is_open() && !known.contains(&stream.record.id) && !stream.logs.iter().any(written)
+        let wanted = stream.is_open() && !refused.contains(&stream.key);
+        wanted && !known.contains(&stream.record.id) && !stream.logs.iter().any(written)
     }
 
     /// Tells the linked peers that logs moved, without their content.
@@ -214,14 +223,20 @@ impl Node {
         };
         let known: BTreeSet<&StreamId> = offer.streams.iter().collect();
         let first = offer.range.is_some_and(|(after, _)| after.is_none());
-        let empty = first && channel.streams.values().any(|stream| self.is_untold(stream, &known));
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
+        let untold = |stream| self.is_untold(stream, &known, &shared.refused);
+        let empty = first && channel.streams.values().any(untold);
+        // Having no log to tell of, we may still differ in what they think that we refuse.
+        let whole = offer.range.is_some_and(|(_, upto)| upto.is_none());
+        let differ = whole && logs.is_empty() && offer.mine != shared.digest_of(channel);
         let refuses =
             channel.streams.values().any(|stream| stream.record.refused && known.contains(&stream.record.id));
         let Some(shared) = self.shared(id, name) else { return };
         for (log, height) in seen {
             shared.note(*log, *height);
         }
-        if empty || refuses || news {
+        if empty || refuses || news || differ {
             // An empty range: tells streams and refusals, claims nothing about logs.
             self.offer(id, name, &[], Some((None, Some(LogId([0; 16])))), &known);
         }

@@ -29,12 +29,20 @@ impl Session {
             listed: 0,
             answered: 0,
             heard: 0,
+            outdated: 0,
             scanned: crate::Tick(0),
             list_tries: 0,
             shared: BTreeMap::new(),
             tags: BTreeMap::new(),
             serving: Serving::default(),
         }
+    }
+
+    /// Our channels are to be told anew.
+    fn list(&mut self) {
+        self.listed += 1;
+        self.list_tries = 0;
+        self.outdated = self.heard;
     }
 
     fn tag(&self) -> SessionTag {
@@ -66,8 +74,7 @@ impl Node {
     /// Tells the peer our channels, or asks it to tell its own.
     pub(super) fn scan(&mut self, id: LinkId) {
         if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
-            session.listed += 1;
-            session.list_tries = 0;
+            session.list();
             self.repeat_scan(id);
         }
     }
@@ -85,8 +92,7 @@ impl Node {
     /// As [`Node::scan`], after a moment: many channels made at once are told together.
     fn scan_soon(&mut self, id: LinkId) {
         if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
-            session.listed += 1;
-            session.list_tries = 0;
+            session.list();
             self.timers.bring_forward(Timer::Scan(id), self.now.tick + GATHER);
         }
     }
@@ -129,7 +135,11 @@ impl Node {
             return;
         }
         session.heard = list.serial;
-        session.answered = session.listed;
+        // A list from before our last change answers nothing: the next one will.
+        if list.serial > session.outdated {
+            session.answered = session.listed;
+            self.timers.cancel(&Timer::Scan(id));
+        }
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
         let mut matched = BTreeSet::new();
         let mut proofs = Vec::new();
@@ -139,8 +149,8 @@ impl Node {
                 proofs.push(session.proof(&channel.secret, false, &self.record.id));
             }
         }
-        self.timers.cancel(&Timer::Scan(id));
-        let matches = Matches { session: list.session, serial: list.serial, proofs };
+        let (session, serial, turn) = (list.session, list.serial, session.listed);
+        let matches = Matches { session, serial, turn, proofs };
         self.send(id, &Message::Matches(matches), Class::Urgent);
         self.share(id, &matched);
     }
@@ -149,10 +159,10 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut().filter(|session| session.initiator) else { return };
         let current = list.session == session.tag() && list.serial == session.listed;
-        if !current || session.answered == session.listed {
+        if !current || list.turn < session.heard {
             return;
         }
-        session.answered = list.serial;
+        (session.answered, session.heard) = (list.serial, list.turn);
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
         let open = self.channels.iter().filter(|(_, channel)| !channel.removing);
         let proven =

@@ -48,8 +48,10 @@ pub(super) struct Session {
     /// Counts our lists of channels; the newest one answered.
     pub(super) listed: u64,
     pub(super) answered: u64,
-    /// The peer's newest list heard.
+    /// The peer's newest list heard; of the responder, its newest turn.
     pub(super) heard: u64,
+    /// As responder: the list that was the newest when our channels changed.
+    pub(super) outdated: u64,
     /// When lists were last compared because something did not fit.
     pub(super) scanned: Tick,
     pub(super) list_tries: u32,

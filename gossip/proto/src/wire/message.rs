@@ -88,6 +88,8 @@ pub struct Matches {
     pub session: SessionTag,
     /// Which list this answers.
     pub serial: u64,
+    /// Counts the changes of the responder's channels: of two answers to one list the later holds.
+    pub turn: u64,
     /// In any order.
     pub proofs: Vec<Proof>,
 }
@@ -235,7 +237,7 @@ impl Message {
             Self::Ping(number, paused) => put(head, 2, &(number, paused)),
             Self::Pong(number, paused) => put(head, 3, &(number, paused)),
             Self::Channels(m) => put(head, 4, &(m.session, m.serial, &m.proofs)),
-            Self::Matches(m) => put(head, 5, &(m.session, m.serial, &m.proofs)),
+            Self::Matches(m) => put(head, 5, &(m.session, m.serial, m.turn, &m.proofs)),
             Self::Rescan => put(head, 6, &()),
             Self::Beacon(m) => put(head, 7, &(m.tag, m.mine, m.yours)),
             Self::Offer(m) => put(head, 8, &m.tuple()),
@@ -269,8 +271,8 @@ impl Message {
                 Self::Channels(Channels { session, serial, proofs })
             }
             5 => {
-                let (session, serial, proofs) = take("matches", &fields)?;
-                Self::Matches(Matches { session, serial, proofs })
+                let (session, serial, turn, proofs) = take("matches", &fields)?;
+                Self::Matches(Matches { session, serial, turn, proofs })
             }
             6 => take::<()>("rescan", &fields).map(|()| Self::Rescan)?,
             7 => {

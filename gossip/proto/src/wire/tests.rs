@@ -66,7 +66,10 @@ fn samples() -> Vec<(&'static str, Message)> {
                 proofs: vec![Proof([1; 16])],
             }),
         ),
-        ("matches", Message::Matches(Matches { session: SessionTag([2; 8]), serial: 1, proofs: vec![] })),
+        (
+            "matches",
+            Message::Matches(Matches { session: SessionTag([2; 8]), serial: 1, turn: 3, proofs: vec![] }),
+        ),
         ("rescan", Message::Rescan),
         ("beacon", Message::Beacon(Beacon { tag, mine, yours: None })),
         ("offer", Message::Offer(offer)),

@@ -17,7 +17,8 @@ pub(crate) const DAWN: u64 = 1_700_000_000_000;
 
 /// More than any input may do to a node that holds as little as these.
 const MOST_EFFECTS: usize = 4_000;
-const MOST_BYTES: usize = 8 << 20;
+/// Eight wants of four windows each, when all were waiting for the disk.
+const MOST_BYTES: usize = 36 << 20;
 /// Deadlines met without time passing.
 const SPINS: u32 = 64;
 

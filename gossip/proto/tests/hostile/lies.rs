@@ -143,7 +143,7 @@ fn list(rng: &mut Rng) -> Message {
     if rng.chance(500) {
         Message::Channels(Channels { session, serial, proofs })
     } else {
-        Message::Matches(Matches { session, serial, proofs })
+        Message::Matches(Matches { session, serial, turn: serial, proofs })
     }
 }
 
@@ -191,8 +191,8 @@ fn piece_want(rng: &mut Rng) -> Message {
 
 fn small_talk(rng: &mut Rng) -> Message {
     match rng.below(5) {
-        0 => Message::Ping(rng.next_u64(), false),
-        1 => Message::Pong(rng.next_u64(), false),
+        0 => Message::Ping(rng.next_u64(), rng.chance(300)),
+        1 => Message::Pong(rng.next_u64(), rng.chance(300)),
         2 => Message::Rescan,
         3 if rng.chance(100) => Message::Goodbye,
         _ => Message::Paused(rng.chance(300)),

@@ -7,6 +7,9 @@
 //!
 //! `GOSSIP_HOSTILE_SEEDS=5000` runs longer; `GOSSIP_HOSTILE_SEED=7` runs one seed.
 
+// Helpers of tests are not tests to the lints.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod disk;
 mod frames;
 mod host;

@@ -28,6 +28,8 @@ pub(super) enum Happening {
     Stored { host: usize, boot: u64, op: OpId, result: Result<StoreReply, StoreFailure> },
     /// The node's deadline.
     Due { host: usize, boot: u64, at: Tick },
+    /// A host goes down.
+    Crash { host: usize, boot: u64, power: bool },
     /// A host starts (again).
     Boot { host: usize },
     /// The application wants something.

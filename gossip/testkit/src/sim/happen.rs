@@ -48,6 +48,7 @@ impl World {
                 self.feed(host, Input::LinkDown { link });
             }
             Happening::Due { host, boot, at } if current(self, host, boot) => self.due(host, at),
+            Happening::Crash { host, boot, power } if current(self, host, boot) => self.crash(host, power),
             Happening::Boot { host } => self.boot(host),
             Happening::Work => self.do_some_work(),
             Happening::Trouble => self.make_trouble(),

@@ -21,6 +21,8 @@ pub(super) struct Host {
     pub(super) running: bool,
     /// For which deadline a happening is planned.
     pub(super) armed: Option<Tick>,
+    /// The next write will meet a crash in its middle, of the process or (true) of the power.
+    pub(super) doomed: Option<bool>,
     /// When the writer lane's last reply reaches the node.
     pub(super) answered: Tick,
     /// Deadlines served without time moving on.
@@ -41,6 +43,7 @@ impl Host {
             disk,
             running: false,
             armed: None,
+            doomed: None,
             answered: Tick(0),
             spins: (Tick(0), 0),
             rng,

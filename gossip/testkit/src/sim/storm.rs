@@ -77,7 +77,11 @@ impl World {
             }
             38..54 => {
                 let power = self.storm.rng.chance(400);
-                self.crash(host, power);
+                // Half of the crashes wait for a write to be in flight.
+                match self.storm.rng.chance(500) {
+                    true => self.hosts[host].doomed = Some(power),
+                    false => self.crash(host, power),
+                }
             }
             54..56 => self.wipe(host),
             56..68 => {
@@ -131,8 +135,8 @@ impl World {
         }
     }
 
-    fn crash(&mut self, host: usize, power: bool) {
-        if self.hosts[host].node.is_none() {
+    pub(super) fn crash(&mut self, host: usize, power: bool) {
+        if self.hosts[host].node.is_none() || self.storm.over {
             return;
         }
         let now = self.calendar.now();
@@ -142,7 +146,8 @@ impl World {
         if let Some(ghost) = &ghost {
             self.coverage.hit("crash with a write in flight");
             self.coverage.hit(if ghost.happened { "torn write, done" } else { "torn write, lost" });
-            self.show_ghost(host, ghost.happened.then_some(&ghost.request));
+            let kept = ghost.happened && !(power && self.hosts[host].disk.is_lazy());
+            self.show_ghost(host, kept.then_some(&ghost.request));
         }
         self.hosts[host].halt();
         let notice = self.storm.around(SPELL);

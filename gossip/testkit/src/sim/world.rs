@@ -200,6 +200,10 @@ impl World {
             self.calendar.plan(at, Happening::Stored { host, boot, op, result });
         } else if let Some(at) = it.disk.write(now, op, request) {
             let boot = it.boot;
+            if let Some(power) = it.doomed.take() {
+                let middle = Tick(now.0 + (at.0 - now.0) / 2);
+                self.calendar.plan(middle, Happening::Crash { host, boot, power });
+            }
             self.calendar.plan(at, Happening::Written { host, boot });
         }
     }

@@ -166,6 +166,11 @@ impl Disk {
         ghost
     }
 
+    /// Whether a power cut may undo what was acknowledged.
+    pub(crate) fn is_lazy(&self) -> bool {
+        self.synced.is_some()
+    }
+
     /// Everything on it is gone; a new, empty store takes its place.
     pub(crate) fn wipe(&mut self) {
         let id = self.volume.record.id.clone();

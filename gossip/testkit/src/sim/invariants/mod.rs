@@ -9,7 +9,7 @@ mod no_hole;
 mod no_leak;
 mod one_content;
 mod quiescence;
-mod reachability;
+pub(super) mod reachability;
 mod stamps_increase;
 mod told_once;
 

@@ -45,11 +45,12 @@ impl StampsIncrease {
 
     fn merged(&mut self, scene: &Scene<'_>, event: &Event) {
         let Event::EntriesMerged { entries, .. } = event else { return };
-        let bound = scene.now.wall.0 + self.max_drift[scene.host];
+        // The frame came earlier, when the wall stood lower: only what is clear counts.
+        let bound = scene.now.wall.0 + self.max_drift[scene.host] / 2;
         for (log, range) in entries {
             let stamp = stamp_of(scene.volume, &EntryId { log: *log, sequence: range.last });
             let certain = scene.now.tick.0 >= self.unsure[scene.host];
-            let near = stamp.filter(|stamp| certain && stamp.millis() + 2 < bound);
+            let near = stamp.filter(|stamp| certain && stamp.millis() < bound);
             self.know(scene.host, near);
         }
     }
