@@ -4,81 +4,91 @@ use proptest::prelude::*;
 use super::*;
 use crate::{ChainHash, Check, Epoch, LogId, NodeId, Payload, RunBuilder, Stamp, StreamId};
 
+const TAG: ChannelTag = ChannelTag([1; 8]);
+const MINE: DigestTag = DigestTag([2; 16]);
+const SESSION: SessionTag = SessionTag([2; 8]);
+const LOG: LogId = LogId([3; 16]);
+const BRANCH: crate::Branch = crate::Branch { parent: LOG, first: ChainHash([4; 32]) };
+
+fn ann() -> NodeId {
+    NodeId::new("ann").unwrap()
+}
+
+fn notes() -> StreamId {
+    StreamId::new("notes").unwrap()
+}
+
+/// One of each message, by name.
 fn samples() -> Vec<(&'static str, Message)> {
-    let node = NodeId::new("ann").unwrap();
-    let stream = StreamId::new("notes").unwrap();
-    let (tag, mine, log) = (ChannelTag([1; 8]), DigestTag([2; 16]), LogId([3; 16]));
-    let branch = Some(crate::Branch { parent: log, first: ChainHash([4; 32]) });
-    let mut builder = RunBuilder::new(log, 1, ChainHash([5; 32]));
-    builder.push(Stamp::new(1_700_000_000_000, 0), &Payload::Present(Bytes::from_static(b"hi"))).unwrap();
-    let (run, _) = builder.finish(Some(&[6; 64])).unwrap();
-    let hello = Hello {
+    let proofs = vec![Proof([1; 16])];
+    let want = WantLog { log: LOG, after: 7, check: Check([9; 8]) };
+    let want = Want { tag: TAG, serial: 4, budget: 65536, logs: vec![want] };
+    let matches = Matches { session: SESSION, serial: 1, turn: 3, proofs: vec![] };
+    vec![
+        ("hello", Message::Hello(hello())),
+        ("ping", Message::Ping(7, false)),
+        ("pong", Message::Pong(u64::MAX, true)),
+        ("channels", Message::Channels(Channels { session: SESSION, serial: 1, proofs })),
+        ("matches", Message::Matches(matches)),
+        ("rescan", Message::Rescan),
+        ("beacon", Message::Beacon(Beacon { tag: TAG, mine: MINE, yours: None })),
+        ("offer", Message::Offer(offer())),
+        ("want", Message::Want(want)),
+        ("delta", Message::Delta(delta())),
+        ("piece-want", Message::PieceWant(PieceWant { id: [1; 8], ranges: vec![(0, 200), (400, 1)] })),
+        ("paused", Message::Paused(true)),
+        ("goodbye", Message::Goodbye),
+    ]
+}
+
+fn hello() -> Hello {
+    Hello {
         min_version: 1,
         max_version: 1,
-        node: node.clone(),
+        node: ann(),
         scheme: 0,
         nonce: Nonce([7; 16]),
         echo: Some(Nonce([8; 16])),
         complete: true,
         paused: false,
-    };
-    let offer_log = OfferLog {
+    }
+}
+
+fn offer() -> Offer {
+    let log = OfferLog {
         stream: 0,
         author: 0,
         epoch: Epoch::new(1, 9),
-        branch,
+        branch: Some(BRANCH),
         height: 300,
         check: Check([9; 8]),
         floor: 2,
     };
-    let offer = Offer {
-        tag,
-        mine,
-        range: Some((None, Some(log))),
+    Offer {
+        tag: TAG,
+        mine: MINE,
+        range: Some((None, Some(LOG))),
         refused: vec![StreamKey([1; 8])],
-        streams: vec![stream.clone()],
-        authors: vec![node.clone()],
-        logs: vec![offer_log],
-    };
-    let floor = FloorNote { log, floor: 2, hash: ChainHash([4; 32]), stamp: Stamp::new(5, 6) };
-    let delta = Delta {
-        tag,
+        streams: vec![notes()],
+        authors: vec![ann()],
+        logs: vec![log],
+    }
+}
+
+fn delta() -> Delta {
+    let mut builder = RunBuilder::new(LOG, 1, ChainHash([5; 32]));
+    builder.push(Stamp::new(1_700_000_000_000, 0), &Payload::Present(Bytes::from_static(b"hi"))).unwrap();
+    let (run, _) = builder.finish(Some(&[6; 64])).unwrap();
+    let floor = FloorNote { log: LOG, floor: 2, hash: ChainHash([4; 32]), stamp: Stamp::new(5, 6) };
+    let first = DeltaRun { prev: Some(ChainHash([5; 32])), run: run.clone() };
+    Delta {
+        tag: TAG,
         serial: 4,
         end: true,
-        names: vec![(stream, node, Epoch::new(1, 9), branch)],
+        names: vec![(notes(), ann(), Epoch::new(1, 9), Some(BRANCH))],
         floors: vec![floor],
-        runs: vec![
-            DeltaRun { prev: Some(ChainHash([5; 32])), run: run.clone() },
-            DeltaRun { prev: None, run },
-        ],
-    };
-    let want =
-        Want { tag, serial: 4, budget: 65536, logs: vec![WantLog { log, after: 7, check: Check([9; 8]) }] };
-    vec![
-        ("hello", Message::Hello(hello)),
-        ("ping", Message::Ping(7, false)),
-        ("pong", Message::Pong(u64::MAX, true)),
-        (
-            "channels",
-            Message::Channels(Channels {
-                session: SessionTag([2; 8]),
-                serial: 1,
-                proofs: vec![Proof([1; 16])],
-            }),
-        ),
-        (
-            "matches",
-            Message::Matches(Matches { session: SessionTag([2; 8]), serial: 1, turn: 3, proofs: vec![] }),
-        ),
-        ("rescan", Message::Rescan),
-        ("beacon", Message::Beacon(Beacon { tag, mine, yours: None })),
-        ("offer", Message::Offer(offer)),
-        ("want", Message::Want(want)),
-        ("delta", Message::Delta(delta)),
-        ("piece-want", Message::PieceWant(PieceWant { id: [1; 8], ranges: vec![(0, 200), (400, 1)] })),
-        ("paused", Message::Paused(true)),
-        ("goodbye", Message::Goodbye),
-    ]
+        runs: vec![first, DeltaRun { prev: None, run }],
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
