@@ -34,6 +34,8 @@ const DONE: usize = 32;
 const TRIES: u32 = 10;
 /// A longer pause between two pieces is a loss, not a pace.
 const MAX_PACE: Duration = Duration::from_secs(2);
+/// A peer may always hold so many bytes of unfinished messages here.
+const FREE_PIECES: u64 = 1 << 20;
 /// Ranges in one request.
 const RANGES: usize = 8;
 
@@ -73,7 +75,11 @@ struct Assembly {
 
 impl Assembly {
     /// Takes a piece in; overlapping ones are ignored, the missing part is asked for again.
-    fn insert(&mut self, offset: u64, bytes: Bytes) -> bool {
+    fn insert(&mut self, offset: u64, bytes: &[u8]) -> bool {
+        // Honest pieces are at least half a smallest frame, but for the ends of what was missing.
+        if self.parts.len() as u64 > 2 * (self.total / 128) + 64 {
+            return false;
+        }
         let end = offset + bytes.len() as u64;
         let before = self.parts.range(..=offset).next_back().map_or(0, |(at, part)| at + part.len() as u64);
         let after = self.parts.range(offset..).next().map_or(self.total, |(at, _)| *at);
@@ -81,7 +87,8 @@ impl Assembly {
             return false;
         }
         self.held += bytes.len() as u64;
-        self.parts.insert(offset, bytes);
+        // A copy: a small piece must not keep a large frame alive.
+        self.parts.insert(offset, Bytes::copy_from_slice(bytes));
         true
     }
 
@@ -179,6 +186,9 @@ impl Node {
         if piece.total > self.config.message_bytes as u64 {
             return self.drop_from(Some(peer), DropReason::TooLarge, "a message in pieces over the bound");
         }
+        if !self.has_room_for_pieces(&peer) {
+            return self.drop_from(Some(peer), DropReason::Bound, "too many pieces of unfinished messages");
+        }
         let (now, total, name) = (self.now.tick, piece.total, piece.id);
         let Some(Assemblies { open, done }) = self.peers.get_mut(&peer).map(|peer| &mut peer.assemblies)
         else {
@@ -200,7 +210,7 @@ impl Node {
             pace: Duration::ZERO,
             due: now,
         });
-        if assembly.total != total || !assembly.insert(piece.offset, piece.bytes) {
+        if assembly.total != total || !assembly.insert(piece.offset, &piece.bytes) {
             return;
         }
         assembly.pace = (assembly.pace * 3 + now.since(assembly.touched).min(MAX_PACE)) / 4;
@@ -213,6 +223,23 @@ impl Node {
             return self.assembled(id, &peer, name);
         }
         self.ask_ahead(id, &peer, name);
+    }
+
+    /// Unfinished messages of all peers together are bounded; whoever holds little is not asked.
+    /// The peer over the bound loses what stood still the longest.
+    fn has_room_for_pieces(&mut self, peer: &NodeId) -> bool {
+        let held = |peer: &super::Peer| peer.assemblies.open.values().map(|open| open.held).sum::<u64>();
+        let own = self.peers.get(peer).map_or(0, held);
+        let bound = 2 * self.config.message_bytes as u64;
+        if own < FREE_PIECES || self.peers.values().map(held).sum::<u64>() < bound {
+            return true;
+        }
+        let Some(Assemblies { open, .. }) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
+            return false;
+        };
+        let stalest = open.iter().min_by_key(|(_, assembly)| assembly.touched).map(|(name, _)| *name);
+        stalest.map(|stalest| open.remove(&stalest));
+        false
     }
 
     /// Asks for the next pieces before the ones on their way have all come.
