@@ -1,6 +1,6 @@
 //! The laws of [`MessagePort`](gossip_core::MessagePort), as tests for authors of transports.
 //!
-//! ```ignore
+//! ```text
 //! use gossip_testkit::port::{PortHarness, Reachable};
 //!
 //! struct Mine;

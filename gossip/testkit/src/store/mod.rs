@@ -1,6 +1,6 @@
 //! The laws of a store: one named test for each clause of the contract.
 //!
-//! ```ignore
+//! ```text
 //! struct Mine(tempfile::TempDir);
 //! impl StoreHarness for Mine {
 //!     const DURABLE: bool = true;
