@@ -3,6 +3,7 @@
 #
 #   run.sh          all mutants
 #   run.sh 3        the first three
+#   run.sh --only X those whose name begins with X
 #   run.sh --check  only whether all of them still apply
 #
 # Exit code 1: a mutant survived, does not apply or does not compile. A mutant that makes the sweep
@@ -17,6 +18,11 @@ root=$(cd "$here/../../.." && pwd)
 work=${CARGO_TARGET_DIR:-$root/target}/mutants
 seeds=0..200
 count=${1:-999}
+only=
+if [ "$count" = --only ]; then
+    only=$2
+    count=999
+fi
 
 fresh_tree() {
     rm -rf "$work/tree"
@@ -68,7 +74,7 @@ fi
 
 killed=0
 survived=0
-for mutant in "$here"/*.mutant; do
+for mutant in "$here/$only"*.mutant; do
     [ $((killed + survived)) -lt "$count" ] || break
     name=$(basename "$mutant" .mutant)
     plant "$mutant"
