@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,6 @@ use gossip_core::{
 };
 use gossip_store_memory::MemoryStore;
 use gossip_transport_memory::{Faults, MemoryNetwork};
-use tokio::sync::watch;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_converge_through_a_cut_and_bad_weather() {
@@ -134,9 +134,8 @@ impl StateMaterializer for Keep {
 async fn payloads_reach_views_and_readers_as_slices_of_the_received_frame() {
     let network = MemoryNetwork::new(1);
     let ann = linked(&network, "ann").await;
-    let tap = Tap::new(network.transport("bob"));
-    let frames = tap.frames.clone();
-    let bob = with_transport("bob", tap).await;
+    let tap = Arc::new(Tap::default());
+    let bob = with_transport("bob", tap.on(network.transport("bob"))).await;
     let (a, b) = (notes(&ann).await, notes(&bob).await);
     let view = b.view(Keep).await.unwrap();
     ann.connect("memory:bob").await.unwrap();
@@ -145,7 +144,7 @@ async fn payloads_reach_views_and_readers_as_slices_of_the_received_frame() {
         let id = a.append(vec![n as u8; 500]).await.unwrap();
         let kept = soon("view", view.wait_for(|kept| kept.len() == n)).await.unwrap();
         let read = b.get(id).await.unwrap().unwrap();
-        let frames = frames.lock().unwrap();
+        let frames = tap.frames.lock().unwrap();
         for payload in [&kept[n - 1], read.bytes().unwrap()] {
             let inside = |frame: &Bytes| frame.as_ptr_range().contains(&payload.as_ptr());
             assert!(frames.iter().any(inside), "the payload was copied");
@@ -156,11 +155,11 @@ async fn payloads_reach_views_and_readers_as_slices_of_the_received_frame() {
 #[tokio::test]
 async fn a_stuck_link_is_bounded_and_holds_up_nobody() {
     let network = MemoryNetwork::new(1);
-    let (hold, stuck) = watch::channel(false);
-    let mut tap = Tap::new(network.transport("ann"));
-    tap.stuck = stuck;
+    let tap = Arc::new(Tap::default());
+    let transport = tap.on(network.transport("ann"));
     let config = Config { outbox_frames: 8, outbox_bytes: 256 << 10, ..Config::default() };
-    let ann = Coordinator::builder().store(MemoryStore::new()).transport(tap).node_id("ann").config(config);
+    let ann =
+        Coordinator::builder().store(MemoryStore::new()).transport(transport).node_id("ann").config(config);
     let ann = ann.build().await.unwrap();
     ann.start().await.unwrap();
     let bob = linked(&network, "bob").await;
@@ -168,20 +167,20 @@ async fn a_stuck_link_is_bounded_and_holds_up_nobody() {
     ann.connect("memory:bob").await.unwrap();
     a.append("linked").await.unwrap();
     eventually("linked", || async { payloads(&b).await.len() == 1 }).await;
-    hold.send_replace(true);
+    tap.stuck.send_replace(true);
     for n in 0..100 {
         soon("append while the link is stuck", a.append(vec![n; 20_000])).await.unwrap();
         b.append(format!("{n}")).await.unwrap();
     }
     let usage = ann.resource_usage().await.unwrap();
     assert!(usage.outbox_frames <= 8 && usage.outbox_bytes <= 256 << 10, "{usage:?}");
-    hold.send_replace(false);
+    tap.stuck.send_replace(false);
     eventually("convergence", || async {
         payloads(&a).await.len() == 201 && payloads(&b).await.len() == 201
     })
     .await;
     eventually("drained", || async { ann.resource_usage().await.unwrap().outbox_bytes == 0 }).await;
-    hold.send_replace(true);
+    tap.stuck.send_replace(true);
     a.append("never sent").await.unwrap();
     soon("stop with a stuck link", ann.stop()).await.unwrap();
 }

@@ -11,13 +11,14 @@ use gossip_core::proto::Scope;
 use gossip_core::{
     ChannelId, ChannelRepository, CommandError, EntryRepository, Error, Fault, From, StreamId,
 };
+use gossip_store_memory::MemoryStore;
 use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn what_waits_for_the_store_becomes_one_commit_over_all_streams() {
     // Ten commits pass; then the gate is shut, and every stream knows its writer.
-    let store = Arc::new(Tuned { gate: Semaphore::new(10), ..Tuned::new() });
-    let node = on("ann", store.clone()).await;
+    let tuned = Arc::new(Tuned { gate: Semaphore::new(10), ..Tuned::new() });
+    let node = on("ann", tuned.double()).await;
     let channel = node.channel("project").await.unwrap();
     let mut streams = Vec::new();
     for n in 0..10 {
@@ -36,19 +37,19 @@ async fn what_waits_for_the_store_becomes_one_commit_over_all_streams() {
     }
     // The first commit waits at the gate with what came first; all others wait behind it.
     eventually("handed over", || async { node.health().await.unwrap().store_ops == 10 }).await;
-    store.gate.add_permits(100);
+    tuned.gate.add_permits(100);
     let mut logs = std::collections::BTreeSet::new();
     for append in appends {
         logs.insert(soon("append", append).await.unwrap().log);
     }
     assert_eq!(logs.len(), 10);
-    assert!(store.commits.load(Ordering::SeqCst) <= 10 + 3, "{:?} commits", store.commits);
+    assert!(tuned.commits.load(Ordering::SeqCst) <= 10 + 3, "{:?} commits", tuned.commits);
 }
 
 #[tokio::test]
 async fn one_bad_commit_does_not_fail_its_neighbours() {
-    let store = Arc::new(Tuned { gate: Semaphore::new(4), poison: Some(b"poison"), ..Tuned::new() });
-    let node = on("ann", store.clone()).await;
+    let tuned = Arc::new(Tuned { gate: Semaphore::new(4), poison: Some(b"poison"), ..Tuned::new() });
+    let node = on("ann", tuned.double()).await;
     let channel = node.channel("project").await.unwrap();
     let mut streams = Vec::new();
     for payload in ["first", "good", "poison", "fine"] {
@@ -62,7 +63,7 @@ async fn one_bad_commit_does_not_fail_its_neighbours() {
         tokio::task::yield_now().await;
     }
     eventually("handed over", || async { node.health().await.unwrap().store_ops == 4 }).await;
-    store.gate.add_permits(100);
+    tuned.gate.add_permits(100);
     let mut results = Vec::new();
     for append in appends {
         results.push(soon("append", append).await.unwrap());
@@ -76,12 +77,12 @@ async fn one_bad_commit_does_not_fail_its_neighbours() {
 
 #[tokio::test]
 async fn a_failed_commit_is_told_and_the_next_one_works() {
-    let store = Arc::new(Tuned::new());
-    let node = on("ann", store.clone()).await;
+    let tuned = Arc::new(Tuned::new());
+    let node = on("ann", tuned.double()).await;
     let stream = notes(&node).await;
     stream.append("1").await.unwrap();
     for fault in [Fault::Transient, Fault::Full] {
-        *store.fail.lock().unwrap() = Some(fault);
+        *tuned.fail.lock().unwrap() = Some(fault);
         let failed = soon("failure", stream.append("lost")).await;
         assert!(
             matches!(failed, Err(Error::Command(CommandError::Store(failure))) if failure.fault == fault)
@@ -94,16 +95,16 @@ async fn a_failed_commit_is_told_and_the_next_one_works() {
 
 #[tokio::test]
 async fn views_wait_for_a_store_that_recovers() {
-    let store = Arc::new(Tuned::new());
-    let node = on("ann", store.clone()).await;
+    let tuned = Arc::new(Tuned::new());
+    let node = on("ann", tuned.double()).await;
     let stream = notes(&node).await;
     let (total, any) = (stream.view(Joined).await.unwrap(), stream.view(Count).await.unwrap());
     let mut live = stream.subscribe(From::Start).await.unwrap();
-    store.blind.store(true, Ordering::SeqCst);
+    tuned.blind.store(true, Ordering::SeqCst);
     stream.append("a").await.unwrap();
     let failed = soon("failure", live.next()).await;
     assert!(matches!(failed, Some(Err(Error::Store(_)))));
-    store.blind.store(false, Ordering::SeqCst);
+    tuned.blind.store(false, Ordering::SeqCst);
     assert_eq!(soon("again", live.next()).await.unwrap().unwrap().payload(), b"a");
     soon("total", total.wait_for(|seen| seen.len() == 1)).await.unwrap();
     soon("any", any.wait_for(|n| *n == 1)).await.unwrap();
@@ -111,7 +112,7 @@ async fn views_wait_for_a_store_that_recovers() {
 
 #[tokio::test]
 async fn what_an_interrupted_removal_left_is_cleaned_at_the_next_start() {
-    let store = Arc::new(Tuned::new());
+    let store = Arc::new(MemoryStore::new());
     let node = on("ann", store.clone()).await;
     let channel = node.channel("project").await.unwrap();
     for stream in ["kept", "refused"] {

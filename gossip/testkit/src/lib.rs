@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `store`, `port`, `materializer` | the laws of each kind of plugin, one named test each |
 //! | `sim` | real nodes in virtual time, with faults from a seed |
+//! | `double` | stores and transports with a test's hooks in between |
 //! | `fixture` | logs and runs to test with |
 
+pub mod double;
 pub mod fixture;
 pub mod materializer;
 pub mod port;

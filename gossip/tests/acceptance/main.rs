@@ -10,7 +10,6 @@
 
 mod cable;
 mod device;
-mod failing;
 mod hand;
 mod tap;
 mod wait;

@@ -1,8 +1,15 @@
 //! Stores that fail, are copied, or are in use.
 
-use gossip::{BuildError, CommandError, Coordinator, Error, Event, Fault, RedbStore};
+use std::sync::Arc;
 
-use crate::failing::FailingStore;
+use async_trait::async_trait;
+use gossip::{
+    BuildError, CommandError, Coordinator, Error, Event, Fault, MemoryStore, RedbStore, StoreError,
+    StoreResult,
+};
+use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
+use tokio::sync::watch;
+
 use crate::wait::{event, eventually};
 use crate::world::{Shelf, World, converge};
 
@@ -11,18 +18,33 @@ on_every_wire! {
     defect_b09_two_contents_under_one_id_are_noticed_and_wedge_nothing,
 }
 
+/// Hooks under which commits fail in this way, while there is one.
+struct Failing(watch::Sender<Option<Fault>>);
+
+#[async_trait]
+impl StoreHooks for Failing {
+    async fn before(&self, call: StoreCall<'_>) -> StoreResult<()> {
+        match (call, *self.0.borrow()) {
+            (StoreCall::Commit(_), Some(fault)) => {
+                Err(StoreError::new(fault, "committing entries", "as the test wishes"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 async fn defect_b22_a_failing_store_is_reported_as_one_and_repaired(world: World) {
     for fault in [Fault::Full, Fault::Transient, Fault::Unknown] {
         let name = |who: &str| format!("{who} {fault:?}");
-        let store = FailingStore::default();
-        let given = store.clone();
+        let failing = Arc::new(Failing(watch::Sender::new(None)));
+        let given = StoreDouble::new(MemoryStore::new(), failing.clone());
         let ann = world.device(&name("ann")).await;
         let bob = world.device_with(&name("bob"), |builder| builder.store(given)).await;
         world.link(&ann, &bob).await;
         ann.write(1).await;
         converge(&[&ann, &bob], 1).await;
         let mut events = bob.events();
-        store.fail(Some(fault));
+        failing.0.send_replace(Some(fault));
         ann.write(2).await;
         let fails = |event: &Event| match event {
             Event::StoreFailed(failure) => Some(failure.clone()),
@@ -39,7 +61,7 @@ async fn defect_b22_a_failing_store_is_reported_as_one_and_repaired(world: World
                 other => panic!("{other:?}"),
             }
         }
-        store.fail(None);
+        failing.0.send_replace(None);
         converge(&[&ann, &bob], 3).await;
         bob.write(1).await;
         let records = converge(&[&ann, &bob], 4).await;

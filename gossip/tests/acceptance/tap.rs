@@ -1,12 +1,13 @@
-//! A transport around a transport: sees what its node sends, and spoils it on request.
+//! Hooks on a transport: see what its node sends, and spoil it on request.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use gossip::proto::node::{Class, Frame, LinkId};
+use gossip::proto::node::{Frame, LinkId};
 use gossip::proto::wire::{self, Content, Message};
-use gossip::{LocalNode, MessagePort, NodeId, PeerAddr, PortError, PortEvent, Transport};
+use gossip::{NodeId, PortError, PortEvent, Transport};
+use gossip_testkit::double::{PortHooks, TransportDouble};
 use tokio::sync::watch;
 
 /// What happens to frames on their way out.
@@ -28,6 +29,8 @@ pub(crate) struct Tap {
     sent: Arc<Mutex<Vec<Message>>>,
     spoil: watch::Sender<Spoil>,
     blocked: watch::Sender<Option<NodeId>>,
+    /// Of one port at a time: a new one uses its link ids anew.
+    peers: Arc<Mutex<BTreeMap<LinkId, NodeId>>>,
 }
 
 impl Tap {
@@ -36,6 +39,7 @@ impl Tap {
             sent: Arc::default(),
             spoil: watch::Sender::new(Spoil::Nothing),
             blocked: watch::Sender::new(None),
+            peers: Arc::default(),
         }
     }
 
@@ -67,8 +71,8 @@ impl Tap {
     }
 
     /// The transport with the tap on it.
-    pub(crate) fn on(&self, inner: Arc<dyn Transport>) -> TappedTransport {
-        TappedTransport { inner, tap: self.clone() }
+    pub(crate) fn on(&self, inner: Arc<dyn Transport>) -> TransportDouble {
+        TransportDouble::new(inner, Arc::new(self.clone()))
     }
 
     /// What becomes of a frame; `None` when it vanishes.
@@ -89,75 +93,19 @@ impl Tap {
     }
 }
 
-pub(crate) struct TappedTransport {
-    inner: Arc<dyn Transport>,
-    tap: Tap,
-}
-
 #[async_trait]
-impl Transport for TappedTransport {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    async fn open(&self, local: LocalNode) -> Result<Arc<dyn MessagePort>, PortError> {
-        let inner = self.inner.open(local).await?;
-        Ok(Arc::new(TappedPort { inner, tap: self.tap.clone(), peers: Mutex::default() }))
-    }
-}
-
-struct TappedPort {
-    inner: Arc<dyn MessagePort>,
-    tap: Tap,
-    peers: Mutex<BTreeMap<LinkId, NodeId>>,
-}
-
-#[async_trait]
-impl MessagePort for TappedPort {
-    async fn recv(&self) -> Result<PortEvent, PortError> {
-        let event = self.inner.recv().await?;
-        if let PortEvent::LinkUp { peer, link, .. } = &event {
+impl PortHooks for Tap {
+    fn received(&self, event: &PortEvent) {
+        if let PortEvent::LinkUp { peer, link, .. } = event {
             self.peers.lock().unwrap().insert(*link, peer.clone());
         }
-        Ok(event)
     }
 
-    async fn send(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), PortError> {
+    async fn sending(&self, to: LinkId, frame: Frame) -> Result<Option<Frame>, PortError> {
         let peer = self.peers.lock().unwrap().get(&to).cloned();
-        let mut blocked = self.tap.blocked.subscribe();
+        let mut blocked = self.blocked.subscribe();
         let free = blocked.wait_for(|blocked| blocked.is_none() || *blocked != peer).await.map(drop);
         free.expect("the tap holds the other end");
-        match self.tap.pass(frame)? {
-            Some(frame) => self.inner.send(to, frame, class).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn connect(&self, to: &PeerAddr) -> Result<(), PortError> {
-        self.inner.connect(to).await
-    }
-
-    async fn forget(&self, address: &PeerAddr) {
-        self.inner.forget(address).await;
-    }
-
-    async fn disconnect(&self, link: LinkId) {
-        self.inner.disconnect(link).await;
-    }
-
-    fn local_addresses(&self) -> Vec<PeerAddr> {
-        self.inner.local_addresses()
-    }
-
-    fn pending(&self, to: LinkId) -> usize {
-        self.inner.pending(to)
-    }
-
-    fn accepts(&self, address: &PeerAddr) -> bool {
-        self.inner.accepts(address)
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
+        self.pass(frame)
     }
 }

@@ -7,7 +7,6 @@
 // Helpers of tests are not tests to the lints.
 #![allow(clippy::unwrap_used)]
 
-mod recorder;
 mod tap;
 
 use std::sync::Arc;
@@ -18,10 +17,10 @@ use gossip::{
     Coordinator, EventStream, FoldError, FoldOrder, From, LogEntry, MemoryNetwork, MemoryStore,
     StateMaterializer, TcpTransport, Transport,
 };
+use gossip_testkit::double::{StoreDouble, TransportDouble};
 use tokio::time::timeout;
 
-use crate::recorder::Recorder;
-use crate::tap::{Tap, Tapped, is_within};
+use crate::tap::{Tap, is_within};
 
 /// Payloads as large as these go in one frame; an empty one has no address.
 const SIZES: [usize; 6] = [1, 100, 1_000, 30_000, 32_000, 500_000];
@@ -32,23 +31,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Party {
     node: Coordinator,
     stream: EventStream,
-    tap: Tap,
-    store: Recorder,
+    tap: Arc<Tap>,
 }
 
 impl Party {
     async fn new(name: &str, transport: impl Transport) -> Self {
-        let (tap, store) = (Tap::default(), Recorder::new(MemoryStore::new()));
+        let tap = Arc::new(Tap::default());
         let node = Coordinator::builder()
             .node_id(name)
-            .store(store.clone())
-            .transport(Tapped::new(Arc::new(transport), tap.clone()))
+            .store(StoreDouble::new(MemoryStore::new(), tap.clone()))
+            .transport(TransportDouble::new(Arc::new(transport), tap.clone()))
             .build()
             .await
             .unwrap();
         node.start().await.unwrap();
         let stream = node.channel("c").await.unwrap().stream("s").await.unwrap();
-        Self { node, stream, tap, store }
+        Self { node, stream, tap }
     }
 
     async fn meet(&self, other: &Self) {
@@ -116,7 +114,7 @@ async fn check(bob: &Party) {
     timeout(PATIENCE, any.wait_for(full)).await.expect("in time").unwrap();
     timeout(PATIENCE, total.wait_for(full)).await.expect("in time").unwrap();
     let frames = bob.tap.received();
-    all_within(&bob.store.payloads(), &frames, "given to the store");
+    all_within(&bob.tap.stored(), &frames, "given to the store");
     all_within(&delivered, &frames, "delivered to a subscription");
     all_within(&any.get(), &frames, "folded on arrival");
     all_within(&total.get(), &frames, "folded in order");
@@ -172,7 +170,7 @@ async fn runs_are_sent_as_stored() {
             ann.stream.append(payload).await.unwrap();
         }
         check(&bob).await;
-        all_within(&ann.store.payloads(), &ann.tap.sent(), "sent");
+        all_within(&ann.tap.stored(), &ann.tap.sent(), "sent");
     }
 }
 

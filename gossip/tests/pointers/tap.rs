@@ -1,24 +1,63 @@
-//! A transport that keeps every frame.
+//! Hooks that keep what passes a node's port and store.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gossip::proto::node::{Class, Frame, LinkId};
-use gossip::{LocalNode, MessagePort, PeerAddr, PortError, PortEvent, Transport};
+use gossip::proto::CommitItem;
+use gossip::proto::node::{Frame, LinkId};
+use gossip::{PortError, PortEvent, StoreResult};
+use gossip_testkit::double::{PortHooks, StoreCall, StoreHooks};
 
-/// Frames that passed a port.
-#[derive(Clone, Default)]
-pub(crate) struct Tap(Arc<Mutex<(Vec<Bytes>, Vec<Bytes>)>>);
+/// What passed.
+#[derive(Default)]
+pub(crate) struct Tap {
+    received: Mutex<Vec<Bytes>>,
+    sent: Mutex<Vec<Bytes>>,
+    stored: Mutex<Vec<Bytes>>,
+}
 
 impl Tap {
     pub(crate) fn received(&self) -> Vec<Bytes> {
-        self.0.lock().unwrap().0.clone()
+        self.received.lock().unwrap().clone()
     }
 
     /// The parts of all frames sent.
     pub(crate) fn sent(&self) -> Vec<Bytes> {
-        self.0.lock().unwrap().1.clone()
+        self.sent.lock().unwrap().clone()
+    }
+
+    /// All payloads given to `commit`.
+    pub(crate) fn stored(&self) -> Vec<Bytes> {
+        self.stored.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl PortHooks for Tap {
+    fn received(&self, event: &PortEvent) {
+        if let PortEvent::Frame { bytes, .. } = event {
+            self.received.lock().unwrap().push(bytes.clone());
+        }
+    }
+
+    async fn sending(&self, _: LinkId, frame: Frame) -> Result<Option<Frame>, PortError> {
+        self.sent.lock().unwrap().extend(frame.parts().iter().cloned());
+        Ok(Some(frame))
+    }
+}
+
+#[async_trait]
+impl StoreHooks for Tap {
+    async fn before(&self, call: StoreCall<'_>) -> StoreResult<()> {
+        let StoreCall::Commit(batch) = call else { return Ok(()) };
+        for item in batch {
+            if let CommitItem::Run { run, .. } = item {
+                let payloads = run.entries().filter_map(|entry| entry.payload.bytes().cloned());
+                self.stored.lock().unwrap().extend(payloads);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -29,76 +68,4 @@ pub(crate) fn is_within(part: &Bytes, wholes: &[Bytes]) -> bool {
         .iter()
         .map(|whole| whole.as_ptr_range())
         .any(|whole| whole.start <= part.start && part.end <= whole.end)
-}
-
-/// A transport with a tap.
-pub(crate) struct Tapped {
-    inner: Arc<dyn Transport>,
-    tap: Tap,
-}
-
-impl Tapped {
-    pub(crate) fn new(inner: Arc<dyn Transport>, tap: Tap) -> Self {
-        Self { inner, tap }
-    }
-}
-
-#[async_trait]
-impl Transport for Tapped {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    async fn open(&self, local: LocalNode) -> Result<Arc<dyn MessagePort>, PortError> {
-        Ok(Arc::new(TappedPort { inner: self.inner.open(local).await?, tap: self.tap.clone() }))
-    }
-}
-
-struct TappedPort {
-    inner: Arc<dyn MessagePort>,
-    tap: Tap,
-}
-
-#[async_trait]
-impl MessagePort for TappedPort {
-    async fn recv(&self) -> Result<PortEvent, PortError> {
-        let event = self.inner.recv().await?;
-        if let PortEvent::Frame { bytes, .. } = &event {
-            self.tap.0.lock().unwrap().0.push(bytes.clone());
-        }
-        Ok(event)
-    }
-
-    async fn send(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), PortError> {
-        self.tap.0.lock().unwrap().1.extend(frame.parts().iter().cloned());
-        self.inner.send(to, frame, class).await
-    }
-
-    async fn connect(&self, to: &PeerAddr) -> Result<(), PortError> {
-        self.inner.connect(to).await
-    }
-
-    async fn forget(&self, address: &PeerAddr) {
-        self.inner.forget(address).await;
-    }
-
-    async fn disconnect(&self, link: LinkId) {
-        self.inner.disconnect(link).await;
-    }
-
-    fn local_addresses(&self) -> Vec<PeerAddr> {
-        self.inner.local_addresses()
-    }
-
-    fn pending(&self, to: LinkId) -> usize {
-        self.inner.pending(to)
-    }
-
-    fn accepts(&self, address: &PeerAddr) -> bool {
-        self.inner.accepts(address)
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
-    }
 }

@@ -1,0 +1,124 @@
+//! A store around a store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gossip_core::proto::{
+    Arrival, Arrived, ChainHash, ChannelRecord, CommitItem, Committed, LogHead, Meta, NodeRecord, Page,
+    PeerRecord, Removed, Scope, Stamp, StoreIncarnation, StoredRun, StreamRecord,
+};
+use gossip_core::{
+    ChannelId, ChannelRepository, Durability, EntryRepository, LogId, NodeId, NodeRepository, PeerRepository,
+    Pruned, Seq, SeqRange, SnapshotRepository, Store, StoreResult, StreamId, Usage,
+};
+
+/// What a store is asked to do.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum StoreCall<'a> {
+    /// To commit a batch.
+    Commit(&'a [CommitItem]),
+    /// Anything else: the name of the method, as in `"arrivals"`.
+    Other(&'static str),
+}
+
+/// What a test does between a node and its store.
+#[async_trait]
+pub trait StoreHooks: Send + Sync + 'static {
+    /// Runs before each call and may take its time. When it fails, so does the call, and the store
+    /// never sees it. When the call is cancelled, so is the hook.
+    async fn before(&self, call: StoreCall<'_>) -> StoreResult<()>;
+}
+
+/// A store that passes every call on to another, after its hooks. Clones are the same store.
+#[derive(Clone)]
+pub struct StoreDouble {
+    inner: Arc<dyn Store>,
+    hooks: Arc<dyn StoreHooks>,
+}
+
+impl StoreDouble {
+    /// A double of a store; the test keeps its own clone of the hooks.
+    pub fn new(inner: impl Store, hooks: Arc<dyn StoreHooks>) -> Self {
+        Self { inner: Arc::new(inner), hooks }
+    }
+}
+
+impl Store for StoreDouble {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn durability(&self) -> Durability {
+        self.inner.durability()
+    }
+}
+
+/// What the hooks are told: what the row says, or else the name of the method.
+macro_rules! call {
+    ($name:ident) => {
+        StoreCall::Other(stringify!($name))
+    };
+    ($name:ident, $call:expr) => {
+        $call
+    };
+}
+
+/// Implements a repository by passing each method on, after the hooks.
+macro_rules! pass_on {
+    ($repository:ident {
+        $($(#[call = $call:expr])? fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*
+    }) => {
+        #[async_trait]
+        impl $repository for StoreDouble {
+            $(async fn $name(&self, $($argument: $kind),*) -> StoreResult<$answer> {
+                self.hooks.before(call!($name $(, $call)?)).await?;
+                self.inner.$name($($argument),*).await
+            })*
+        }
+    };
+}
+
+pass_on!(EntryRepository {
+    #[call = StoreCall::Commit(batch)]
+    fn commit(batch: &[CommitItem], meta: &Meta) -> Committed;
+    fn read(log: LogId, from: Seq, budget: usize) -> Vec<StoredRun>;
+    fn arrivals(scope: &Scope, after: Arrival, budget: usize) -> Page<Arrived, Arrival>;
+    fn heads(scope: &Scope, after: Option<LogId>, limit: usize) -> Page<LogHead, LogId>;
+    fn hash_at(log: LogId, positions: &[Seq]) -> Vec<ChainHash>;
+    fn replace(log: LogId, range: SeqRange, run: StoredRun) -> ();
+    fn prune(floors: &[(LogId, Seq)]) -> Pruned;
+    fn remove(scope: &Scope) -> Removed;
+    fn last_arrival() -> Arrival;
+    fn usage(scope: &Scope) -> Usage;
+    fn seek(head: &LogHead, stamp: Stamp) -> Seq;
+});
+
+pass_on!(ChannelRepository {
+    fn save_channel(record: &ChannelRecord) -> ();
+    fn delete_channel(channel: &ChannelId) -> ();
+    fn channels(after: Option<&ChannelId>, limit: usize) -> Page<ChannelRecord, ChannelId>;
+    fn save_stream(channel: &ChannelId, record: &StreamRecord) -> ();
+    fn streams(channel: &ChannelId, after: Option<&StreamId>, limit: usize) -> Page<StreamRecord, StreamId>;
+});
+
+pass_on!(PeerRepository {
+    fn save_peer(record: &PeerRecord) -> ();
+    fn delete_peer(peer: &NodeId) -> ();
+    fn peers(after: Option<&NodeId>, limit: usize) -> Page<PeerRecord, NodeId>;
+});
+
+pass_on!(NodeRepository {
+    fn load_node() -> Option<NodeRecord>;
+    fn save_node(record: &NodeRecord) -> ();
+    fn incarnation() -> StoreIncarnation;
+    fn mark_open() -> bool;
+    fn mark_closed() -> ();
+});
+
+pass_on!(SnapshotRepository {
+    fn save_snapshot(key: &str, value: Bytes) -> ();
+    fn load_snapshot(key: &str) -> Option<Bytes>;
+    fn delete_snapshot(key: &str) -> ();
+});
