@@ -10,6 +10,9 @@ use crate::{ChainHash, ChannelId, NodeId, Stamp, StreamId};
 /// Position in a log: 1, 2, 3…; 0 stands for "before the first entry".
 pub type Seq = u64;
 
+/// No log gets so long; so far from the end of the numbers nothing can overflow.
+pub(crate) const MAX_SEQ: Seq = i64::MAX as Seq;
+
 /// A writer's generation in a stream: 16 bits of generation, 48 random bits.
 ///
 /// A node draws a new epoch whenever its memory may be short (wiped store, left and rejoined,

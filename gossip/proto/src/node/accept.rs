@@ -6,6 +6,7 @@ use super::admin::Job;
 use super::model::{Log, Tip};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{DropReason, Event, LinkId, Node};
+use crate::log::MAX_SEQ;
 use crate::wire::{Delta, DeltaRun, FloorNote};
 use crate::{
     ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, Payload, StoreRequest,
@@ -41,7 +42,8 @@ impl Node {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         let bytes: usize = delta.runs.iter().map(|run| run.run.encoded().len()).sum();
         let (serial, end) = (delta.serial, delta.end);
-        let pushed = serial == 0;
+        // What nobody asked for counts as pushed, whatever it calls itself.
+        let pushed = !self.fetches.expects(id, serial);
         let full = self.store_bytes + bytes > self.config.store_budget_bytes.saturating_mul(2);
         let closed = self.channels.get(&name).is_none_or(|channel| channel.removing);
         // Unasked runs are taken only while there is room; digests bring back what is left out.
@@ -49,7 +51,7 @@ impl Node {
         {
             self.take_delta(id, &name, &peer, delta);
         }
-        if !pushed {
+        if serial != 0 {
             self.answered(id, &name, serial, bytes, end);
             self.fetch(id);
         }
@@ -159,7 +161,7 @@ impl Node {
     /// History before the floor is gone where we asked: go on from there.
     fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
         let Some(log) = self.placed(channel, &note.log) else { return };
-        if note.floor <= log.pending.height {
+        if note.floor <= log.pending.height || note.floor > MAX_SEQ {
             return;
         }
         if self.is_claimed(&note.log) {

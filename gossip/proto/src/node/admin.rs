@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::model::Channel;
 use super::ops::Op;
 use super::session::Peer;
-use super::{Command, CommandError, CommandId, Event, Node, Reply, Timer};
+use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
 use crate::digest::Sum;
 use crate::{
     ChannelId, ChannelRecord, Fault, LogId, NodeId, StoreFailure, StoreReply, StoreRequest, StreamId,
@@ -26,6 +26,8 @@ const AGAIN_TRIES: u32 = 20;
 pub(super) struct Admin {
     waiting: VecDeque<Job>,
     at_work: Option<Work>,
+    /// The store just refused a claim: nothing is begun until the timer says so.
+    resting: bool,
 }
 
 /// The change at work.
@@ -92,7 +94,9 @@ impl Node {
     }
 
     pub(super) fn queue_job(&mut self, job: Job) {
-        if self.admin.waiting.len() >= MAX_JOBS {
+        // A claim that is not written could use a sequence twice: it is never left out.
+        let claim = matches!(job, Job::Save(..) | Job::SaveNode);
+        if self.admin.waiting.len() >= MAX_JOBS && !claim {
             // Only commands are worth an answer; what peers told of is told again.
             if let Job::Command(id, _) = job {
                 self.reply(id, Err(CommandError::Busy));
@@ -104,7 +108,7 @@ impl Node {
     }
 
     fn next_job(&mut self) {
-        while self.admin.at_work.is_none() {
+        while self.admin.at_work.is_none() && !self.admin.resting {
             let Some(job) = self.admin.waiting.pop_front() else { return };
             let (id, plan) = match job {
                 Job::Command(id, command) => (Some(id), self.plan(command)),
@@ -143,6 +147,14 @@ impl Node {
                 self.admin.at_work = Some(work);
                 return self.set_timer(Timer::Admin, pause.min(AGAIN.1));
             }
+            // A claim must not be forgotten: it is tried between the others for as long as it takes.
+            Err(_) if matches!(work.change, Change::Claim(..)) && self.state != NodeState::ShutDown => {
+                if let Change::Claim(channel, stream, _) = work.change {
+                    self.admin.waiting.push_back(Job::Save(channel, stream));
+                }
+                self.admin.resting = true;
+                return self.set_timer(Timer::Admin, AGAIN.0 * 16);
+            }
             Err(failure) => {
                 self.stays(&work.change);
                 match work.command {
@@ -158,6 +170,9 @@ impl Node {
     pub(super) fn repeat_job(&mut self) {
         if let Some(request) = self.admin.at_work.as_ref().map(|work| work.request.clone()) {
             self.store(Op::Admin, request);
+        } else {
+            self.admin.resting = false;
+            self.next_job();
         }
     }
 
@@ -174,6 +189,10 @@ impl Node {
             None => found.removing = false,
         }
         let streams: Vec<StreamId> = found.streams.keys().cloned().collect();
+        if matches!(change, Change::RemoveChannel(_)) {
+            // Lists made meanwhile left the channel out.
+            self.channels_changed();
+        }
         streams.iter().for_each(|stream| self.write(channel, stream));
     }
 

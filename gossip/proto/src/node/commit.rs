@@ -229,6 +229,10 @@ impl Node {
             let count = new.height - old.height;
             self.notify(Event::EntriesAppended { channel, stream, first, count });
         }
+        if new.height < old.height {
+            // The store forgot what it acknowledged: its sequences must not be used again.
+            self.retire(id);
+        }
         for Unsettled { end, tickets, failure } in frozen.unsettled {
             let happened = new.height >= end.height && (new.height > end.height || new.hash == end.hash);
             let result = if happened { Ok(()) } else { Err(failure) };

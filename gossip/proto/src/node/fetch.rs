@@ -9,7 +9,7 @@ use crate::wire::{Message, Want, WantLog};
 use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, Seq, Tick};
 
 /// Logs in one want.
-const WANT_LOGS: usize = 256;
+pub(super) const WANT_LOGS: usize = 256;
 /// Wants on their way on one link: enough that the next answer is on its way while one is stored.
 const WANTS: usize = 4;
 /// An answer is waited for at most this long.
@@ -45,6 +45,8 @@ struct Asked {
     logs: Vec<(LogId, Seq)>,
     budget: usize,
     deadline: Tick,
+    /// When it was sent.
+    since: Tick,
 }
 
 impl Fetches {
@@ -69,6 +71,18 @@ impl Fetches {
         let open = self.open.get(&(link, serial)).map(|asked| &asked.logs);
         let ended = self.ended.iter().rev().find(|(name, _)| *name == (link, serial)).map(|(_, logs)| logs);
         open.or(ended).is_some_and(|logs| logs.contains(&(log, height)))
+    }
+
+    /// Whether a log is being asked of another link, or of this one. After a while a link loses its
+    /// turn, however often it says that more will come.
+    fn is_asked(&self, log: &LogId, link: LinkId, now: Tick) -> bool {
+        let Some(want) = self.by_log.get(log) else { return false };
+        want.0 == link || self.open.get(want).is_some_and(|asked| now.since(asked.since) < PATIENCE * 2)
+    }
+
+    /// Whether an answer to this want is still within what was asked for.
+    pub(super) fn expects(&self, link: LinkId, serial: u64) -> bool {
+        self.open.get(&(link, serial)).is_some_and(|asked| asked.budget > 0)
     }
 
     pub(super) fn forget_log(&mut self, log: &LogId) {
@@ -167,7 +181,7 @@ impl Node {
         for (log, _) in &logs {
             self.fetches.by_log.insert(*log, (id, serial));
         }
-        self.fetches.open.insert((id, serial), Asked { logs, budget, deadline });
+        self.fetches.open.insert((id, serial), Asked { logs, budget, deadline, since: self.now.tick });
         self.timers.bring_forward(Timer::Wants(id), deadline);
         let want = Want { tag, serial, budget: budget as u64, logs: wanted };
         self.send(id, &Message::Want(want), Class::Live);
@@ -187,7 +201,7 @@ impl Node {
             if held.pending.height >= *height {
                 done.push(*log);
             } else if held.frozen.is_none()
-                && !self.fetches.by_log.contains_key(log)
+                && !self.fetches.is_asked(log, id, self.now.tick)
                 && self.may_ask(id, log, *floor)
             {
                 let (after, check) = (held.pending.height, held.pending.hash.check());

@@ -112,7 +112,7 @@ impl Node {
             if initiator { ((ours, &us), (theirs, &peer)) } else { ((theirs, &peer), (ours, &us)) };
         let transcript = transcript(first, second);
         link.missed = 0;
-        link.session = Some(Session::new(initiator, transcript));
+        link.session = Some(Session::new(initiator, transcript, link.listed));
         self.probe(id);
         self.review(&peer);
         self.scan(id);
@@ -123,6 +123,7 @@ impl Node {
     fn end_session(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let peer = link.peer.clone();
+        link.listed = link.session.as_ref().map_or(link.listed, |session| session.listed);
         for channel in link.session.take().iter().flat_map(|session| session.shared.keys()) {
             self.timers.cancel(&Timer::Round(id, channel.clone()));
         }

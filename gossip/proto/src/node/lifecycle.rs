@@ -72,7 +72,9 @@ impl Node {
     fn append_bytes_waiting(&self) -> bool {
         let queued =
             |channel: &super::Channel| channel.streams.values().any(|stream| !stream.queue.is_empty());
-        self.logs.values().any(|log| log.frozen.is_some()) || self.channels.values().any(queued)
+        let unsettled =
+            |log: &super::Log| log.frozen.as_ref().is_some_and(|frozen| !frozen.unsettled.is_empty());
+        self.logs.values().any(unsettled) || self.channels.values().any(queued)
     }
 
     /// Says goodbye on every link and closes it.

@@ -12,6 +12,10 @@ use crate::{ChannelId, LogId, LogName, NodeId, StreamId};
 
 /// Logs in one offer.
 const OFFER_LOGS: usize = 512;
+/// Offers in one round.
+const OFFER_PAGES: usize = 64;
+/// Streams and refusals in one offer.
+const OFFER_STREAMS: usize = 64 * 1024;
 /// Offering all heights is not repeated sooner than the round trip says, and so much later for
 /// each log.
 const OFFER_COST: Duration = Duration::from_micros(50);
@@ -22,25 +26,33 @@ impl Node {
         let now = self.now.tick;
         let Some(timeout) = self.links.get(&id).map(|link| link.rtt.timeout()) else { return };
         let Some(count) = self.channels.get(name).map(|channel| channel.logs.len()) else { return };
+        let count = count.min(OFFER_PAGES * OFFER_LOGS);
         let pause = (timeout / 2).max(OFFER_COST * u32::try_from(count).unwrap_or(u32::MAX));
         let Some(shared) = self.shared(id, name) else { return };
         if shared.offered.is_some_and(|last| now.since(last) < pause) {
             return self.timers.bring_forward(Timer::Round(id, name.clone()), now + pause);
         }
         (shared.offered, shared.looked) = (Some(now), now);
+        let mut after = shared.offer_from.take();
         let Some(channel) = self.channels.get(name) else { return };
-        let logs: Vec<LogId> = channel.logs.iter().copied().collect();
-        let mut after = None;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let logs = channel.logs.range((from, Bound::Unbounded)).take(OFFER_PAGES * OFFER_LOGS + 1);
+        let logs: Vec<LogId> = logs.copied().collect();
         let mut pages = logs.chunks(OFFER_LOGS).peekable();
-        loop {
+        for _ in 0..OFFER_PAGES {
             let page = pages.next().unwrap_or_default();
             let upto = pages.peek().and(page.last().copied());
             self.offer(id, name, page, Some((after, upto)), &BTreeSet::new());
-            if upto.is_none() {
-                break;
-            }
             after = upto;
+            if after.is_none() {
+                return;
+            }
         }
+        // More than an outbox takes at once: the next round goes on from here.
+        if let Some(shared) = self.shared(id, name) {
+            shared.offer_from = after;
+        }
+        self.timers.bring_forward(Timer::Round(id, name.clone()), now + pause);
     }
 
     /// Offers some logs. `known` are streams without logs that need not be told.
@@ -103,6 +115,12 @@ impl Node {
     }
 
     pub(super) fn on_offer(&mut self, id: LinkId, offer: &Offer) {
+        let large =
+            offer.logs.len() > OFFER_LOGS || offer.refused.len().max(offer.streams.len()) > OFFER_STREAMS;
+        if large {
+            let peer = self.links.get(&id).map(|link| link.peer.clone());
+            return self.drop_from(peer, DropReason::Bound, "an offer over its bounds");
+        }
         let Some((name, shared)) = self.shared_by_tag(id, offer.tag) else { return };
         let refused: BTreeSet<_> = offer.refused.iter().copied().collect();
         let news = shared.refused != refused;
@@ -173,7 +191,9 @@ impl Node {
         }
         if let Some(shared) = self.shared(id, name) {
             shared.note(log_id, told.height);
-            if told.height > ours.map_or(0, |(pending, _)| pending) {
+            // What was found to be a fork would only be fetched and refused again.
+            let forked = shared.forks.contains(&log_id);
+            if told.height > ours.map_or(0, |(pending, _)| pending) && !forked {
                 shared.todo.insert(log_id, (told.height, told.floor));
                 if self.is_claimed(&log_id) {
                     self.disclaim(log_id);
@@ -226,7 +246,9 @@ impl Node {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
         let untold = |stream| self.is_untold(stream, &known, &shared.refused);
-        let empty = first && channel.streams.values().any(untold);
+        // An answer about streams is not answered with streams.
+        let reply = offer.range.is_some_and(|(_, upto)| upto == Some(LogId([0; 16])));
+        let empty = first && !reply && channel.streams.values().any(untold);
         // Having no log to tell of, we may still differ in what they think that we refuse.
         let whole = offer.range.is_some_and(|(_, upto)| upto.is_none());
         let differ = whole && logs.is_empty() && offer.mine != shared.digest_of(channel);

@@ -25,7 +25,7 @@ const OUTGOING: usize = 16;
 /// Messages from one peer being put together.
 const INCOMING: usize = 8;
 /// A message nobody continues is forgotten.
-const FORGET: Duration = Duration::from_secs(120);
+pub(super) const FORGET: Duration = Duration::from_secs(120);
 /// For so long, late pieces of a message that is complete are expected,
 const STRAGGLE: Duration = Duration::from_secs(5);
 /// of so many messages.
@@ -159,7 +159,8 @@ impl Node {
         let Some(outgoing) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
         if congested {
             // A full outbox would drop them.
-            outgoing.asked = Some(want.clone());
+            let ranges = want.ranges.iter().take(RANGES).copied().collect();
+            outgoing.asked = Some(PieceWant { id: want.id, ranges });
             return;
         }
         let found = outgoing.kept.iter().find(|(name, _)| *name == want.id);
@@ -223,6 +224,13 @@ impl Node {
             return self.assembled(id, &peer, name);
         }
         self.ask_ahead(id, &peer, name);
+    }
+
+    /// A peer that has been away for long has to begin anew.
+    fn forget_pieces(&mut self, peer: &NodeId) {
+        if let Some(peer) = self.peers.get_mut(peer).filter(|peer| peer.links.is_empty()) {
+            (peer.assemblies, peer.outgoing) = (Assemblies::default(), Outgoing::default());
+        }
     }
 
     /// Unfinished messages of all peers together are bounded; whoever holds little is not asked.
@@ -295,7 +303,7 @@ impl Node {
     /// Asks again for what did not come. Each message has its own time: others that flow must not
     /// put it off.
     pub(super) fn repeat_pieces(&mut self, peer: &NodeId) {
-        let Some(id) = self.primary(peer) else { return };
+        let Some(id) = self.primary(peer) else { return self.forget_pieces(peer) };
         let now = self.now.tick;
         let Some(link) = self.links.get(&id) else { return };
         let Some(Assemblies { open, .. }) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {

@@ -41,7 +41,7 @@ impl Node {
             id: stream.record.id.clone(),
             retention: stream.record.retention.clone(),
             logs: stream.logs.len() as u64,
-            height: self.heights(&stream.logs).map(|(_, height)| height).sum(),
+            height: self.heights(&stream.logs).fold(0, |sum: u64, (_, height)| sum.saturating_add(height)),
         });
         Ok(info.collect())
     }

@@ -124,6 +124,7 @@ impl Node {
         if mine == theirs {
             shared.tries = 0;
             shared.todo.clear();
+            shared.offer_from = None;
         }
         Some(mine)
     }

@@ -22,12 +22,12 @@ const RESCAN: Duration = Duration::from_secs(2);
 const GATHER: Duration = Duration::from_millis(2);
 
 impl Session {
-    pub(super) fn new(initiator: bool, transcript: [u8; 32]) -> Self {
+    pub(super) fn new(initiator: bool, transcript: [u8; 32], listed: u64) -> Self {
         Self {
             initiator,
             transcript,
-            listed: 0,
-            answered: 0,
+            listed,
+            answered: listed,
             heard: 0,
             outdated: 0,
             scanned: crate::Tick(0),

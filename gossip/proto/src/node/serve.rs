@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::fetch::WANT_LOGS;
 use super::ops::Op;
 use super::pieces::MESSAGE;
 use super::{Class, DropReason, LinkId, Node, OpId};
@@ -70,10 +71,15 @@ impl Node {
             let peer = link.peer.clone();
             return self.drop_from(Some(peer), DropReason::Malformed, "a want without a serial");
         }
+        if want.logs.len() > WANT_LOGS {
+            let peer = link.peer.clone();
+            return self.drop_from(Some(peer), DropReason::Bound, "a want for too many logs");
+        }
         if session.serving.waiting.len() >= WAITING {
-            // The peer has given up on the oldest, or asks for more than it may.
-            session.serving.waiting.pop_front();
-            session.serving.reading = None;
+            // The peer has given up on the oldest, or asks for more than it may. A read that was
+            // begun is waited for: there is never more than one.
+            let oldest = usize::from(session.serving.reading.is_some());
+            session.serving.waiting.remove(oldest);
         }
         let budget =
             usize::try_from(want.budget).unwrap_or(usize::MAX).min(self.config.window_bytes.max(PAGE) * 4);

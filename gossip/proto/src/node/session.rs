@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::hello::Handshake;
 use super::liveness::SUSPECTED;
 use super::model::Channel;
-use super::pieces::{Assemblies, Outgoing};
+use super::pieces::{Assemblies, FORGET, Outgoing};
 use super::rtt::Rtt;
 use super::serve::Serving;
 use super::{
@@ -37,6 +37,9 @@ pub(super) struct Link {
     pub(super) pace: Duration,
     pub(super) missed: u32,
     pub(super) congested: bool,
+    /// Our lists of channels so far, over all sessions of the link: a peer that kept its session
+    /// when ours began anew must not take new lists for old ones.
+    pub(super) listed: u64,
     pub(super) traffic: Traffic,
 }
 
@@ -78,6 +81,8 @@ pub(super) struct Shared {
     pub(super) moved: Tick,
     /// When our digest was last told.
     pub(super) looked: Tick,
+    /// Where offering all heights goes on, if they were too many for one round.
+    pub(super) offer_from: Option<LogId>,
     /// When all heights were last offered.
     pub(super) offered: Option<Tick>,
     /// Forks already reported.
@@ -95,6 +100,7 @@ impl Shared {
             tries: 0,
             moved: now,
             looked: now,
+            offer_from: None,
             offered: None,
             forks: BTreeSet::new(),
         }
@@ -182,6 +188,7 @@ impl Node {
             pace: Duration::ZERO,
             missed: 0,
             congested: false,
+            listed: 0,
             traffic: Traffic::default(),
         };
         self.links.insert(link, new);
@@ -201,6 +208,7 @@ impl Node {
             peer.links.remove(&id);
             if peer.links.is_empty() {
                 peer.paused = false;
+                self.timers.set(Timer::Pieces(link.peer.clone()), self.now.tick + FORGET);
             }
         }
         self.review(&link.peer);

@@ -6,6 +6,7 @@ use minicbor::data::Type;
 
 use super::columns::{Lengths, take_step};
 use super::{MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Run, RunError};
+use crate::log::MAX_SEQ;
 use crate::{Check, LogId, Stamp};
 
 /// Longest seal.
@@ -47,7 +48,10 @@ impl Run {
     }
 
     fn check_bounds(&self) -> Result<(), RunError> {
-        if self.first == 0 || self.count == 0 || self.first.checked_add(self.count).is_none() {
+        if self.first == 0
+            || self.count == 0
+            || self.first.checked_add(self.count).is_none_or(|end| end > MAX_SEQ)
+        {
             return Err(RunError::Malformed("sequences start at 1 and a run is not empty"));
         }
         if self.count > MAX_RUN_ENTRIES {
@@ -66,15 +70,15 @@ impl Run {
             stamp = take_step(&mut steps, stamp).ok_or(RunError::Malformed("stamps"))?;
         }
         let mut lengths = Lengths::new(self.count, &self.lengths);
-        let (mut words, mut size) = (0, 0_usize);
+        let (mut words, mut size) = (0, 0_u64);
         for word in lengths.by_ref() {
             if word >> 1 > MAX_PAYLOAD_BYTES as u64 {
                 return Err(RunError::OverBounds("payload too large"));
             }
-            size += if word & 1 == 1 { 32 } else { (word >> 1) as usize };
+            size += if word & 1 == 1 { 32 } else { word >> 1 };
             words += 1;
         }
-        let whole = words == self.count && lengths.rest().is_empty() && size == self.body.len();
+        let whole = words == self.count && lengths.rest().is_empty() && size == self.body.len() as u64;
         if whole && steps.is_empty() { Ok(()) } else { Err(RunError::Malformed("columns")) }
     }
 }

@@ -77,7 +77,7 @@ pub struct Channels {
     pub session: SessionTag,
     /// Counts the initiator's lists on this link.
     pub serial: u64,
-    /// In random order.
+    /// In order of their bytes, which says nothing.
     pub proofs: Vec<Proof>,
 }
 
