@@ -23,6 +23,15 @@ fn seeds_that_once_failed_pass() {
     }
 }
 
+/// A backup is restored and written to: the fork is told, and everything else goes on. (Those who
+/// noticed used to compare again at once, for ever.)
+#[test]
+fn a_restored_backup_forks_and_the_rest_converges() {
+    let outcome = pass(734);
+    assert!(outcome.coverage.count("backup restored") > 0, "{}", outcome.setting);
+    assert!(outcome.coverage.count("fork") > 0, "{}", outcome.setting);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     let [first, second] = [(); 2].map(|()| run(7, Options { harsh: true, record: true }));

@@ -200,6 +200,10 @@ impl Node {
             Verdict::Known => {}
             Verdict::Ahead => {
                 if let Some(shared) = self.shared(id, channel) {
+                    // What follows a fork cannot be placed however soon it is asked for again.
+                    if shared.forks.contains(&log_id) {
+                        return;
+                    }
                     let told = shared.todo.entry(log_id).or_insert((last, 0));
                     told.0 = told.0.max(last);
                 }

@@ -36,6 +36,12 @@ pub(super) enum Happening {
     Work,
     /// Something goes wrong.
     Trouble,
+    /// The volume of one host is copied,
+    Backup,
+    /// and takes the place of the newest one.
+    Restore,
+    /// The restored host may be linked again.
+    Rejoin { host: usize, boot: u64 },
     /// Something that went wrong ends.
     Relief(Relief),
     /// A link a node closed goes down at its own end.

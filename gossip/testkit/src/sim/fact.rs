@@ -1,7 +1,9 @@
 //! What invariants get to see.
 
+use std::collections::BTreeSet;
+
 use gossip_proto::node::{Command, CommandError, CommandId, Event, PeerInfo, Reply};
-use gossip_proto::{ChannelId, NodeId, Now, StoreRequest, StreamId, VersionVector};
+use gossip_proto::{ChannelId, LogId, NodeId, Now, StoreRequest, StreamId, VersionVector};
 
 use super::disk::Volume;
 
@@ -24,6 +26,8 @@ pub(super) enum Fact<'a> {
     Crashed,
     /// The disk fell back to an earlier state, as its durability allows.
     RolledBack,
+    /// That earlier state is a restored backup: these logs may come to be forked.
+    Restored(&'a BTreeSet<LogId>),
     /// The disk was replaced by an empty one.
     Wiped,
     /// The wall clock jumped.
@@ -48,6 +52,8 @@ pub(super) struct Group {
     pub(super) channel: ChannelId,
     pub(super) stream: StreamId,
     pub(super) hosts: Vec<usize>,
+    /// Logs of it that they hold in two versions, because a backup was restored: these stay apart.
+    pub(super) forked: BTreeSet<LogId>,
 }
 
 /// What one host says of itself at the end.

@@ -52,6 +52,9 @@ impl World {
             Happening::Boot { host } => self.boot(host),
             Happening::Work => self.do_some_work(),
             Happening::Trouble => self.make_trouble(),
+            Happening::Backup => self.back_up(),
+            Happening::Restore => self.restore_backup(),
+            Happening::Rejoin { host, boot } if current(self, host, boot) => self.rejoin(host),
             Happening::Relief(relief) => self.relieve(relief),
             _meant_for_an_earlier_life => {}
         }
@@ -96,16 +99,18 @@ impl World {
     pub(super) fn answered(&mut self, host: usize, id: CommandId, result: Result<Reply, CommandError>) {
         let Some((_, command)) = self.client.pending.remove(&id) else { return };
         match (&command, &result) {
-            (Command::Start, Ok(_)) => {
-                self.hosts[host].running = true;
-                self.net.dial_all(&mut self.calendar, host);
-            }
+            (Command::Start, Ok(_)) if !self.holds_links(host) => self.open_ports(host),
             (Command::Stop, Ok(_)) => self.stopped(host),
             (Command::Shutdown, Ok(_)) => self.shut_down(host),
             _ => {}
         }
         self.cover_answer(&command, &result);
         self.work.heard(host, id, command, result);
+    }
+
+    pub(super) fn open_ports(&mut self, host: usize) {
+        self.hosts[host].running = true;
+        self.net.dial_all(&mut self.calendar, host);
     }
 
     fn stopped(&mut self, host: usize) {
@@ -168,6 +173,9 @@ impl World {
     pub(super) fn cover_event(&mut self, event: &Event) {
         if let Event::EpochRetired { .. } = event {
             self.coverage.hit("epoch retired");
+        }
+        if let Event::ForkDetected { .. } = event {
+            self.coverage.hit("fork");
         }
     }
 

@@ -11,7 +11,7 @@
 //! | `world`, `happen`, `calendar` | nodes driven through their doors, in virtual time |
 //! | `host`, `disk`, `net` | a machine, its dumb disk, the network between |
 //! | `client`, `work` | what applications want and do |
-//! | `storm`, `settle` | what goes wrong; how it ends |
+//! | `storm`, `restore`, `settle` | what goes wrong; how it ends |
 //! | `fact`, `invariants` | what is seen, and what must hold |
 //! | `coverage`, `trace`, `wiretap` | what was reached, what happened, what was sent |
 
@@ -25,6 +25,7 @@ mod host;
 mod invariants;
 mod net;
 mod plan;
+mod restore;
 mod settle;
 mod storm;
 mod topology;

@@ -1,13 +1,15 @@
 //! After the storm: repair, agree, accept something fresh, fall silent.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gossip_proto::node::{Command, CommandError, Query, Reply};
-use gossip_proto::{ChannelId, StreamId};
+use gossip_proto::{ChannelId, LogId, StreamId};
 
 use super::client::settled;
 use super::fact::{Ending, Group, Quiet, Statement};
 use super::invariants::{converged, reachability};
+use super::restore;
 use super::work::Answer;
 use super::world::World;
 
@@ -23,6 +25,7 @@ impl World {
     pub(super) fn run(&mut self) {
         self.storm_begins();
         self.work_begins();
+        self.plan_restore();
         self.run_until(self.calendar.now() + self.plan.storm_length);
         self.work_ends();
         self.storm_ends();
@@ -138,7 +141,7 @@ impl World {
         // On a link that loses frames a doubt may come up at any time; it must not stay.
         for _ in 0..6 {
             statements = (0..self.hosts.len()).map(|host| self.statement(host)).collect();
-            if reachability::check(&statements, &linked).is_ok() {
+            if reachability::check(&statements, &linked, &self.groups()).is_ok() {
                 break;
             }
             self.run_until(self.calendar.now() + Duration::from_secs(15));
@@ -173,6 +176,13 @@ impl World {
         statement
     }
 
+    /// Logs that some of these hosts hold in another version than others.
+    fn forked(&self, hosts: &[usize]) -> BTreeSet<LogId> {
+        let Some(restore) = &self.restore else { return BTreeSet::new() };
+        let volumes: Vec<_> = hosts.iter().map(|host| &self.hosts[*host].disk.volume).collect();
+        restore::forked(&volumes, &restore.may_fork)
+    }
+
     /// Who can exchange which stream: connected by edges whose both hosts take part in it.
     fn groups(&self) -> Vec<Group> {
         let mut groups = Vec::new();
@@ -205,7 +215,8 @@ impl World {
                 left = rest;
             }
             hosts.sort_unstable();
-            groups.push(Group { channel: channel.clone(), stream: stream.clone(), hosts });
+            let forked = self.forked(&hosts);
+            groups.push(Group { channel: channel.clone(), stream: stream.clone(), hosts, forked });
         }
         groups
     }

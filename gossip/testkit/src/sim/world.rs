@@ -15,6 +15,7 @@ use super::host::Host;
 use super::invariants::Checks;
 use super::net::{Net, Port, Sent};
 use super::plan::{Plan, rng_for};
+use super::restore::Restore;
 use super::trace::{Trace, short};
 use super::wiretap::{self, Wiretap};
 use super::{storm, work};
@@ -39,6 +40,7 @@ pub(super) struct World {
     pub(super) coverage: Coverage,
     pub(super) storm: storm::Storm,
     pub(super) work: work::Work,
+    pub(super) restore: Option<Restore>,
     wiretap: Wiretap,
     /// Happenings so far.
     happened: u64,
@@ -63,6 +65,7 @@ impl World {
             coverage: Coverage::default(),
             storm: storm::Storm::new(rng_for(seed, 3)),
             work: work::Work::new(rng_for(seed, 4)),
+            restore: Restore::draw(&plan),
             wiretap: Wiretap::default(),
             happened: 0,
             deadlines: 0,

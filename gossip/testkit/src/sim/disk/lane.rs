@@ -179,6 +179,13 @@ impl Disk {
         self.open = false;
     }
 
+    /// An older volume takes its place, as if closed cleanly.
+    pub(crate) fn restore(&mut self, volume: Volume) {
+        self.synced = self.synced.as_ref().map(|_| volume.clone());
+        self.volume = volume;
+        self.open = false;
+    }
+
     fn apply(&mut self, request: &StoreRequest) -> StoreReply {
         let reply = self.volume.execute(request);
         let lazy = matches!(request, StoreRequest::Commit { .. }) && self.rng.chance(800);

@@ -47,6 +47,7 @@ fn logs<'a>(volume: &'a Volume, group: &'a Group) -> impl Iterator<Item = (&'a L
     volume
         .logs
         .iter()
+        .filter(|(id, _)| !group.forked.contains(id))
         .filter(|(_, log)| log.head.name.channel == group.channel && log.head.name.stream == group.stream)
 }
 

@@ -4,6 +4,7 @@ mod acknowledged_kept;
 mod answered_once;
 mod bounded;
 pub(super) mod converged;
+mod forks_told;
 mod heights;
 mod no_hole;
 mod no_leak;
@@ -59,6 +60,7 @@ impl Checks {
                 Box::new(told_once::ToldOnce::new(hosts)),
                 Box::new(bounded::Bounded::new(plan)),
                 Box::new(converged::Converged),
+                Box::new(forks_told::ForksTold::default()),
                 Box::new(reachability::Reachability),
                 Box::new(quiescence::Quiescence),
             ],

@@ -1,6 +1,6 @@
 //! One position of one log has one content, on all disks and for all time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gossip_proto::{ChainHash, CommitItem, LogId, Seq, StoreRequest};
 
@@ -9,13 +9,15 @@ use crate::sim::fact::{Fact, Scene};
 
 #[derive(Debug, Default)]
 pub(super) struct OneContent {
+    /// Logs of a restored backup, which nobody could keep from forking.
+    may_fork: BTreeSet<LogId>,
     known: BTreeMap<(LogId, Seq), ChainHash>,
 }
 
 impl OneContent {
     fn meet(&mut self, log: LogId, position: Seq, hash: ChainHash) -> Check {
         let known = *self.known.entry((log, position)).or_insert(hash);
-        if known == hash {
+        if known == hash || self.may_fork.contains(&log) {
             return Ok(());
         }
         Err(format!("{log:?} at {position}: {hash:?} here, {known:?} elsewhere or before"))
@@ -28,6 +30,9 @@ impl Invariant for OneContent {
     }
 
     fn see(&mut self, scene: &Scene<'_>) -> Check {
+        if let Fact::Restored(may_fork) = &scene.fact {
+            self.may_fork.extend(*may_fork);
+        }
         let Fact::Written(StoreRequest::Commit { items, .. }) = &scene.fact else { return Ok(()) };
         for item in items {
             match item {

@@ -1,10 +1,12 @@
 //! In fair weather, whoever is linked is reachable, and knows that all is equal.
 
+use std::collections::BTreeSet;
+
 use gossip_proto::NodeId;
 use gossip_proto::node::PeerStatus;
 
 use super::{Check, Invariant};
-use crate::sim::fact::{Ending, Statement};
+use crate::sim::fact::{Ending, Group, Statement};
 
 #[derive(Debug)]
 pub(super) struct Reachability;
@@ -15,12 +17,15 @@ impl Invariant for Reachability {
     }
 
     fn end(&mut self, ending: &Ending<'_>) -> Check {
-        check(&ending.statements, &ending.linked)
+        check(&ending.statements, &ending.linked, &ending.groups)
     }
 }
 
 /// Looks at what each host says of those it is linked to.
-pub(in crate::sim) fn check(statements: &[Statement], linked: &[Vec<NodeId>]) -> Check {
+pub(in crate::sim) fn check(statements: &[Statement], linked: &[Vec<NodeId>], groups: &[Group]) -> Check {
+    // Digests of a channel with a fork cannot agree.
+    let forked = groups.iter().filter(|group| !group.forked.is_empty()).map(|group| &group.channel);
+    let forked = forked.collect::<BTreeSet<_>>().len();
     for (host, (statement, linked)) in statements.iter().zip(linked).enumerate() {
         for id in linked {
             let Some(peer) = statement.peers.iter().find(|peer| peer.id == *id) else {
@@ -32,7 +37,7 @@ pub(in crate::sim) fn check(statements: &[Statement], linked: &[Vec<NodeId>]) ->
             if peer.paused {
                 return Err(format!("n{host} still takes {id} for paused"));
             }
-            if peer.in_sync != peer.channels {
+            if peer.in_sync + forked < peer.channels {
                 let (known, all) = (peer.in_sync, peer.channels);
                 return Err(format!("n{host} knows {known} of {all} channels to be equal at {id}"));
             }
