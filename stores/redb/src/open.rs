@@ -32,10 +32,25 @@ const OPENING: &str = "opening the store";
 pub(crate) fn open(directory: &Path) -> StoreResult<Database> {
     make(directory).map_err(|error| refused(of_directory(&error), directory, &error))?;
     let path = directory.join(FILE_NAME);
-    if !path.exists() {
+    if !exists(&path)? {
         make_file(directory, &path)?;
     }
     open_file(&path)
+}
+
+/// Opens the file again that was open before. A disk that went away must not come back as an
+/// empty store.
+pub(crate) fn open_again(directory: &Path) -> StoreResult<Database> {
+    let path = directory.join(FILE_NAME);
+    if !exists(&path)? {
+        return Err(refused(Fault::Transient, &path, &"the file of the store is gone"));
+    }
+    open_file(&path)
+}
+
+/// A failure to look is not a "no": a store must not be made over one that is there.
+fn exists(path: &Path) -> StoreResult<bool> {
+    path.try_exists().map_err(|error| refused(of_io(&error), path, &error))
 }
 
 /// Makes the file beside its place and moves it there when it is whole: redb takes a file that it
@@ -48,7 +63,7 @@ fn make_file(directory: &Path, path: &Path) -> StoreResult<()> {
     if let Err(TryLockError::WouldBlock) = maker.try_lock() {
         return Err(refused(Fault::Rejected, path, &"it is just being made by someone else"));
     }
-    if !path.exists() {
+    if !exists(path)? {
         match fs::remove_file(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => drop(open_file(&unfinished)?),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -46,7 +47,11 @@ impl RedbStore {
     /// another failure of the disk.
     pub fn open(directory: impl Into<PathBuf>) -> StoreResult<Self> {
         let directory = directory.into();
-        Self::with_opener(Box::new(move || open::open(&directory)))
+        let opened = AtomicBool::new(false);
+        Self::with_opener(Box::new(move || match opened.load(Ordering::Relaxed) {
+            true => open::open_again(&directory),
+            false => open::open(&directory).inspect(|_| opened.store(true, Ordering::Relaxed)),
+        }))
     }
 
     pub(crate) fn with_opener(opener: Opener) -> StoreResult<Self> {

@@ -202,3 +202,19 @@ async fn a_store_marked_closed_can_be_opened_by_others_and_used_again_when_they_
     second.mark_closed().await.unwrap();
     assert_eq!(first.incarnation().await.unwrap(), incarnation);
 }
+
+#[tokio::test]
+async fn a_disk_that_went_away_does_not_come_back_empty() {
+    let place = tempfile::tempdir().unwrap();
+    let disk = place.path().join("disk");
+    let store = RedbStore::open(&disk).unwrap();
+    let incarnation = store.incarnation().await.unwrap();
+    // Closed, as after a failed operation: the next call opens it again.
+    store.mark_closed().await.unwrap();
+    std::fs::rename(&disk, place.path().join("elsewhere")).unwrap();
+    std::fs::create_dir(&disk).unwrap();
+    assert_eq!(store.incarnation().await.unwrap_err().fault, Fault::Transient);
+    std::fs::remove_dir_all(&disk).unwrap();
+    std::fs::rename(place.path().join("elsewhere"), &disk).unwrap();
+    assert_eq!(store.incarnation().await.unwrap(), incarnation);
+}

@@ -47,13 +47,19 @@ fn weight(len: usize) -> u32 {
 impl Inbox {
     /// Waits for room. An event for a closed port vanishes.
     pub(crate) async fn put(&self, event: PortEvent) {
-        if let PortEvent::Frame { bytes, .. } = &event {
-            match self.room.acquire_many(weight(bytes.len())).await {
-                Ok(permits) => permits.forget(),
+        let room = match &event {
+            PortEvent::Frame { bytes, .. } => match self.room.acquire_many(weight(bytes.len())).await {
+                Ok(room) => Some(room),
                 Err(_) => return,
-            }
+            },
+            _ => None,
+        };
+        let Ok(slot) = self.events.reserve().await else { return };
+        // From here on nothing waits: a reader that is dropped while it waits gives its room back.
+        if let Some(room) = room {
+            room.forget();
         }
-        let _ = self.events.send(event).await;
+        slot.send(event);
     }
 
     /// Never waits: nobody must be able to stop us by causing complaints.
@@ -103,5 +109,33 @@ impl Receiver {
         self.room.close();
         self.events.lock().await.close();
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::task::{Context, Waker};
+
+    use gossip_core::proto::node::LinkId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn readers_that_are_dropped_while_they_wait_give_their_room_back() {
+        let (inbox, receiver) = channel();
+        let frame = |len: usize| PortEvent::Frame { link: LinkId(1), bytes: vec![0; len].into() };
+        for _ in 0..EVENTS {
+            inbox.put(frame(1)).await;
+        }
+        for _ in 0..8 {
+            let mut waiting = Box::pin(inbox.put(frame(1 << 20)));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+        }
+        for _ in 0..EVENTS {
+            receiver.next().await;
+        }
+        assert_eq!(receiver.room.available_permits(), BYTES as usize);
     }
 }

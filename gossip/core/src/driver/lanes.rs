@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use gossip_proto::node::OpId;
 use gossip_proto::{
     ChannelId, CommitItem, Committed, Fault, Meta, Scope, StoreFailure, StoreReply, StoreRequest, StreamId,
@@ -191,10 +193,10 @@ impl Group {
 
     async fn commit(self, store: &dyn Store) -> (Vec<(OpId, Outcome)>, BTreeSet<(ChannelId, StreamId)>) {
         let clock = self.parts.iter().map(|(_, _, meta)| meta.clock).max().unwrap_or_default();
-        let outcomes = match store.commit(&self.items, &Meta { clock }).await {
+        let outcomes = match guarded(store.commit(&self.items, &Meta { clock })).await {
             Ok(committed) => self.split(&committed),
             // One bad commit must not fail its neighbours.
-            Err(error) if error.fault == Fault::Rejected && self.parts.len() > 1 => self.each(store).await,
+            Err(error) if is_about_one(error.fault) && self.parts.len() > 1 => self.each(store).await,
             Err(error) => self.all_failed(&error),
         };
         let mut grown = BTreeSet::new();
@@ -222,7 +224,7 @@ impl Group {
     async fn each(&self, store: &dyn Store) -> Vec<(OpId, Outcome)> {
         let mut outcomes = Vec::with_capacity(self.parts.len());
         for (op, range, meta) in &self.parts {
-            let committed = store.commit(&self.items[range.clone()], meta).await;
+            let committed = guarded(store.commit(&self.items[range.clone()], meta)).await;
             let outcome = committed.map(StoreReply::Committed).map_err(|error| error.to_failure());
             outcomes.push((*op, outcome));
         }
@@ -234,8 +236,19 @@ impl Group {
     }
 }
 
+/// Whether a failure may come from one part of a group only; nothing was written then.
+fn is_about_one(fault: Fault) -> bool {
+    matches!(fault, Fault::Rejected | Fault::Corrupt)
+}
+
+/// A panic in a store is a failure whose outcome is unknown, not the end of its lane.
+async fn guarded<T>(work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+    let unknown = |_| Err(StoreError::new(Fault::Unknown, "using the store", "the store panicked"));
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(unknown)
+}
+
 async fn single(store: &dyn Store, request: StoreRequest) -> Outcome {
-    perform(store, request).await.map_err(|error| {
+    guarded(perform(store, request)).await.map_err(|error| {
         tracing::warn!(%error, fault = ?error.fault, "store operation failed");
         error.to_failure()
     })

@@ -158,6 +158,10 @@ impl Driver {
         match &event {
             Event::StreamRemoved(channel, stream) => self.shared.pulses.end_stream(channel, stream),
             Event::ChannelRemoved(channel) => self.shared.pulses.end_channel(channel),
+            // Also when the store first said that it failed and it had not.
+            Event::EntriesAppended { channel, stream, .. } | Event::EntriesMerged { channel, stream, .. } => {
+                self.shared.pulses.wake(channel, stream);
+            }
             _ => {}
         }
         self.shared.listeners.tell(Notice::Event(event));

@@ -198,6 +198,7 @@ async fn key(at: &StreamRef, id: EntryId) -> Result<OrderKey, Error> {
 /// [`EventStream::read_all`](crate::EventStream::read_all). Memory is bounded by a page and one run
 /// per log.
 pub struct Pager {
+    at: Arc<StreamRef>,
     merge: Merge,
     incomplete: Vec<Incomplete>,
 }
@@ -206,14 +207,15 @@ impl Pager {
     pub(super) async fn open(at: Arc<StreamRef>) -> Result<Self, Error> {
         let heads = heads(&at).await?;
         let merge = Merge::open(&at, &heads, Direction::Forward, None).await?;
-        Ok(Self { merge, incomplete: incomplete(&heads) })
+        Ok(Self { at, merge, incomplete: incomplete(&heads) })
     }
 
     /// The next entry; `None` at the end. Cancel safe; after an error the same entry is tried again.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`]; [`Error::State`] after shutdown.
     pub async fn next(&mut self) -> Result<Option<LogEntry>, Error> {
+        self.at.shared.check_open()?;
         self.merge.next().await
     }
 

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use gossip_proto::{Arrival, Arrived, Cursor, LogEntry, LogId, LogName, RunEntry, Seq, SeqRange};
+use gossip_proto::{Arrival, Arrived, Cursor, LogEntry, LogHead, LogId, LogName, RunEntry, Seq, SeqRange};
 use tokio::sync::watch;
 
 use super::StreamRef;
+use super::merge::heads;
 use crate::Error;
 use crate::handle::Counted;
 
@@ -73,8 +74,9 @@ impl Subscription {
             From::Now => at.shared.store.last_arrival().await?,
             From::Cursor(cursor) => check(&at, cursor).await?,
         };
+        let held = if from == From::Now { heads(&at).await? } else { Vec::new() };
         let _counted = Counted::new(&at.shared, |meters| &meters.subscriptions);
-        Ok(Self {
+        let mut this = Self {
             at,
             waiting,
             seen,
@@ -83,7 +85,17 @@ impl Subscription {
             heights: HashMap::new(),
             from_start: from == From::Start,
             _counted,
-        })
+        };
+        if from == From::Now {
+            this.expect(&held);
+        }
+        Ok(this)
+    }
+
+    /// What is held already: whatever is missing beyond it shows as a gap.
+    pub(crate) fn expect(&mut self, held: &[LogHead]) {
+        self.heights = held.iter().map(|head| (head.name.id(), head.height)).collect();
+        self.from_start = true;
     }
 
     /// Waits for the next entry; `None` when the stream was removed or the node shut down.

@@ -103,9 +103,10 @@ impl<M: StateMaterializer> Folding<M> {
         // arrives again, and is known by then.
         let arrival = at.shared.store.last_arrival().await?;
         let from = From::Cursor(Cursor { incarnation: at.shared.incarnation, arrival });
-        let arrivals = Subscription::open(at.clone(), from, waiting).await?;
+        let mut arrivals = Subscription::open(at.clone(), from, waiting).await?;
         let mut total = Box::new(Total::new(rules));
         let heads = heads(&at).await?;
+        arrivals.expect(&heads);
         total.known = heads.iter().map(|head| (head.name.id(), head.height)).collect();
         catch_up(&at, &mut total, &heads).await?;
         let folding = Self { at, arrivals, engine: Engine::Total(total), publish };

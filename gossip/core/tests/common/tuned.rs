@@ -22,6 +22,8 @@ pub(crate) struct Tuned {
     pub(crate) poison: Option<&'static [u8]>,
     /// Arrivals cannot be read.
     pub(crate) blind: AtomicBool,
+    /// Commits panic.
+    pub(crate) panics: AtomicBool,
 }
 
 impl Tuned {
@@ -32,6 +34,7 @@ impl Tuned {
             fail: Mutex::new(None),
             poison: None,
             blind: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
         }
     }
 
@@ -43,6 +46,7 @@ impl Tuned {
     async fn commit(&self, batch: &[CommitItem]) -> StoreResult<()> {
         self.gate.acquire().await.expect("gate").forget();
         self.commits.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.panics.load(Ordering::SeqCst), "a store that panics");
         if let Some(fault) = self.fail.lock().expect("fail").take() {
             return Err(failed(fault));
         }

@@ -169,7 +169,8 @@ impl Node {
         }
         let Some(log) = self.logs.get_mut(&note.log) else { return };
         let from = log.pending.height;
-        let end = Tip { height: note.floor, hash: note.hash, stamp: note.stamp.max(log.pending.stamp) };
+        // Where the stamp is not known none is claimed: it must not refuse what follows.
+        let end = Tip { height: note.floor, hash: note.hash, stamp: note.stamp };
         log.pending = end;
         let (name, floor) = (log.name.clone(), note.floor);
         batch.items.push(CommitItem::Adopt { log: name.clone(), floor, hash: note.hash, stamp: end.stamp });
