@@ -34,6 +34,10 @@ impl Disk {
         heads.filter(move |head| head.name.author == *author).map(|head| head.name.id())
     }
 
+    pub(crate) fn forget_logs(&mut self) {
+        self.logs.clear();
+    }
+
     pub(crate) fn execute(&mut self, request: StoreRequest) -> StoreReply {
         match request {
             StoreRequest::Commit { items, .. } => {

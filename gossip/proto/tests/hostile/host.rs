@@ -8,7 +8,8 @@ use gossip_proto::node::{
     NodeState, Query, Reply,
 };
 use gossip_proto::{
-    ChannelId, LogId, NodeId, NodeRecord, Now, Retention, Stamp, StreamId, Tick, VersionVector, WallMs,
+    ChannelId, Fault, LogId, NodeId, NodeRecord, Now, Retention, Stamp, StoreFailure, StoreRequest, StreamId,
+    Tick, VersionVector, WallMs,
 };
 
 use crate::disk::Disk;
@@ -30,6 +31,8 @@ pub(crate) struct Host {
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,
     /// Store operations wait while this is set.
     pub(crate) slow_disk: bool,
+    /// Store operations for which this holds fail, having done nothing.
+    pub(crate) fail: fn(&StoreRequest) -> bool,
     waiting: Vec<Input>,
     /// Frames for links, in order.
     pub(crate) sent: Vec<(LinkId, Bytes)>,
@@ -41,6 +44,10 @@ pub(crate) fn channel() -> ChannelId {
 
 pub(crate) fn stream() -> StreamId {
     StreamId::new("s").unwrap()
+}
+
+fn failure() -> StoreFailure {
+    StoreFailure { fault: Fault::Transient, doing: "what the test forbids", detail: String::new() }
 }
 
 impl Host {
@@ -58,12 +65,11 @@ impl Host {
             last_command: 0,
             replies,
             slow_disk: false,
+            fail: |_| false,
             waiting: Vec::new(),
             sent: Vec::new(),
         };
-        let (channel, stream, retention) = (channel(), stream(), Retention::KeepAll);
-        host.must(Command::CreateChannel { channel: channel.clone(), payload_limit: None });
-        host.must(Command::CreateStream { channel, stream, retention });
+        host.create(&channel());
         host
     }
 
@@ -95,7 +101,9 @@ impl Host {
                         self.sent.push((link, frame.into_bytes()));
                     }
                     Effect::Store { op, request } => {
-                        self.waiting.push(Input::Stored { op, result: Ok(self.disk.execute(request)) });
+                        let failed = (self.fail)(&request);
+                        let result = if failed { Err(failure()) } else { Ok(self.disk.execute(request)) };
+                        self.waiting.push(Input::Stored { op, result });
                     }
                     Effect::Reply { id, result } => {
                         assert!(self.replies.insert(id, result).is_none(), "answered twice");
@@ -118,6 +126,16 @@ impl Host {
         self.replies.get(&id).cloned()
     }
 
+    /// Every answer to a command so far.
+    pub(crate) fn replies(&self) -> impl Iterator<Item = &Result<Reply, CommandError>> {
+        self.replies.values()
+    }
+
+    /// The store loses every log, as after a restored backup; the node is not told.
+    pub(crate) fn forget_logs(&mut self) {
+        self.disk.forget_logs();
+    }
+
     /// A command that is carried out.
     pub(crate) fn must(&mut self, command: Command) -> Reply {
         self.command(command).expect("an answer").expect("success")
@@ -126,6 +144,13 @@ impl Host {
     pub(crate) fn append(&mut self, size: usize) {
         let payloads = vec![vec![7; size].into()];
         self.must(Command::Append { channel: channel(), stream: stream(), payloads });
+    }
+
+    /// A channel with one stream in it.
+    pub(crate) fn create(&mut self, channel: &ChannelId) {
+        let (channel, retention) = (channel.clone(), Retention::KeepAll);
+        self.must(Command::CreateChannel { channel: channel.clone(), payload_limit: None });
+        self.must(Command::CreateStream { channel, stream: stream(), retention });
     }
 
     pub(crate) fn health(&mut self) -> Health {
@@ -153,7 +178,11 @@ impl Host {
     }
 
     pub(crate) fn version(&mut self) -> VersionVector {
-        match self.must(Command::Query(Query::Version(channel(), stream()))) {
+        self.version_in(&channel())
+    }
+
+    pub(crate) fn version_in(&mut self, channel: &ChannelId) -> VersionVector {
+        match self.must(Command::Query(Query::Version(channel.clone(), stream()))) {
             Reply::Version(version) => version,
             other => panic!("{other:?}"),
         }

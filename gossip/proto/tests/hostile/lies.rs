@@ -35,7 +35,7 @@ pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Vec<Bytes> {
     }
 }
 
-fn say(message: Message) -> Bytes {
+pub(crate) fn say(message: Message) -> Bytes {
     wire::write(&message).into_bytes()
 }
 

@@ -11,9 +11,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod disk;
+mod findings;
 mod frames;
 mod host;
 mod lies;
+mod recovery;
 mod siege;
 
 use gossip_proto::Rng;

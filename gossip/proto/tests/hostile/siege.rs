@@ -162,7 +162,7 @@ impl Siege {
     }
 }
 
-fn meet(a: &mut Host, b: &mut Host, link: u64, max_frame: usize) {
+pub(crate) fn meet(a: &mut Host, b: &mut Host, link: u64, max_frame: usize) {
     let (a_id, b_id) = (a.id(), b.id());
     a.link_up(&b_id, link, max_frame);
     b.link_up(&a_id, link, max_frame);

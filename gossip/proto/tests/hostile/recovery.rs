@@ -1,0 +1,119 @@
+//! What a node must find back from: a handshake begun anew, a removal that failed, a store that forgot.
+
+use std::collections::BTreeSet;
+
+use gossip_proto::node::{Command, Input, LinkId, NodeConfig, Reply};
+use gossip_proto::wire::{Hello, Message, Nonce};
+use gossip_proto::{ChannelId, StoreRequest};
+
+use crate::host::{Host, channel, stream, talk};
+use crate::lies::say;
+use crate::siege::meet;
+
+const LINK: u64 = 1;
+
+fn pair() -> (Host, Host) {
+    let started = |name| {
+        let mut host = Host::new(name, NodeConfig::default());
+        host.must(Command::Start);
+        host
+    };
+    let (mut one, mut other) = (started("one"), started("two"));
+    meet(&mut one, &mut other, LINK, 1 << 20);
+    talk(&mut one, &mut other, LINK, 500);
+    (one, other)
+}
+
+fn named(name: &str) -> ChannelId {
+    ChannelId::new(name).unwrap()
+}
+
+fn append_to(host: &mut Host, channel: &ChannelId) {
+    let (channel, payloads) = (channel.clone(), vec![vec![7; 10].into()]);
+    host.must(Command::Append { channel, stream: stream(), payloads });
+}
+
+/// Both write to a channel, and within 20 seconds both hold what both wrote.
+fn assert_shared(one: &mut Host, other: &mut Host, channel: &ChannelId) {
+    append_to(one, channel);
+    append_to(other, channel);
+    talk(one, other, LINK, 20_000);
+    let (ours, theirs) = (one.version_in(channel), other.version_in(channel));
+    assert!(ours.len() == 2 && ours == theirs, "{channel}: {ours:?} and {theirs:?}");
+}
+
+#[test]
+fn a_stale_hello_does_not_hide_channels_made_later() {
+    for swapped in [false, true] {
+        let (mut one, mut other) = pair();
+        // Each change of the channels is told in a list of its own.
+        for name in ["early", "earlier", "earliest"] {
+            one.create(&named(name));
+            other.create(&named(name));
+            talk(&mut one, &mut other, LINK, 500);
+        }
+        let (hit, from) = if swapped { (&mut other, one.id()) } else { (&mut one, other.id()) };
+        let hello = Hello {
+            min_version: 1,
+            max_version: 1,
+            node: from,
+            scheme: 0,
+            nonce: Nonce([9; 16]),
+            echo: None,
+            complete: false,
+            paused: false,
+        };
+        hit.give(Input::Frame { link: LinkId(LINK), bytes: say(Message::Hello(hello)) });
+        talk(&mut one, &mut other, LINK, 10_000);
+        one.create(&named("later"));
+        other.create(&named("later"));
+        talk(&mut one, &mut other, LINK, 10_000);
+        for name in ["early", "earlier", "earliest", "later"] {
+            assert_shared(&mut one, &mut other, &named(name));
+        }
+    }
+}
+
+#[test]
+fn a_channel_that_could_not_be_removed_is_shared_again() {
+    let (mut one, mut other) = pair();
+    assert_shared(&mut one, &mut other, &channel());
+    one.fail = |request| matches!(request, StoreRequest::RemoveChannel(_));
+    one.slow_disk = true;
+    assert!(one.command(Command::RemoveChannel { channel: channel() }).is_none(), "the disk is slow");
+    // Lists are exchanged while the channel is on its way out.
+    other.create(&named("another"));
+    talk(&mut one, &mut other, LINK, 2_000);
+    one.disk_works();
+    talk(&mut one, &mut other, LINK, 2_000);
+    assert!(one.replies().any(Result::is_err), "the removal failed");
+    assert_shared(&mut one, &mut other, &channel());
+}
+
+#[test]
+fn a_store_that_forgot_its_head_acknowledges_no_sequence_twice() {
+    let mut host = Host::new("one", NodeConfig::default());
+    host.must(Command::Start);
+    (0..5).for_each(|_| host.append(10));
+    host.forget_logs();
+    let append =
+        || Command::Append { channel: channel(), stream: stream(), payloads: vec![vec![7; 10].into()] };
+    // A failure makes the node read the head again, which is not there any more.
+    host.fail = |request| matches!(request, StoreRequest::Commit { .. });
+    host.command(append());
+    host.fail = |_| false;
+    host.pass(10_000_000);
+    for _ in 0..10 {
+        host.command(append());
+        host.pass(1_000_000);
+    }
+    let (mut ids, mut count) = (BTreeSet::new(), 0);
+    for reply in host.replies() {
+        if let Ok(Reply::Appended(appended)) = reply {
+            count += appended.len();
+            ids.extend(appended.iter().map(|id| (id.log, id.sequence)));
+        }
+    }
+    assert_eq!(count, 15, "appends go on");
+    assert_eq!(ids.len(), count, "a sequence was acknowledged twice");
+}
