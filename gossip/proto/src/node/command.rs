@@ -205,7 +205,8 @@ pub enum CommandError {
     /// A setting is out of its range.
     #[error("invalid: {0}")]
     Invalid(&'static str),
-    /// The store failed; what was asked for did not happen.
+    /// The store failed. With [`Fault::Unknown`](crate::Fault::Unknown) nobody knows whether what was
+    /// asked for happened: read before asking again. Otherwise it did not.
     #[error("store: {0}")]
     Store(#[from] StoreFailure),
     /// The hybrid clock is at its end.
