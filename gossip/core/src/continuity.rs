@@ -9,21 +9,24 @@ use crate::{StoreError, StoreResult};
 const COMMITTING: &str = "committing entries";
 
 /// What a commit item means for the log it names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     /// Nothing new: held already.
     Known,
     /// The head moved without entries.
     Moved,
-    /// The run continues the log and is to be stored.
+    /// The run continues the log and is to be stored; all its entries are new.
     Run,
+    /// The run fills a hole and is to be stored. Only these of its entries never arrived before and
+    /// get arrival numbers.
+    Filled(Vec<SeqRange>),
 }
 
 /// Applies one item of a commit to the head of its log, by the rules of
 /// [`EntryRepository::commit`](crate::EntryRepository::commit).
 ///
-/// `id` is the address of the item's log. `stored` answers the chain hash at a position between
-/// floor and height, `None` where it is not known; it is asked only for runs that are not new.
+/// `id` is the address of the item's log. `stored` answers the chain hash at a position inside a
+/// run held, or just before one, `None` where it is not known; it is not asked for new runs.
 /// What lies below the floor or in a gap cannot be compared any more and counts as known, so
 /// that a batch may be repeated after a prune.
 ///
@@ -34,7 +37,7 @@ pub fn admit(
     head: &mut LogHead,
     id: LogId,
     item: &CommitItem,
-    stored: impl FnOnce(Seq) -> StoreResult<Option<ChainHash>>,
+    stored: impl Fn(Seq) -> StoreResult<Option<ChainHash>>,
 ) -> StoreResult<Admission> {
     match item {
         CommitItem::Adopt { floor, .. } if *floor <= head.height => Ok(Admission::Known),
@@ -53,6 +56,12 @@ pub fn admit(
             continues(head, run, *prev)?;
             extend(head, run, *end);
             Ok(Admission::Run)
+        }
+        CommitItem::Fill { prev, run, end, .. } => {
+            if run.log() != id || run.check() != end.check() {
+                return Err(refused("the run is not of the log or not of the hash it is given with"));
+            }
+            fill(head, run, (*prev, *end), stored)
         }
     }
 }
@@ -80,6 +89,21 @@ pub fn entries_held(head: &LogHead) -> u64 {
     (head.height - head.floor).saturating_sub(missing)
 }
 
+/// Makes a gap of `range`, which lies between floor and height: what was stored there is damaged.
+/// The caller knows the chain hash before and after it, and drops what is left of the runs.
+pub fn isolate(head: &mut LogHead, range: SeqRange) {
+    head.gaps.push(range);
+    head.gaps.sort_unstable();
+    let mut apart: Vec<SeqRange> = Vec::with_capacity(head.gaps.len());
+    for gap in head.gaps.drain(..) {
+        match apart.last_mut() {
+            Some(before) if gap.first <= before.last + 1 => before.last = before.last.max(gap.last),
+            _ => apart.push(gap),
+        }
+    }
+    head.gaps = apart;
+}
+
 /// Whether `new` may stand in the place of `old`: these are all the runs that make up exactly
 /// `range` in log `id`, and the hashes before and after stay the same. Both ends are computed.
 #[must_use]
@@ -95,8 +119,61 @@ pub fn stands_for(id: LogId, range: SeqRange, old: &[&StoredRun], new: &StoredRu
     end.is_some() && new.run.verify(new.prev).ok() == end
 }
 
+/// Puts a run into the upper end of a hole: the floor or a gap.
+fn fill(
+    head: &mut LogHead,
+    run: &Run,
+    (prev, end): (ChainHash, ChainHash),
+    stored: impl Fn(Seq) -> StoreResult<Option<ChainHash>>,
+) -> StoreResult<Admission> {
+    let below = SeqRange { first: 1, last: head.floor };
+    let holes = head.gaps.iter().copied().chain([below]);
+    let Some(hole) = holes.filter(|hole| hole.overlap(&run.range()).is_some()).next_back() else {
+        let held = run.last() <= head.height;
+        return if held { Ok(Admission::Known) } else { Err(refused("the run fills nothing")) };
+    };
+    if hole.last != run.last() || run.first() < hole.first {
+        return Err(refused("the run does not end where the hole ends, or reaches beyond it"));
+    }
+    let hash_at = |head: &LogHead, at: Seq| match at {
+        0 => Ok(Some(head.name.hash().root())),
+        at if at == head.floor => Ok(Some(head.floor_hash)),
+        at if at == head.height => Ok(Some(head.hash)),
+        at => stored(at),
+    };
+    let joins = hash_at(head, run.last())? == Some(end);
+    let whole = run.first() == hole.first;
+    if !joins || whole && hash_at(head, run.first() - 1)? != Some(prev) {
+        return Err(refused("the run is of another chain"));
+    }
+    let rest = run.first() - 1;
+    match head.gaps.iter().position(|gap| *gap == hole) {
+        Some(gap) if whole => drop(head.gaps.remove(gap)),
+        Some(gap) => head.gaps[gap].last = rest,
+        None => (head.floor, head.floor_hash) = (rest, prev),
+    }
+    Ok(Admission::Filled(arrive(head, run.range())))
+}
+
+/// Takes a range out of what never arrived; returns what it took out.
+fn arrive(head: &mut LogHead, range: SeqRange) -> Vec<SeqRange> {
+    let fresh = head.missed.iter().filter_map(|missed| missed.overlap(&range)).collect();
+    let missed = std::mem::take(&mut head.missed);
+    let around = missed.into_iter().flat_map(|missed| {
+        let before = SeqRange { last: missed.last.min(range.first - 1), ..missed };
+        let after = SeqRange { first: missed.first.max(range.last + 1), ..missed };
+        [before, after]
+    });
+    head.missed = around.filter(|rest| rest.first <= rest.last).collect();
+    fresh
+}
+
 fn adopt(head: &mut LogHead, floor: Seq, hash: ChainHash) {
     let missing = SeqRange { first: head.height + 1, last: floor };
+    match head.missed.last_mut().filter(|missed| missed.last == head.height) {
+        Some(missed) => missed.last = floor,
+        None => head.missed.push(missing),
+    }
     if head.floor == head.height {
         (head.floor, head.floor_hash) = (floor, hash);
     } else if let Some(gap) = head.gaps.last_mut().filter(|gap| gap.last == head.height) {
@@ -110,7 +187,7 @@ fn adopt(head: &mut LogHead, floor: Seq, hash: ChainHash) {
 fn compare(
     head: &LogHead,
     run: &Run,
-    stored: impl FnOnce(Seq) -> StoreResult<Option<ChainHash>>,
+    stored: impl Fn(Seq) -> StoreResult<Option<ChainHash>>,
 ) -> StoreResult<Admission> {
     let known = match run.last() {
         last if last < head.floor => None,

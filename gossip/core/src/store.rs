@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gossip_proto::{
     Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Fault, LogHead,
     LogId, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, RunEntry, Scope, Seq, SeqRange,
-    Stamp, StoreFailure, StoreIncarnation, StoredRun, StreamId, StreamRecord, Usage,
+    Stamp, StoreFailure, StoreIncarnation, StoreStats, StoredRun, StreamId, StreamRecord, Usage,
 };
 
 /// Why a store operation failed and what to do about it.
@@ -60,6 +60,10 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// nothing can be compared: such a run is skipped. `Adopt` above the height moves the head
     /// there: floor of a log of which nothing is held, a gap otherwise (joined to a gap that ends
     /// at the height); at or below it does nothing.
+    /// `Fill` must end where a gap ends, or at the floor, with the chain hash known there, and begin
+    /// inside; the gap shrinks to what is before it, the floor moves down to it. Its entries get
+    /// arrival numbers only as far as they never had any ([`LogHead::missed`]). What is held already
+    /// is skipped.
     /// A refusal is [`Fault::Rejected`] and writes nothing.
     ///
     /// *Repeated*: committing the same batch again is `Ok` and changes nothing.
@@ -74,8 +78,10 @@ pub trait EntryRepository: Send + Sync + 'static {
 
     /// Entries in the order they arrived, after `after`: about `budget` bytes, at least one row
     /// if there is any. A row in whose middle `after` stands is returned without what came
-    /// before. `next` is the arrival to go on from, `None` when nothing more is stored now.
-    /// What was pruned still has its rows, with fewer or no runs.
+    /// before, and a long row may be returned in parts that end where a run ends. Rows of one log
+    /// that follow each other may be joined to one. `next` is the arrival to go on from, `None`
+    /// when nothing more is stored now. What was pruned still has its rows, with fewer or no runs.
+    /// A damaged run does not fail the page: [`Arrived::damaged`] tells where it is.
     async fn arrivals(
         &self,
         scope: &Scope,
@@ -106,12 +112,24 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// run cannot be cut the floor may come to rest before it. Unknown logs are ignored.
     async fn prune(&self, floors: &[(LogId, Seq)]) -> StoreResult<Pruned>;
 
+    /// Makes a gap of the damage at `at`: of the run that holds it, if it does not decode or does not
+    /// continue its chain, or of the place of a run that is not there although head and gaps say
+    /// so. The chain hashes around it stay known, so that it can be filled again. Returns the new
+    /// gap, `None` when `at` is sound, pruned, in a gap or above the height: nothing that can be
+    /// read is ever dropped.
+    async fn isolate(&self, log: LogId, at: Seq) -> StoreResult<Option<SeqRange>>;
+
     /// Removes logs with heads, entries and arrival rows, atomically. Arrival numbers are not
     /// used again.
     async fn remove(&self, scope: &Scope) -> StoreResult<Removed>;
 
     /// Newest arrival number given out in this store, 0 when none.
     async fn last_arrival(&self) -> StoreResult<Arrival>;
+
+    /// What the store takes and has done. The default tells nothing.
+    async fn stats(&self) -> StoreResult<StoreStats> {
+        Ok(StoreStats::default())
+    }
 
     /// What a scope occupies.
     async fn usage(&self, scope: &Scope) -> StoreResult<Usage>;

@@ -36,9 +36,9 @@ pub use self::entry::{EntryId, EntryIdError, LogEntry, OrderKey};
 pub use self::id::{ChannelId, IdError, MAX_ID_BYTES, NodeId, StreamId};
 pub use self::log::{Branch, Epoch, LogHash, LogHead, LogId, LogName, Seq, SeqRange};
 pub use self::record::{
-    Arrived, ChannelRecord, CommitItem, Committed, Durability, Fault, Inventory, Meta, NodeRecord, Page,
-    PeerRecord, Pruned, Removed, Retention, Scope, StoreFailure, StoreReply, StoreRequest, StreamRecord,
-    Usage,
+    Arrived, ChannelRecord, CommitItem, Committed, Durability, Erasure, Fault, Inventory, Meta, NodeRecord,
+    Page, PeerRecord, Pruned, Removed, Retention, Scope, StoreFailure, StoreReply, StoreRequest, StoreStats,
+    StreamRecord, Usage,
 };
 pub use self::rng::Rng;
 pub use self::run::{

@@ -161,6 +161,13 @@ impl SeqRange {
     pub fn count(&self) -> u64 {
         (self.last + 1).saturating_sub(self.first)
     }
+
+    /// What lies in both ranges, if anything does.
+    #[must_use]
+    pub fn overlap(&self, other: &Self) -> Option<Self> {
+        let both = Self { first: self.first.max(other.first), last: self.last.min(other.last) };
+        (both.first <= both.last).then_some(both)
+    }
 }
 
 /// What a store knows of a log: the acknowledged truth.
@@ -178,8 +185,13 @@ pub struct LogHead {
     pub floor: Seq,
     /// Chain hash at `floor`.
     pub floor_hash: ChainHash,
-    /// Ranges above `floor` that no reachable peer had any more.
+    /// Ranges above `floor` that are not held, in order and apart: no reachable peer had them any
+    /// more, or what was stored there was damaged.
     pub gaps: Vec<SeqRange>,
+    /// Ranges that never arrived here, at the floor or in gaps: their entries have no arrival
+    /// number yet and get one if they are filled in.
+    #[serde(default)]
+    pub missed: Vec<SeqRange>,
     /// Newest seal (author's signature) known: its position and bytes.
     pub seal: Option<(Seq, serde_bytes::ByteBuf)>,
 }
@@ -197,6 +209,7 @@ impl LogHead {
             floor: 0,
             floor_hash: root,
             gaps: Vec::new(),
+            missed: Vec::new(),
             seal: None,
         }
     }

@@ -60,13 +60,28 @@ pub struct StreamRecord {
     /// The epoch this store drew for our own log and may continue; without one the next append
     /// draws a new one. A positive mark, so that losing it is safe.
     pub writer: Option<Epoch>,
+    /// Entries whose payloads were erased here on request of this node or their author, so that
+    /// peers met later can be asked to follow.
+    #[serde(default)]
+    pub erased: Vec<Erasure>,
+}
+
+/// Payloads that were erased.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Erasure {
+    /// The log.
+    pub log: LogId,
+    /// Which of its entries.
+    pub range: SeqRange,
+    /// Who asked for it.
+    pub by: NodeId,
 }
 
 impl StreamRecord {
     /// A stream with default settings.
     #[must_use]
     pub fn new(id: StreamId) -> Self {
-        Self { id, retention: Retention::KeepAll, refused: false, writer: None }
+        Self { id, retention: Retention::KeepAll, refused: false, writer: None, erased: Vec::new() }
     }
 }
 
@@ -136,6 +151,18 @@ pub enum CommitItem {
         /// Stamp of the entry at the floor, if known.
         stamp: Stamp,
     },
+    /// Put back what is missing: a run that ends where a gap ends, or at the floor. A gap and a
+    /// floor are filled from their upper end down, because there the chain hash is known.
+    Fill {
+        /// Full name of the log.
+        log: Arc<LogName>,
+        /// Chain hash before the run.
+        prev: ChainHash,
+        /// The run.
+        run: Run,
+        /// Chain hash at the end of the run.
+        end: ChainHash,
+    },
 }
 
 impl CommitItem {
@@ -143,7 +170,7 @@ impl CommitItem {
     #[must_use]
     pub fn log(&self) -> &Arc<LogName> {
         match self {
-            Self::Run { log, .. } | Self::Adopt { log, .. } => log,
+            Self::Run { log, .. } | Self::Adopt { log, .. } | Self::Fill { log, .. } => log,
         }
     }
 }
@@ -171,8 +198,11 @@ pub struct Arrived {
     pub log: LogId,
     /// Which of its entries are meant.
     pub range: SeqRange,
-    /// Runs that together hold what is still kept of the range; they may reach beyond it.
+    /// Runs that together hold what is still kept of the range; they may reach beyond it. What is
+    /// damaged is left out.
     pub runs: Vec<StoredRun>,
+    /// The lowest sequence of the range that should be held and cannot be read.
+    pub damaged: Option<Seq>,
 }
 
 /// Part of a listing.
@@ -211,6 +241,22 @@ pub struct Usage {
     pub entries: u64,
     /// Bytes of encoded runs held.
     pub bytes: u64,
+}
+
+/// What a store takes and what it has done since it was opened. Zero where the engine does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StoreStats {
+    /// Bytes in its files.
+    pub disk_bytes: u64,
+    /// Bytes of memory in its caches and buffers.
+    pub memory_bytes: u64,
+    /// Commits done.
+    pub commits: u64,
+    /// Bytes of encoded runs committed: what had to be written at least.
+    pub committed_bytes: u64,
+    /// Bytes the engine has written to its files; divided by `committed_bytes` this is the write
+    /// amplification.
+    pub written_bytes: u64,
 }
 
 /// What the caller of a store should do about a failure.
@@ -272,6 +318,20 @@ pub enum StoreRequest {
         /// Log and new floor.
         floors: Vec<(LogId, Seq)>,
     },
+    /// Make a gap of what should be held at a place and is damaged or missing there.
+    Isolate {
+        /// The log.
+        log: LogId,
+        /// A sequence inside the damage.
+        at: Seq,
+    },
+    /// Replace payloads by their hashes.
+    Erase {
+        /// The log.
+        log: LogId,
+        /// Which entries; those not held are left out.
+        sequences: Vec<SeqRange>,
+    },
     /// Remember this node.
     SaveNode(NodeRecord),
     /// Remember a channel.
@@ -299,6 +359,10 @@ pub enum StoreReply {
     Head(Option<Box<LogHead>>),
     /// To `Prune`.
     Pruned(Pruned),
+    /// To `Isolate`: the new gap, `None` when all is sound there.
+    Isolated(Option<SeqRange>),
+    /// To `Erase`: how many payloads are gone that were there before.
+    Erased(u64),
     /// To the removals.
     Removed(Removed),
     /// To everything that saves.

@@ -131,7 +131,9 @@ impl LogWriter {
 #[must_use]
 pub fn stored(item: &CommitItem) -> StoredRun {
     match item {
-        CommitItem::Run { prev, run, .. } => StoredRun { prev: *prev, run: run.clone() },
+        CommitItem::Run { prev, run, .. } | CommitItem::Fill { prev, run, .. } => {
+            StoredRun { prev: *prev, run: run.clone() }
+        }
         CommitItem::Adopt { .. } => panic!("not a run: {item:?}"),
     }
 }

@@ -116,5 +116,11 @@ fn arrived(arrival: u64, row: Row, after: u64, logs: &BTreeMap<LogId, Log>) -> A
     let skip = (after + 1).saturating_sub(arrival);
     let range = SeqRange { first: row.first + skip, last: row.first + row.count - 1 };
     let runs = logs.get(&row.log).map(|log| log.covering(range).cloned().collect());
-    Arrived { arrival: Arrival(arrival + skip), log: row.log, range, runs: runs.unwrap_or_default() }
+    Arrived {
+        arrival: Arrival(arrival + skip),
+        log: row.log,
+        range,
+        runs: runs.unwrap_or_default(),
+        damaged: None,
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gossip_core::StoreResult;
 use gossip_core::continuity::{Admission, admit};
-use gossip_core::proto::{CommitItem, Committed, LogHead, LogId, Meta, StoredRun};
+use gossip_core::proto::{Arrival, CommitItem, Committed, LogHead, LogId, Meta, SeqRange, StoredRun};
 
 use crate::arrivals::Row;
 use crate::data::Data;
@@ -18,7 +18,8 @@ pub(crate) fn commit(data: &mut Data, batch: &[CommitItem], meta: &Meta) -> Stor
     let rows: Vec<_> = batch.iter().map(|item| stage(data, &mut staged, item)).collect::<StoreResult<_>>()?;
     let mut arrivals = Vec::with_capacity(rows.len());
     for (item, row) in batch.iter().zip(rows) {
-        arrivals.push(row.map(|row| data.arrivals.push(item.log(), row)));
+        let numbers = row.into_iter().map(|row| data.arrivals.push(item.log(), row));
+        arrivals.push(numbers.reduce(Arrival::min));
     }
     for (id, new) in staged {
         // A log of which nothing came in stays unknown.
@@ -32,7 +33,8 @@ pub(crate) fn commit(data: &mut Data, batch: &[CommitItem], meta: &Meta) -> Stor
     Ok(Committed { arrivals })
 }
 
-fn stage(data: &Data, staged: &mut Staged, item: &CommitItem) -> StoreResult<Option<Row>> {
+/// Puts an item beside the data; returns what is to be numbered.
+fn stage(data: &Data, staged: &mut Staged, item: &CommitItem) -> StoreResult<Vec<Row>> {
     let id = item.log().id();
     let base = data.logs.get(&id);
     let log = staged.entry(id).or_insert_with(|| {
@@ -41,7 +43,15 @@ fn stage(data: &Data, staged: &mut Staged, item: &CommitItem) -> StoreResult<Opt
     let Log { head, runs } = log;
     let stored = |at| Ok(hash_in(runs, at).or_else(|| base.and_then(|log| log.hash_at(at))));
     let admission = admit(head, id, item, stored)?;
-    let (Admission::Run, CommitItem::Run { prev, run, .. }) = (admission, item) else { return Ok(None) };
+    let (CommitItem::Run { prev, run, .. } | CommitItem::Fill { prev, run, .. }) = item else {
+        return Ok(Vec::new());
+    };
+    let fresh = match admission {
+        Admission::Run => vec![run.range()],
+        Admission::Filled(fresh) => fresh,
+        Admission::Known | Admission::Moved => return Ok(Vec::new()),
+    };
     runs.insert(run.last(), StoredRun { prev: *prev, run: run.clone() });
-    Ok(Some(Row { log: id, first: run.first(), count: run.count() }))
+    let row = |range: SeqRange| Row { log: id, first: range.first, count: range.count() };
+    Ok(fresh.into_iter().map(row).collect())
 }

@@ -65,6 +65,24 @@ impl Log {
         Ok(())
     }
 
+    /// Makes a gap of the place of a run that is missing although the head says it is held; nothing in
+    /// memory is ever damaged.
+    pub(crate) fn isolate(&mut self, at: Seq) -> Option<SeqRange> {
+        let held = at > self.head.floor && at <= self.head.height;
+        if !held || self.head.gaps.iter().any(|gap| gap.contains(at)) {
+            return None;
+        }
+        let next =
+            self.runs.range(at..).next().map_or(self.head.height + 1, |(_, stored)| stored.run.first());
+        if next <= at {
+            return None;
+        }
+        let before = self.runs.range(..at).next_back().map_or(self.head.floor, |(last, _)| *last);
+        let gap = SeqRange { first: before + 1, last: next - 1 };
+        continuity::isolate(&mut self.head, gap);
+        Some(gap)
+    }
+
     /// Drops entries up to a floor; a run across it is cut.
     pub(crate) fn prune(&mut self, asked: Seq) -> StoreResult<Pruned> {
         let Some(mut floor) = continuity::resting_floor(&self.head, asked) else {

@@ -123,6 +123,10 @@ impl EntryRepository for MemoryStore {
         Ok(sum)
     }
 
+    async fn isolate(&self, log: LogId, at: Seq) -> StoreResult<Option<SeqRange>> {
+        Ok(self.data().logs.get_mut(&log).and_then(|log| log.isolate(at)))
+    }
+
     async fn remove(&self, scope: &Scope) -> StoreResult<Removed> {
         Ok(self.data().remove(scope))
     }

@@ -36,7 +36,13 @@ pub(crate) fn page(
             break;
         }
         seen = Arrival(arrival + row.count - 1);
-        page.items.push(Arrived { arrival: Arrival(arrival + skip), log: row.log, range, runs });
+        page.items.push(Arrived {
+            arrival: Arrival(arrival + skip),
+            log: row.log,
+            range,
+            runs,
+            damaged: None,
+        });
     }
     Ok(page)
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use gossip_core::continuity::{Admission, admit};
-use gossip_core::proto::{Arrival, CommitItem, Committed, LogHead, LogId, Meta};
+use gossip_core::proto::{
+    Arrival, ChainHash, CommitItem, Committed, LogHead, LogId, LogName, Meta, Run, SeqRange,
+};
 use redb::WriteTransaction;
 
 use crate::fault::Failure;
@@ -66,17 +68,35 @@ impl Step<'_> {
         staged.moved |= admission != Admission::Known;
         match (admission, item) {
             (Admission::Run, CommitItem::Run { log, prev, run, .. }) => {
-                insert_run(&mut self.runs, prev, run)?;
-                staged.row.bytes += run.encoded().len() as u64;
-                let first = self.last + 1;
-                self.last += run.count();
-                let row = Row { log: id, first: run.first(), count: run.count() };
-                let key = keys::join(&keys::stream_of(log), &first.to_be_bytes());
-                self.rows.insert(&key[..], &row.encode()[..])?;
-                Ok(Some(Arrival(first)))
+                self.put(log, prev, run, &[run.range()])
+            }
+            (Admission::Filled(fresh), CommitItem::Fill { log, prev, run, .. }) => {
+                self.put(log, prev, run, &fresh)
             }
             _ => Ok(None),
         }
+    }
+
+    /// Writes a run and numbers those of its entries that are new.
+    fn put(
+        &mut self,
+        log: &LogName,
+        prev: &ChainHash,
+        run: &Run,
+        fresh: &[SeqRange],
+    ) -> Result<Option<Arrival>, Failure> {
+        insert_run(&mut self.runs, prev, run)?;
+        if let Some(staged) = self.staged.get_mut(&run.log()) {
+            staged.row.bytes += run.encoded().len() as u64;
+        }
+        let begin = self.last + 1;
+        for range in fresh {
+            let row = Row { log: run.log(), first: range.first, count: range.count() };
+            let key = keys::join(&keys::stream_of(log), &(self.last + 1).to_be_bytes());
+            self.rows.insert(&key[..], &row.encode()[..])?;
+            self.last += row.count;
+        }
+        Ok((!fresh.is_empty()).then_some(Arrival(begin)))
     }
 
     fn write_heads(&mut self, writing: &WriteTransaction) -> Result<(), Failure> {

@@ -1,13 +1,13 @@
 //! Replacing runs and dropping the oldest.
 
-use gossip_core::continuity::{entries_held, raise_floor, resting_floor, stands_for};
-use gossip_core::proto::{LogId, Pruned, Seq, SeqRange, StoredRun};
-use redb::WriteTransaction;
+use gossip_core::continuity::{self, entries_held, raise_floor, resting_floor, stands_for};
+use gossip_core::proto::{Fault, LogHead, LogId, Pruned, Seq, SeqRange, StoredRun};
+use redb::{ReadableTable, WriteTransaction};
 
 use crate::fault::Failure;
 use crate::keys;
 use crate::runs::{covering, first_run, hash_of};
-use crate::tables::{HEADS, RUNS, Writable, encode, head_row, insert_run, run_len};
+use crate::tables::{HEADS, RUNS, Writable, decode_run, encode, head_row, insert_run, run_len};
 
 /// Puts one run in the place of those that make up exactly `range`.
 pub(crate) fn replace(
@@ -73,6 +73,40 @@ fn prune_log(
     row.bytes -= freed.min(row.bytes);
     heads.insert(&log.0[..], &encode(&row)?[..])?;
     Ok(Pruned { entries: entries - entries_held(&row.head), bytes: freed })
+}
+
+/// Makes a gap of the damage at a sequence. Damaged neighbours go with it: the hash after a gap is
+/// known only from a sound run or the head.
+pub(crate) fn isolate(writing: &WriteTransaction, log: LogId, at: Seq) -> Result<Option<SeqRange>, Failure> {
+    let (mut heads, mut runs) = (writing.open_table(HEADS)?, writing.open_table(RUNS)?);
+    let Some(mut row) = head_row(&heads, log)? else { return Ok(None) };
+    let Some(gap) = damage(&runs, &row.head, log, at)? else { return Ok(None) };
+    row.bytes -= drop_runs(&mut runs, log, gap.first, gap.last)?.min(row.bytes);
+    continuity::isolate(&mut row.head, gap);
+    heads.insert(&log.0[..], &encode(&row)?[..])?;
+    Ok(Some(gap))
+}
+
+fn damage(runs: &Writable<'_>, head: &LogHead, log: LogId, at: Seq) -> Result<Option<SeqRange>, Failure> {
+    let held = at > head.floor && at <= head.height && !head.gaps.iter().any(|gap| gap.contains(at));
+    if !held {
+        return Ok(None);
+    }
+    let before = runs.range(&keys::run(log, 0)[..]..&keys::run(log, at)[..])?.next_back().transpose()?;
+    let before = before.map_or(0, |(key, _)| keys::number(key.value()));
+    let gaps = head.gaps.iter().map(|gap| gap.last).filter(|last| *last < at);
+    let first = gaps.fold(head.floor.max(before), Seq::max) + 1;
+    let mut broken = false;
+    for row in runs.range(&keys::run(log, at)[..]..=&keys::run(log, Seq::MAX)[..])? {
+        let (key, value) = row?;
+        match decode_run(log, keys::number(key.value()), value.value()) {
+            Ok(stored) if !broken && stored.run.range().contains(at) => return Ok(None),
+            Ok(stored) => return Ok(Some(SeqRange { first, last: stored.run.first() - 1 })),
+            Err(Failure::Ours(Fault::Corrupt, _)) => broken = true,
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(Some(SeqRange { first, last: head.height }))
 }
 
 /// Drops the runs that end within a range; returns what they occupied.

@@ -122,6 +122,10 @@ impl EntryRepository for RedbStore {
         self.engine.write("pruning logs", move |writing| edit::prune(writing, &floors)).await
     }
 
+    async fn isolate(&self, log: LogId, at: Seq) -> StoreResult<Option<SeqRange>> {
+        self.engine.write("isolating damage", move |writing| edit::isolate(writing, log, at)).await
+    }
+
     async fn remove(&self, scope: &Scope) -> StoreResult<Removed> {
         let scope = scope.clone();
         self.engine.write("removing logs", move |writing| remove::remove(writing, &scope)).await

@@ -138,7 +138,7 @@ fn bytes(request: &StoreRequest) -> usize {
 
 fn item_bytes(item: &CommitItem) -> usize {
     match item {
-        CommitItem::Run { run, .. } => run.encoded().len(),
+        CommitItem::Run { run, .. } | CommitItem::Fill { run, .. } => run.encoded().len(),
         CommitItem::Adopt { .. } => 0,
     }
 }
@@ -265,6 +265,10 @@ async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreR
             StoreReply::Head(heads.items.into_iter().next().map(Box::new))
         }
         StoreRequest::Prune { floors } => StoreReply::Pruned(store.prune(&floors).await?),
+        StoreRequest::Isolate { log, at } => StoreReply::Isolated(store.isolate(log, at).await?),
+        StoreRequest::Erase { log, sequences } => {
+            StoreReply::Erased(super::erase::erase(store, log, &sequences).await?)
+        }
         StoreRequest::SaveNode(record) => saved(store.save_node(&record).await)?,
         StoreRequest::SaveChannel(record) => saved(store.save_channel(&record).await)?,
         StoreRequest::SaveStream(channel, record) => saved(store.save_stream(&channel, &record).await)?,

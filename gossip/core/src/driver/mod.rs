@@ -11,6 +11,7 @@
 //! its own, behind a bounded queue.
 
 mod boot;
+mod erase;
 mod lanes;
 mod launch;
 mod links;

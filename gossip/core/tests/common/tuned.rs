@@ -76,7 +76,9 @@ fn failed(fault: Fault) -> StoreError {
 
 fn contains(item: &CommitItem, poison: &[u8]) -> bool {
     match item {
-        CommitItem::Run { run, .. } => run.encoded().windows(poison.len()).any(|bytes| bytes == poison),
+        CommitItem::Run { run, .. } | CommitItem::Fill { run, .. } => {
+            run.encoded().windows(poison.len()).any(|bytes| bytes == poison)
+        }
         CommitItem::Adopt { .. } => false,
     }
 }

@@ -9,7 +9,7 @@ use super::{DropReason, Event, LinkId, Node};
 use crate::log::MAX_SEQ;
 use crate::wire::{Delta, DeltaRun, FloorNote};
 use crate::{
-    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, Payload, StoreRequest,
+    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, RunEntry, StoreRequest,
     StoredRun, StreamRecord,
 };
 
@@ -275,8 +275,8 @@ fn continue_from(tip: Tip, stored: StoredRun) -> Verdict {
 
 /// Payloads over the channel's limit are kept as hashes only: one bad entry cannot wedge a log.
 fn hollow_over(stored: StoredRun, limit: u64) -> StoredRun {
-    let large = |payload: &Payload| payload.bytes().is_some_and(|bytes| bytes.len() as u64 > limit);
-    if !stored.run.entries().any(|entry| large(&entry.payload)) {
+    let large = |entry: &RunEntry| entry.payload.bytes().is_some_and(|bytes| bytes.len() as u64 > limit);
+    if !stored.run.entries().any(|entry| large(&entry)) {
         return stored;
     }
     stored.hollowed(large).unwrap_or(stored)

@@ -1,7 +1,7 @@
 //! Cutting a run at its front and joining neighbours: both re-encode, neither needs a key.
 
-use super::{Payload, Run, RunBuilder, RunError, StoredRun};
-use crate::Seq;
+use super::{Payload, Run, RunBuilder, RunEntry, RunError, StoredRun};
+use crate::{ChainHash, Seq};
 
 impl StoredRun {
     /// The part of the run from `from` on; its end, check and seal stay.
@@ -26,6 +26,27 @@ impl StoredRun {
         Ok(Self { prev, run })
     }
 
+    /// The part of the run up to and including `upto`, and the chain hash there. It carries no seal:
+    /// only what is followed by other runs of the log may be stored so.
+    ///
+    /// # Errors
+    /// As [`StoredRun::cut_front`].
+    pub fn cut_back(&self, upto: Seq) -> Result<(Self, ChainHash), RunError> {
+        let end = self.hash_at(upto)?;
+        if upto == self.run.last() {
+            return Ok((self.clone(), end));
+        }
+        if !self.run.range().contains(upto) {
+            return Err(RunError::Outside(upto));
+        }
+        let mut builder = RunBuilder::new(self.run.log(), self.run.first(), self.prev);
+        for entry in self.run.entries().take_while(|entry| entry.sequence <= upto) {
+            builder.push_whatever(entry.stamp, &entry.payload).ok_or(RunError::OverBounds("cut"))?;
+        }
+        let (run, _) = builder.finish(None).ok_or(RunError::BrokenChain)?;
+        Ok((Self { prev: self.prev, run }, end))
+    }
+
     /// Joins this run and its direct successor, if the result keeps the bounds of a run.
     #[must_use]
     pub fn join(&self, next: &Self) -> Option<Self> {
@@ -40,14 +61,14 @@ impl StoredRun {
         Some(Self { prev: self.prev, run })
     }
 
-    /// The same run without the payloads that `is_unwanted` picks: only their hashes stay, and the
-    /// chain with them.
+    /// The same run without the payloads of the entries that `is_unwanted` picks: only their hashes
+    /// stay, and the chain with them.
     #[must_use]
-    pub fn hollowed(&self, is_unwanted: impl Fn(&Payload) -> bool) -> Option<Self> {
+    pub fn hollowed(&self, is_unwanted: impl Fn(&RunEntry) -> bool) -> Option<Self> {
         let mut builder = RunBuilder::new(self.run.log(), self.run.first(), self.prev);
         for entry in self.run.entries() {
             let hollow = Payload::Hollow { hash: entry.payload.hash(), len: entry.payload.len() };
-            let payload = if is_unwanted(&entry.payload) { hollow } else { entry.payload };
+            let payload = if is_unwanted(&entry) { hollow } else { entry.payload };
             builder.push_whatever(entry.stamp, &payload)?;
         }
         let run = finish(builder, &self.run).ok()?;

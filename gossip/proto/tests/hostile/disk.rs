@@ -53,6 +53,8 @@ impl Disk {
                 );
             }
             StoreRequest::Prune { .. } => return StoreReply::Pruned(Pruned::default()),
+            StoreRequest::Isolate { .. } => return StoreReply::Isolated(None),
+            StoreRequest::Erase { .. } => return StoreReply::Erased(0),
             StoreRequest::SaveChannel(record) => _ = self.channels.insert(record.id.clone(), record),
             StoreRequest::SaveStream(channel, record) => {
                 self.streams.insert((channel, record.id.clone()), record);
@@ -78,6 +80,7 @@ impl Disk {
                 runs.push(StoredRun { prev: *prev, run: run.clone() });
                 (head.height, head.hash, head.stamp) = (run.last(), *end, run.last_stamp());
             }
+            CommitItem::Fill { .. } => {}
             CommitItem::Adopt { floor, hash, stamp, .. } => {
                 (head.height, head.hash, head.stamp) = (*floor, *hash, *stamp);
             }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gossip_core::proto::{
     Arrival, Arrived, ChainHash, ChannelRecord, CommitItem, Committed, LogHead, Meta, NodeRecord, Page,
-    PeerRecord, Removed, Scope, Stamp, StoreIncarnation, StoredRun, StreamRecord,
+    PeerRecord, Removed, Scope, Stamp, StoreIncarnation, StoreStats, StoredRun, StreamRecord,
 };
 use gossip_core::{
     ChannelId, ChannelRepository, Durability, EntryRepository, LogId, NodeId, NodeRepository, PeerRepository,
@@ -89,7 +89,9 @@ pass_on!(EntryRepository {
     fn hash_at(log: LogId, positions: &[Seq]) -> Vec<ChainHash>;
     fn replace(log: LogId, range: SeqRange, run: StoredRun) -> ();
     fn prune(floors: &[(LogId, Seq)]) -> Pruned;
+    fn isolate(log: LogId, at: Seq) -> Option<SeqRange>;
     fn remove(scope: &Scope) -> Removed;
+    fn stats() -> StoreStats;
     fn last_arrival() -> Arrival;
     fn usage(scope: &Scope) -> Usage;
     fn seek(head: &LogHead, stamp: Stamp) -> Seq;

@@ -277,7 +277,7 @@ impl World {
 fn size(request: &StoreRequest) -> usize {
     let StoreRequest::Commit { items, .. } = request else { return 0 };
     let run = |item: &CommitItem| match item {
-        CommitItem::Run { run, .. } => run.encoded().len(),
+        CommitItem::Run { run, .. } | CommitItem::Fill { run, .. } => run.encoded().len(),
         CommitItem::Adopt { .. } => 0,
     };
     items.iter().map(run).sum()

@@ -123,6 +123,8 @@ impl Volume {
             let fresh = || (0, item.log().hash().root());
             let end = ends.entry(id).or_insert_with(|| held().unwrap_or_else(fresh));
             let (continues, next) = match item {
+                // Filling a hole moves no end.
+                CommitItem::Fill { .. } => (true, (0, item.log().hash().root())),
                 CommitItem::Run { prev, run, end: hash, .. } => {
                     let continues = run.last() <= end.0 || (run.first(), *prev) == (end.0 + 1, end.1);
                     (continues, (run.last(), *hash))
@@ -168,6 +170,17 @@ impl Volume {
                 let first = self.arrivals + 1;
                 self.arrivals += run.count();
                 Some(Arrival(first))
+            }
+            CommitItem::Fill { prev, run, .. } => {
+                log.runs.push(StoredRun { prev: *prev, run: run.clone() });
+                log.runs.sort_by_key(|stored| stored.run.first());
+                if log.head.floor == run.last() {
+                    (log.head.floor, log.head.floor_hash) = (run.first() - 1, *prev);
+                }
+                let rest = run.first() - 1;
+                log.head.gaps.iter_mut().filter(|gap| gap.last == run.last()).for_each(|gap| gap.last = rest);
+                log.head.gaps.retain(|gap| gap.first <= gap.last);
+                None
             }
             CommitItem::Adopt { floor, hash, stamp, .. } => {
                 adopt(&mut log.head, *floor, *hash, *stamp);

@@ -68,6 +68,11 @@ fn accept(ends: &mut Ends, item: &CommitItem) -> Check {
         CommitItem::Adopt { .. } => {
             ends.entry(id).or_insert((height, hash));
         }
+        CommitItem::Fill { prev, run, end, .. } => {
+            if run.verify(*prev) != Ok(*end) || run.last() > height {
+                return Err(format!("run {:?} of {id:?} cannot fill anything", run.range()));
+            }
+        }
         CommitItem::Run { prev, run, end, .. } => {
             if run.log() != id {
                 return Err(format!("a run of {:?} was committed to {id:?}", run.log()));

@@ -36,7 +36,7 @@ impl Invariant for OneContent {
         let Fact::Written(StoreRequest::Commit { items, .. }) = &scene.fact else { return Ok(()) };
         for item in items {
             match item {
-                CommitItem::Run { log, prev, run, .. } => {
+                CommitItem::Run { log, prev, run, .. } | CommitItem::Fill { log, prev, run, .. } => {
                     for (position, hash) in (run.first()..).zip(run.hashes(*prev)) {
                         self.meet(log.id(), position, hash)?;
                     }

@@ -1,0 +1,38 @@
+//! Erasing payloads: read, hollow, replace. Runs in the lane that writes, so that nothing changes
+//! between the reading and the replacing.
+
+use gossip_proto::{Fault, LogId, SeqRange};
+
+use crate::{Store, StoreError, StoreResult};
+
+/// What is read at once.
+const PAGE: usize = 256 * 1024;
+
+/// Erases payloads of one log; returns how many were there. Entries not held are left out. What was
+/// done before a failure stays done, and doing it again is safe.
+pub(super) async fn erase(store: &dyn Store, log: LogId, sequences: &[SeqRange]) -> StoreResult<u64> {
+    let mut erased = 0;
+    for range in sequences {
+        let mut from = range.first.max(1);
+        while from <= range.last {
+            let runs = store.read(log, from, PAGE).await?;
+            let Some(last) = runs.last().map(|stored| stored.run.last()) else { break };
+            for stored in &runs {
+                let unwanted = |sequence| range.contains(sequence);
+                let present = stored.run.entries().filter(|entry| unwanted(entry.sequence));
+                let present = present.filter(|entry| entry.payload.bytes().is_some()).count();
+                if present == 0 {
+                    continue;
+                }
+                let hollow = stored.hollowed(|entry| unwanted(entry.sequence));
+                let hollow = hollow.ok_or_else(|| {
+                    StoreError::new(Fault::Corrupt, "erasing payloads", "a run cannot be encoded again")
+                })?;
+                store.replace(log, stored.run.range(), hollow).await?;
+                erased += present as u64;
+            }
+            from = last + 1;
+        }
+    }
+    Ok(erased)
+}
