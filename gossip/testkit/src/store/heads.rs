@@ -28,7 +28,10 @@ pub async fn keep_the_newest_seal<H: StoreHarness>(place: H) {
     let store = place.open().await;
     let mut ann = LogWriter::new("c", "s", "ann");
     let (first, second) = (sealed(&ann.run(2), b"first"), sealed(&ann.run(3), b"second"));
-    assert_eq!(head_seal(&*store, &[first.clone()], ann.id()).await, Some((2, b"first".to_vec())));
+    assert_eq!(
+        head_seal(&*store, std::slice::from_ref(&first), ann.id()).await,
+        Some((2, b"first".to_vec()))
+    );
     assert_eq!(head_seal(&*store, &[second], ann.id()).await, Some((5, b"second".to_vec())));
     assert_eq!(head_seal(&*store, &[ann.run(1), first], ann.id()).await, Some((5, b"second".to_vec())));
     store.prune(&[(ann.id(), 6)]).await.unwrap();
@@ -47,7 +50,9 @@ async fn head_seal(store: &dyn Store, batch: &[CommitItem], log: LogId) -> Optio
 fn sealed(item: &CommitItem, seal: &[u8]) -> CommitItem {
     let CommitItem::Run { log, prev, run, end } = item.clone() else { unreachable!("a run") };
     let mut builder = RunBuilder::new(run.log(), run.first(), prev);
-    run.entries().for_each(|entry| drop(builder.push(entry.stamp, &entry.payload).unwrap()));
+    for entry in run.entries() {
+        builder.push(entry.stamp, &entry.payload).unwrap();
+    }
     let (run, _) = builder.finish(Some(seal)).unwrap();
     CommitItem::Run { log, prev, run, end }
 }
