@@ -1,7 +1,7 @@
 //! What a store needs of an engine: ordered tables, snapshots, and batches that happen or do not.
 
 use std::ops::Deref;
-use std::path::Path;
+use std::path::PathBuf;
 
 use gossip_core::StoreResult;
 
@@ -83,6 +83,9 @@ pub enum Opening {
     Again,
 }
 
+/// Opens an engine, see [`Engine::opener`].
+pub type Opener<E> = Box<dyn FnMut(Opening) -> StoreResult<E> + Send>;
+
 /// An engine that keeps [`Table`]s in a directory. All methods block and are called on blocking
 /// threads only.
 ///
@@ -100,17 +103,18 @@ pub trait Engine: Send + Sync + Sized + 'static {
     where
         Self: 'e;
 
-    /// Opens the engine in a directory. What an engine has to know across reopenings (what it could
-    /// not sync, say) it keeps in `options`.
+    /// How to open the engine in a directory. The opener is called the first time the store is opened
+    /// and each time it has to be opened again; what must be known from one time to the next (what could
+    /// not be synced, say) lives in it. It blocks.
     ///
     /// A new engine must be there whole or not at all, also when the process is killed while making it:
     /// where the engine itself cannot promise that, it is made aside with [`crate::lay_out`] called on
     /// it and moved into place. Otherwise the store lays out an engine without a format by itself.
     ///
-    /// # Errors
-    /// `Rejected`: in use already, of someone else, not a place one can write to. `Corrupt`: damaged.
-    /// `Full`: no space. `Transient`: any other failure of the disk. Never a panic, whatever lies there.
-    fn open(directory: &Path, options: &Self::Options, opening: Opening) -> StoreResult<Self>;
+    /// The opener fails with `Rejected`: in use already, of someone else, not a place one can write to.
+    /// `Corrupt`: damaged. `Full`: no space. `Transient`: any other failure of the disk. Never a panic,
+    /// whatever lies there.
+    fn opener(directory: PathBuf, options: Self::Options) -> Opener<Self>;
 
     /// All that was applied before, and nothing that is applied later. It never sees half a batch.
     ///

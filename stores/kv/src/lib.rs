@@ -9,6 +9,6 @@ mod fault;
 mod keys;
 
 pub use self::edits::{Edit, Edits, Parts};
-pub use self::engine::{Engine, EngineStats, Opening, Order, Rows, Table, Value, View};
+pub use self::engine::{Engine, EngineStats, Opener, Opening, Order, Rows, Table, Value, View};
 pub use self::fault::{Failure, of_io};
 pub use self::keys::Span;
