@@ -59,7 +59,7 @@ mod names {
     #[cfg(feature = "redb")]
     use gossip::{RedbStore, redb};
     #[cfg(feature = "rocksdb")]
-    use gossip::{RocksStore, rocksdb};
+    use gossip::{RocksdbStore, rocksdb};
     #[cfg(feature = "tcp")]
     use gossip::{TcpTransport, tcp};
 }

@@ -5,12 +5,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gossip_store_kv::{Edit, Edits, Engine, EngineStats, Failure, Opener, Table, of_io};
 use rocksdb::statistics::Ticker;
 use rocksdb::{DB, WriteBatch, WriteOptions};
 
 use crate::fault::of_write;
+use crate::mark::Mark;
 use crate::open::open;
 use crate::reclaim::Reclaimer;
 use crate::tables;
@@ -23,12 +25,23 @@ pub struct RocksdbEngine {
     reclaimer: Reclaimer,
     tuning: Tuning,
     path: PathBuf,
+    /// Set before the first batch that is not synced.
+    unsynced: AtomicBool,
 }
 
 impl RocksdbEngine {
     pub(crate) fn new(db: DB, tuning: Tuning, path: PathBuf) -> Self {
         let db = Arc::new(db);
-        Self { reclaimer: Reclaimer::new(db.clone()), db, tuning, path }
+        Self { reclaimer: Reclaimer::new(db.clone()), db, tuning, path, unsynced: AtomicBool::new(false) }
+    }
+
+    fn mark_unsynced(&self) -> Result<(), Failure> {
+        if self.unsynced.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Mark::of(&self.path).set().map_err(|error| Failure::engine(of_io(&error), error))?;
+        self.unsynced.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -46,6 +59,9 @@ impl Engine for RocksdbEngine {
     }
 
     fn apply(&self, edits: Edits, sync: bool) -> Result<(), Failure> {
+        if !sync {
+            self.mark_unsynced()?;
+        }
         let (batch, removed) = batch(&self.db, &edits);
         let mut options = WriteOptions::default();
         options.set_sync(sync);
@@ -71,7 +87,8 @@ impl Engine for RocksdbEngine {
     }
 
     fn close(self) -> Result<(), Failure> {
-        self.sync()
+        self.sync()?;
+        Mark::of(&self.path).clear().map_err(|error| Failure::engine(of_io(&error), error))
     }
 }
 

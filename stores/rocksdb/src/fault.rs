@@ -9,7 +9,7 @@ use gossip_core::{StoreError, StoreResult};
 use gossip_store_kv::Failure;
 use rocksdb::{Error, ErrorKind};
 
-const OPENING: &str = "opening the store";
+pub(crate) const OPENING: &str = "opening the store";
 
 /// A failed read: nothing was changed, and the next one may succeed.
 pub(crate) fn of_read(error: Error) -> Failure {

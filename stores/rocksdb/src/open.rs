@@ -1,6 +1,6 @@
 //! Finding, making and recognising the database.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,8 @@ use gossip_store_kv::{Opening, Order, Span, Table, View, of_io};
 use rocksdb::{ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, Options};
 
 use crate::engine::RocksdbEngine;
-use crate::fault::{of_open, refuse, refused};
+use crate::fault::{OPENING, of_open, refuse, refused};
+use crate::mark::{Mark, sync_directory};
 use crate::tables::RUNS;
 use crate::tuning::{Settings, Tuning};
 use crate::view::RocksdbView;
@@ -21,9 +22,6 @@ pub const DIRECTORY_NAME: &str = "gossip.rocksdb";
 
 /// A database without this file was never finished.
 const BEGINNING: &str = "CURRENT";
-
-/// Lies in the database while batches are written to it that are not synced one by one.
-const UNSYNCED: &str = "gossip-unsynced";
 
 /// Opens the database in `directory`, both made when they do not exist.
 pub(crate) fn open(directory: &Path, settings: &Settings, opening: Opening) -> StoreResult<RocksdbEngine> {
@@ -37,14 +35,10 @@ pub(crate) fn open(directory: &Path, settings: &Settings, opening: Opening) -> S
         _ => make(directory, &path)?,
     }
     // Before RocksDB writes, and with it clears away what is to be looked at.
-    if settings.synced && !exists(&path.join(UNSYNCED))? {
+    if !Mark::of(&path).is_set().map_err(|error| refused(of_path(&error), &path, &error))? {
         refuse_damaged_log(&path)?;
     }
-    if !settings.synced {
-        mark_unsynced(&path)?;
-    }
-    let engine = open_database(path, settings, there)?;
-    Ok(engine)
+    open_database(path, settings, there)
 }
 
 /// A failure to look is not a "no": a store must not be made over one that is there.
@@ -59,11 +53,6 @@ fn make(directory: &Path, path: &Path) -> StoreResult<()> {
     }
     fs::create_dir_all(path).map_err(failed)?;
     sync_directory(directory).map_err(failed)
-}
-
-/// A new file is there after power loss only once its directory says so.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 /// Refuses a database of someone else before anything is changed in it.
@@ -88,13 +77,6 @@ fn refuse_damaged_log(path: &Path) -> StoreResult<()> {
     }
 }
 
-/// From now on the end of the log may be in pieces after power loss, without anything acknowledged as
-/// being on stable storage being lost.
-fn mark_unsynced(path: &Path) -> StoreResult<()> {
-    let marked = File::create(path.join(UNSYNCED)).and_then(|_| sync_directory(path));
-    marked.map_err(|error| refused(of_path(&error), path, &error))
-}
-
 fn open_database(path: PathBuf, settings: &Settings, there: bool) -> StoreResult<RocksdbEngine> {
     let mut tuning = Tuning::new(settings);
     tuning.database.create_if_missing(!there);
@@ -105,15 +87,8 @@ fn open_database(path: PathBuf, settings: &Settings, there: bool) -> StoreResult
     let opened = DB::open_cf_descriptors(&tuning.database, &path, families);
     let db = opened.map_err(|error| of_open(&path, &error))?;
     refuse_foreign_rows(&db, &path)?;
-    if settings.synced {
-        // What the log held is in synced files by now.
-        match fs::remove_file(path.join(UNSYNCED)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return refuse(of_path(&error), &path, &error);
-            }
-            _ => {}
-        }
-    }
+    // What the log held is in synced files by now.
+    Mark::of(&path).clear().map_err(|error| refused(of_path(&error), &path, &error))?;
     Ok(RocksdbEngine::new(db, tuning, path))
 }
 
@@ -121,9 +96,8 @@ fn open_database(path: PathBuf, settings: &Settings, there: bool) -> StoreResult
 fn refuse_foreign_rows(db: &DB, path: &Path) -> StoreResult<()> {
     let view = RocksdbView::new(db);
     let rows = |table| -> StoreResult<bool> {
-        let mut rows =
-            view.scan(table, &Span::all(), Order::Up).map_err(|e| e.into_store_error("opening the store"))?;
-        let first = rows.next().map_err(|e| e.into_store_error("opening the store"))?;
+        let mut rows = view.scan(table, &Span::all(), Order::Up).map_err(|e| e.into_store_error(OPENING))?;
+        let first = rows.next().map_err(|e| e.into_store_error(OPENING))?;
         Ok(first.is_some())
     };
     if rows(Table::Meta)? {

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use gossip_core::StoreResult;
+use gossip_core::proto::Durability;
 use gossip_core::registry::Options;
 use serde::Deserialize;
 
-/// Least memory that can be worked with.
-const LEAST_MEMORY: usize = 4 << 20;
+use crate::RocksdbStore;
+use crate::tuning::Settings;
 
 /// Options of the store `rocksdb`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -14,10 +16,14 @@ const LEAST_MEMORY: usize = 4 << 20;
 pub struct RocksdbOptions {
     /// Directory the store lives in; made when it does not exist. Default: `data`.
     pub path: PathBuf,
-    /// Bytes of memory for what was read and for what is not yet in its place on the disk, together.
-    /// At least 4 MiB. Default: 64 MiB.
+    /// What a commit promises when it returns: `"sync"`, `"buffered"`, or `{ group = "50ms" }`.
+    /// Default: `"sync"`.
+    #[serde(deserialize_with = "gossip_store_kv::durability")]
+    pub durability: Durability,
+    /// Bytes of memory for what was read and for what is not yet in tables, together; less than
+    /// [`Settings::LEAST_MEMORY`] is taken as that. Default: 64 MiB.
     pub memory: usize,
-    /// What is done to make old entries smaller. Default: `lz4`.
+    /// What is done to make old entries smaller. Default: `"lz4"`.
     pub compression: Compression,
 }
 
@@ -34,7 +40,8 @@ pub enum Compression {
 
 impl Default for RocksdbOptions {
     fn default() -> Self {
-        Self { path: "data".into(), memory: 64 << 20, compression: Compression::default() }
+        let Settings { memory, compression } = Settings::default();
+        Self { path: "data".into(), durability: Durability::default(), memory, compression }
     }
 }
 
@@ -44,10 +51,15 @@ impl RocksdbOptions {
     /// # Errors
     /// A text that names the option which is wrong.
     pub fn read(options: &Options) -> Result<Self, String> {
-        let read: Self = options.deserialized().map_err(|error| error.to_string())?;
-        match read.memory {
-            LEAST_MEMORY.. => Ok(read),
-            memory => Err(format!("memory: {memory} bytes are too few, the least is {LEAST_MEMORY}")),
-        }
+        options.deserialized().map_err(|error| error.to_string())
+    }
+
+    /// Opens the store these options describe; blocks.
+    ///
+    /// # Errors
+    /// As [`OpenOptions::open`](crate::OpenOptions::open).
+    pub fn open(self) -> StoreResult<RocksdbStore> {
+        let settings = Settings { memory: self.memory, compression: self.compression };
+        RocksdbStore::options(self.path).durability(self.durability).engine(settings).open()
     }
 }

@@ -13,18 +13,21 @@ const MIB: usize = 1 << 20;
 /// What can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes of memory for what was read and for what is not yet in its place on the disk, together.
+    /// Bytes of memory for what was read and for what is not yet in tables, together; less than
+    /// [`Settings::LEAST_MEMORY`] is taken as that.
     pub memory: usize,
     /// What is done to make old entries smaller.
     pub compression: Compression,
-    /// Every batch is synced before the next one is applied. Then damage of the log is told from a log
-    /// that power loss cut, and refused.
-    pub synced: bool,
+}
+
+impl Settings {
+    /// Less memory cannot be worked with.
+    pub const LEAST_MEMORY: usize = 4 * MIB;
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { memory: 64 << 20, compression: Compression::default(), synced: true }
+        Self { memory: 64 * MIB, compression: Compression::default() }
     }
 }
 
@@ -38,18 +41,19 @@ pub(crate) struct Tuning {
 }
 
 impl Tuning {
-    pub(crate) fn new(options: &Settings) -> Self {
-        let cache = Cache::new_lru_cache(options.memory);
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let memory = settings.memory.max(Settings::LEAST_MEMORY);
+        let (settings, cache) = (Settings { memory, ..*settings }, Cache::new_lru_cache(memory));
         Self {
-            database: database(options, &cache),
-            runs: runs(options, &cache),
-            small: small(options, &cache),
+            database: database(&settings, &cache),
+            runs: runs(&settings, &cache),
+            small: small(&settings, &cache),
             cache,
         }
     }
 }
 
-fn database(tuning: &Settings, cache: &Cache) -> Options {
+fn database(settings: &Settings, cache: &Cache) -> Options {
     let mut options = Options::default();
     options.create_missing_column_families(true);
     options.set_paranoid_checks(true);
@@ -58,7 +62,7 @@ fn database(tuning: &Settings, cache: &Cache) -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     // A log that was synced and closed and is now shorter, or gone, is damage.
     options.set_track_and_verify_wals_in_manifest(true);
-    let buffers = tuning.memory / 2;
+    let buffers = settings.memory / 2;
     options.set_write_buffer_manager(&WriteBufferManager::new_write_buffer_manager_with_cache(
         buffers,
         false,
@@ -86,10 +90,10 @@ fn database(tuning: &Settings, cache: &Cache) -> Options {
 }
 
 /// Runs: up to 64 KiB each, opaque, written once, read in order.
-fn runs(tuning: &Settings, cache: &Cache) -> Options {
-    let mut options = family(tuning);
+fn runs(settings: &Settings, cache: &Cache) -> Options {
+    let mut options = family(settings);
     options.set_block_based_table_factory(&blocks(cache, 16 * KIB));
-    if tuning.compression == Compression::Lz4 {
+    if settings.compression == Compression::Lz4 {
         // Payloads are often encrypted or packed already, and then lz4 gives up quickly. Only the last
         // level, with nine tenths of the data, is worth trying: it is written once and seldom.
         options.set_bottommost_compression_type(DBCompressionType::Lz4);
@@ -98,8 +102,8 @@ fn runs(tuning: &Settings, cache: &Cache) -> Options {
 }
 
 /// Heads, names, arrivals and records: small, looked up by key.
-fn small(tuning: &Settings, cache: &Cache) -> Options {
-    let mut options = family(tuning);
+fn small(settings: &Settings, cache: &Cache) -> Options {
+    let mut options = family(settings);
     let mut blocks = blocks(cache, 4 * KIB);
     // A commit looks for the head of every log it writes to; for a new log there is none to be found.
     blocks.set_bloom_filter(10.0, false);
@@ -107,9 +111,9 @@ fn small(tuning: &Settings, cache: &Cache) -> Options {
     options
 }
 
-fn family(tuning: &Settings) -> Options {
+fn family(settings: &Settings) -> Options {
     let mut options = Options::default();
-    let buffer = (tuning.memory / 8).max(MIB);
+    let buffer = (settings.memory / 8).max(MIB);
     options.set_write_buffer_size(buffer);
     options.set_max_write_buffer_number(3);
     options.set_max_bytes_for_level_base(8 * buffer as u64);

@@ -8,14 +8,9 @@ use std::path::Path;
 use common::{batch, copy, log_file, log_files, number_of, open, rows, table_files, with_batches};
 use gossip_core::proto::Fault;
 use gossip_store_kv::{Edits, Engine, Order, Span, Table, View};
-use gossip_store_rocksdb::{RocksdbEngine, Settings};
+use gossip_store_rocksdb::{Compression, RocksdbEngine, Settings};
 
-const SYNCED: Settings = settings(true);
-const UNSYNCED: Settings = settings(false);
-
-const fn settings(synced: bool) -> Settings {
-    Settings { memory: 8 << 20, compression: gossip_store_rocksdb::Compression::Lz4, synced }
-}
+const SETTINGS: Settings = Settings { memory: 8 << 20, compression: Compression::Lz4 };
 
 fn scanned(engine: &RocksdbEngine, table: Table, span: &Span, order: Order) -> Vec<Vec<u8>> {
     let view = engine.view().unwrap();
@@ -31,7 +26,7 @@ fn scanned(engine: &RocksdbEngine, table: Table, span: &Span, order: Order) -> V
 #[test]
 fn tables_do_not_see_each_other() {
     let place = tempfile::tempdir().unwrap();
-    let engine = open(place.path(), SYNCED).unwrap();
+    let engine = open(place.path(), SETTINGS).unwrap();
     let mut edits = Edits::default();
     for table in Table::ALL {
         for key in [&b""[..], b"\0", b"a", b"b\0", b"b\xff", b"\xff\xff\xff"] {
@@ -53,7 +48,7 @@ fn tables_do_not_see_each_other() {
 #[test]
 fn spans_include_what_they_say() {
     let place = tempfile::tempdir().unwrap();
-    let engine = open(place.path(), SYNCED).unwrap();
+    let engine = open(place.path(), SETTINGS).unwrap();
     let mut edits = Edits::default();
     for table in [Table::Runs, Table::Heads] {
         for key in [b"a", b"b", b"c", b"d"] {
@@ -88,7 +83,7 @@ fn spans_include_what_they_say() {
 #[test]
 fn edits_are_applied_in_order_and_seen_by_later_views_only() {
     let place = tempfile::tempdir().unwrap();
-    let engine = open(place.path(), SYNCED).unwrap();
+    let engine = open(place.path(), SETTINGS).unwrap();
     let before = engine.view().unwrap();
     let mut edits = Edits::default();
     for key in [b"a", b"b", b"c"] {
@@ -108,16 +103,16 @@ fn edits_are_applied_in_order_and_seen_by_later_views_only() {
 
 #[test]
 fn a_log_cut_anywhere_opens_with_the_batches_before() {
-    for settings in [SYNCED, UNSYNCED] {
+    for synced in [true, false] {
         let place = tempfile::tempdir().unwrap();
-        let engine = with_batches(place.path(), settings, 12);
+        let engine = with_batches(place.path(), synced, 12);
         let whole = fs::read(log_file(place.path())).unwrap();
         let mut most = 0;
         for part in 0..=24 {
             let cut = copy(place.path());
             let length = whole.len() * part / 24;
             fs::write(log_file(cut.path()), &whole[..length]).unwrap();
-            let found = rows(&open(cut.path(), settings).unwrap()).unwrap();
+            let found = rows(&open(cut.path(), SETTINGS).unwrap()).unwrap();
             assert!(found >= most, "{found} batches of {length} bytes, {most} of fewer");
             most = found;
         }
@@ -129,7 +124,7 @@ fn a_log_cut_anywhere_opens_with_the_batches_before() {
 #[test]
 fn a_flipped_bit_in_the_log_never_loses_a_synced_batch_silently() {
     let place = tempfile::tempdir().unwrap();
-    let engine = with_batches(place.path(), SYNCED, 12);
+    let engine = with_batches(place.path(), true, 12);
     let whole = fs::read(log_file(place.path())).unwrap();
     let mut refused = 0;
     for at in flips(whole.len()) {
@@ -137,7 +132,7 @@ fn a_flipped_bit_in_the_log_never_loses_a_synced_batch_silently() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
         fs::write(log_file(spoilt.path()), bytes).unwrap();
-        match open(spoilt.path(), SYNCED) {
+        match open(spoilt.path(), SETTINGS) {
             // The last one looks like one that was being written when the power went.
             Ok(engine) => assert!(rows(&engine).unwrap() >= 11, "a bit of byte {at}"),
             Err(error) => {
@@ -153,7 +148,7 @@ fn a_flipped_bit_in_the_log_never_loses_a_synced_batch_silently() {
 #[test]
 fn a_flipped_bit_in_an_unsynced_log_ends_it_there() {
     let place = tempfile::tempdir().unwrap();
-    let engine = with_batches(place.path(), UNSYNCED, 12);
+    let engine = with_batches(place.path(), false, 12);
     let whole = fs::read(log_file(place.path())).unwrap();
     let mut short = 0;
     for at in flips(whole.len()).step_by(3) {
@@ -161,9 +156,7 @@ fn a_flipped_bit_in_an_unsynced_log_ends_it_there() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
         fs::write(log_file(spoilt.path()), bytes).unwrap();
-        // Also when it is opened as one that syncs: what was written before was not.
-        let settings = if at % 2 == 0 { UNSYNCED } else { SYNCED };
-        let engine = open(spoilt.path(), settings).unwrap();
+        let engine = open(spoilt.path(), SETTINGS).unwrap();
         short += usize::from(rows(&engine).unwrap() < 12);
     }
     assert!(short > 5, "only {short} were cut short");
@@ -173,7 +166,7 @@ fn a_flipped_bit_in_an_unsynced_log_ends_it_there() {
 #[test]
 fn an_older_log_that_was_cut_is_damage() {
     let place = tempfile::tempdir().unwrap();
-    let settings = Settings { memory: 4 << 20, ..SYNCED };
+    let settings = Settings { memory: 4 << 20, ..SETTINGS };
     let engine = open(place.path(), settings).unwrap();
     for n in 0..40 {
         engine.apply(batch(n, 100_000), true).unwrap();
@@ -201,14 +194,14 @@ fn flips(length: usize) -> impl Iterator<Item = usize> {
 #[test]
 fn a_zeroed_page_in_the_log_is_damage() {
     let place = tempfile::tempdir().unwrap();
-    let engine = with_batches(place.path(), SYNCED, 40);
+    let engine = with_batches(place.path(), true, 40);
     let whole = fs::read(log_file(place.path())).unwrap();
     for page in [0, 1, 8, whole.len() / 4096 / 2] {
         let spoilt = copy(place.path());
         let mut bytes = whole.clone();
         bytes[page * 4096..(page + 1) * 4096].fill(0);
         fs::write(log_file(spoilt.path()), bytes).unwrap();
-        let error = open(spoilt.path(), SYNCED).expect_err("a page is missing");
+        let error = open(spoilt.path(), SETTINGS).expect_err("a page is missing");
         assert_eq!(error.fault, Fault::Corrupt, "page {page}: {error}");
     }
     drop(engine);
@@ -217,21 +210,21 @@ fn a_zeroed_page_in_the_log_is_damage() {
 #[test]
 fn zeros_behind_the_log_are_no_damage() {
     let place = tempfile::tempdir().unwrap();
-    let engine = with_batches(place.path(), SYNCED, 5);
+    let engine = with_batches(place.path(), true, 5);
     let padded = copy(place.path());
     let mut bytes = fs::read(log_file(padded.path())).unwrap();
     bytes.resize(bytes.len() + 100_000, 0);
     fs::write(log_file(padded.path()), bytes).unwrap();
-    assert_eq!(rows(&open(padded.path(), SYNCED).unwrap()).unwrap(), 5);
+    assert_eq!(rows(&open(padded.path(), SETTINGS).unwrap()).unwrap(), 5);
     drop(engine);
 }
 
 #[test]
 fn a_damaged_table_is_told_when_it_is_opened_or_read_and_never_read_wrongly() {
     let place = tempfile::tempdir().unwrap();
-    drop(with_batches(place.path(), SYNCED, 30));
+    drop(with_batches(place.path(), true, 30));
     // What was in the log is put into tables when the database is opened again.
-    drop(open(place.path(), SYNCED).unwrap());
+    drop(open(place.path(), SETTINGS).unwrap());
     let mut told = 0;
     for name in table_files(place.path()) {
         let whole = fs::read(&name).unwrap();
@@ -240,7 +233,7 @@ fn a_damaged_table_is_told_when_it_is_opened_or_read_and_never_read_wrongly() {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x10;
             fs::write(common::database(spoilt.path()).join(name.file_name().unwrap()), bytes).unwrap();
-            let fault = match open(spoilt.path(), SYNCED) {
+            let fault = match open(spoilt.path(), SETTINGS) {
                 Ok(engine) => rows(&engine).err().map(|failure| failure.fault()),
                 Err(error) => Some(error.fault),
             };
@@ -254,8 +247,8 @@ fn a_damaged_table_is_told_when_it_is_opened_or_read_and_never_read_wrongly() {
 #[test]
 fn missing_files_are_told() {
     let place = tempfile::tempdir().unwrap();
-    drop(with_batches(place.path(), SYNCED, 5));
-    drop(open(place.path(), SYNCED).unwrap());
+    drop(with_batches(place.path(), true, 5));
+    drop(open(place.path(), SETTINGS).unwrap());
     for name in fs::read_dir(common::database(place.path())).unwrap() {
         let name = name.unwrap().file_name().into_string().unwrap();
         if !(name.starts_with("MANIFEST") || name.ends_with(".sst")) {
@@ -264,7 +257,7 @@ fn missing_files_are_told() {
         let spoilt = copy(place.path());
         fs::remove_file(common::database(spoilt.path()).join(&name)).unwrap();
         let opened =
-            open(spoilt.path(), SYNCED).map(|engine| rows(&engine).map_err(|failure| failure.fault()));
+            open(spoilt.path(), SETTINGS).map(|engine| rows(&engine).map_err(|failure| failure.fault()));
         let fault = opened.map_or_else(|error| Some(error.fault), Result::err);
         assert_eq!(fault, Some(Fault::Corrupt), "{name}");
     }
@@ -273,7 +266,7 @@ fn missing_files_are_told() {
 #[test]
 fn stats_tell_what_is_taken() {
     let place = tempfile::tempdir().unwrap();
-    let engine = open(place.path(), SYNCED).unwrap();
+    let engine = open(place.path(), SETTINGS).unwrap();
     let before = engine.stats().unwrap();
     let mut edits = Edits::default();
     edits.put(Table::Runs, b"key", vec![7; 1 << 20]);
@@ -297,12 +290,12 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 #[test]
 fn space_of_a_removed_range_comes_back_while_writing_goes_on() {
     let place = tempfile::tempdir().unwrap();
-    let engine = open(place.path(), SYNCED).unwrap();
+    let engine = open(place.path(), SETTINGS).unwrap();
     for n in 0..20_u64 {
         engine.apply(batch(n, 1 << 20), false).unwrap();
     }
     drop(engine);
-    let engine = open(place.path(), SYNCED).unwrap();
+    let engine = open(place.path(), SETTINGS).unwrap();
     let full = engine.stats().unwrap().disk_bytes;
     assert!(full > 20 << 20, "{full}");
     let mut edits = Edits::default();
@@ -321,7 +314,7 @@ fn space_of_a_removed_range_comes_back_while_writing_goes_on() {
 fn closing_while_space_is_given_back_does_not_hang() {
     let place = tempfile::tempdir().unwrap();
     for round in 0..5_u64 {
-        let engine = open(place.path(), SYNCED).unwrap();
+        let engine = open(place.path(), SETTINGS).unwrap();
         for n in 0..4 {
             engine.apply(batch(round * 10 + n, 1 << 20), false).unwrap();
         }
@@ -330,7 +323,7 @@ fn closing_while_space_is_given_back_does_not_hang() {
         engine.apply(edits, true).unwrap();
         engine.close().unwrap();
     }
-    assert_eq!(number_of(&open(place.path(), SYNCED).unwrap(), Table::Runs).unwrap(), 1);
+    assert_eq!(number_of(&open(place.path(), SETTINGS).unwrap(), Table::Runs).unwrap(), 1);
 }
 
 #[test]
@@ -354,7 +347,7 @@ fn a_database_of_someone_else_is_refused_and_left_alone() {
 }
 
 fn refused(place: &Path, why: &str) {
-    let error = open(place, SYNCED).expect_err("it is not ours");
+    let error = open(place, SETTINGS).expect_err("it is not ours");
     assert_eq!(error.fault, Fault::Rejected, "{error}");
     assert!(error.to_string().contains(why), "{error}");
 }

@@ -37,11 +37,12 @@ pub(crate) fn batch(n: u64, size: usize) -> Edits {
 }
 
 /// An engine, still open, whose log holds so many batches of different sizes.
-pub(crate) fn with_batches(place: &Path, settings: Settings, batches: u64) -> RocksdbEngine {
+pub(crate) fn with_batches(place: &Path, synced: bool, batches: u64) -> RocksdbEngine {
+    let settings = Settings { memory: 8 << 20, ..Settings::default() };
     let engine = open(place, settings).expect("a new engine");
     for n in 0..batches {
         let size = [10, 3000, 40_000, 500][n as usize % 4];
-        engine.apply(batch(n, size), settings.synced).expect("applied");
+        engine.apply(batch(n, size), synced).expect("applied");
     }
     engine
 }
