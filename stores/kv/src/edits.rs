@@ -77,6 +77,60 @@ impl Edits {
     }
 }
 
+impl Edits {
+    /// The changes as bytes, for engines that keep a journal.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for edit in &self.0 {
+            let (kind, table, key) = match edit {
+                Edit::Put { table, key, .. } => (0, table, key),
+                Edit::Delete { table, key } => (1, table, key),
+                Edit::DeleteRange { table, from, .. } => (2, table, from),
+            };
+            bytes.extend_from_slice(&[kind, *table as u8]);
+            put_part(&mut bytes, &[key]);
+            match edit {
+                Edit::Put { value, .. } => put_part(&mut bytes, &[&value.front, &value.rest]),
+                Edit::DeleteRange { to, .. } => put_part(&mut bytes, &[to]),
+                Edit::Delete { .. } => {}
+            }
+        }
+        bytes
+    }
+
+    /// The changes from bytes; `None` when they are damaged.
+    #[must_use]
+    pub fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let mut edits = Self::default();
+        while let Some(([kind, table], rest)) = bytes.split_first_chunk() {
+            bytes = rest;
+            let table = *Table::ALL.get(usize::from(*table))?;
+            let key = take_part(&mut bytes)?;
+            match kind {
+                0 => edits.put(table, key, take_part(&mut bytes)?),
+                1 => edits.delete(table, key),
+                2 => edits.delete_range(table, key, take_part(&mut bytes)?),
+                _ => return None,
+            }
+        }
+        bytes.is_empty().then_some(edits)
+    }
+}
+
+fn put_part(bytes: &mut Vec<u8>, parts: &[&[u8]]) {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    bytes.extend_from_slice(&(len as u64).to_be_bytes());
+    parts.iter().for_each(|part| bytes.extend_from_slice(part));
+}
+
+fn take_part<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    let (part, rest) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*len)).ok()?)?;
+    *bytes = rest;
+    Some(part)
+}
+
 impl Parts {
     /// Bytes in both parts.
     #[must_use]
@@ -126,5 +180,27 @@ impl From<&[u8]> for Parts {
 impl From<Bytes> for Parts {
     fn from(rest: Bytes) -> Self {
         Self { front: Vec::new(), rest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_come_back_from_their_bytes_or_not_at_all() {
+        let mut edits = Edits::default();
+        edits.put(Table::Runs, "key", Parts { front: vec![1, 2], rest: Bytes::from_static(b"run") });
+        edits.delete(Table::Meta, "open");
+        edits.delete_range(Table::Arrivals, "a", "b");
+        let bytes = edits.encode();
+        let back = Edits::decode(&bytes).expect("whole");
+        assert_eq!(back.encode(), bytes);
+        let Some(Edit::Put { value, .. }) = back.iter().next() else { panic!("{back:?}") };
+        assert_eq!(&*value.joined(), b"\x01\x02run");
+        for cut in 1..bytes.len() {
+            let part = Edits::decode(&bytes[..cut]).map(|part| part.iter().count());
+            assert!(part.is_none_or(|count| count < 3), "cut at {cut}");
+        }
     }
 }
