@@ -78,6 +78,10 @@ pub struct ResourceUsage {
     pub subscriptions: usize,
     /// Views alive.
     pub views: usize,
+    /// Small runs joined to larger ones so far, by the node itself, in the background.
+    pub coalesced_runs: u64,
+    /// Bytes of runs written once more for that.
+    pub coalesced_bytes: u64,
 }
 
 impl Coordinator {
@@ -352,6 +356,8 @@ impl Coordinator {
             outbox_dropped: meters.outbox_dropped.load(Ordering::Relaxed),
             subscriptions: meters.subscriptions.load(Ordering::Relaxed),
             views: meters.views.load(Ordering::Relaxed),
+            coalesced_runs: meters.coalesced_runs.load(Ordering::Relaxed),
+            coalesced_bytes: meters.coalesced_bytes.load(Ordering::Relaxed),
         })
     }
 }

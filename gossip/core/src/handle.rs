@@ -74,6 +74,8 @@ pub(crate) struct Meters {
     pub(crate) outbox_dropped: AtomicU64,
     pub(crate) subscriptions: AtomicUsize,
     pub(crate) views: AtomicUsize,
+    pub(crate) coalesced_runs: AtomicU64,
+    pub(crate) coalesced_bytes: AtomicU64,
 }
 
 impl Shared {

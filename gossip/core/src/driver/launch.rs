@@ -42,7 +42,7 @@ pub(crate) async fn launch(
     let (orders, from_owner) = mpsc::channel(ORDERS);
     let (control, from_supervisor) = mpsc::channel(ORDERS);
     let (frames, from_ports) = mpsc::channel(shared.config.frames);
-    let (lanes, stored) = Lanes::start(&shared.store, shared.config.read_lanes, shared.config.commit_bytes);
+    let (lanes, stored) = Lanes::start(&shared);
     let relieved = Arc::new(Notify::new());
     let links = Links::new(shared.clone(), relieved.clone());
     let sources =
