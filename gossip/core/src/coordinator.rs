@@ -131,7 +131,8 @@ impl Coordinator {
         self.handle.order(Order::Stop).await
     }
 
-    /// Running → paused: links stay and peers are answered, but the node asks and pushes nothing.
+    /// Running → paused: links stay and peers are answered, but the node asks and pushes nothing, and
+    /// streams do not drop by themselves what they need not keep.
     ///
     /// # Errors
     /// [`Error::State`] unless running.
@@ -231,7 +232,7 @@ impl Coordinator {
         Ok(exists.then(|| Channel::new(self.handle.clone(), id)))
     }
 
-    /// Removes a channel with its streams and entries here; `false` when there was none. Peers keep
+    /// Removes a channel with its streams, entries and saved cursors here; `false` when there was none. Peers keep
     /// theirs.
     ///
     /// # Errors
@@ -241,8 +242,16 @@ impl Coordinator {
         I: TryInto<ChannelId>,
         I::Error: Into<IdError>,
     {
-        let channel = id.try_into().map_err(Into::into)?;
-        self.handle.changed(Command::RemoveChannel { channel }).await
+        let channel: ChannelId = id.try_into().map_err(Into::into)?;
+        let streams = match self.handle.query(Query::Streams(channel.clone())).await {
+            Ok(Reply::Streams(streams)) => streams,
+            _ => Vec::new(),
+        };
+        let removed = self.handle.changed(Command::RemoveChannel { channel: channel.clone() }).await?;
+        for stream in streams {
+            forget_cursors(self.handle.shared(), &channel, &stream.id).await?;
+        }
+        Ok(removed)
     }
 
     /// All channels.

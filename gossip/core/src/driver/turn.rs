@@ -159,8 +159,16 @@ impl Driver {
     fn notify(&mut self, event: Event) {
         tracing::debug!(?event, "event");
         match &event {
-            Event::StreamRemoved(channel, stream) => self.shared.pulses.end_stream(channel, stream),
-            Event::ChannelRemoved(channel) => self.shared.pulses.end_channel(channel),
+            Event::StreamRemoved(channel, stream) => {
+                self.shared.policies.set(channel, stream, None);
+                self.shared.pulses.end_stream(channel, stream);
+            }
+            Event::ChannelRemoved(channel) => {
+                self.shared.policies.forget_channel(channel);
+                self.shared.pulses.end_channel(channel);
+            }
+            // One step of several: who prunes tells the sum.
+            Event::StreamCompacted { .. } => return,
             // Also when the store first said that it failed and it had not.
             Event::EntriesAppended { channel, stream, .. } | Event::EntriesMerged { channel, stream, .. } => {
                 self.shared.pulses.wake(channel, stream);
