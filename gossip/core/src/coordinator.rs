@@ -7,6 +7,7 @@ use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope};
 
 use crate::channel::{Channel, ChannelOptions};
 use crate::handle::{Handle, Order};
+use crate::stream::forget_cursors;
 use crate::{BuildError, Builder, ConfigFile, Error, Events, PeerAddr};
 
 /// One node: your replica of its channels and streams, and its links to others.

@@ -39,7 +39,8 @@ impl Hold {
     pub(crate) fn new(at: &StreamRef, place: Arrival) -> Self {
         let place = Arc::new(AtomicU64::new(place.0));
         let mut holds = at.shared.holds.lock();
-        let all = (at.channel.clone(), at.stream.clone(), 0)..=(at.channel.clone(), at.stream.clone(), u64::MAX);
+        let all =
+            (at.channel.clone(), at.stream.clone(), 0)..=(at.channel.clone(), at.stream.clone(), u64::MAX);
         let number = holds.range(all).next_back().map_or(0, |((_, _, number), _)| number + 1);
         let key = (at.channel.clone(), at.stream.clone(), number);
         holds.insert(key.clone(), place.clone());

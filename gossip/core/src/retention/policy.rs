@@ -28,7 +28,12 @@ impl Policies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set(&self, channel: &ChannelId, stream: &StreamId, policy: Option<Arc<dyn RetentionPolicy>>) {
+    pub(crate) fn set(
+        &self,
+        channel: &ChannelId,
+        stream: &StreamId,
+        policy: Option<Arc<dyn RetentionPolicy>>,
+    ) {
         let key = (channel.clone(), stream.clone());
         match policy {
             Some(policy) => drop(self.lock().insert(key, policy)),

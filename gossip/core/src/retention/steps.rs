@@ -8,11 +8,11 @@ use gossip_proto::{LogHead, LogId, Pruned, Seq};
 use tokio::sync::mpsc;
 
 use super::Decision;
+use crate::Error;
 use crate::continuity::resting_floor;
 use crate::events::Notice;
 use crate::handle::{Request, ask};
 use crate::stream::StreamRef;
-use crate::Error;
 
 /// Entries dropped by one step: how it begins, and its bounds.
 const FIRST: u64 = 2 << 10;
@@ -56,7 +56,13 @@ pub(crate) async fn prune(
         }
         let now = timer.now().tick;
         let took = now.since(begun);
-        entries = if took < SOON { (entries * 2).min(MOST) } else if took > LATE { (entries / 2).max(LEAST) } else { entries };
+        entries = if took < SOON {
+            (entries * 2).min(MOST)
+        } else if took > LATE {
+            (entries / 2).max(LEAST)
+        } else {
+            entries
+        };
         match pace {
             Pace::Brisk => tokio::task::yield_now().await,
             Pace::Gentle => timer.sleep_until(now + took).await,

@@ -131,7 +131,8 @@ pub(super) async fn list(at: &StreamRef) -> Result<Vec<(String, Cursor)>, Error>
 
 /// Saved places that may hold pruning back now.
 pub(crate) async fn saved_places(at: &StreamRef, now: WallMs) -> Result<Vec<Arrival>, Error> {
-    let oldest = now.0.saturating_sub(u64::try_from(at.shared.config.hold_age.as_millis()).unwrap_or(u64::MAX));
+    let oldest =
+        now.0.saturating_sub(u64::try_from(at.shared.config.hold_age.as_millis()).unwrap_or(u64::MAX));
     let table = load(&at.shared, &at.channel, &at.stream).await?;
     let counts = |saved: &&Saved| saved.wall >= oldest && saved.incarnation == at.shared.incarnation;
     Ok(table.values().filter(counts).map(|saved| saved.arrival).collect())
@@ -149,10 +150,7 @@ fn key(channel: &ChannelId, stream: &StreamId) -> String {
 }
 
 /// Reads, changes and writes the record; one at a time, or the second would undo the first.
-async fn change(
-    at: &StreamRef,
-    edit: impl FnOnce(&mut Table) -> Result<bool, Error>,
-) -> Result<bool, Error> {
+async fn change(at: &StreamRef, edit: impl FnOnce(&mut Table) -> Result<bool, Error>) -> Result<bool, Error> {
     let shared = &at.shared;
     let _turn = shared.cursors.acquire().await.map_err(|_| Error::Ended)?;
     shared.check_open()?;
@@ -172,5 +170,6 @@ async fn load(shared: &Shared, channel: &ChannelId, stream: &StreamId) -> Result
         return Ok(Table::new());
     };
     let table = ciborium::from_reader(&bytes[..]);
-    Ok(table.map_err(|error| StoreError::new(Fault::Corrupt, "reading the saved cursors", error.to_string()))?)
+    Ok(table
+        .map_err(|error| StoreError::new(Fault::Corrupt, "reading the saved cursors", error.to_string()))?)
 }

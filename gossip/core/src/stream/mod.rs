@@ -4,6 +4,7 @@ mod cursors;
 mod merge;
 mod names;
 mod page;
+mod source;
 mod subscribe;
 
 use std::sync::Arc;
