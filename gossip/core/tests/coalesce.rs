@@ -141,22 +141,22 @@ async fn follow(steps: Vec<Step>) {
             Step::Append(count) => {
                 for _ in 0..count {
                     written.push(format!("{}", written.len()));
-                    stream.append(written[written.len() - 1].clone()).await.unwrap();
+                    stream.append(written[written.len() - 1].clone()).await.expect("works");
                 }
             }
             Step::Batch(count) => {
                 let batch: Vec<String> = (0..count).map(|n| format!("{}", written.len() + n)).collect();
-                stream.append_all(batch.clone()).await.unwrap();
+                stream.append_all(batch.clone()).await.expect("works");
                 written.extend(batch);
             }
             Step::Prune(count) => {
-                stream.set_retention(Retention::CountBased(count)).await.unwrap();
-                stream.compact().await.unwrap();
+                stream.set_retention(Retention::CountBased(count)).await.expect("works");
+                stream.compact().await.expect("works");
                 kept_from = kept_from.max(written.len().saturating_sub(count as usize));
             }
             Step::Rest => settle(&node, &hand).await,
             Step::Restart => {
-                node.shutdown().await.unwrap();
+                node.shutdown().await.expect("works");
                 node = timed(store.clone(), &hand).await;
             }
         }
