@@ -46,10 +46,14 @@ impl Keeper {
                 () = ended(&mut state) => return,
                 () = sleep => {}
             }
-            if *state.borrow() != NodeState::Paused
-                && let Err(error) = self.sweep().await
-            {
-                tracing::debug!(%error, "retention was not applied");
+            if *state.borrow() == NodeState::Paused {
+                continue;
+            }
+            // Left wherever it stands: a step that has begun is carried out whole.
+            tokio::select! {
+                () = ended(&mut state) => return,
+                Err(error) = self.sweep() => tracing::debug!(%error, "retention was not applied"),
+                else => {}
             }
         }
     }
