@@ -50,10 +50,12 @@ impl Keeper {
                 continue;
             }
             // Left wherever it stands: a step that has begun is carried out whole.
-            tokio::select! {
+            let swept = tokio::select! {
                 () = ended(&mut state) => return,
-                Err(error) = self.sweep() => tracing::debug!(%error, "retention was not applied"),
-                else => {}
+                swept = self.sweep() => swept,
+            };
+            if let Err(error) = swept {
+                tracing::debug!(%error, "retention was not applied");
             }
         }
     }
