@@ -240,6 +240,14 @@ impl Node {
         }
     }
 
+    /// Nothing is taken into a log until its head was read again.
+    pub(super) fn doubt(&mut self, id: LogId) {
+        if let Some(log) = self.logs.get_mut(&id) {
+            log.frozen.get_or_insert_default();
+            self.thaw(id);
+        }
+    }
+
     /// Reads the head of a frozen log once nothing of it is in flight.
     pub(super) fn thaw(&mut self, id: LogId) {
         let Some(log) = self.logs.get_mut(&id) else { return };
@@ -288,6 +296,9 @@ impl Node {
             let first = EntryId { log: id, sequence: old.height + 1 };
             let count = new.height - old.height;
             self.notify(Event::EntriesAppended { channel, stream, first, count });
+        }
+        for range in holes.new_gaps(&old_holes, old.height) {
+            self.notify(Event::LogDamaged { log: (*name).clone(), range });
         }
         if new.height < old.height {
             // The store forgot what it acknowledged: its sequences must not be used again.

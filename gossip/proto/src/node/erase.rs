@@ -154,7 +154,8 @@ impl Node {
             }
             return Plan::Later;
         };
-        job.entries = new_entries(&stream.record, &job.entries);
+        let author = job.command.is_none().then_some(&job.by);
+        job.entries = new_entries(&stream.record, author, &job.entries);
         if job.entries.is_empty() {
             self.erased(id);
             return Plan::Later;
@@ -205,8 +206,8 @@ impl Erasures {
     }
 
     /// Which of these entries are not being erased already.
-    pub(super) fn not_begun(&self, entries: &[(LogId, SeqRange)]) -> Vec<(LogId, SeqRange)> {
-        let jobs = || self.jobs.values().flat_map(|job| &job.entries);
+    pub(super) fn not_begun(&self, by: &NodeId, entries: &[(LogId, SeqRange)]) -> Vec<(LogId, SeqRange)> {
+        let jobs = || self.jobs.values().filter(|job| job.by == *by).flat_map(|job| &job.entries);
         let rest = entries.iter().flat_map(|(log, range)| {
             let begun = jobs().filter(|(of, _)| of == log);
             let rest = begun.fold(vec![*range], |rest, (_, begun)| without(&rest, *begun));
@@ -216,10 +217,16 @@ impl Erasures {
     }
 }
 
-/// Which of these entries a record does not list as erased yet.
-pub(super) fn new_entries(record: &StreamRecord, entries: &[(LogId, SeqRange)]) -> Vec<(LogId, SeqRange)> {
+/// Which of these entries a record does not list as erased yet. What was erased here on somebody's own
+/// account is new when its author asks: only then it is passed on.
+pub(super) fn new_entries(
+    record: &StreamRecord,
+    author: Option<&NodeId>,
+    entries: &[(LogId, SeqRange)],
+) -> Vec<(LogId, SeqRange)> {
     let rest = entries.iter().flat_map(|(log, range)| {
-        let known = record.erased.iter().filter(|erasure| erasure.log == *log);
+        let same = |erasure: &&Erasure| author.is_none_or(|author| erasure.by == *author);
+        let known = record.erased.iter().filter(|erasure| erasure.log == *log).filter(same);
         let rest = known.fold(vec![*range], |rest, erasure| without(&rest, erasure.range));
         rest.into_iter().map(|range| (*log, range))
     });

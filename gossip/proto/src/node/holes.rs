@@ -30,6 +30,13 @@ impl Holes {
         self.touched_by(&SeqRange { first: seq, last: seq }).map_or(seq, |hole| hole.last + 1)
     }
 
+    /// What was held up to a height, by what was known before, and is a gap now.
+    pub(super) fn new_gaps(&self, before: &Self, height: Seq) -> Vec<SeqRange> {
+        let held = SeqRange { first: before.floor.max(self.floor) + 1, last: height };
+        let gaps = self.gaps.iter().filter_map(|gap| gap.overlap(&held)).collect::<Vec<_>>();
+        before.gaps.iter().fold(gaps, |gaps, known| without(&gaps, *known))
+    }
+
     /// The log goes on at `to`, nothing in between came.
     pub(super) fn skip(&mut self, height: Seq, to: Seq) {
         let missing = SeqRange { first: height + 1, last: to };

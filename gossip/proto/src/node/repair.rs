@@ -45,8 +45,11 @@ impl Node {
             }
             Err(failure) => Err(failure),
         };
-        if let Ok(Some(range)) = found {
-            self.note_damage(log, range);
+        match &found {
+            Ok(Some(range)) => self.note_damage(log, *range),
+            // Where the holes are now, only the head can say.
+            Err(failure) if failure.fault == Fault::Unknown => self.doubt(log),
+            _ => {}
         }
         match why {
             Mending::Command(id) => {
@@ -59,7 +62,7 @@ impl Node {
     }
 
     /// What was held is a hole now.
-    fn note_damage(&mut self, id: LogId, range: SeqRange) {
+    pub(super) fn note_damage(&mut self, id: LogId, range: SeqRange) {
         let Some(log) = self.logs.get_mut(&id) else { return };
         log.holes.isolate(range);
         let log = (*log.name).clone();

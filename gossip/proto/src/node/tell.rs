@@ -85,7 +85,12 @@ impl Node {
         if !self.is_active() {
             return;
         }
-        let Some((count, mut erase)) = self.erase_message(id, &name) else { return };
+        let Some((count, mut erase)) = self.erase_message(id, &name) else {
+            if let Some(shared) = self.shared(id, &name) {
+                shared.telling.sent = 0;
+            }
+            return;
+        };
         let Some(link) = self.links.get(&id) else { return };
         let rtt = link.rtt.timeout();
         let Some(shared) = self.shared(id, &name) else { return };
@@ -192,8 +197,8 @@ impl Node {
     ) {
         let open = self.channels.get_mut(&channel).and_then(|channel| channel.open_stream(&stream));
         let Some(open) = open else { return };
-        let news = new_entries(&open.record, entries);
-        let news = self.erasures.not_begun(&news);
+        let news = new_entries(&open.record, Some(&by), entries);
+        let news = self.erasures.not_begun(&by, &news);
         if !news.is_empty() {
             self.begin_erasure(None, Some(peer.clone()), (channel, stream), by, news);
         }
@@ -210,7 +215,7 @@ impl Node {
         let open = self.channels.get_mut(&channel).and_then(|channel| channel.open_stream(&stream));
         let Some(open) = open else { return };
         // What is erased already needs no decision.
-        let entries = new_entries(&open.record, &entries);
+        let entries = new_entries(&open.record, None, &entries);
         if entries.is_empty() || !self.erasures.requested.insert(&by, &entries) {
             return;
         }

@@ -115,8 +115,9 @@ impl AcknowledgedKept {
         let run = volume.logs.get(&id.log).and_then(|log| log.run_at(id.sequence));
         match run.and_then(|stored| stored.run.entry(id.sequence)) {
             Some(entry) if entry.payload.hash() == *payload => {
-                // What was lost comes back as others have it.
-                let excused = self.erased.contains(id) || decayed(volume, id);
+                // What was lost or pruned comes back as others have it.
+                let pruned = self.pruned[host].get(&id.log) >= Some(&id.sequence);
+                let excused = self.erased.contains(id) || decayed(volume, id) || pruned;
                 match entry.payload.bytes() {
                     None if !excused => Err(format!("the payload of {id} was acknowledged and is gone")),
                     _ => Ok(()),
