@@ -98,6 +98,10 @@ impl Coordinator {
         Self { handle }
     }
 
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Who this node is.
     #[must_use]
     pub fn id(&self) -> &NodeId {

@@ -11,11 +11,13 @@
 //! | `builder`, `config`, `file` | how a node comes to be |
 //! | `coordinator`, `channel`, `stream`, `view` | the handles an application holds |
 //! | `events`, `error` | what it is told |
+//! | `care` | checking, mending, exporting and erasing data |
 //! | `retention` | from what a stream keeps to floors |
 //! | `driver` | the tasks behind the handles |
 //! | `handle`, `pulse` | what connects the two |
 
 mod builder;
+mod care;
 mod channel;
 mod config;
 pub mod continuity;
@@ -47,6 +49,7 @@ pub use gossip_proto::{
 pub use inventory;
 
 pub use self::builder::Builder;
+pub use self::care::{Damage, DamageKind, Report};
 pub use self::channel::{Channel, ChannelOptions};
 pub use self::config::Config;
 pub use self::coordinator::{Coordinator, Peer, ResourceUsage};

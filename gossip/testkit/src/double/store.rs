@@ -29,6 +29,21 @@ pub trait StoreHooks: Send + Sync + 'static {
     /// Runs before each call and may take its time. When it fails, so does the call, and the store
     /// never sees it. When the call is cancelled, so is the hook.
     async fn before(&self, call: StoreCall<'_>) -> StoreResult<()>;
+
+    /// May falsify what a read of `log` from `from` on found, as a damaged disk would.
+    fn read(&self, _log: LogId, _from: Seq, runs: Vec<StoredRun>) -> StoreResult<Vec<StoredRun>> {
+        Ok(runs)
+    }
+
+    /// May falsify the heads of a listing.
+    fn heads(&self, heads: Vec<LogHead>) -> StoreResult<Vec<LogHead>> {
+        Ok(heads)
+    }
+
+    /// May falsify the rows of a page of arrivals.
+    fn arrivals(&self, rows: Vec<Arrived>) -> StoreResult<Vec<Arrived>> {
+        Ok(rows)
+    }
 }
 
 /// A store that passes every call on to another, after its hooks. Clones are the same store.
@@ -69,9 +84,10 @@ macro_rules! call {
 macro_rules! pass_on {
     ($repository:ident {
         $($(#[call = $call:expr])? fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*
-    }) => {
+    } $($altered:item)*) => {
         #[async_trait]
         impl $repository for StoreDouble {
+            $($altered)*
             $(async fn $name(&self, $($argument: $kind),*) -> StoreResult<$answer> {
                 self.hooks.before(call!($name $(, $call)?)).await?;
                 self.inner.$name($($argument),*).await
@@ -83,9 +99,6 @@ macro_rules! pass_on {
 pass_on!(EntryRepository {
     #[call = StoreCall::Commit(batch)]
     fn commit(batch: &[CommitItem], meta: &Meta) -> Committed;
-    fn read(log: LogId, from: Seq, budget: usize) -> Vec<StoredRun>;
-    fn arrivals(scope: &Scope, after: Arrival, budget: usize) -> Page<Arrived, Arrival>;
-    fn heads(scope: &Scope, after: Option<LogId>, limit: usize) -> Page<LogHead, LogId>;
     fn hash_at(log: LogId, positions: &[Seq]) -> Vec<ChainHash>;
     fn replace(log: LogId, range: SeqRange, run: StoredRun) -> ();
     fn prune(floors: &[(LogId, Seq)]) -> Pruned;
@@ -95,6 +108,31 @@ pass_on!(EntryRepository {
     fn last_arrival() -> Arrival;
     fn usage(scope: &Scope) -> Usage;
     fn seek(head: &LogHead, stamp: Stamp) -> Seq;
+}
+async fn read(&self, log: LogId, from: Seq, budget: usize) -> StoreResult<Vec<StoredRun>> {
+    self.hooks.before(call!(read)).await?;
+    let runs = self.inner.read(log, from, budget).await?;
+    self.hooks.read(log, from, runs)
+}
+async fn heads(
+    &self,
+    scope: &Scope,
+    after: Option<LogId>,
+    limit: usize,
+) -> StoreResult<Page<LogHead, LogId>> {
+    self.hooks.before(call!(heads)).await?;
+    let page = self.inner.heads(scope, after, limit).await?;
+    Ok(Page { items: self.hooks.heads(page.items)?, next: page.next })
+}
+async fn arrivals(
+    &self,
+    scope: &Scope,
+    after: Arrival,
+    budget: usize,
+) -> StoreResult<Page<Arrived, Arrival>> {
+    self.hooks.before(call!(arrivals)).await?;
+    let page = self.inner.arrivals(scope, after, budget).await?;
+    Ok(Page { items: self.hooks.arrivals(page.items)?, next: page.next })
 });
 
 pass_on!(ChannelRepository {
