@@ -50,6 +50,8 @@ pub(super) enum Job {
     Save(ChannelId, StreamId),
     /// The record of this node as it is now.
     SaveNode,
+    /// An erasure that the store has done, to be remembered.
+    Erased(u64),
 }
 
 /// What becomes true when the store says yes.
@@ -61,6 +63,8 @@ pub(super) enum Change {
     RemoveStream(ChannelId, StreamRecord),
     PutPeer(crate::PeerRecord),
     RemovePeer(NodeId),
+    /// A stream's record that remembers an erasure.
+    Erased(ChannelId, StreamRecord, u64),
     /// A stream's record, with this claim to an epoch.
     Claim(ChannelId, StreamId, Option<crate::Epoch>),
     Nothing,
@@ -70,6 +74,8 @@ pub(super) enum Change {
 #[allow(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
 pub(super) enum Plan {
     Answer(Result<Reply, CommandError>),
+    /// Answered by what it led to.
+    Later,
     Write(StoreRequest, Change),
 }
 
@@ -95,7 +101,7 @@ impl Node {
 
     pub(super) fn queue_job(&mut self, job: Job) {
         // A claim that is not written could use a sequence twice: it is never left out.
-        let claim = matches!(job, Job::Save(..) | Job::SaveNode);
+        let claim = matches!(job, Job::Save(..) | Job::SaveNode | Job::Erased(_));
         if self.admin.waiting.len() >= MAX_JOBS && !claim {
             // Only commands are worth an answer; what peers told of is told again.
             if let Job::Command(id, _) = job {
@@ -111,14 +117,18 @@ impl Node {
         while self.admin.at_work.is_none() && !self.admin.resting {
             let Some(job) = self.admin.waiting.pop_front() else { return };
             let (id, plan) = match job {
+                Job::Command(id, Command::Import { channel, part }) => {
+                    (Some(id), self.plan_import(id, channel, part))
+                }
                 Job::Command(id, command) => (Some(id), self.plan(command)),
                 Job::Learn(channel, stream) => (None, self.plan_learn(channel, stream)),
                 Job::Save(channel, stream) => (None, self.plan_save(&channel, &stream)),
                 Job::SaveNode => (None, self.plan_save_node()),
+                Job::Erased(job) => (None, self.plan_erased(job)),
             };
             match (plan, id) {
                 (Plan::Answer(result), Some(id)) => self.reply(id, result),
-                (Plan::Answer(_), None) => {}
+                (Plan::Answer(_), None) | (Plan::Later, _) => {}
                 (Plan::Write(request, change), command) => {
                     let work = Work { command, change, request: request.clone(), tries: 0 };
                     self.admin.at_work = Some(work);
@@ -156,7 +166,7 @@ impl Node {
                 return self.set_timer(Timer::Admin, AGAIN.0 * 16);
             }
             Err(failure) => {
-                self.stays(&work.change);
+                self.stays(&work.change, &failure);
                 match work.command {
                     Some(id) => self.reply(id, Err(CommandError::Store(failure))),
                     None => self.notify(Event::StoreFailed(failure)),
@@ -177,8 +187,9 @@ impl Node {
     }
 
     /// A removal failed: what should have gone takes entries again.
-    fn stays(&mut self, change: &Change) {
+    fn stays(&mut self, change: &Change, failure: &StoreFailure) {
         let (channel, stream) = match change {
+            Change::Erased(.., job) => return self.erase_failed(*job, failure.clone()),
             Change::RemoveChannel(channel) => (channel, None),
             Change::RemoveStream(channel, record) => (channel, Some(&record.id)),
             _ => return,
@@ -201,6 +212,10 @@ impl Node {
             Change::PutChannel(record, event) => self.put_channel(record, event),
             Change::PutStream(channel, record, event) => return self.put_stream(channel, record, event),
             Change::RemoveChannel(channel) => self.drop_channel(&channel),
+            Change::Erased(channel, record, job) => {
+                self.put_stream(channel, record, None);
+                self.erased(job);
+            }
             Change::RemoveStream(channel, record) => self.drop_stream(&channel, record),
             Change::PutPeer(record) => return self.put_peer(record),
             Change::RemovePeer(peer) => self.forget_peer(&peer),

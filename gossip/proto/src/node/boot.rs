@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
+use super::erase::Erasures;
 use super::fetch::Fetches;
 use super::model::{Channel, Log};
 use super::ops::Ops;
@@ -39,6 +40,7 @@ impl Node {
             links: BTreeMap::new(),
             admin: Admin::default(),
             fetches: Fetches::default(),
+            erasures: Erasures::default(),
             store_bytes: 0,
             append_bytes: 0,
             shutdown: Vec::new(),

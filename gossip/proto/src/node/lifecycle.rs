@@ -16,6 +16,9 @@ impl Node {
             Command::Shutdown => self.begin_shutdown(id),
             Command::Append { channel, stream, payloads } => self.append(id, channel, stream, payloads),
             Command::Prune { channel, stream, floors } => self.prune(id, channel, stream, floors),
+            Command::Erase { channel, stream, entries } => self.erase(id, channel, stream, &entries),
+            Command::Repair { log, at } => self.repair(id, log, at),
+            Command::AskBack { channel, stream } => self.ask_back(id, channel, stream),
             Command::Query(query) => {
                 let result = self.look_up(query);
                 self.reply(id, result);

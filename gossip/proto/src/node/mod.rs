@@ -29,9 +29,12 @@ mod boot;
 mod claim;
 mod command;
 mod commit;
+mod erase;
 mod event;
 mod fetch;
 mod hello;
+mod holes;
+mod import;
 mod lifecycle;
 mod liveness;
 mod model;
@@ -41,6 +44,8 @@ mod pieces;
 mod plan;
 mod prune;
 mod query;
+mod refill;
+mod repair;
 mod round;
 mod rtt;
 mod scan;
@@ -57,8 +62,8 @@ pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
 };
 pub use self::command::{
-    Command, CommandError, Health, LinkInfo, NodeState, PeerInfo, PeerStatus, Query, Reply, StreamInfo,
-    Traffic,
+    Command, CommandError, Health, ImportPart, LinkInfo, NodeState, PeerInfo, PeerStatus, Query, Reply,
+    StreamInfo, Traffic,
 };
 pub use self::event::{Drop, DropReason, Event};
 use self::model::{Channel, Log};
@@ -87,6 +92,7 @@ pub struct Node {
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
     fetches: fetch::Fetches,
+    erasures: erase::Erasures,
     /// Bytes of runs handed to the store and not acknowledged.
     store_bytes: usize,
     /// Payload bytes of appends that wait.
@@ -171,6 +177,7 @@ impl Node {
             Timer::Thaw(log) => self.thaw(log),
             Timer::Admin => self.repeat_job(),
             Timer::Store => self.fetch_everywhere(),
+            Timer::Erase(job) => self.step_erasure(job),
         }
     }
 

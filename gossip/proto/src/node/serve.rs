@@ -5,9 +5,12 @@ use std::collections::VecDeque;
 use super::fetch::WANT_LOGS;
 use super::ops::Op;
 use super::pieces::MESSAGE;
+use super::repair::Mending;
 use super::{Class, DropReason, LinkId, Node, OpId};
 use crate::wire::{ChannelTag, Delta, DeltaRun, FloorNote, Message, Want, WantLog};
-use crate::{LogHead, LogId, MAX_RUN_BYTES, Seq, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun};
+use crate::{
+    Fault, LogHead, LogId, MAX_RUN_BYTES, Seq, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun,
+};
 
 /// Wants of one link that wait.
 const WAITING: usize = 8;
@@ -126,8 +129,12 @@ impl Node {
 
     fn begin_reading(&mut self, id: LinkId, want: Wanted, head: bool, request: StoreRequest) {
         let op = self.store(Op::Serve(id), request);
+        self.set_reading(id, Reading { want, head, op });
+    }
+
+    fn set_reading(&mut self, id: LinkId, reading: Reading) {
         if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
-            session.serving.reading = Some(Reading { want, head, op });
+            session.serving.reading = Some(reading);
         }
     }
 
@@ -140,8 +147,25 @@ impl Node {
             Ok(StoreReply::Runs(runs)) if !head && runs.is_empty() && want.asked => self.read_head(id, want),
             Ok(StoreReply::Runs(runs)) if !head => self.answer_runs(id, want, runs),
             Ok(_) => {}
+            Err(failure) if failure.fault == Fault::Corrupt && !head => {
+                let op = self.isolate(want.log.log, want.log.after + 1, Mending::Serve(id));
+                self.set_reading(id, Reading { want, head, op });
+                return;
+            }
             // The peer asks again; whoever else holds the log may answer.
             Err(failure) => self.notify(super::Event::StoreFailed(failure)),
+        }
+        self.serve(id);
+    }
+
+    /// The damage that stopped a read is a gap now, or stays where it is.
+    pub(super) fn serve_mended(&mut self, id: LinkId, op: OpId, mended: bool) {
+        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
+        let serving = session.map(|session| &mut session.serving);
+        let Some(serving) = serving else { return };
+        let Some(reading) = serving.reading.take_if(|reading| reading.op == op) else { return };
+        if let Some(serve) = serving.waiting.front_mut().filter(|_| mended) {
+            serve.logs.push_front(reading.want);
         }
         self.serve(id);
     }

@@ -26,6 +26,8 @@ pub(super) enum Timer {
     Admin,
     /// Let the store be used again for what peers send.
     Store,
+    /// Try a step of an erasure again.
+    Erase(u64),
 }
 
 /// At most one due time for each timer.
