@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use gossip_proto::node::{Command, Health, NodeState, PeerInfo, Query, Reply};
-use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope};
+use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope, StoreStats};
 
 use crate::channel::{Channel, ChannelOptions};
 use crate::handle::{Handle, Order};
@@ -68,6 +68,9 @@ pub struct ResourceUsage {
     pub entries: u64,
     /// Bytes of encoded runs held by the store.
     pub bytes: u64,
+    /// What the store takes on disk and in memory and what it has written since it was opened; zero
+    /// where its engine does not tell.
+    pub store: StoreStats,
     /// Frames waiting for links.
     pub outbox_frames: usize,
     /// Their bytes.
@@ -78,6 +81,16 @@ pub struct ResourceUsage {
     pub subscriptions: usize,
     /// Views alive.
     pub views: usize,
+}
+
+impl ResourceUsage {
+    /// Bytes the store's engine has written for each byte of encoded runs it was given, since it was
+    /// opened; `None` when it was given none or its engine does not tell.
+    #[must_use]
+    pub fn write_amplification(&self) -> Option<f64> {
+        let StoreStats { committed_bytes, written_bytes, .. } = self.store;
+        (committed_bytes > 0 && written_bytes > 0).then(|| written_bytes as f64 / committed_bytes as f64)
+    }
 }
 
 impl Coordinator {
@@ -327,7 +340,19 @@ impl Coordinator {
         }
     }
 
-    /// What the node occupies. Asks the store, so not for every frame of a user interface.
+    /// What the node occupies: totals of what it holds, what its store takes, what waits and lives.
+    /// Asks the store, so not for every frame of a user interface.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let node = gossip_core::Coordinator::builder()
+    /// #     .store(gossip_store_memory::MemoryStore::new()).node_id("ann").build().await.unwrap();
+    /// node.channel("project").await?.stream("notes").await?.append("hello").await?;
+    /// let usage = node.resource_usage().await?;
+    /// assert_eq!((usage.channels, usage.streams, usage.entries), (1, 1, 1));
+    /// println!("{} bytes on disk for {} bytes of runs", usage.store.disk_bytes, usage.bytes);
+    /// # Ok::<_, gossip_core::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// [`Error::State`] after shutdown, [`Error::Store`].
@@ -343,6 +368,7 @@ impl Coordinator {
         let peers = self.peers().await?.len();
         let shared = self.handle.shared();
         let stored = shared.store.usage(&Scope::All).await?;
+        let store = shared.store.stats().await?;
         let meters = &shared.meters;
         Ok(ResourceUsage {
             peers,
@@ -351,6 +377,7 @@ impl Coordinator {
             logs: stored.logs,
             entries: stored.entries,
             bytes: stored.bytes,
+            store,
             outbox_frames: meters.outbox_frames.load(Ordering::Relaxed),
             outbox_bytes: meters.outbox_bytes.load(Ordering::Relaxed),
             outbox_dropped: meters.outbox_dropped.load(Ordering::Relaxed),

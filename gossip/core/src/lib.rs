@@ -43,13 +43,13 @@ pub use gossip_proto::node::{
 };
 pub use gossip_proto::{
     ChannelId, Cursor, Durability, EntryId, Fault, IdError, LogEntry, LogId, NodeId, OrderKey, Payload,
-    Pruned, Retention, Seq, SeqRange, Stamp, StreamId, Usage, VersionVector,
+    Pruned, Retention, Seq, SeqRange, Stamp, StoreStats, StreamId, Usage, VersionVector,
 };
 #[doc(hidden)]
 pub use inventory;
 
 pub use self::builder::Builder;
-pub use self::care::{Damage, DamageKind, Report};
+pub use self::care::{Damage, DamageKind, Exported, FileError, Imported, Repaired, Report};
 pub use self::channel::{Channel, ChannelOptions};
 pub use self::config::Config;
 pub use self::coordinator::{Coordinator, Peer, ResourceUsage};

@@ -7,15 +7,23 @@
 //! | `chain` | walking one log |
 //! | `unreadable` | how far damage reaches that makes reading fail |
 //! | `arrivals` | one place in the order of arrival for everything held |
+//! | `repair` | mending what a check found |
+//! | `erase` | erasing payloads, asking for more history |
+//! | `file` | a channel as one file |
 
 mod arrivals;
 mod chain;
+mod erase;
+mod file;
+mod repair;
 mod report;
 mod unreadable;
 mod verify;
 
 use gossip_proto::Scope;
 
+pub use self::file::{Exported, FileError, Imported};
+pub use self::repair::Repaired;
 pub use self::report::{Damage, DamageKind, Report};
 use crate::{Channel, Coordinator, Error, EventStream};
 
@@ -46,6 +54,34 @@ impl Coordinator {
     pub async fn verify(&self) -> Result<Report, Error> {
         verify::verify(self.handle().shared(), &Scope::All).await
     }
+
+    /// Checks everything like [`Coordinator::verify`] and makes gaps of the damage it finds, again
+    /// until a check finds nothing more that can be mended.
+    ///
+    /// What is isolated is fetched again from any peer that holds it, as links allow; that goes on
+    /// after this returns and is told by [`Event::HistoryRestored`](crate::Event::HistoryRestored).
+    /// Without such a peer the gap stays, and everything around it can be read, sent and exported.
+    /// Nothing that can still be read is dropped. On a sound store it only reads.
+    ///
+    /// Cancel safety: each place is isolated whole or not at all, and it can be called again.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let node = gossip_core::Coordinator::builder()
+    /// #     .store(gossip_store_memory::MemoryStore::new()).node_id("ann").build().await.unwrap();
+    /// let repaired = node.repair().await?;
+    /// for (log, range) in &repaired.isolated {
+    ///     eprintln!("{} lost {range:?} in {}", log.author, log.stream);
+    /// }
+    /// assert!(repaired.report.is_sound());
+    /// # Ok::<_, gossip_core::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Coordinator::verify`], and [`Error::Command`] when the store fails to isolate.
+    pub async fn repair(&self) -> Result<Repaired, Error> {
+        repair::repair(self.handle(), &Scope::All).await
+    }
 }
 
 impl Channel {
@@ -55,6 +91,14 @@ impl Channel {
     /// As [`Coordinator::verify`]. A channel that does not exist has no logs.
     pub async fn verify(&self) -> Result<Report, Error> {
         verify::verify(self.handle().shared(), &Scope::Channel(self.id().clone())).await
+    }
+
+    /// As [`Coordinator::repair`], over this channel.
+    ///
+    /// # Errors
+    /// As [`Coordinator::repair`].
+    pub async fn repair(&self) -> Result<Repaired, Error> {
+        repair::repair(self.handle(), &Scope::Channel(self.id().clone())).await
     }
 }
 
@@ -66,5 +110,14 @@ impl EventStream {
     pub async fn verify(&self) -> Result<Report, Error> {
         let scope = Scope::Stream(self.channel_id().clone(), self.id().clone());
         verify::verify(self.handle().shared(), &scope).await
+    }
+
+    /// As [`Coordinator::repair`], over this stream.
+    ///
+    /// # Errors
+    /// As [`Coordinator::repair`].
+    pub async fn repair(&self) -> Result<Repaired, Error> {
+        let scope = Scope::Stream(self.channel_id().clone(), self.id().clone());
+        repair::repair(self.handle(), &scope).await
     }
 }

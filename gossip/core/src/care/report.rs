@@ -27,7 +27,7 @@ pub struct Report {
 
 impl Report {
     /// Places listed at most; more are only counted.
-    pub const MAX_DAMAGED: usize = 256;
+    pub const MAX_DAMAGED: usize = 1024;
 
     /// Whether everything that should be there is there and fits together. Gaps are known and do not
     /// count against it.
