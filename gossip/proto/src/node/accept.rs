@@ -53,6 +53,9 @@ impl Node {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         let bytes: usize = delta.runs.iter().map(|run| run.run.encoded().len()).sum();
         let (serial, end) = (delta.serial, delta.end);
+        if serial != 0 && self.take_back(id, &name, &peer, &delta) {
+            return self.extend_wants(id);
+        }
         // What nobody asked for counts as pushed, whatever it calls itself.
         let pushed = !self.fetches.expects(id, serial);
         let full = self.store_bytes + bytes > self.config.store_budget_bytes.saturating_mul(2);

@@ -20,6 +20,8 @@ const MAX_JOBS: usize = 64 * 1024;
 /// Pauses before a change whose outcome is unknown is written again, and how often it is.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 const AGAIN_TRIES: u32 = 20;
+/// How often claims are tried again by a node that shuts down.
+const ENDING_TRIES: u32 = 8;
 
 /// The queue of changes.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ pub(super) struct Admin {
     at_work: Option<Work>,
     /// The store just refused a claim: nothing is begun until the timer says so.
     resting: bool,
+    /// Claims refused while shutting down, and what the store said last.
+    ending: (u32, Option<StoreFailure>),
 }
 
 /// The change at work.
@@ -86,6 +90,11 @@ impl Admin {
         let waits = self.waiting.iter().any(|job| matches!(job, Job::Save(c, s) if same(c, s)));
         let work = self.at_work.as_ref().map(|work| &work.change);
         waits || matches!(work, Some(Change::Claim(c, s, _)) if same(c, s))
+    }
+
+    /// Why a claim could not be written before the end.
+    pub(super) fn unwritten(&self) -> Option<&StoreFailure> {
+        self.ending.1.as_ref()
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -158,7 +167,7 @@ impl Node {
                 return self.set_timer(Timer::Admin, pause.min(AGAIN.1));
             }
             // A claim must not be forgotten: it is tried between the others for as long as it takes.
-            Err(_) if matches!(work.change, Change::Claim(..)) && self.state != NodeState::ShutDown => {
+            Err(failure) if matches!(work.change, Change::Claim(..)) && self.may_claim_again(&failure) => {
                 if let Change::Claim(channel, stream, _) = work.change {
                     self.admin.waiting.push_back(Job::Save(channel, stream));
                 }
@@ -174,6 +183,21 @@ impl Node {
             }
         }
         self.next_job();
+    }
+
+    /// Whether there is time for it: a node that shuts down does not try for ever, but says that it
+    /// did not end well.
+    fn may_claim_again(&mut self, failure: &StoreFailure) -> bool {
+        if self.state != NodeState::ShutDown {
+            return true;
+        }
+        let (tries, unwritten) = &mut self.admin.ending;
+        *tries += 1;
+        if *tries <= ENDING_TRIES {
+            return true;
+        }
+        *unwritten = Some(failure.clone());
+        false
     }
 
     /// Writes the change at work once more; every change may be written twice.
@@ -295,6 +319,7 @@ impl Node {
     pub(super) fn forget_log(&mut self, id: &LogId) {
         let Some(log) = self.logs.remove(id) else { return };
         self.fetches.forget_log(id);
+        self.refills.forget_log(id);
         let unsettled = log.frozen.map(|frozen| frozen.unsettled).unwrap_or_default();
         for lost in unsettled {
             for ticket in lost.tickets {

@@ -7,6 +7,7 @@ use super::erase::Erasures;
 use super::fetch::Fetches;
 use super::model::{Channel, Log};
 use super::ops::Ops;
+use super::refill::Refills;
 use super::session::Peer;
 use super::timers::Timers;
 use super::{Boot, Entropy, Node, NodeState, Stats};
@@ -41,6 +42,7 @@ impl Node {
             admin: Admin::default(),
             fetches: Fetches::default(),
             erasures: Erasures::default(),
+            refills: Refills::default(),
             store_bytes: 0,
             append_bytes: 0,
             shutdown: Vec::new(),
@@ -88,6 +90,9 @@ impl Node {
             if own && stream.record.writer == Some(head.name.epoch) {
                 stream.writer = Some(id);
             }
+        }
+        if !log.holes.gaps.is_empty() {
+            self.refills.suspect(id);
         }
         self.logs.insert(id, log);
     }

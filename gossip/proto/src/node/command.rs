@@ -36,7 +36,9 @@ pub enum Command {
     Pause,
     /// Paused → running.
     Resume,
-    /// To the end: refuses new commands, finishes writes, says goodbye. Answered when drained.
+    /// To the end: refuses new commands, finishes writes, says goodbye. Answered when drained; with
+    /// an error when the store could not be told that a log is not to be continued: it must not be
+    /// called closed then.
     Shutdown,
     /// Create a channel unless it exists. Answer: [`Reply::Changed`].
     CreateChannel {

@@ -32,6 +32,7 @@ impl Node {
             Op::Prune { command, channel, stream, floors } => {
                 self.on_pruned(command, channel, stream, &floors, result);
             }
+            Op::Refill(log) => self.on_refill_read(log, id, result),
             Op::Isolate { log, why } => self.on_isolated(id, log, why, result),
             Op::Erase(job) => self.on_erased(job, result),
             Op::Admin => self.on_admin(result),
@@ -45,7 +46,9 @@ impl Node {
         self.fetches.store_works();
         let mut places: BTreeMap<(ChannelId, StreamId), Vec<Landing>> = BTreeMap::new();
         let mut counted = BTreeMap::new();
+        let moves_holes = landings.iter().any(|landing| !matches!(landing.what, Landed::Run(_)));
         for landing in landings {
+            self.settle_filling(&landing);
             let place = (landing.name.channel.clone(), landing.name.stream.clone());
             counted.insert(landing.log, ());
             let Some(landing) = self.defer(landing, from.as_ref()) else { continue };
@@ -75,7 +78,18 @@ impl Node {
         if let Some(from) = from {
             self.fetch_from_peer(&from);
         }
-        self.refill();
+        if moves_holes {
+            self.refill();
+        }
+    }
+
+    /// A run on its way into a hole has arrived or not.
+    fn settle_filling(&mut self, landing: &Landing) {
+        if let Landed::Filled(_) = landing.what
+            && let Some(log) = self.logs.get_mut(&landing.log)
+        {
+            log.filling = log.filling.saturating_sub(1);
+        }
     }
 
     /// What was stored after a failure waits until the head was read: whether the failure hid a
@@ -104,6 +118,7 @@ impl Node {
         }
         if let Landed::Floor { .. } = landing.what {
             log.holes.skip(old.height, new.height);
+            self.refills.suspect(landing.log);
         }
         log.stored = new;
         if let Some(channel) = self.channels.get_mut(&landing.name.channel) {
@@ -214,6 +229,10 @@ impl Node {
             self.answer_append(ticket, Err(failure.clone()));
         }
         for landing in landings {
+            self.settle_filling(&landing);
+            if let (Landed::Filled(range), Some(from)) = (&landing.what, from.as_ref()) {
+                self.spend_peer(from, landing.log, range.last);
+            }
             self.defer(landing, from.as_ref());
         }
         for id in ends.keys() {
@@ -255,6 +274,9 @@ impl Node {
         match head {
             Some(head) => log.adopt_head(head),
             None => log.adopt_nothing(),
+        }
+        if !log.holes.gaps.is_empty() {
+            self.refills.suspect(id);
         }
         let (new, name, holes) = (log.stored, log.name.clone(), log.holes.clone());
         if let Some(channel) = self.channels.get_mut(&name.channel) {

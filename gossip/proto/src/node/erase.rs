@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::admin::{Change, Job, Plan};
 use super::holes::without;
 use super::ops::Op;
+use super::tell::Requested;
 use super::{CommandError, CommandId, DropReason, Event, Node, NodeState, Reply, Timer};
 use crate::{
     ChannelId, EntryId, Erasure, Fault, LogId, LogName, NodeId, SeqRange, StoreFailure, StoreReply,
@@ -26,6 +27,7 @@ const TRIES: u32 = 20;
 pub(super) struct Erasures {
     last: u64,
     jobs: BTreeMap<u64, Erasing>,
+    pub(super) requested: Requested,
 }
 
 /// One erasure.
@@ -173,7 +175,10 @@ impl Node {
     /// An erasure is done and remembered.
     pub(super) fn erased(&mut self, id: u64) {
         let Some(job) = self.erasures.jobs.remove(&id) else { return };
-        let Erasing { command, channel, stream, by, entries, payloads, .. } = job;
+        let Erasing { command, from, channel, stream, by, entries, payloads, .. } = job;
+        let erasure = |(log, range): &(LogId, SeqRange)| Erasure { log: *log, range: *range, by: by.clone() };
+        let news: Vec<Erasure> = entries.iter().map(erasure).collect();
+        self.tell_erasures(&channel, &news, from.as_ref());
         if !entries.is_empty() || payloads > 0 {
             self.notify(Event::EntriesErased { channel, stream, by, entries, payloads });
         }
@@ -197,6 +202,17 @@ impl Erasures {
     /// Whether there is no room for another one.
     pub(super) fn is_full(&self) -> bool {
         self.jobs.len() >= JOBS
+    }
+
+    /// Which of these entries are not being erased already.
+    pub(super) fn not_begun(&self, entries: &[(LogId, SeqRange)]) -> Vec<(LogId, SeqRange)> {
+        let jobs = || self.jobs.values().flat_map(|job| &job.entries);
+        let rest = entries.iter().flat_map(|(log, range)| {
+            let begun = jobs().filter(|(of, _)| of == log);
+            let rest = begun.fold(vec![*range], |rest, (_, begun)| without(&rest, *begun));
+            rest.into_iter().map(|range| (*log, range))
+        });
+        rest.collect()
     }
 }
 

@@ -25,6 +25,11 @@ impl Holes {
         gaps.chain([below]).find(|hole| hole.overlap(range).is_some())
     }
 
+    /// The first sequence at or after this one that lies in no hole.
+    pub(super) fn next_held(&self, seq: Seq) -> Seq {
+        self.touched_by(&SeqRange { first: seq, last: seq }).map_or(seq, |hole| hole.last + 1)
+    }
+
     /// The log goes on at `to`, nothing in between came.
     pub(super) fn skip(&mut self, height: Seq, to: Seq) {
         let missing = SeqRange { first: height + 1, last: to };

@@ -39,6 +39,8 @@ impl Node {
                 self.tell_all(&Message::Paused(false));
                 self.compare_everything();
                 self.fetch_everywhere();
+                self.refill();
+                self.tell_everyone();
             }
             NodeState::Running | NodeState::ShutDown => {}
         }
@@ -67,8 +69,13 @@ impl Node {
         {
             return;
         }
+        // Who continues an epoch that should have ended must know at the next start that something is
+        // missing: the driver does not close the store then.
+        let unwritten = self.admin.unwritten().cloned();
         for id in std::mem::take(&mut self.shutdown) {
-            self.reply(id, Ok(Reply::Done));
+            let result =
+                unwritten.clone().map_or(Ok(Reply::Done), |failure| Err(CommandError::Store(failure)));
+            self.reply(id, result);
         }
     }
 

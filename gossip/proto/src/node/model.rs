@@ -34,6 +34,8 @@ pub(super) struct Log {
     pub(super) holes: Holes,
     /// The application wants what lies below the floor.
     pub(super) asks_back: bool,
+    /// Runs on their way into holes.
+    pub(super) filling: u32,
     /// Commits on their way.
     pub(super) in_flight: u32,
     /// A commit failed: nothing moves until the head was read again.
@@ -76,6 +78,7 @@ impl Log {
             pending: tip,
             holes: Holes::default(),
             asks_back: false,
+            filling: 0,
             in_flight: 0,
             frozen: None,
         }
@@ -96,8 +99,9 @@ impl Log {
 
     /// Takes the store's word that it holds nothing.
     pub(super) fn adopt_nothing(&mut self) {
-        let Self { name, in_flight, frozen, .. } = std::mem::replace(self, Self::new(self.name.clone()));
-        (self.name, self.in_flight, self.frozen) = (name, in_flight, frozen);
+        let Self { name, in_flight, filling, frozen, .. } =
+            std::mem::replace(self, Self::new(self.name.clone()));
+        (self.name, self.in_flight, self.filling, self.frozen) = (name, in_flight, filling, frozen);
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) enum Op {
     Prune { command: CommandId, channel: ChannelId, stream: StreamId, floors: Vec<(LogId, Seq)> },
     /// Damage to be made a gap.
     Isolate { log: LogId, why: Mending },
+    /// Where the hole of a log is, and what follows it.
+    Refill(LogId),
     /// A step of an erasure.
     Erase(u64),
     /// The admin job at work.
