@@ -20,6 +20,7 @@ mod world;
 mod bad_input;
 mod channels;
 mod clock;
+mod data;
 mod flow;
 mod hostile;
 mod identity;

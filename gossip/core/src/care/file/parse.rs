@@ -43,8 +43,8 @@ pub(super) struct Parser<R> {
     seen: Totals,
     header: Option<Header>,
     log: Option<Log>,
-    /// A frame that was read and is to be taken next.
-    held: Option<(Kind, Bytes)>,
+    /// What was read and is to be taken next: a frame, or why there is none.
+    held: Option<Result<(Kind, Bytes), FileError>>,
 }
 
 struct Log {
@@ -83,7 +83,7 @@ impl<R: Read> Parser<R> {
                 self.part()
             }
             Kind::Run if self.log.is_some() => {
-                self.held = Some((kind, body));
+                self.held = Some(Ok((kind, body)));
                 self.part()
             }
             Kind::End => self.end(&body),
@@ -141,13 +141,14 @@ impl<R: Read> Parser<R> {
         }
     }
 
-    /// Collects runs up to the bounds of a part, from the floor or gap before them.
+    /// Collects runs up to the bounds of a part, from the floor or gap before them. What is wrong
+    /// behind them is told after them.
     fn part(&mut self) -> Result<Step, FileError> {
         let (mut runs, mut bytes) = (Vec::new(), 0);
         let floor = self.log.as_ref().map(|log| (log.at, log.hash, log.stamp));
         while bytes < PART_BYTES && runs.len() < PART_RUNS {
-            match self.take()? {
-                (Kind::Run, body) => {
+            match self.take() {
+                Ok((Kind::Run, body)) => {
                     bytes += body.len();
                     runs.push(self.run(body)?);
                 }
@@ -193,7 +194,7 @@ impl<R: Read> Parser<R> {
     /// The frame held back, or the next of the input.
     fn take(&mut self) -> Result<(Kind, Bytes), FileError> {
         match self.held.take() {
-            Some(held) => Ok(held),
+            Some(held) => held,
             None => self.frame(),
         }
     }
