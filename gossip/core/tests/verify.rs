@@ -30,6 +30,8 @@ enum Rot {
     Head(fn(&mut LogHead)),
     /// Arrival rows say so.
     Rows(fn(&mut Vec<Arrived>)),
+    /// Arrival rows cannot be read.
+    NoRows,
 }
 
 struct Rotten {
@@ -88,6 +90,9 @@ impl StoreHooks for Rotten {
     }
 
     fn arrivals(&self, mut rows: Vec<Arrived>) -> StoreResult<Vec<Arrived>> {
+        if matches!(self.now(), Rot::NoRows) {
+            return Err(StoreError::new(Fault::Corrupt, "reading arrivals", "as the test wishes"));
+        }
         if let Rot::Rows(change) = self.now() {
             change(&mut rows);
         }
@@ -180,6 +185,8 @@ async fn what_has_no_place_or_two_in_the_order_of_arrival_is_found() {
     assert_eq!(damaged, [(DamageKind::NotArrived, 11, 20)]);
     let (_, damaged) = found(Rot::Rows(|rows| rows.extend(rows.last().cloned()))).await;
     assert_eq!(damaged, [(DamageKind::ArrivedTwice, 41, 50)]);
+    let (report, damaged) = found(Rot::NoRows).await;
+    assert_eq!((report.orders_unreadable, report.is_sound(), damaged), (1, false, vec![]));
     let missed = |head: &mut LogHead| head.missed = vec![SeqRange { first: 2, last: 4 }];
     assert_eq!(found(Rot::Head(missed)).await.1, [(DamageKind::ArrivedTwice, 2, 4)]);
 }

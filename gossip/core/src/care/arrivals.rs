@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gossip_proto::{Arrival, LogHead, LogId, Scope, SeqRange};
+use gossip_proto::{Arrival, Fault, LogHead, LogId, Scope, SeqRange};
 
 use super::report::{DamageKind, Report};
 use super::verify::again;
@@ -14,7 +14,13 @@ use crate::{Error, Store};
 pub(super) async fn check(shared: &Shared, stream: &Scope, report: &mut Report) -> Result<(), Error> {
     // Read before the rows: what comes later has rows too, but is not asked for.
     let heads = heads(&*shared.store, stream).await?;
-    let rows = rows(shared, stream).await?;
+    let rows = match rows(shared, stream).await {
+        Err(Error::Store(error)) if error.fault == Fault::Corrupt => {
+            report.orders_unreadable += 1;
+            return Ok(());
+        }
+        rows => rows?,
+    };
     for head in &heads {
         let rows = rows.get(&head.name.id());
         let bare = rows.map_or_else(|| held(head), |rows| rows.beside(&held(head)));

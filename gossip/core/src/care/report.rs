@@ -23,6 +23,8 @@ pub struct Report {
     pub damaged: Vec<Damage>,
     /// Places beyond those listed.
     pub damaged_beyond: u64,
+    /// Streams whose order of arrival could not be read to its end; the entries are not concerned.
+    pub orders_unreadable: u64,
 }
 
 impl Report {
@@ -33,7 +35,7 @@ impl Report {
     /// count against it.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.damaged.is_empty()
+        self.damaged.is_empty() && self.orders_unreadable == 0
     }
 
     /// Adds what was seen elsewhere.
@@ -44,6 +46,7 @@ impl Report {
         self.bytes += other.bytes;
         self.gaps += other.gaps;
         self.gap_entries += other.gap_entries;
+        self.orders_unreadable += other.orders_unreadable;
         let room = Self::MAX_DAMAGED - self.damaged.len();
         self.damaged_beyond += other.damaged_beyond + other.damaged.len().saturating_sub(room) as u64;
         self.damaged.extend(other.damaged.into_iter().take(room));
