@@ -1,5 +1,7 @@
 //! Erasing, exporting and importing on one node.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail at that place")]
+
 mod common;
 
 use std::io::{self, Write};
@@ -341,6 +343,7 @@ proptest! {
                 live(&nodes, step).await;
             }
             for (at, source) in nodes.iter().enumerate() {
+                // All streams exist, whatever happened.
                 seen(source).await;
                 let copy = local("cid").await.0;
                 let told = imported(&copy, &exported(source).await).await;
