@@ -171,6 +171,9 @@ fn lengths_that_lie_take_no_memory() {
     }
 }
 
+/// Puts a part into a file.
+type Write<'a> = &'a dyn Fn(&mut Made);
+
 /// With sound checks, so that only what the parts say is wrong.
 #[test]
 fn parts_that_make_no_sense_are_told() {
@@ -181,7 +184,7 @@ fn parts_that_make_no_sense_are_told() {
     let mut rootless =
         LogLine { name: (**ann.name()).clone(), floor: 0, hash: bob.hash(), stamp: Stamp::ZERO };
     let strange = Payload::Present(Bytes::from_static(b"x")).hash();
-    let cases: [(&str, &dyn Fn(&mut Made)); 11] = [
+    let cases: [(&str, Write<'_>); 11] = [
         ("two headers", &|made| made.header()),
         ("a run without a log", &|made| made.run(&first)),
         ("a gap without a log", &|made| made.gap(&bob)),
