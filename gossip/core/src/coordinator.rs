@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use gossip_proto::node::{Command, Health, NodeState, PeerInfo, Query, Reply};
-use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope, StoreStats};
+use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope};
 
 use crate::channel::{Channel, ChannelOptions};
 use crate::handle::{Handle, Order};
-use crate::{BuildError, Builder, ConfigFile, Error, Events, PeerAddr};
+use crate::stream::forget_cursors;
+use crate::{BuildError, Builder, ConfigFile, Error, Events, PeerAddr, ResourceUsage};
 
 /// One node: your replica of its channels and streams, and its links to others.
 ///
@@ -49,47 +50,6 @@ impl Peer {
     fn into_record(self) -> PeerRecord {
         let display_name = self.display_name.unwrap_or_else(|| self.id.as_str().chars().take(8).collect());
         PeerRecord { id: self.id, display_name, addresses: self.addresses }
-    }
-}
-
-/// What a node occupies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ResourceUsage {
-    /// Peers known.
-    pub peers: usize,
-    /// Channels.
-    pub channels: usize,
-    /// Streams in them.
-    pub streams: usize,
-    /// Logs held by the store.
-    pub logs: u64,
-    /// Entries held by the store.
-    pub entries: u64,
-    /// Bytes of encoded runs held by the store.
-    pub bytes: u64,
-    /// What the store takes on disk and in memory and what it has written since it was opened; zero
-    /// where its engine does not tell.
-    pub store: StoreStats,
-    /// Frames waiting for links.
-    pub outbox_frames: usize,
-    /// Their bytes.
-    pub outbox_bytes: usize,
-    /// Frames dropped so far because an outbox was full; the protocol repeats what mattered.
-    pub outbox_dropped: u64,
-    /// Subscriptions alive, those of views included.
-    pub subscriptions: usize,
-    /// Views alive.
-    pub views: usize,
-}
-
-impl ResourceUsage {
-    /// Bytes the store's engine has written for each byte of encoded runs it was given, since it was
-    /// opened; `None` when it was given none or its engine does not tell.
-    #[must_use]
-    pub fn write_amplification(&self) -> Option<f64> {
-        let StoreStats { committed_bytes, written_bytes, .. } = self.store;
-        (committed_bytes > 0 && written_bytes > 0).then(|| written_bytes as f64 / committed_bytes as f64)
     }
 }
 
@@ -144,7 +104,8 @@ impl Coordinator {
         self.handle.order(Order::Stop).await
     }
 
-    /// Running → paused: links stay and peers are answered, but the node asks and pushes nothing.
+    /// Running → paused: links stay and peers are answered, but the node asks and pushes nothing, and
+    /// streams do not drop by themselves what they need not keep.
     ///
     /// # Errors
     /// [`Error::State`] unless running.
@@ -244,7 +205,7 @@ impl Coordinator {
         Ok(exists.then(|| Channel::new(self.handle.clone(), id)))
     }
 
-    /// Removes a channel with its streams and entries here; `false` when there was none. Peers keep
+    /// Removes a channel with its streams, entries and saved cursors here; `false` when there was none. Peers keep
     /// theirs.
     ///
     /// # Errors
@@ -254,8 +215,16 @@ impl Coordinator {
         I: TryInto<ChannelId>,
         I::Error: Into<IdError>,
     {
-        let channel = id.try_into().map_err(Into::into)?;
-        self.handle.changed(Command::RemoveChannel { channel }).await
+        let channel: ChannelId = id.try_into().map_err(Into::into)?;
+        let streams = match self.handle.query(Query::Streams(channel.clone())).await {
+            Ok(Reply::Streams(streams)) => streams,
+            _ => Vec::new(),
+        };
+        let removed = self.handle.changed(Command::RemoveChannel { channel: channel.clone() }).await?;
+        for stream in streams {
+            forget_cursors(self.handle.shared(), &channel, &stream.id).await?;
+        }
+        Ok(removed)
     }
 
     /// All channels.
@@ -383,6 +352,8 @@ impl Coordinator {
             outbox_dropped: meters.outbox_dropped.load(Ordering::Relaxed),
             subscriptions: meters.subscriptions.load(Ordering::Relaxed),
             views: meters.views.load(Ordering::Relaxed),
+            coalesced_runs: meters.coalesced_runs.load(Ordering::Relaxed),
+            coalesced_bytes: meters.coalesced_bytes.load(Ordering::Relaxed),
         })
     }
 }

@@ -9,8 +9,9 @@ use gossip_core::proto::{
     PeerRecord, Removed, Scope, Stamp, StoreIncarnation, StoreStats, StoredRun, StreamRecord,
 };
 use gossip_core::{
-    ChannelId, ChannelRepository, Durability, EntryRepository, LogId, NodeId, NodeRepository, PeerRepository,
-    Pruned, Seq, SeqRange, SnapshotRepository, Store, StoreResult, StreamId, Usage,
+    ChannelId, ChannelRepository, Durability, EntryRepository, Fault, LogId, NodeId, NodeRepository,
+    PeerRepository, Pruned, Seq, SeqRange, SnapshotRepository, Store, StoreError, StoreResult, StreamId,
+    Usage,
 };
 
 /// What a store is asked to do.
@@ -44,6 +45,11 @@ pub trait StoreHooks: Send + Sync + 'static {
     fn arrivals(&self, rows: Vec<Arrived>) -> StoreResult<Vec<Arrived>> {
         Ok(rows)
     }
+
+    /// Which part of a log reads as damaged: the runs that reach into it.
+    fn damaged(&self, _log: LogId) -> Option<SeqRange> {
+        None
+    }
 }
 
 /// A store that passes every call on to another, after its hooks. Clones are the same store.
@@ -57,6 +63,34 @@ impl StoreDouble {
     /// A double of a store; the test keeps its own clone of the hooks.
     pub fn new(inner: impl Store, hooks: Arc<dyn StoreHooks>) -> Self {
         Self { inner: Arc::new(inner), hooks }
+    }
+}
+
+impl StoreDouble {
+    fn is_spoilt(&self, stored: &StoredRun) -> bool {
+        let damaged = self.hooks.damaged(stored.run.log());
+        damaged.is_some_and(|damaged| damaged.overlap(&stored.run.range()).is_some())
+    }
+
+    /// Runs before the damage; if there are none, the damage.
+    fn spoil_runs(&self, mut runs: Vec<StoredRun>) -> StoreResult<Vec<StoredRun>> {
+        match runs.iter().position(|stored| self.is_spoilt(stored)) {
+            Some(0) => Err(StoreError::new(Fault::Corrupt, "reading runs", "the double says so")),
+            Some(sound) => {
+                runs.truncate(sound);
+                Ok(runs)
+            }
+            None => Ok(runs),
+        }
+    }
+
+    fn spoil_rows(&self, mut page: Page<Arrived, Arrival>) -> Page<Arrived, Arrival> {
+        for row in &mut page.items {
+            let spoilt = row.runs.iter().find(|stored| self.is_spoilt(stored));
+            row.damaged = spoilt.map(|stored| stored.run.first().max(row.range.first)).or(row.damaged);
+            row.runs.retain(|stored| !self.is_spoilt(stored));
+        }
+        page
     }
 }
 
@@ -112,7 +146,7 @@ pass_on!(EntryRepository {
 async fn read(&self, log: LogId, from: Seq, budget: usize) -> StoreResult<Vec<StoredRun>> {
     self.hooks.before(call!(read)).await?;
     let runs = self.inner.read(log, from, budget).await?;
-    self.hooks.read(log, from, runs)
+    self.hooks.read(log, from, self.spoil_runs(runs)?)
 }
 async fn heads(
     &self,
@@ -131,7 +165,7 @@ async fn arrivals(
     budget: usize,
 ) -> StoreResult<Page<Arrived, Arrival>> {
     self.hooks.before(call!(arrivals)).await?;
-    let page = self.inner.arrivals(scope, after, budget).await?;
+    let page = self.spoil_rows(self.inner.arrivals(scope, after, budget).await?);
     Ok(Page { items: self.hooks.arrivals(page.items)?, next: page.next })
 });
 
