@@ -29,6 +29,10 @@ impl Channel {
         Self { handle, id }
     }
 
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Its name.
     #[must_use]
     pub fn id(&self) -> &ChannelId {

@@ -8,7 +8,7 @@ use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope};
 use crate::channel::{Channel, ChannelOptions};
 use crate::handle::{Handle, Order};
 use crate::stream::forget_cursors;
-use crate::{BuildError, Builder, ConfigFile, Error, Events, PeerAddr};
+use crate::{BuildError, Builder, ConfigFile, Error, Events, PeerAddr, ResourceUsage};
 
 /// One node: your replica of its channels and streams, and its links to others.
 ///
@@ -53,38 +53,6 @@ impl Peer {
     }
 }
 
-/// What a node occupies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ResourceUsage {
-    /// Peers known.
-    pub peers: usize,
-    /// Channels.
-    pub channels: usize,
-    /// Streams in them.
-    pub streams: usize,
-    /// Logs held by the store.
-    pub logs: u64,
-    /// Entries held by the store.
-    pub entries: u64,
-    /// Bytes of encoded runs held by the store.
-    pub bytes: u64,
-    /// Frames waiting for links.
-    pub outbox_frames: usize,
-    /// Their bytes.
-    pub outbox_bytes: usize,
-    /// Frames dropped so far because an outbox was full; the protocol repeats what mattered.
-    pub outbox_dropped: u64,
-    /// Subscriptions alive, those of views included.
-    pub subscriptions: usize,
-    /// Views alive.
-    pub views: usize,
-    /// Small runs joined to larger ones so far, by the node itself, in the background.
-    pub coalesced_runs: u64,
-    /// Bytes of runs written once more for that.
-    pub coalesced_bytes: u64,
-}
-
 impl Coordinator {
     /// Begins a coordinator; everything has a default.
     pub fn builder() -> Builder {
@@ -101,6 +69,10 @@ impl Coordinator {
 
     pub(crate) fn new(handle: Handle) -> Self {
         Self { handle }
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Who this node is.
@@ -337,7 +309,19 @@ impl Coordinator {
         }
     }
 
-    /// What the node occupies. Asks the store, so not for every frame of a user interface.
+    /// What the node occupies: totals of what it holds, what its store takes, what waits and lives.
+    /// Asks the store, so not for every frame of a user interface.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let node = gossip_core::Coordinator::builder()
+    /// #     .store(gossip_store_memory::MemoryStore::new()).node_id("ann").build().await.unwrap();
+    /// node.channel("project").await?.stream("notes").await?.append("hello").await?;
+    /// let usage = node.resource_usage().await?;
+    /// assert_eq!((usage.channels, usage.streams, usage.entries), (1, 1, 1));
+    /// println!("{} bytes on disk for {} bytes of runs", usage.store.disk_bytes, usage.bytes);
+    /// # Ok::<_, gossip_core::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// [`Error::State`] after shutdown, [`Error::Store`].
@@ -353,6 +337,7 @@ impl Coordinator {
         let peers = self.peers().await?.len();
         let shared = self.handle.shared();
         let stored = shared.store.usage(&Scope::All).await?;
+        let store = shared.store.stats().await?;
         let meters = &shared.meters;
         Ok(ResourceUsage {
             peers,
@@ -361,6 +346,7 @@ impl Coordinator {
             logs: stored.logs,
             entries: stored.entries,
             bytes: stored.bytes,
+            store,
             outbox_frames: meters.outbox_frames.load(Ordering::Relaxed),
             outbox_bytes: meters.outbox_bytes.load(Ordering::Relaxed),
             outbox_dropped: meters.outbox_dropped.load(Ordering::Relaxed),

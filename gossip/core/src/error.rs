@@ -4,7 +4,7 @@ use gossip_proto::node::{CommandError, ConfigError, NodeState};
 use gossip_proto::{Cursor, EntryId, IdError, LogId, NodeId, SeqRange};
 
 use crate::registry::PluginError;
-use crate::{PortError, StoreError};
+use crate::{FileError, PortError, StoreError};
 
 /// Why a call on a [`Coordinator`](crate::Coordinator) or one of its handles failed. Nothing is
 /// left half done.
@@ -60,6 +60,9 @@ pub enum Error {
     /// A page was asked for at an entry this stream does not hold.
     #[error("entry {0} is not held in this stream")]
     UnknownEntry(EntryId),
+    /// A channel file could not be written or read.
+    #[error("channel file: {0}")]
+    File(#[from] FileError),
     /// An argument is out of its range.
     #[error("invalid: {0}")]
     Invalid(&'static str),

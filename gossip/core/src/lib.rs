@@ -10,13 +10,16 @@
 //! | `registry` | plugins by name |
 //! | `builder`, `config`, `file` | how a node comes to be |
 //! | `coordinator`, `channel`, `stream`, `view` | the handles an application holds |
+//! | `usage` | what a node occupies |
 //! | `events`, `error` | what it is told |
+//! | `care` | checking, mending, exporting and erasing data |
 //! | `retention` | from what a stream keeps to floors, by itself and in steps |
 //! | `damage` | what is damaged is repaired |
 //! | `driver` | the tasks behind the handles |
 //! | `handle`, `pulse` | what connects the two |
 
 mod builder;
+mod care;
 mod channel;
 mod config;
 pub mod continuity;
@@ -35,6 +38,7 @@ mod store;
 mod stream;
 mod time;
 mod transport;
+mod usage;
 mod view;
 
 pub use gossip_proto as proto;
@@ -43,15 +47,16 @@ pub use gossip_proto::node::{
 };
 pub use gossip_proto::{
     ChannelId, Cursor, Durability, EntryId, Fault, IdError, LogEntry, LogId, NodeId, OrderKey, Payload,
-    Pruned, Retention, Seq, SeqRange, Stamp, StreamId, Usage, VersionVector,
+    Pruned, Retention, Seq, SeqRange, Stamp, StoreStats, StreamId, Usage, VersionVector,
 };
 #[doc(hidden)]
 pub use inventory;
 
 pub use self::builder::Builder;
+pub use self::care::{Damage, DamageKind, Exported, FileError, Imported, Repaired, Report};
 pub use self::channel::{Channel, ChannelOptions};
 pub use self::config::Config;
-pub use self::coordinator::{Coordinator, Peer, ResourceUsage};
+pub use self::coordinator::{Coordinator, Peer};
 pub use self::error::{BuildError, Error};
 pub use self::events::{Events, Notice};
 pub use self::file::{ConfigFile, PluginConfig};
@@ -67,4 +72,5 @@ pub use self::stream::{
 };
 pub use self::time::{BoxFuture, RealTime, TimerPort};
 pub use self::transport::{LocalNode, MessagePort, PeerAddr, PortError, PortEvent, Transport};
+pub use self::usage::ResourceUsage;
 pub use self::view::{View, ViewReport};

@@ -21,6 +21,7 @@ mod bad_input;
 mod care;
 mod channels;
 mod clock;
+mod data;
 mod flow;
 mod hostile;
 mod identity;

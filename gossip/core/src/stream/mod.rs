@@ -51,6 +51,10 @@ impl EventStream {
         Self { handle, at: Arc::new(StreamRef { channel, stream, scope, shared }) }
     }
 
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Its name.
     #[must_use]
     pub fn id(&self) -> &StreamId {

@@ -31,6 +31,21 @@ pub trait StoreHooks: Send + Sync + 'static {
     /// never sees it. When the call is cancelled, so is the hook.
     async fn before(&self, call: StoreCall<'_>) -> StoreResult<()>;
 
+    /// May falsify what a read of `log` from `from` on found, as a damaged disk would.
+    fn read(&self, _log: LogId, _from: Seq, runs: Vec<StoredRun>) -> StoreResult<Vec<StoredRun>> {
+        Ok(runs)
+    }
+
+    /// May falsify the heads of a listing.
+    fn heads(&self, heads: Vec<LogHead>) -> StoreResult<Vec<LogHead>> {
+        Ok(heads)
+    }
+
+    /// May falsify the rows of a page of arrivals.
+    fn arrivals(&self, rows: Vec<Arrived>) -> StoreResult<Vec<Arrived>> {
+        Ok(rows)
+    }
+
     /// Which part of a log reads as damaged: the runs that reach into it.
     fn damaged(&self, _log: LogId) -> Option<SeqRange> {
         None
@@ -69,13 +84,13 @@ impl StoreDouble {
         }
     }
 
-    fn spoil_rows(&self, mut page: Page<Arrived, Arrival>) -> StoreResult<Page<Arrived, Arrival>> {
+    fn spoil_rows(&self, mut page: Page<Arrived, Arrival>) -> Page<Arrived, Arrival> {
         for row in &mut page.items {
             let spoilt = row.runs.iter().find(|stored| self.is_spoilt(stored));
             row.damaged = spoilt.map(|stored| stored.run.first().max(row.range.first)).or(row.damaged);
             row.runs.retain(|stored| !self.is_spoilt(stored));
         }
-        Ok(page)
+        page
     }
 }
 
@@ -99,26 +114,17 @@ macro_rules! call {
     };
 }
 
-/// What becomes of an answer.
-macro_rules! answer {
-    ($this:ident, $answer:expr) => {
-        $answer
-    };
-    ($this:ident, $answer:expr, $spoil:ident) => {
-        $answer.and_then(|answer| $this.$spoil(answer))
-    };
-}
-
 /// Implements a repository by passing each method on, after the hooks.
 macro_rules! pass_on {
     ($repository:ident {
-        $($(#[call = $call:expr])? $(#[spoil = $spoil:ident])? fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*
-    }) => {
+        $($(#[call = $call:expr])? fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*
+    } $($altered:item)*) => {
         #[async_trait]
         impl $repository for StoreDouble {
+            $($altered)*
             $(async fn $name(&self, $($argument: $kind),*) -> StoreResult<$answer> {
                 self.hooks.before(call!($name $(, $call)?)).await?;
-                answer!(self, self.inner.$name($($argument),*).await $(, $spoil)?)
+                self.inner.$name($($argument),*).await
             })*
         }
     };
@@ -127,11 +133,6 @@ macro_rules! pass_on {
 pass_on!(EntryRepository {
     #[call = StoreCall::Commit(batch)]
     fn commit(batch: &[CommitItem], meta: &Meta) -> Committed;
-    #[spoil = spoil_runs]
-    fn read(log: LogId, from: Seq, budget: usize) -> Vec<StoredRun>;
-    #[spoil = spoil_rows]
-    fn arrivals(scope: &Scope, after: Arrival, budget: usize) -> Page<Arrived, Arrival>;
-    fn heads(scope: &Scope, after: Option<LogId>, limit: usize) -> Page<LogHead, LogId>;
     fn hash_at(log: LogId, positions: &[Seq]) -> Vec<ChainHash>;
     fn replace(log: LogId, range: SeqRange, run: StoredRun) -> ();
     fn prune(floors: &[(LogId, Seq)]) -> Pruned;
@@ -141,6 +142,31 @@ pass_on!(EntryRepository {
     fn last_arrival() -> Arrival;
     fn usage(scope: &Scope) -> Usage;
     fn seek(head: &LogHead, stamp: Stamp) -> Seq;
+}
+async fn read(&self, log: LogId, from: Seq, budget: usize) -> StoreResult<Vec<StoredRun>> {
+    self.hooks.before(call!(read)).await?;
+    let runs = self.inner.read(log, from, budget).await?;
+    self.hooks.read(log, from, self.spoil_runs(runs)?)
+}
+async fn heads(
+    &self,
+    scope: &Scope,
+    after: Option<LogId>,
+    limit: usize,
+) -> StoreResult<Page<LogHead, LogId>> {
+    self.hooks.before(call!(heads)).await?;
+    let page = self.inner.heads(scope, after, limit).await?;
+    Ok(Page { items: self.hooks.heads(page.items)?, next: page.next })
+}
+async fn arrivals(
+    &self,
+    scope: &Scope,
+    after: Arrival,
+    budget: usize,
+) -> StoreResult<Page<Arrived, Arrival>> {
+    self.hooks.before(call!(arrivals)).await?;
+    let page = self.spoil_rows(self.inner.arrivals(scope, after, budget).await?);
+    Ok(Page { items: self.hooks.arrivals(page.items)?, next: page.next })
 });
 
 pass_on!(ChannelRepository {

@@ -1,0 +1,138 @@
+//! Reading a channel from a file, through the node.
+
+use std::io::{BufReader, Read};
+use std::time::Duration;
+
+use gossip_proto::node::{Command, ImportPart, Reply};
+use gossip_proto::{ChannelId, Retention};
+use tokio::sync::mpsc;
+
+use super::format::{Header, StreamLine};
+use super::parse::{Parser, Step};
+use super::{FileError, Imported, joined};
+use crate::handle::Handle;
+use crate::{CommandError, Error};
+
+/// Steps on their way to the node.
+const QUEUE: usize = 2;
+/// How long to wait when the node has too much to do, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LAST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Which channel a file may hold.
+pub(super) enum Target<'a> {
+    /// This one.
+    Only(&'a ChannelId),
+    /// Whichever; it is created if it does not exist.
+    Any,
+}
+
+/// Imports what `reader` holds; it is read and checked on a thread of its own.
+pub(super) async fn import<R: Read + Send + 'static>(
+    handle: &Handle,
+    target: Target<'_>,
+    reader: R,
+) -> Result<(ChannelId, Imported), Error> {
+    handle.shared().check_open()?;
+    let (steps, mut queue) = mpsc::channel(QUEUE);
+    let thread = tokio::task::spawn_blocking(move || read(reader, &steps));
+    let mut taking = Taking { handle, target, channel: None, imported: Imported::default() };
+    while let Some(step) = queue.recv().await {
+        taking.step(step).await?;
+    }
+    joined(thread.await)?;
+    match taking.channel {
+        Some(channel) => Ok((channel, taking.imported)),
+        None => Err(FileError::Truncated.into()),
+    }
+}
+
+/// Reads steps until the end, or until nobody wants them.
+fn read<R: Read>(reader: R, steps: &mpsc::Sender<Step>) -> Result<(), FileError> {
+    let mut parser = Parser::new(BufReader::with_capacity(64 * 1024, reader));
+    loop {
+        let step = parser.next()?;
+        let ends = matches!(step, Step::End);
+        if steps.blocking_send(step).is_err() || ends {
+            return Ok(());
+        }
+    }
+}
+
+struct Taking<'a> {
+    handle: &'a Handle,
+    target: Target<'a>,
+    channel: Option<ChannelId>,
+    imported: Imported,
+}
+
+impl Taking<'_> {
+    async fn step(&mut self, step: Step) -> Result<(), Error> {
+        match (step, self.channel.clone()) {
+            (Step::Header(header), None) => self.begin(header).await,
+            (Step::Stream(line), Some(channel)) => self.stream(channel, line).await,
+            (Step::Part { part, begins }, Some(channel)) => {
+                self.imported.logs += u64::from(begins);
+                self.part(channel, part).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn begin(&mut self, header: Header) -> Result<(), Error> {
+        let channel = header.channel;
+        match self.target {
+            Target::Only(wanted) if *wanted != channel => {
+                return Err(FileError::OtherChannel { found: channel, wanted: wanted.clone() }.into());
+            }
+            Target::Only(_) => {}
+            Target::Any => {
+                let payload_limit = Some(header.payload_limit);
+                self.handle
+                    .changed(Command::CreateChannel { channel: channel.clone(), payload_limit })
+                    .await?;
+            }
+        }
+        self.channel = Some(channel);
+        Ok(())
+    }
+
+    async fn stream(&mut self, channel: ChannelId, line: StreamLine) -> Result<(), Error> {
+        let StreamLine { id: stream, retention } = line;
+        // One that cannot be obeyed here keeps everything.
+        let sound = crate::retention::check(&retention).is_ok();
+        let retention = if sound { retention } else { Retention::KeepAll };
+        let created = self.handle.changed(Command::CreateStream { channel, stream, retention }).await?;
+        self.imported.streams += u64::from(created);
+        Ok(())
+    }
+
+    async fn part(&mut self, channel: ChannelId, part: ImportPart) -> Result<(), Error> {
+        let entries: u64 = part.runs.iter().map(|stored| stored.run.count()).sum();
+        if entries == 0 && part.floor.is_none() {
+            return Ok(());
+        }
+        let fresh = self.handed_over(channel, part).await?;
+        self.imported.entries += fresh;
+        self.imported.skipped += entries.saturating_sub(fresh);
+        Ok(())
+    }
+
+    /// Gives a part to the node, again as long as it has too much to do.
+    async fn handed_over(&self, channel: ChannelId, part: ImportPart) -> Result<u64, Error> {
+        let timer = &self.handle.shared().timer;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let command = Command::Import { channel: channel.clone(), part: part.clone() };
+            match self.handle.command(command).await {
+                Ok(Reply::Imported(fresh)) => return Ok(fresh),
+                Ok(_) => return Err(Error::Ended),
+                Err(Error::Command(CommandError::Busy)) => {
+                    timer.sleep_until(timer.now().tick + pause).await;
+                    pause = (pause * 2).min(LAST_PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
