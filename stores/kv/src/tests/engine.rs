@@ -9,7 +9,7 @@ use gossip_core::StoreResult;
 use gossip_core::proto::Fault;
 
 use crate::{
-    Edit, Edits, Engine, EngineStats, Failure, Opener, Opening, Order, Rows, Span, Table, Value, View,
+    Edit, Edits, Engine, EngineStats, Failure, KeyValue, Opener, Opening, Order, Rows, Span, Table, Value, View,
 };
 
 type Tables = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
@@ -106,7 +106,7 @@ impl View for Copy {
 struct Listed<'v>(Vec<(&'v [u8], &'v [u8])>);
 
 impl Rows for Listed<'_> {
-    fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, Failure> {
+    fn next(&mut self) -> Result<Option<KeyValue<'_>>, Failure> {
         Ok(self.0.pop())
     }
 }
