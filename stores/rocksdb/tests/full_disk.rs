@@ -2,6 +2,7 @@
 //!
 //! The test runs itself again on a small file system of its own, which takes Linux with user
 //! namespaces. Where they are not allowed it says so and proves nothing.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // most of it is outside of the test function
 
 mod common;
 

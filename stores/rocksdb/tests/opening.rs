@@ -8,7 +8,7 @@ use std::path::Path;
 use common::{database, log_file};
 use gossip_core::proto::{Durability, Fault, Meta};
 use gossip_core::registry::{Options, build_store};
-use gossip_core::{EntryRepository, NodeRepository, Store, StoreError};
+use gossip_core::{EntryRepository, NodeRepository, StoreError};
 use gossip_store_kv::{Edits, Engine, Table};
 use gossip_store_rocksdb::{DIRECTORY_NAME, FORMAT, RocksdbStore, Settings};
 use gossip_testkit::fixture::LogWriter;
@@ -131,7 +131,7 @@ async fn damaged_files_are_errors_not_panics() {
             let whole = fs::read(&file).unwrap();
             let bytes = match damage {
                 "empty" => Vec::new(),
-                "garbage" => (0..whole.len()).map(|at| (at * 7919 >> 3) as u8).collect(),
+                "garbage" => (0..whole.len()).map(|at| ((at * 7919) >> 3) as u8).collect(),
                 _ => whole[..whole.len() / 2].to_vec(),
             };
             fs::write(&file, bytes).unwrap();
