@@ -22,7 +22,8 @@ struct Pages {
     disk: Vec<u8>,
     /// What the next sync writes.
     dirty: Vec<(usize, usize)>,
-    fail_syncs: bool,
+    /// So many syncs succeed, the one after them fails.
+    fails_after: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -70,8 +71,13 @@ impl StorageBackend for Machine {
     fn sync_data(&self) -> io::Result<()> {
         let mut pages = self.lock();
         let dirty = std::mem::take(&mut pages.dirty);
-        if pages.fail_syncs {
-            return Err(io::Error::other("the disk says no"));
+        match &mut pages.fails_after {
+            Some(0) => {
+                pages.fails_after = None;
+                return Err(io::Error::other("the disk says no"));
+            }
+            Some(left) => *left -= 1,
+            None => {}
         }
         for (start, end) in dirty {
             let Pages { cache, disk, .. } = &mut *pages;
@@ -95,18 +101,25 @@ async fn height(store: &RedbStore, of: &LogWriter) -> Seq {
 
 #[tokio::test]
 async fn what_is_shown_after_a_failed_sync_outlives_the_power() {
-    let machine = Machine::default();
-    let store = machine.store(None, Durability::Sync);
-    let mut ann = LogWriter::new("c", "s", "ann");
-    store.commit(&[ann.run(1)], &Meta::default()).await.unwrap();
-    machine.lock().fail_syncs = true;
-    let error = store.commit(&[ann.run(1)], &Meta::default()).await.unwrap_err();
-    assert_eq!(error.fault, Fault::Unknown, "{error}");
-    machine.lock().fail_syncs = false;
-    let shown = height(&store, &ann).await;
-    let after = machine.power_cut().store(None, Durability::Sync);
-    assert_eq!(height(&after, &ann).await, shown);
-    assert!(shown >= 1, "what was acknowledged is there");
+    let mut failures = 0;
+    for fails_after in 0..3 {
+        let machine = Machine::default();
+        let store = machine.store(None, Durability::Sync);
+        let mut ann = LogWriter::new("c", "s", "ann");
+        store.commit(&[ann.run(1)], &Meta::default()).await.unwrap();
+        machine.lock().fails_after = Some(fails_after);
+        let outcome = store.commit(&[ann.run(1)], &Meta::default()).await;
+        machine.lock().fails_after = None;
+        if let Err(error) = &outcome {
+            assert_eq!(error.fault, Fault::Unknown, "{error}");
+            failures += 1;
+        }
+        let shown = height(&store, &ann).await;
+        let after = machine.power_cut().store(None, Durability::Sync);
+        assert_eq!(height(&after, &ann).await, shown, "sync {fails_after} failed");
+        assert!(shown >= 1 + u64::from(outcome.is_ok()), "what was acknowledged is there");
+    }
+    assert!(failures > 0);
 }
 
 #[tokio::test]
