@@ -143,9 +143,13 @@ impl Node {
         }
         let Some(stream) = channel.open_stream(&log.stream) else { return true };
         stream.logs.insert(id);
+        let erased: Vec<_> =
+            stream.record.erased.iter().filter(|erasure| erasure.log == id).cloned().collect();
         channel.logs.insert(id);
         let (name, place) = (Arc::new(log), id);
         self.logs.insert(place, Log::new(name.clone()));
+        // Nobody could be told while the name was not known.
+        self.tell_erasures(&name.channel, &erased, None);
         if new {
             let (channel, stream) = (name.channel.clone(), name.stream.clone());
             self.notify(Event::StreamCreated(channel.clone(), stream.clone()));

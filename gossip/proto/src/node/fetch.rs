@@ -256,6 +256,7 @@ impl Node {
         let until = self.now.tick + pause.max(link.pace * 8);
         self.fetches.tries.remove(&id);
         self.fetches.extend(id, until);
+        self.refills.extend(id, until);
     }
 
     /// Part of an answer came; with the last part the want is done.

@@ -22,7 +22,8 @@ impl Node {
         let Some((log, asked)) = self.refills.asked(id, delta.serial) else { return false };
         let (bytes, below) = (bytes_of(delta), asked.below);
         asked.budget = asked.budget.saturating_sub(bytes);
-        asked.deadline = asked.deadline.max(self.now.tick + std::time::Duration::from_secs(1));
+        asked.ended |= delta.end;
+        let empty = delta.end && delta.runs.is_empty();
         let mut batch = Batch::default();
         let is_placed = self.placed(name, &log).is_some();
         let fits = is_placed
@@ -34,13 +35,14 @@ impl Node {
                 "a run that does not fit into its hole",
             );
         }
-        let asked = self.refills.asked(id, delta.serial);
-        let (gained, whole) =
-            asked.map_or((false, true), |(_, asked)| (asked.gained, asked.below < asked.hole.first));
+        let asked = self.refills.asked(id, delta.serial).map(|(_, asked)| asked);
+        let (gained, over) = asked.map_or((false, true), |asked| {
+            (asked.gained, asked.below < asked.hole.first || asked.ended && asked.gained)
+        });
         self.commit_batch(peer, batch, None);
-        if !fits || delta.end && !gained {
+        if !fits || empty && !gained {
             self.spend(id, log, below);
-        } else if delta.end || whole {
+        } else if over {
             self.refills.end(&log);
         }
         self.refill();

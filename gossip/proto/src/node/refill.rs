@@ -63,6 +63,8 @@ pub(super) struct Asked {
     pub(super) budget: usize,
     pub(super) deadline: Tick,
     pub(super) gained: bool,
+    /// The last part of the answer came; it may have overtaken others.
+    pub(super) ended: bool,
 }
 
 /// A link that had nothing for a hole.
@@ -107,6 +109,15 @@ impl Refills {
             Step::Asked(asked) if refill.link == link && asked.serial == serial => Some((*log, asked)),
             _ => None,
         })
+    }
+
+    /// Something came on a link: answers that are on their way get more time.
+    pub(super) fn extend(&mut self, link: LinkId, until: Tick) {
+        for refill in self.at_work.values_mut().filter(|refill| refill.link == link) {
+            if let Step::Asked(asked) = &mut refill.step {
+                asked.deadline = asked.deadline.max(until);
+            }
+        }
     }
 
     pub(super) fn end(&mut self, log: &LogId) -> Option<Refill> {
@@ -295,10 +306,10 @@ impl Node {
         let budget = room.min(if small { MAX_RUN_BYTES } else { BUDGET });
         let patience = open.rtt.backoff(2, PATIENCE).max(Duration::from_millis(500));
         let deadline = self.now.tick + patience.max(open.pace * 8);
-        let log = BackLog { log: id, below: hole.last, check: hash.check() };
+        let log = BackLog { log: id, above: hole.first - 1, below: hole.last, check: hash.check() };
         let serial = serial_of(&log);
         let below = hole.last;
-        let asked = Asked { serial, hole, below, hash, budget, deadline, gained: false };
+        let asked = Asked { serial, hole, below, hash, budget, deadline, gained: false, ended: false };
         self.refills.at_work.insert(id, Refill { link, step: Step::Asked(asked) });
         self.timers.bring_forward(Timer::Refill, deadline);
         let back = Back { tag, serial, budget: budget as u64, logs: vec![log] };
@@ -374,7 +385,11 @@ fn keeps(retention: &Retention, newer: u64, stamp: Option<Stamp>, wall: u64) -> 
 /// Names a question by what it asks for, apart from wants: those have odd serials.
 fn serial_of(log: &BackLog) -> u64 {
     let mut hasher = blake3::Hasher::new_derive_key("gossip 1 back serial");
-    hasher.update(&log.log.0).update(&log.below.to_le_bytes()).update(&log.check.0);
+    hasher
+        .update(&log.log.0)
+        .update(&log.above.to_le_bytes())
+        .update(&log.below.to_le_bytes())
+        .update(&log.check.0);
     let mut serial = [0; 8];
     serial.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
     (u64::from_le_bytes(serial) >> 32 | 3) - 1

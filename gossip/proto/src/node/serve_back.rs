@@ -55,7 +55,7 @@ impl Node {
         let BackLog { log: id, below, .. } = back.log;
         let log = self.logs.get(&id).filter(|log| log.name.channel == *channel)?;
         let at = SeqRange { first: below, last: below };
-        if below == 0 || below > log.stored.height || log.holes.touched_by(&at).is_some() {
+        if below <= back.log.above || below > log.stored.height || log.holes.touched_by(&at).is_some() {
             return None;
         }
         let (from, budget) = back.page(log.holes.floor);
@@ -64,7 +64,7 @@ impl Node {
 
     /// Sends the runs that reach down from where the peer's hole ends, as far as they hold together.
     pub(super) fn answer_back(&mut self, id: LinkId, back: &Backward, runs: Vec<StoredRun>) {
-        let BackLog { log, mut below, mut check } = back.log;
+        let BackLog { log, above, mut below, mut check } = back.log;
         for stored in runs.into_iter().rev() {
             if stored.run.first() > below {
                 continue;
@@ -75,15 +75,15 @@ impl Node {
             }
             (below, check) = (stored.run.first() - 1, stored.prev.check());
             let run = DeltaRun { prev: Some(stored.prev), run: stored.run };
-            if !self.gather(id, run) || below == 0 {
+            if !self.gather(id, run) || below <= above {
                 break;
             }
         }
         let moved = below < back.log.below;
-        if (moved && below > 0 || !moved && !back.alone)
+        if (moved && below > above || !moved && !back.alone)
             && let Some(serve) = self.serving(id)
         {
-            let log = BackLog { log, below, check };
+            let log = BackLog { log, above, below, check };
             serve.backs.push_front(Backward { log, alone: back.alone || !moved });
         }
     }

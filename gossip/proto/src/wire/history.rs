@@ -23,7 +23,9 @@ pub struct Back {
 pub struct BackLog {
     /// The log.
     pub log: LogId,
-    /// This sequence and what lies below it.
+    /// Nothing up to this sequence,
+    pub above: Seq,
+    /// but this one and what lies below it.
     pub below: Seq,
     /// Short hash the asker knows there.
     pub check: Check,
@@ -51,16 +53,17 @@ pub struct EraseLog {
     pub ranges: Vec<SeqRange>,
 }
 
-type BackTuple = (ChannelTag, u64, u64, Vec<(LogId, Seq, Check)>);
+type BackTuple = (ChannelTag, u64, u64, Vec<(LogId, Seq, Seq, Check)>);
 
 impl Back {
     pub(super) fn tuple(&self) -> BackTuple {
-        let logs = self.logs.iter().map(|back| (back.log, back.below, back.check)).collect();
+        let logs = self.logs.iter().map(|back| (back.log, back.above, back.below, back.check)).collect();
         (self.tag, self.serial, self.budget, logs)
     }
 
     pub(super) fn from_tuple((tag, serial, budget, logs): BackTuple) -> Self {
-        let logs = logs.into_iter().map(|(log, below, check)| BackLog { log, below, check }).collect();
+        let logs =
+            logs.into_iter().map(|(log, above, below, check)| BackLog { log, above, below, check }).collect();
         Self { tag, serial, budget, logs }
     }
 }

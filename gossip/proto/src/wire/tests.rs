@@ -45,7 +45,7 @@ fn samples() -> Vec<(&'static str, Message)> {
 }
 
 fn back() -> Back {
-    let log = BackLog { log: LOG, below: 40, check: Check([9; 8]) };
+    let log = BackLog { log: LOG, above: 2, below: 40, check: Check([9; 8]) };
     Back { tag: TAG, serial: 6, budget: 65536, logs: vec![log] }
 }
 

@@ -41,6 +41,8 @@ impl World {
             self.ask_all(repairs);
         }
         self.agree("after the storm");
+        // What is on disk may be news to a node still.
+        self.run_until(self.calendar.now() + Duration::from_secs(1));
         self.append_everywhere();
         self.agree("after fresh appends");
         let quiet = self.keep_quiet();
