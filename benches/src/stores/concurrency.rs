@@ -13,7 +13,8 @@ pub(super) async fn measure(plan: &Plan) -> Outcome {
     let columns = [&["callers", "payload"][..], &Pairs::COLUMNS, &Pairs::ACKS].concat();
     title(plan, "Durable append, one entry per caller, beside group commit", &columns);
     for bytes in plan.payloads() {
-        for callers in CALLERS {
+        let levels = plan.callers.map_or_else(|| CALLERS.to_vec(), |callers| vec![callers]);
+        for callers in levels {
             let mut pairs = level(plan, callers, bytes).await?;
             let front = [callers.to_string(), bytes.to_string()];
             table::cells(&[&front[..], &pairs.cells(), &pairs.acks()].concat());

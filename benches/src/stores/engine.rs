@@ -4,14 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use gossip::{Channel, Coordinator, EventStream, RedbStore, Store};
+use gossip::{Channel, Coordinator, EventStream, MemoryStore, RedbStore, Store};
 
-use super::raw::{Raw, RawRedb};
+use super::raw::{Raw, RawMemory, RawRedb};
 use crate::Outcome;
 
 /// An engine with a store of gossip on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
+    /// Nothing is kept: what gossip itself costs.
+    Memory,
     Redb,
     #[cfg(feature = "rocksdb")]
     Rocksdb,
@@ -23,6 +25,7 @@ pub(super) const STREAMS: usize = 16;
 impl Engine {
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Memory => "memory",
             Self::Redb => "redb",
             #[cfg(feature = "rocksdb")]
             Self::Rocksdb => "rocksdb",
@@ -32,6 +35,7 @@ impl Engine {
     /// Opens the store of gossip.
     pub(super) fn store(self, place: &Path) -> Outcome<Arc<dyn Store>> {
         Ok(match self {
+            Self::Memory => Arc::new(MemoryStore::new()),
             Self::Redb => Arc::new(RedbStore::open(place)?),
             #[cfg(feature = "rocksdb")]
             Self::Rocksdb => Arc::new(gossip::RocksDbStore::open(place)?),
@@ -41,6 +45,7 @@ impl Engine {
     /// Opens the engine without gossip.
     pub(super) fn raw(self, place: &Path) -> Outcome<Arc<dyn Raw>> {
         Ok(match self {
+            Self::Memory => Arc::new(RawMemory::default()),
             Self::Redb => Arc::new(RawRedb::open(place)?),
             #[cfg(feature = "rocksdb")]
             Self::Rocksdb => Arc::new(super::raw_rocksdb::RawRocksdb::open(place)?),

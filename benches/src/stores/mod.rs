@@ -45,6 +45,9 @@ pub(crate) struct Plan {
     /// Bytes of each payload; 100 and 1024 by default.
     #[arg(long)]
     payload: Option<usize>,
+    /// Callers at once; several numbers by default.
+    #[arg(long)]
+    callers: Option<usize>,
     /// Also what takes long: 10 M entries.
     #[arg(long)]
     full: bool,

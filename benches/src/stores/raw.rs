@@ -1,6 +1,8 @@
 //! The engine without gossip: one row per entry, nothing else.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
@@ -24,6 +26,28 @@ pub(super) trait Raw: Send + Sync {
     fn put(&self, rows: &[(Key, Bytes)]) -> Outcome;
     /// Reads everything in order; returns rows and bytes of values.
     fn scan(&self) -> Outcome<(u64, u64)>;
+}
+
+/// A map.
+#[derive(Default)]
+pub(super) struct RawMemory(Mutex<BTreeMap<Key, Bytes>>);
+
+impl RawMemory {
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<Key, Bytes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Raw for RawMemory {
+    fn put(&self, rows: &[(Key, Bytes)]) -> Outcome {
+        self.rows().extend(rows.iter().cloned());
+        Ok(())
+    }
+
+    fn scan(&self) -> Outcome<(u64, u64)> {
+        let rows = self.rows();
+        Ok((rows.len() as u64, rows.values().map(|value| value.len() as u64).sum()))
+    }
 }
 
 const TABLE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
