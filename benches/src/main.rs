@@ -61,6 +61,9 @@ enum What {
     },
     /// Durable stores beside their bare engines.
     Stores(stores::Plan),
+    /// A part of `stores` in a process of its own.
+    #[command(hide = true)]
+    Errand(stores::Errand),
 }
 
 fn main() -> Outcome {
@@ -71,6 +74,7 @@ fn main() -> Outcome {
             Some(What::Sync { entries, payload }) => sync::cold(entries, payload).await,
             Some(What::Live { entries }) => live::all(entries).await,
             Some(What::Stores(plan)) => stores::all(&plan).await,
+            Some(What::Errand(errand)) => stores::errand(errand).await,
             None => {
                 append::all(2.0).await?;
                 sync::cold(200_000, 100).await?;

@@ -73,7 +73,10 @@ async fn bare(
             raw.put(&rows)?;
             at += batch as u64;
         }
-        Ok((Sample { entries: at - first, time: begin.elapsed(), cpu: cpu::used() - used, acks: Vec::new() }, at))
+        Ok((
+            Sample { entries: at - first, time: begin.elapsed(), cpu: cpu::used() - used, acks: Vec::new() },
+            at,
+        ))
     };
     let done: Outcome<_> = tokio::task::spawn_blocking(work).await?;
     let (sample, end) = done?;

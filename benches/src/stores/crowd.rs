@@ -25,7 +25,12 @@ impl Append for Arc<[EventStream]> {
 }
 
 /// So many callers for so long.
-pub(super) async fn crowd<A: Append>(to: &A, callers: usize, time: Duration, bytes: usize) -> Outcome<Sample> {
+pub(super) async fn crowd<A: Append>(
+    to: &A,
+    callers: usize,
+    time: Duration,
+    bytes: usize,
+) -> Outcome<Sample> {
     let (begin, used) = (Instant::now(), cpu::used());
     let mut tasks = JoinSet::new();
     for caller in 0..callers {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use gossip::{Channel, Coordinator, EventStream, MemoryStore, RedbStore, Store};
+use gossip::{Coordinator, EventStream, MemoryStore, RedbStore, Store};
 
 use super::raw::{Raw, RawMemory, RawRedb};
 use crate::Outcome;
@@ -61,7 +61,6 @@ impl Engine {
 /// A node with so many streams, each with one log by this node.
 pub(super) struct Writer {
     pub(super) node: Coordinator,
-    pub(super) channel: Channel,
     pub(super) streams: Arc<[EventStream]>,
 }
 
@@ -76,6 +75,6 @@ impl Writer {
             stream.append("first").await?;
             opened.push(stream);
         }
-        Ok(Self { node, channel, streams: opened.into() })
+        Ok(Self { node, streams: opened.into() })
     }
 }

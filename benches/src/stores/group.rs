@@ -26,6 +26,7 @@ struct Put {
 pub(super) struct Group {
     queue: mpsc::Sender<Put>,
     heights: Arc<[AtomicU64; STREAMS]>,
+    logs: usize,
 }
 
 impl Group {
@@ -33,7 +34,12 @@ impl Group {
     pub(super) fn start(engine: Arc<dyn Raw>) -> (Self, JoinHandle<Outcome>) {
         let (queue, puts) = mpsc::channel(QUEUE);
         let writer = tokio::task::spawn_blocking(move || write(&*engine, puts));
-        (Self { queue, heights: Arc::default() }, writer)
+        (Self { queue, heights: Arc::default(), logs: STREAMS }, writer)
+    }
+
+    /// The same, with all entries in one log.
+    pub(super) fn single(&self) -> Self {
+        Self { logs: 1, ..self.clone() }
     }
 }
 
@@ -55,6 +61,7 @@ fn write(engine: &dyn Raw, mut puts: mpsc::Receiver<Put>) -> Outcome {
 
 impl Append for Group {
     async fn append(&self, log: usize, payload: Bytes) -> Outcome {
+        let log = log % self.logs;
         let sequence = self.heights[log].fetch_add(1, Ordering::Relaxed);
         let (written, done) = oneshot::channel();
         let put = Put { row: (key(log, sequence), payload), written };

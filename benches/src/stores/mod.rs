@@ -7,23 +7,38 @@
 //! | `group` | group commit on it |
 //! | `crowd` | many callers with one entry each |
 //! | `measure` | samples and pairs of them |
+//! | `fill` | history of many authors |
+//! | `child` | processes whose memory counts |
 //! | `append`, `concurrency` | rates and waiting times |
+//! | `growth` | cost and memory while a log grows |
+//! | `scan` | reading in stream order |
+//! | `open` | opening a store with many logs |
+//! | `prune` | pruning while others append |
+//! | `size` | bytes on disk and written |
 
 mod append;
+mod child;
 mod concurrency;
 mod crowd;
 mod engine;
+mod fill;
 mod group;
+mod growth;
 mod measure;
+mod open;
+mod prune;
 mod raw;
 #[cfg(feature = "rocksdb")]
 mod raw_rocksdb;
+mod scan;
+mod size;
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 
+pub(crate) use self::child::{Errand, run as errand};
 use self::engine::Engine;
 use crate::{Outcome, table};
 
@@ -57,6 +72,11 @@ pub(crate) struct Plan {
 enum Which {
     Append,
     Concurrency,
+    Growth,
+    Scan,
+    Open,
+    Prune,
+    Size,
 }
 
 impl Plan {
@@ -85,6 +105,21 @@ pub(crate) async fn all(plan: &Plan) -> Outcome {
     }
     if plan.wants(Which::Concurrency) {
         concurrency::measure(plan).await?;
+    }
+    if plan.wants(Which::Growth) {
+        growth::measure(plan).await?;
+    }
+    if plan.wants(Which::Scan) {
+        scan::measure(plan).await?;
+    }
+    if plan.wants(Which::Open) {
+        open::measure(plan).await?;
+    }
+    if plan.wants(Which::Prune) {
+        prune::measure(plan).await?;
+    }
+    if plan.wants(Which::Size) {
+        size::measure(plan).await?;
     }
     Ok(())
 }
