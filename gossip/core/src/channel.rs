@@ -4,6 +4,7 @@ use gossip_proto::node::{Command, Query, Reply, StreamInfo};
 use gossip_proto::{ChannelId, IdError, NodeId, Retention, StreamId};
 
 use crate::handle::Handle;
+use crate::stream::forget_cursors;
 use crate::{Error, EventStream};
 
 /// Choices made when a channel is created.
@@ -78,7 +79,7 @@ impl Channel {
     }
 
     /// Removes a stream with its entries here and refuses it from peers, so that it does not come
-    /// back; creating it again lifts that. `false` when there was none.
+    /// back; creating it again lifts that. `false` when there was none. Its saved cursors go too.
     ///
     /// # Errors
     /// As [`Channel::stream`].
@@ -87,8 +88,11 @@ impl Channel {
         I: TryInto<StreamId>,
         I::Error: Into<IdError>,
     {
-        let stream = id.try_into().map_err(Into::into)?;
-        self.handle.changed(Command::RemoveStream { channel: self.id.clone(), stream }).await
+        let stream: StreamId = id.try_into().map_err(Into::into)?;
+        let command = Command::RemoveStream { channel: self.id.clone(), stream: stream.clone() };
+        let removed = self.handle.changed(command).await?;
+        forget_cursors(self.handle.shared(), &self.id, &stream).await?;
+        Ok(removed)
     }
 
     /// Its streams, those made by peers included.

@@ -1,5 +1,7 @@
 //! Bounds of a coordinator.
 
+use std::time::Duration;
+
 use gossip_proto::MAX_RUN_BYTES;
 use gossip_proto::node::{ConfigError, NodeConfig};
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,20 @@ pub struct Config {
     /// Bytes of runs merged into one commit. While more than this waits for the store, no frames
     /// are taken from the transports.
     pub commit_bytes: usize,
+    /// Small runs are joined to larger ones in the background, so that a log written one entry at a
+    /// time reads and syncs like one written in bulk. A byte is written again at most three times.
+    pub coalesce: bool,
+    /// Streams drop by themselves what their retention does not keep; otherwise only
+    /// [`EventStream::compact`](crate::EventStream::compact) does.
+    pub auto_retention: bool,
+    /// About how long after entries came, or grew too old, they are dropped. Drawn anew between
+    /// half and one and a half of it every time.
+    pub retention_every: Duration,
+    /// Entries that a reader may be behind before pruning passes it by: a named cursor, and, when a
+    /// stream is pruned by itself, also a subscription or view. The reader gets a gap then.
+    pub hold_entries: u64,
+    /// A named cursor not saved for so long holds nothing back.
+    pub hold_age: Duration,
 }
 
 impl Default for Config {
@@ -41,6 +57,11 @@ impl Default for Config {
             read_lanes: 2,
             page_bytes: 256 << 10,
             commit_bytes: 8 << 20,
+            coalesce: true,
+            auto_retention: true,
+            retention_every: Duration::from_secs(30),
+            hold_entries: 100_000,
+            hold_age: Duration::from_secs(7 * 24 * 3600),
         }
     }
 }
@@ -65,6 +86,7 @@ impl Config {
             (self.read_lanes == 0 || self.read_lanes > 64, "read_lanes must be 1 to 64"),
             (self.page_bytes == 0, "page_bytes must be above zero"),
             (self.commit_bytes < MAX_RUN_BYTES, "commit_bytes must be at least 64 KiB, one run"),
+            (self.retention_every < Duration::from_millis(10), "retention_every must be at least 10 ms"),
         ];
         match rules.iter().find(|(broken, _)| *broken) {
             Some((_, rule)) => Err(ConfigError(rule)),
@@ -81,7 +103,7 @@ mod tests {
     fn the_defaults_are_valid_and_every_bound_is_checked() {
         assert_eq!(Config::default().validate(), Ok(()));
         type Spoil = fn(&mut Config);
-        let spoils: [Spoil; 9] = [
+        let spoils: [Spoil; 10] = [
             |c| c.node.max_links = 0,
             |c| c.events = 0,
             |c| c.commands = usize::MAX,
@@ -91,6 +113,7 @@ mod tests {
             |c| c.read_lanes = 0,
             |c| c.page_bytes = 0,
             |c| c.commit_bytes = 1,
+            |c| c.retention_every = Duration::ZERO,
         ];
         for (at, spoil) in spoils.iter().enumerate() {
             let mut config = Config::default();

@@ -7,6 +7,7 @@ use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope};
 
 use crate::channel::{Channel, ChannelOptions};
 use crate::handle::{Handle, Order};
+use crate::stream::forget_cursors;
 use crate::{BuildError, Builder, ConfigFile, Error, Events, PeerAddr};
 
 /// One node: your replica of its channels and streams, and its links to others.
@@ -78,6 +79,10 @@ pub struct ResourceUsage {
     pub subscriptions: usize,
     /// Views alive.
     pub views: usize,
+    /// Small runs joined to larger ones so far, by the node itself, in the background.
+    pub coalesced_runs: u64,
+    /// Bytes of runs written once more for that.
+    pub coalesced_bytes: u64,
 }
 
 impl Coordinator {
@@ -127,7 +132,8 @@ impl Coordinator {
         self.handle.order(Order::Stop).await
     }
 
-    /// Running → paused: links stay and peers are answered, but the node asks and pushes nothing.
+    /// Running → paused: links stay and peers are answered, but the node asks and pushes nothing, and
+    /// streams do not drop by themselves what they need not keep.
     ///
     /// # Errors
     /// [`Error::State`] unless running.
@@ -227,7 +233,7 @@ impl Coordinator {
         Ok(exists.then(|| Channel::new(self.handle.clone(), id)))
     }
 
-    /// Removes a channel with its streams and entries here; `false` when there was none. Peers keep
+    /// Removes a channel with its streams, entries and saved cursors here; `false` when there was none. Peers keep
     /// theirs.
     ///
     /// # Errors
@@ -237,8 +243,16 @@ impl Coordinator {
         I: TryInto<ChannelId>,
         I::Error: Into<IdError>,
     {
-        let channel = id.try_into().map_err(Into::into)?;
-        self.handle.changed(Command::RemoveChannel { channel }).await
+        let channel: ChannelId = id.try_into().map_err(Into::into)?;
+        let streams = match self.handle.query(Query::Streams(channel.clone())).await {
+            Ok(Reply::Streams(streams)) => streams,
+            _ => Vec::new(),
+        };
+        let removed = self.handle.changed(Command::RemoveChannel { channel: channel.clone() }).await?;
+        for stream in streams {
+            forget_cursors(self.handle.shared(), &channel, &stream.id).await?;
+        }
+        Ok(removed)
     }
 
     /// All channels.
@@ -352,6 +366,8 @@ impl Coordinator {
             outbox_dropped: meters.outbox_dropped.load(Ordering::Relaxed),
             subscriptions: meters.subscriptions.load(Ordering::Relaxed),
             views: meters.views.load(Ordering::Relaxed),
+            coalesced_runs: meters.coalesced_runs.load(Ordering::Relaxed),
+            coalesced_bytes: meters.coalesced_bytes.load(Ordering::Relaxed),
         })
     }
 }

@@ -8,8 +8,10 @@ use gossip_proto::node::{Command, CommandError, NodeState, Query, Reply};
 use gossip_proto::{NodeId, StoreIncarnation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use crate::damage::Damage;
 use crate::events::Listeners;
 use crate::pulse::Pulses;
+use crate::retention::{Holds, Policies};
 use crate::stream::Names;
 use crate::{Config, Error, MessagePort, Store, TimerPort};
 
@@ -48,6 +50,13 @@ impl Request {
     }
 }
 
+/// Sends a command and waits for its answer, for tasks that must not keep the node alive.
+pub(crate) async fn ask(commands: &mpsc::Sender<Request>, command: Command) -> Result<Reply, Error> {
+    let (request, answer) = Request::new(command, None);
+    commands.send(request).await.map_err(|_| Error::Ended)?;
+    Ok(answer.await.map_err(|_| Error::Ended)??)
+}
+
 /// What the supervisor is asked for.
 pub(crate) use crate::driver::Order;
 
@@ -62,6 +71,11 @@ pub(crate) struct Shared {
     pub(crate) listeners: Listeners,
     pub(crate) pulses: Pulses,
     pub(crate) names: Names,
+    pub(crate) holds: Holds,
+    pub(crate) policies: Policies,
+    pub(crate) damage: Damage,
+    /// Who holds the one permit may change the saved cursors.
+    pub(crate) cursors: Semaphore,
     pub(crate) meters: Meters,
     ports: Mutex<Vec<Arc<dyn MessagePort>>>,
 }
@@ -74,6 +88,8 @@ pub(crate) struct Meters {
     pub(crate) outbox_dropped: AtomicU64,
     pub(crate) subscriptions: AtomicUsize,
     pub(crate) views: AtomicUsize,
+    pub(crate) coalesced_runs: AtomicU64,
+    pub(crate) coalesced_bytes: AtomicU64,
 }
 
 impl Shared {
@@ -89,6 +105,10 @@ impl Shared {
             state: watch::Sender::new(NodeState::Stopped),
             pulses: Pulses::new(),
             names: Names::default(),
+            holds: Holds::default(),
+            policies: Policies::default(),
+            damage: Damage::default(),
+            cursors: Semaphore::new(1),
             meters: Meters::default(),
             ports: Mutex::default(),
             id,
@@ -159,6 +179,11 @@ impl Handle {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0.shared
+    }
+
+    /// The way to the node alone, for [`ask`].
+    pub(crate) fn commands(&self) -> &mpsc::Sender<Request> {
+        &self.0.commands
     }
 
     /// Sends a command and waits for its answer. Dropped before it is sent, nothing happens;

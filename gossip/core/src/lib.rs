@@ -11,7 +11,8 @@
 //! | `builder`, `config`, `file` | how a node comes to be |
 //! | `coordinator`, `channel`, `stream`, `view` | the handles an application holds |
 //! | `events`, `error` | what it is told |
-//! | `retention` | from what a stream keeps to floors |
+//! | `retention` | from what a stream keeps to floors, by itself and in steps |
+//! | `damage` | what is damaged is repaired |
 //! | `driver` | the tasks behind the handles |
 //! | `handle`, `pulse` | what connects the two |
 
@@ -20,6 +21,7 @@ mod channel;
 mod config;
 pub mod continuity;
 mod coordinator;
+mod damage;
 mod driver;
 mod error;
 mod events;
@@ -54,12 +56,14 @@ pub use self::error::{BuildError, Error};
 pub use self::events::{Events, Notice};
 pub use self::file::{ConfigFile, PluginConfig};
 pub use self::materializer::{FoldError, FoldOrder, StateMaterializer};
+pub use self::retention::RetentionPolicy;
 pub use self::store::{
     ChannelRepository, EntryRepository, NodeRepository, PeerRepository, SnapshotRepository, Store,
     StoreError, StoreResult, seek_by_reading,
 };
 pub use self::stream::{
-    Delivered, Direction, EntryPage, EventStream, From, Incomplete, PageQuery, Pager, Place, Subscription,
+    Delivered, Direction, EntryPage, EventStream, From, Incomplete, NamedCursor, PageQuery, Pager, Place,
+    Subscription,
 };
 pub use self::time::{BoxFuture, RealTime, TimerPort};
 pub use self::transport::{LocalNode, MessagePort, PeerAddr, PortError, PortEvent, Transport};

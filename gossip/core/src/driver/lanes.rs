@@ -4,18 +4,32 @@ use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt;
 use gossip_proto::node::OpId;
 use gossip_proto::{
     ChannelId, CommitItem, Committed, Fault, Meta, Scope, StoreFailure, StoreReply, StoreRequest, StreamId,
+    Tick,
 };
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use super::chores::Chores;
+use super::tidy::{Chore, Tidied, tidy};
+use crate::handle::Shared;
 use crate::{Store, StoreError, StoreResult};
 
 type Outcome = Result<StoreReply, StoreFailure>;
 type Job = (OpId, StoreRequest);
+
+/// What a lane is given.
+enum Work {
+    /// Operations of the node.
+    Jobs(Vec<Job>),
+    /// Care for what is stored, by the lane that writes when it has nothing to write.
+    Tidy(Chore),
+}
 
 /// What a lane reports.
 pub(super) struct Done {
@@ -23,6 +37,8 @@ pub(super) struct Done {
     pub(super) outcomes: Vec<(OpId, Outcome)>,
     /// Streams that grew.
     pub(super) grown: BTreeSet<(ChannelId, StreamId)>,
+    /// What a step of coalescing came to.
+    tidied: Option<(Chore, Tidied)>,
     /// The lane takes its next batch.
     idle: bool,
 }
@@ -34,12 +50,14 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     writes: VecDeque<Job>,
     reads: VecDeque<Job>,
+    chores: Chores,
     commit_bytes: usize,
     waiting_bytes: usize,
 }
 
 struct Lane {
-    jobs: mpsc::Sender<Vec<Job>>,
+    jobs: mpsc::Sender<Work>,
+    task: JoinHandle<()>,
     busy: bool,
     bytes: usize,
 }
@@ -49,21 +67,32 @@ const BATCH: usize = 1024;
 
 impl Lanes {
     /// Starts the lanes; the receiver gets their reports.
-    pub(super) fn start(
-        store: &Arc<dyn Store>,
-        read_lanes: usize,
-        commit_bytes: usize,
-    ) -> (Self, mpsc::Receiver<Done>) {
+    pub(super) fn start(shared: &Arc<Shared>) -> (Self, mpsc::Receiver<Done>) {
+        let read_lanes = shared.config.read_lanes;
         let (done, reports) = mpsc::channel(2 * (read_lanes + 1));
         let lanes = (0..=read_lanes).map(|lane| {
             let (jobs, queue) = mpsc::channel(1);
-            tokio::spawn(run(lane, store.clone(), queue, done.clone()));
-            Lane { jobs, busy: false, bytes: 0 }
+            let task = tokio::spawn(run(lane, shared.clone(), queue, done.clone()));
+            Lane { jobs, task, busy: false, bytes: 0 }
         });
-        let lanes = lanes.collect();
-        let waiting =
-            Self { lanes, writes: VecDeque::new(), reads: VecDeque::new(), commit_bytes, waiting_bytes: 0 };
-        (waiting, reports)
+        let lanes = Self {
+            lanes: lanes.collect(),
+            writes: VecDeque::new(),
+            reads: VecDeque::new(),
+            chores: Chores::new(shared.config.coalesce),
+            commit_bytes: shared.config.commit_bytes,
+            waiting_bytes: 0,
+        };
+        (lanes, reports)
+    }
+
+    /// Waits until every lane has done what it was given: after that nobody here uses the store. The
+    /// receiver of their reports must be gone or read.
+    pub(super) async fn end(&mut self) {
+        for lane in self.lanes.drain(..) {
+            drop(lane.jobs);
+            let _ = lane.task.await;
+        }
     }
 
     /// Queues a job.
@@ -71,25 +100,46 @@ impl Lanes {
         match request {
             StoreRequest::Read { .. } | StoreRequest::Head { .. } => self.reads.push_back((op, request)),
             write => {
+                if let StoreRequest::Commit { items, .. } = &write {
+                    self.chores.note(items);
+                }
                 self.waiting_bytes += bytes(&write);
                 self.writes.push_back((op, write));
             }
         }
     }
 
+    /// When [`Lanes::dispatch`] wants to be called although nothing else happens.
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        self.chores.deadline()
+    }
+
     /// Gives idle lanes something to do.
-    pub(super) fn dispatch(&mut self) {
-        if !self.lanes[0].busy && !self.writes.is_empty() {
-            let batch = self.next_writes();
-            let bytes = batch.iter().map(|(_, request)| bytes(request)).sum();
-            self.lanes[0].give(batch, bytes);
+    pub(super) fn dispatch(&mut self, now: Tick) {
+        self.chores.settle(now);
+        if !self.lanes[0].busy {
+            self.dispatch_writes();
         }
         for lane in &mut self.lanes[1..] {
             if lane.busy {
                 continue;
             }
             let Some(job) = self.reads.pop_front() else { return };
-            lane.give(vec![job], 0);
+            lane.give(Work::Jobs(vec![job]), 0);
+        }
+    }
+
+    fn dispatch_writes(&mut self) {
+        let chore = match self.writes.is_empty() || self.chores.lost_patience() {
+            true => self.chores.next(),
+            false => None,
+        };
+        if let Some(chore) = chore {
+            self.lanes[0].give(Work::Tidy(chore), 0);
+        } else if !self.writes.is_empty() {
+            let batch = self.next_writes();
+            let bytes = batch.iter().map(|(_, request)| bytes(request)).sum();
+            self.lanes[0].give(Work::Jobs(batch), bytes);
         }
     }
 
@@ -100,6 +150,9 @@ impl Lanes {
 
     /// Notes a report.
     pub(super) fn note(&mut self, done: &Done) {
+        if let Some((chore, tidied)) = &done.tidied {
+            self.chores.done(*chore, tidied.next);
+        }
         if done.idle {
             let lane = &mut self.lanes[done.lane];
             lane.busy = false;
@@ -121,11 +174,11 @@ impl Lanes {
 }
 
 impl Lane {
-    fn give(&mut self, batch: Vec<Job>, bytes: usize) {
+    fn give(&mut self, work: Work, bytes: usize) {
         self.busy = true;
         self.bytes = bytes;
         // An idle lane's queue of one is empty; it ends only after this end is dropped.
-        let _ = self.jobs.try_send(batch);
+        let _ = self.jobs.try_send(work);
     }
 }
 
@@ -143,32 +196,52 @@ fn item_bytes(item: &CommitItem) -> usize {
     }
 }
 
-async fn run(
-    lane: usize,
-    store: Arc<dyn Store>,
-    mut queue: mpsc::Receiver<Vec<Job>>,
-    done: mpsc::Sender<Done>,
-) {
-    while let Some(batch) = queue.recv().await {
-        let mut batch: VecDeque<Job> = batch.into();
-        while let Some((op, request)) = batch.pop_front() {
-            let (outcomes, grown) = match request {
-                StoreRequest::Commit { items, meta } => {
-                    let mut group = Group::new(op, items, meta);
-                    while let Some((_, StoreRequest::Commit { .. })) = batch.front()
-                        && let Some((op, StoreRequest::Commit { items, meta })) = batch.pop_front()
-                    {
-                        group.add(op, items, meta);
-                    }
-                    group.commit(&*store).await
-                }
-                request => (vec![(op, single(&*store, request).await)], BTreeSet::new()),
-            };
-            let idle = batch.is_empty();
-            if done.send(Done { lane, outcomes, grown, idle }).await.is_err() {
-                // The driver has ended; what it gave us is still written.
-                tracing::debug!("a store result found no driver");
+async fn run(lane: usize, shared: Arc<Shared>, mut queue: mpsc::Receiver<Work>, done: mpsc::Sender<Done>) {
+    while let Some(work) = queue.recv().await {
+        match work {
+            Work::Jobs(batch) => write(lane, &*shared.store, batch.into(), &done).await,
+            Work::Tidy(chore) => {
+                let tidied = Some((chore, care(&shared, chore).await));
+                let report = Done { lane, outcomes: Vec::new(), grown: BTreeSet::new(), tidied, idle: true };
+                let _ = done.send(report).await;
             }
+        }
+    }
+}
+
+async fn write(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, done: &mpsc::Sender<Done>) {
+    while let Some((op, request)) = batch.pop_front() {
+        let (outcomes, grown) = match request {
+            StoreRequest::Commit { items, meta } => {
+                let mut group = Group::new(op, items, meta);
+                while let Some((_, StoreRequest::Commit { .. })) = batch.front()
+                    && let Some((op, StoreRequest::Commit { items, meta })) = batch.pop_front()
+                {
+                    group.add(op, items, meta);
+                }
+                group.commit(store).await
+            }
+            request => (vec![(op, single(store, request).await)], BTreeSet::new()),
+        };
+        let idle = batch.is_empty();
+        if done.send(Done { lane, outcomes, grown, tidied: None, idle }).await.is_err() {
+            // The driver has ended; what it gave us is still written.
+            tracing::debug!("a store result found no driver");
+        }
+    }
+}
+
+/// A step of coalescing. Failures harm nobody: the runs stay as they are.
+async fn care(shared: &Shared, chore: Chore) -> Tidied {
+    match guarded(tidy(&*shared.store, chore, &*shared.timer)).await {
+        Ok(tidied) => {
+            shared.meters.coalesced_runs.fetch_add(tidied.runs, Ordering::Relaxed);
+            shared.meters.coalesced_bytes.fetch_add(tidied.bytes, Ordering::Relaxed);
+            tidied
+        }
+        Err(error) => {
+            tracing::warn!(log = %chore.log, %error, "runs could not be joined");
+            Tidied::default()
         }
     }
 }

@@ -10,7 +10,9 @@ use super::lanes::Lanes;
 use super::links::Links;
 use super::supervisor::{Supervisor, Targets};
 use super::turn::{Driver, Sources};
+use crate::damage::mend;
 use crate::handle::{Handle, Shared};
+use crate::retention::Keeper;
 use crate::{BuildError, Builder, Coordinator, Store, TimerPort};
 
 /// Orders and control messages that may wait.
@@ -42,12 +44,18 @@ pub(crate) async fn launch(
     let (orders, from_owner) = mpsc::channel(ORDERS);
     let (control, from_supervisor) = mpsc::channel(ORDERS);
     let (frames, from_ports) = mpsc::channel(shared.config.frames);
-    let (lanes, stored) = Lanes::start(&shared.store, shared.config.read_lanes, shared.config.commit_bytes);
+    let (lanes, stored) = Lanes::start(&shared);
     let relieved = Arc::new(Notify::new());
     let links = Links::new(shared.clone(), relieved.clone());
     let sources =
         Sources { commands: from_handles, frames: from_ports, stored, control: from_supervisor, relieved };
     let driver = tokio::spawn(Driver::new(node, shared.clone(), lanes, links).run(sources));
+    let mut keepers = vec![tokio::spawn(mend(shared.clone(), commands.clone()))];
+    if shared.config.auto_retention {
+        // Another draw than the node's: their jitters shall not move together.
+        let keeper = Keeper::new(shared.clone(), commands.clone(), !seed);
+        keepers.push(tokio::spawn(keeper.run()));
+    }
     let supervisor = Supervisor {
         shared: shared.clone(),
         transports: builder.transports,
@@ -56,6 +64,7 @@ pub(crate) async fn launch(
         control,
         frames,
         driver,
+        keepers,
         targets,
         readers: Vec::new(),
         ports_opened: 0,

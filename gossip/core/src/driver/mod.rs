@@ -11,12 +11,14 @@
 //! its own, behind a bounded queue.
 
 mod boot;
+mod chores;
 mod erase;
 mod lanes;
 mod launch;
 mod links;
 mod outbox;
 mod supervisor;
+mod tidy;
 mod turn;
 
 pub(crate) use self::launch::launch;

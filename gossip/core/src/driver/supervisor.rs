@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::boot::random;
 use super::links::{FAREWELL, FromPort, OpenPort, read};
 use super::turn::Control;
-use crate::handle::{Request, Shared};
+use crate::handle::{Request, Shared, ask};
 use crate::{Error, LocalNode, MessagePort, PeerAddr, PortError, Transport};
 
 type Answer<T> = oneshot::Sender<Result<T, Error>>;
@@ -37,6 +37,8 @@ pub(super) struct Supervisor {
     pub(super) control: mpsc::Sender<Control>,
     pub(super) frames: mpsc::Sender<FromPort>,
     pub(super) driver: JoinHandle<()>,
+    /// Tasks that care for what is stored; they end with the state.
+    pub(super) keepers: Vec<JoinHandle<()>>,
     pub(super) targets: Targets,
     pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) ports_opened: u64,
@@ -132,10 +134,7 @@ impl Supervisor {
     }
 
     async fn command(&self, command: Command) -> Result<Reply, Error> {
-        let (request, answer) = Request::new(command, None);
-        let sent = self.commands.send(request).await;
-        sent.map_err(|_| Error::Ended)?;
-        Ok(answer.await.map_err(|_| Error::Ended)??)
+        ask(&self.commands, command).await
     }
 
     /// A change of state by command alone.
@@ -219,6 +218,9 @@ impl Supervisor {
         self.unlink().await;
         let _ = self.control.send(Control::End).await;
         let _ = (&mut self.driver).await;
+        for keeper in self.keepers.drain(..) {
+            let _ = keeper.await;
+        }
         // What was not drained must show as not closed cleanly at the next start.
         drained?;
         Ok(self.shared.store.mark_closed().await?)

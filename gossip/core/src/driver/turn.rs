@@ -89,9 +89,10 @@ impl Driver {
         let mut alarm = Alarm::default();
         loop {
             self.meet_deadline();
-            self.lanes.dispatch();
+            self.lanes.dispatch(self.now().tick);
             self.tell_unlinked();
-            alarm.set(self.node.deadline(), &self.shared);
+            let deadlines = [self.node.deadline(), self.lanes.deadline()];
+            alarm.set(deadlines.into_iter().flatten().min(), &self.shared);
             match sources.next(self.lanes.is_stalled(), &mut alarm.sleep).await {
                 Wake::Commands(requests) => requests.into_iter().for_each(|request| self.command(request)),
                 Wake::Frames(events) => events.into_iter().for_each(|(port, event)| self.port(&port, event)),
@@ -100,9 +101,11 @@ impl Driver {
                 Wake::Control(Control::WhenUnlinked(tell)) => self.unlinked.push(tell),
                 Wake::Relieved => self.relieved(),
                 Wake::Time => alarm.clear(),
-                Wake::Control(Control::End) | Wake::Over => return,
+                Wake::Control(Control::End) | Wake::Over => break,
             }
         }
+        drop(sources);
+        self.lanes.end().await;
     }
 
     fn now(&self) -> Now {
@@ -156,8 +159,16 @@ impl Driver {
     fn notify(&mut self, event: Event) {
         tracing::debug!(?event, "event");
         match &event {
-            Event::StreamRemoved(channel, stream) => self.shared.pulses.end_stream(channel, stream),
-            Event::ChannelRemoved(channel) => self.shared.pulses.end_channel(channel),
+            Event::StreamRemoved(channel, stream) => {
+                self.shared.policies.set(channel, stream, None);
+                self.shared.pulses.end_stream(channel, stream);
+            }
+            Event::ChannelRemoved(channel) => {
+                self.shared.policies.forget_channel(channel);
+                self.shared.pulses.end_channel(channel);
+            }
+            // One step of several: who prunes tells the sum.
+            Event::StreamCompacted { .. } => return,
             // Also when the store first said that it failed and it had not.
             Event::EntriesAppended { channel, stream, .. } | Event::EntriesMerged { channel, stream, .. } => {
                 self.shared.pulses.wake(channel, stream);

@@ -1,9 +1,21 @@
 //! From what a stream keeps to a floor in each of its logs.
 
+mod holds;
+mod keeper;
+mod policy;
+mod steps;
+
 use std::collections::BTreeMap;
 
 use gossip_proto::{LogHead, LogId, NodeId, Retention, Seq, Stamp, WallMs};
 
+pub(crate) use self::holds::{Hold, Holds};
+pub(crate) use self::keeper::Keeper;
+pub(crate) use self::policy::Policies;
+pub use self::policy::RetentionPolicy;
+use self::steps::Raise;
+pub(crate) use self::steps::{Pace, prune};
+use crate::stream::{StreamRef, heads};
 use crate::{Error, Store, StoreResult};
 
 /// Deepest nesting of composites.
@@ -25,8 +37,43 @@ pub(crate) fn check(retention: &Retention) -> Result<(), Error> {
     }
 }
 
+/// What is to be dropped from a stream.
+pub(crate) struct Decision {
+    heads: Vec<LogHead>,
+    floors: BTreeMap<LogId, Seq>,
+    /// A reader needs something that would be dropped otherwise.
+    pub(crate) is_held: bool,
+}
+
+impl Decision {
+    fn raises(&self) -> impl Iterator<Item = Raise<'_>> {
+        self.heads.iter().filter_map(|head| {
+            let to = (*self.floors.get(&head.name.id())?).min(head.height);
+            (to > head.floor).then_some(Raise { head, from: head.floor, to })
+        })
+    }
+}
+
+/// Decides what a stream need not keep now: by its policy if one is set, else by its retention, and
+/// less what named cursors, and with `live` all other readers, still need.
+pub(crate) async fn decide(at: &StreamRef, retention: &Retention, live: bool) -> Result<Decision, Error> {
+    let wall = at.shared.timer.now().wall;
+    let heads = heads(at).await?;
+    let mut wanted = match at.shared.policies.find(&at.channel, &at.stream) {
+        Some(policy) => policy.floors(&heads, wall),
+        None => floors(&*at.shared.store, retention, &heads, wall).await?,
+    };
+    let is_held = !wanted.is_empty() && holds::lower(at, &mut wanted, live).await?;
+    let mut floors = BTreeMap::new();
+    for (log, floor) in wanted {
+        // Named twice, the lower one keeps more.
+        floors.entry(log).and_modify(|found: &mut Seq| *found = floor.min(*found)).or_insert(floor);
+    }
+    Ok(Decision { heads, floors, is_held })
+}
+
 /// Floors above the present ones that the retention allows now.
-pub(crate) async fn floors(
+async fn floors(
     store: &dyn Store,
     retention: &Retention,
     heads: &[LogHead],

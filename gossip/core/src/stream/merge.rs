@@ -1,11 +1,13 @@
 //! The logs of a stream merged into stream order, forward or backward.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gossip_proto::{LogEntry, LogHead, LogId, LogName, OrderKey, Seq};
+use gossip_proto::{LogEntry, LogHead, LogName, OrderKey, Seq, SeqRange};
 
+use super::source::Source;
 use super::{Direction, StreamRef};
+use crate::handle::Shared;
 use crate::{Error, Store, StoreResult};
 
 /// A place between two entries of the order.
@@ -25,7 +27,7 @@ impl Cut {
     }
 
     /// Whether an entry of this key lies beyond the cut.
-    fn admits(&self, key: &OrderKey, direction: Direction) -> bool {
+    pub(super) fn admits(&self, key: &OrderKey, direction: Direction) -> bool {
         let above = match self {
             Self::Before(cut) => key >= cut,
             Self::After(cut) => key > cut,
@@ -49,26 +51,18 @@ pub(crate) async fn heads(at: &StreamRef) -> StoreResult<Vec<LogHead>> {
 }
 
 /// Entries of several logs in stream order, read as they are drawn on. It sees what the heads it
-/// was opened with reach, whatever is appended meanwhile.
+/// was opened with reach, whatever is appended meanwhile; what is pruned meanwhile, or damaged, is
+/// left out and told by [`Merge::take_lost`].
 pub(crate) struct Merge {
-    store: Arc<dyn Store>,
+    shared: Arc<Shared>,
     direction: Direction,
     cut: Option<Cut>,
     budget: usize,
-    logs: Vec<Log>,
+    logs: Vec<Source>,
     /// Key of the next entry of each log that has one.
     fronts: BTreeMap<OrderKey, usize>,
     /// Logs to read on before the next entry is known.
     dry: Vec<usize>,
-}
-
-struct Log {
-    id: LogId,
-    name: Arc<LogName>,
-    /// Lowest and highest sequence still to read; empty when crossed.
-    low: Seq,
-    high: Seq,
-    buffer: VecDeque<LogEntry>,
 }
 
 impl Merge {
@@ -84,11 +78,11 @@ impl Merge {
             let id = head.name.id();
             if let Some((low, high)) = span(&*at.shared.store, head, direction, cut.as_ref()).await? {
                 let name = at.shared.names.remember(id, &head.name);
-                logs.push(Log { id, name, low, high, buffer: VecDeque::new() });
+                logs.push(Source::new(name, id, (low, high), head.gaps.clone()));
             }
         }
         Ok(Self {
-            store: at.shared.store.clone(),
+            shared: at.shared.clone(),
             direction,
             cut,
             budget: at.shared.config.page_bytes / logs.len().max(1),
@@ -102,7 +96,7 @@ impl Merge {
     pub(crate) async fn next(&mut self) -> Result<Option<LogEntry>, Error> {
         while let Some(&at) = self.dry.last() {
             let log = &mut self.logs[at];
-            log.fill(&*self.store, self.direction, self.cut.as_ref(), self.budget).await?;
+            log.fill(&self.shared, self.direction, self.cut.as_ref(), self.budget).await?;
             self.dry.pop();
             self.queue(at);
         }
@@ -111,17 +105,22 @@ impl Merge {
             Direction::Backward => self.fronts.pop_last(),
         };
         let Some((_, at)) = front else { return Ok(None) };
-        let entry = self.logs[at].buffer.pop_front();
+        let entry = self.logs[at].take();
         self.queue(at);
         Ok(entry)
+    }
+
+    /// Entries that the heads promised and that could not be read, since this was last asked.
+    pub(crate) fn take_lost(&mut self) -> Vec<(Arc<LogName>, SeqRange)> {
+        self.logs.iter_mut().flat_map(Source::take_lost).collect()
     }
 
     /// Notes where a log goes on after its buffer changed.
     fn queue(&mut self, at: usize) {
         let log = &self.logs[at];
-        match log.buffer.front() {
+        match log.front() {
             Some(entry) => drop(self.fronts.insert(entry.key(), at)),
-            None if log.low <= log.high => self.dry.push(at),
+            None if !log.is_done() => self.dry.push(at),
             None => {}
         }
     }
@@ -146,96 +145,4 @@ async fn span(
         }
     }
     Ok((low <= high).then_some((low, high)))
-}
-
-impl Log {
-    /// Reads on until there is an entry or the log is done. Changes nothing before it has read.
-    async fn fill(
-        &mut self,
-        store: &dyn Store,
-        direction: Direction,
-        cut: Option<&Cut>,
-        budget: usize,
-    ) -> StoreResult<()> {
-        while self.buffer.is_empty() && self.low <= self.high {
-            let mut entries = match direction {
-                Direction::Forward => self.read(store, self.low, budget).await?,
-                Direction::Backward => self.read_back(store, budget).await?,
-            };
-            match (direction, entries.first(), entries.last()) {
-                (Direction::Forward, _, Some(last)) => self.low = last.sequence() + 1,
-                (Direction::Backward, Some(first), _) => self.high = first.sequence() - 1,
-                // Pruned since the heads were read.
-                _ => self.low = self.high + 1,
-            }
-            entries.retain(|entry| cut.is_none_or(|cut| cut.admits(&entry.key(), direction)));
-            if direction == Direction::Backward {
-                entries.reverse();
-            }
-            self.buffer = entries.into();
-        }
-        Ok(())
-    }
-
-    /// Entries from `from` on that are still to read.
-    async fn read(&self, store: &dyn Store, from: Seq, budget: usize) -> StoreResult<Vec<LogEntry>> {
-        let runs = store.read(self.id, from, budget).await?;
-        let entries = runs.iter().flat_map(|stored| stored.run.entries());
-        let wanted = entries.filter(|entry| (from..=self.high).contains(&entry.sequence));
-        Ok(wanted.map(|entry| LogEntry::new(self.name.clone(), self.id, entry)).collect())
-    }
-
-    /// The last entries that are still to read: a guess at where a handful of them begins, then
-    /// ever smaller steps, because stores read forward.
-    async fn read_back(&self, store: &dyn Store, budget: usize) -> StoreResult<Vec<LogEntry>> {
-        for step in [64, 8] {
-            let from = self.high.saturating_sub(step - 1).max(self.low);
-            let entries = self.read(store, from, budget).await?;
-            if entries.last().is_some_and(|entry| entry.sequence() == self.high) {
-                return Ok(entries);
-            }
-        }
-        self.read_last(store).await
-    }
-
-    /// The run that holds the highest entry to read, which may lie below a gap.
-    async fn read_last(&self, store: &dyn Store) -> StoreResult<Vec<LogEntry>> {
-        let runs = store.read(self.id, self.high, 1).await?;
-        let whole = runs.iter().flat_map(|stored| stored.run.entries());
-        let held = whole.filter(|entry| (self.low..=self.high).contains(&entry.sequence));
-        let entries: Vec<_> = held.map(|entry| LogEntry::new(self.name.clone(), self.id, entry)).collect();
-        if !entries.is_empty() {
-            return Ok(entries);
-        }
-        let below = last_before_gap(store, self.id, self.low, self.high).await?;
-        match below {
-            Some(high) => {
-                let entries = self.read(store, high, 1).await?;
-                Ok(entries.into_iter().filter(|entry| entry.sequence() == high).collect())
-            }
-            None => Ok(Vec::new()),
-        }
-    }
-}
-
-/// The highest sequence held in `low..=high`, by bisection: a read from below a gap finds
-/// something at or before its place only if something is held there.
-async fn last_before_gap(store: &dyn Store, log: LogId, low: Seq, high: Seq) -> StoreResult<Option<Seq>> {
-    let (mut floor, mut ceiling, mut found) = (low, high, None);
-    while floor <= ceiling {
-        let middle = floor + (ceiling - floor) / 2;
-        let runs = store.read(log, middle, 1).await?;
-        let next = runs.first().and_then(|stored| {
-            stored.run.entries().map(|entry| entry.sequence).find(|sequence| *sequence >= middle)
-        });
-        match next {
-            Some(next) if next <= ceiling => {
-                found = Some(next);
-                floor = next + 1;
-            }
-            _ if middle == floor => break,
-            _ => ceiling = middle - 1,
-        }
-    }
-    Ok(found)
 }

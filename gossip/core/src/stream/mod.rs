@@ -1,21 +1,28 @@
 //! A stream as an application holds it: appends through the node, reads from the store.
 
+mod cursors;
 mod merge;
 mod names;
 mod page;
+mod source;
 mod subscribe;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, Query, Reply};
-use gossip_proto::{ChannelId, EntryId, LogEntry, Pruned, Retention, Scope, StreamId, Usage, VersionVector};
+use gossip_proto::{
+    ChannelId, Cursor, EntryId, LogEntry, Pruned, Retention, Scope, StreamId, Usage, VersionVector,
+};
 
+pub use self::cursors::NamedCursor;
+pub(crate) use self::cursors::{forget as forget_cursors, saved_places};
 pub(crate) use self::merge::{Cut, Merge, heads};
 pub(crate) use self::names::Names;
 pub use self::page::{Direction, EntryPage, Incomplete, PageQuery, Pager, Place};
 pub use self::subscribe::{Delivered, From, Subscription};
 use crate::handle::{Handle, Shared};
+use crate::retention::{Pace, RetentionPolicy, decide, prune};
 use crate::{Error, StateMaterializer, View};
 
 /// One append-only log of events by many authors. A cheap handle.
@@ -155,7 +162,9 @@ impl EventStream {
         }
     }
 
-    /// Changes what the stream keeps here. Nothing is dropped before [`EventStream::compact`].
+    /// Changes what the stream keeps here. What it does not keep any more is dropped within about
+    /// [`Config::retention_every`](crate::Config::retention_every), unless that is switched off, or by
+    /// [`EventStream::compact`].
     ///
     /// # Errors
     /// [`Error::Invalid`] for a retention that makes no sense, [`Error::Command`].
@@ -166,23 +175,45 @@ impl EventStream {
         Ok(())
     }
 
-    /// Drops what the stream's retention does not keep. Heights stay, so nothing is fetched again.
+    /// Lets a policy of the app decide what the stream keeps here, in place of its retention, from
+    /// now on until `None` is set, the stream is removed or the node shut down: it is not saved, so
+    /// set it again after every start, before [`Coordinator::start`](crate::Coordinator::start).
+    pub fn set_retention_policy(&self, policy: Option<Arc<dyn RetentionPolicy>>) {
+        self.at.shared.policies.set(&self.at.channel, &self.at.stream, policy);
+    }
+
+    /// Drops at once what the stream's retention, or policy, does not keep. Heights stay, so nothing
+    /// is fetched again. Subscriptions and views that are behind find a gap; what saved cursors still
+    /// need is kept, see [`NamedCursor`].
+    ///
+    /// It goes in steps with other writes in between, and is told as one
+    /// [`Event::StreamCompacted`](gossip_proto::node::Event::StreamCompacted).
+    ///
+    /// Cancel safety: dropped, it ends after a step; what was freed until then is told.
     ///
     /// # Errors
-    /// [`Error::Store`], [`Error::Command`].
+    /// [`Error::Store`], [`Error::Command`]; steps done before stay done.
     pub async fn compact(&self) -> Result<Pruned, Error> {
         let retention = self.retention().await?;
-        let wall = self.at.shared.timer.now().wall;
-        let heads = heads(&self.at).await?;
-        let floors = crate::retention::floors(&*self.at.shared.store, &retention, &heads, wall).await?;
-        if floors.is_empty() {
-            return Ok(Pruned::default());
-        }
-        let (channel, stream) = (self.at.channel.clone(), self.at.stream.clone());
-        match self.handle.command(Command::Prune { channel, stream, floors }).await? {
-            Reply::Pruned(pruned) => Ok(pruned),
-            _ => Err(Error::Ended),
-        }
+        let decision = decide(&self.at, &retention, false).await?;
+        prune(self.handle.commands(), &self.at, &decision, Pace::Brisk).await
+    }
+
+    /// The cursor of this name, saved or not. A name is 1 to 128 bytes without control characters.
+    ///
+    /// # Errors
+    /// [`Error::Id`] for a name that breaks the rules.
+    pub fn cursor(&self, name: &str) -> Result<NamedCursor, Error> {
+        let name = StreamId::new(name)?;
+        Ok(NamedCursor::new(self.at.clone(), name))
+    }
+
+    /// The saved cursors, by name: at most 64.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::State`] after shutdown.
+    pub async fn cursors(&self) -> Result<Vec<(String, Cursor)>, Error> {
+        cursors::list(&self.at).await
     }
 
     /// A running result over the stream: everything held is folded when this returns, and what

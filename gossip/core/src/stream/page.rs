@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gossip_proto::{EntryId, LogEntry, LogHead, LogId, NodeId, OrderKey, Seq, SeqRange};
+use gossip_proto::{EntryId, LogEntry, LogHead, LogId, LogName, NodeId, OrderKey, Seq, SeqRange};
 use serde::{Deserialize, Serialize};
 
 use super::{Cut, Merge, StreamRef, heads};
@@ -112,7 +112,8 @@ pub struct EntryPage {
     pub entries: Vec<LogEntry>,
     /// What to ask for to go on in the same direction; `None` at the end.
     pub next: Option<PageQuery>,
-    /// Logs of the stream of which not all entries are held.
+    /// Logs of the stream of which not all entries are held, or not any more when it was read. What
+    /// is damaged is left out, told here, and repaired from peers in the background.
     pub incomplete: Vec<Incomplete>,
 }
 
@@ -136,14 +137,32 @@ pub(super) fn incomplete(heads: &[LogHead]) -> Vec<Incomplete> {
         .collect()
 }
 
+/// Adds what was held when the heads were read and could not be read any more.
+fn note_lost(incomplete: &mut Vec<Incomplete>, lost: Vec<(Arc<LogName>, SeqRange)>) {
+    for (name, range) in lost {
+        let log = name.id();
+        match incomplete.iter_mut().find(|found| found.log == log) {
+            Some(found) => {
+                found.gaps.push(range);
+                found.gaps.sort_unstable();
+            }
+            None => {
+                let author = name.author.clone();
+                incomplete.push(Incomplete { log, author, floor: 0, gaps: vec![range] });
+            }
+        }
+    }
+}
+
 pub(super) async fn page(at: &StreamRef, query: PageQuery) -> Result<EntryPage, Error> {
     let heads = heads(at).await?;
-    let incomplete = incomplete(&heads);
-    let entries = match cut(at, &query).await? {
+    let mut incomplete = incomplete(&heads);
+    let mut merge = match cut(at, &query).await? {
         Side::Nothing => return Ok(EntryPage { entries: Vec::new(), next: None, incomplete }),
         Side::From(cut) => Merge::open(at, &heads, query.direction, cut).await?,
     };
-    let (mut entries, more) = take(entries, &query).await?;
+    let (mut entries, more) = take(&mut merge, &query).await?;
+    note_lost(&mut incomplete, merge.take_lost());
     let edge = if more { entries.last().map(LogEntry::key) } else { None };
     if query.direction == Direction::Backward {
         entries.reverse();
@@ -159,7 +178,7 @@ pub(super) async fn page(at: &StreamRef, query: PageQuery) -> Result<EntryPage, 
 }
 
 /// As many entries as the query allows, and whether there are more.
-async fn take(mut merge: Merge, query: &PageQuery) -> Result<(Vec<LogEntry>, bool), Error> {
+async fn take(merge: &mut Merge, query: &PageQuery) -> Result<(Vec<LogEntry>, bool), Error> {
     let (mut entries, mut bytes) = (Vec::new(), 0);
     while let Some(entry) = merge.next().await? {
         if entries.len() >= query.limit.max(1) || (!entries.is_empty() && bytes >= query.bytes) {
@@ -216,7 +235,9 @@ impl Pager {
     /// [`Error::Store`]; [`Error::State`] after shutdown.
     pub async fn next(&mut self) -> Result<Option<LogEntry>, Error> {
         self.at.shared.check_open()?;
-        self.merge.next().await
+        let next = self.merge.next().await;
+        note_lost(&mut self.incomplete, self.merge.take_lost());
+        next
     }
 
     /// Everything that is left, in memory.
@@ -231,7 +252,8 @@ impl Pager {
         Ok(entries)
     }
 
-    /// Logs of the stream of which not all entries are held.
+    /// Logs of the stream of which not all entries are held. What was pruned, or turned out to be
+    /// damaged, since the reading began is added on the way.
     #[must_use]
     pub fn incomplete(&self) -> &[Incomplete] {
         &self.incomplete

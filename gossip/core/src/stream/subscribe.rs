@@ -10,6 +10,7 @@ use super::StreamRef;
 use super::merge::heads;
 use crate::Error;
 use crate::handle::Counted;
+use crate::retention::Hold;
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -28,7 +29,9 @@ pub enum From {
 pub enum Delivered {
     /// An entry.
     Entry(LogEntry),
-    /// These entries of a log arrived once, or never, and are not held any more.
+    /// These entries of a log are not held: they were pruned, never arrived, or what was stored of
+    /// them is damaged. If a hole is filled later, entries that had never arrived come then, below
+    /// others of their log that came before; what was repaired does not come again.
     Gap {
         /// The log.
         log: LogId,
@@ -53,6 +56,8 @@ pub struct Subscription {
     /// How far each log was delivered; notices what was never received.
     heights: HashMap<LogId, Seq>,
     from_start: bool,
+    /// What is not read yet is not pruned by itself.
+    hold: Hold,
     _counted: Counted,
 }
 
@@ -76,6 +81,7 @@ impl Subscription {
         };
         let held = if from == From::Now { heads(&at).await? } else { Vec::new() };
         let _counted = Counted::new(&at.shared, |meters| &meters.subscriptions);
+        let hold = Hold::new(&at, seen);
         let mut this = Self {
             at,
             waiting,
@@ -84,6 +90,7 @@ impl Subscription {
             buffer: VecDeque::new(),
             heights: HashMap::new(),
             from_start: from == From::Start,
+            hold,
             _counted,
         };
         if from == From::Now {
@@ -168,9 +175,13 @@ impl Subscription {
         }
         let before = self.read;
         for (row, name) in page.items.iter().zip(names) {
+            if let Some(at) = row.damaged {
+                self.at.shared.damage.report(row.log, at);
+            }
             self.queue(row, name.as_ref());
         }
         self.read = self.read.max(page.next.unwrap_or(self.read));
+        self.hold.advance(self.read);
         Ok(self.read > before)
     }
 
@@ -181,7 +192,8 @@ impl Subscription {
         let Some(name) = name else { return };
         let known = self.heights.get(&row.log).copied();
         let mut expected = match known {
-            Some(height) => height + 1,
+            // A row at or below the height fills a hole: what is around it was told before.
+            Some(height) => row.range.first.min(height + 1),
             None if self.from_start => 1,
             None => row.range.first,
         };
@@ -232,7 +244,8 @@ fn kept(row: &Arrived) -> impl Iterator<Item = RunEntry> + '_ {
     entries.filter(|entry| row.range.contains(entry.sequence))
 }
 
-async fn check(at: &StreamRef, cursor: Cursor) -> Result<Arrival, Error> {
+/// The place of a cursor, if it means something here.
+pub(super) async fn check(at: &StreamRef, cursor: Cursor) -> Result<Arrival, Error> {
     if cursor.incarnation != at.shared.incarnation {
         return Err(Error::ForeignCursor { cursor });
     }

@@ -73,7 +73,8 @@ impl<S: Clone> Progress<S> {
     /// Folds one entry; the state is copied first if a reader or checkpoint shares it.
     pub(super) fn fold<M: StateMaterializer<State = S>>(&mut self, rules: &M, entry: &LogEntry) {
         self.key = Some(entry.key());
-        self.heights.insert(entry.id().log, entry.sequence());
+        let height = self.heights.entry(entry.id().log).or_default();
+        *height = entry.sequence().max(*height);
         if entry.bytes().is_none() {
             self.skipped += 1;
             return;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gossip_proto::{Cursor, Fault, LogEntry, LogHead, Stamp};
+use gossip_proto::{Cursor, Fault, LogEntry, LogHead, LogId, SeqRange, Stamp};
 use tokio::sync::{oneshot, watch};
 
 use super::ViewReport;
@@ -125,27 +125,26 @@ impl<M: StateMaterializer> Folding<M> {
         if !self.arrivals.fill().await? {
             return Ok(false);
         }
-        let mut entries = Vec::new();
-        let mut gap = false;
+        let (mut entries, mut gaps) = (Vec::new(), Vec::new());
         while let Some(delivered) = self.arrivals.take() {
             match delivered {
                 Delivered::Entry(entry) => entries.push(entry),
-                Delivered::Gap { .. } => gap = true,
+                Delivered::Gap { log, range } => gaps.push((log, range)),
             }
         }
-        self.fold(&entries, gap).await?;
+        self.fold(&entries, &gaps).await?;
         self.publish();
         Ok(true)
     }
 
-    async fn fold(&mut self, entries: &[LogEntry], gap: bool) -> Result<(), Error> {
+    async fn fold(&mut self, entries: &[LogEntry], gaps: &[(LogId, SeqRange)]) -> Result<(), Error> {
         match &mut self.engine {
             Engine::Any(any) => {
-                any.partial |= gap;
+                any.miss(gaps);
                 any.take(entries);
             }
             Engine::Total(total) => {
-                total.partial |= gap;
+                total.partial |= !gaps.is_empty();
                 total.take(entries, future(&self.at));
                 if total.is_behind() {
                     repair(&self.at, total).await?;
@@ -202,6 +201,7 @@ async fn catch_up<M: StateMaterializer>(
     while let Some(entry) = entries.next().await? {
         total.fold(&entry, future);
     }
+    total.partial |= !entries.take_lost().is_empty();
     total.caught_up();
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod hand;
 pub(crate) mod tap;
 pub(crate) mod tuned;
 

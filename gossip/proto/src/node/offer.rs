@@ -292,7 +292,7 @@ impl OfferPage {
             branch: log.name.branch,
             height: log.stored.height,
             check: log.stored.hash.check(),
-            floor: log.floor,
+            floor: log.holes.floor,
         });
     }
 }

@@ -58,6 +58,8 @@ impl Node {
     /// The store dropped everything up to `floor`; its hash is read when someone asks below it.
     fn raise_floor(&mut self, id: LogId, floor: Seq) {
         let Some(log) = self.logs.get_mut(&id) else { return };
-        log.floor = log.floor.max(floor.min(log.stored.height));
+        log.holes.raise(floor.min(log.stored.height));
+        // What was just dropped is not to be fetched again.
+        log.asks_back = false;
     }
 }

@@ -9,8 +9,9 @@ use gossip_core::proto::{
     PeerRecord, Removed, Scope, Stamp, StoreIncarnation, StoreStats, StoredRun, StreamRecord,
 };
 use gossip_core::{
-    ChannelId, ChannelRepository, Durability, EntryRepository, LogId, NodeId, NodeRepository, PeerRepository,
-    Pruned, Seq, SeqRange, SnapshotRepository, Store, StoreResult, StreamId, Usage,
+    ChannelId, ChannelRepository, Durability, EntryRepository, Fault, LogId, NodeId, NodeRepository,
+    PeerRepository, Pruned, Seq, SeqRange, SnapshotRepository, Store, StoreError, StoreResult, StreamId,
+    Usage,
 };
 
 /// What a store is asked to do.
@@ -29,6 +30,11 @@ pub trait StoreHooks: Send + Sync + 'static {
     /// Runs before each call and may take its time. When it fails, so does the call, and the store
     /// never sees it. When the call is cancelled, so is the hook.
     async fn before(&self, call: StoreCall<'_>) -> StoreResult<()>;
+
+    /// Which part of a log reads as damaged: the runs that reach into it.
+    fn damaged(&self, _log: LogId) -> Option<SeqRange> {
+        None
+    }
 }
 
 /// A store that passes every call on to another, after its hooks. Clones are the same store.
@@ -42,6 +48,34 @@ impl StoreDouble {
     /// A double of a store; the test keeps its own clone of the hooks.
     pub fn new(inner: impl Store, hooks: Arc<dyn StoreHooks>) -> Self {
         Self { inner: Arc::new(inner), hooks }
+    }
+}
+
+impl StoreDouble {
+    fn is_spoilt(&self, stored: &StoredRun) -> bool {
+        let damaged = self.hooks.damaged(stored.run.log());
+        damaged.is_some_and(|damaged| damaged.overlap(&stored.run.range()).is_some())
+    }
+
+    /// Runs before the damage; if there are none, the damage.
+    fn spoil_runs(&self, mut runs: Vec<StoredRun>) -> StoreResult<Vec<StoredRun>> {
+        match runs.iter().position(|stored| self.is_spoilt(stored)) {
+            Some(0) => Err(StoreError::new(Fault::Corrupt, "reading runs", "the double says so")),
+            Some(sound) => {
+                runs.truncate(sound);
+                Ok(runs)
+            }
+            None => Ok(runs),
+        }
+    }
+
+    fn spoil_rows(&self, mut page: Page<Arrived, Arrival>) -> StoreResult<Page<Arrived, Arrival>> {
+        for row in &mut page.items {
+            let spoilt = row.runs.iter().find(|stored| self.is_spoilt(stored));
+            row.damaged = spoilt.map(|stored| stored.run.first().max(row.range.first)).or(row.damaged);
+            row.runs.retain(|stored| !self.is_spoilt(stored));
+        }
+        Ok(page)
     }
 }
 
@@ -65,16 +99,26 @@ macro_rules! call {
     };
 }
 
+/// What becomes of an answer.
+macro_rules! answer {
+    ($this:ident, $answer:expr) => {
+        $answer
+    };
+    ($this:ident, $answer:expr, $spoil:ident) => {
+        $answer.and_then(|answer| $this.$spoil(answer))
+    };
+}
+
 /// Implements a repository by passing each method on, after the hooks.
 macro_rules! pass_on {
     ($repository:ident {
-        $($(#[call = $call:expr])? fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*
+        $($(#[call = $call:expr])? $(#[spoil = $spoil:ident])? fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*
     }) => {
         #[async_trait]
         impl $repository for StoreDouble {
             $(async fn $name(&self, $($argument: $kind),*) -> StoreResult<$answer> {
                 self.hooks.before(call!($name $(, $call)?)).await?;
-                self.inner.$name($($argument),*).await
+                answer!(self, self.inner.$name($($argument),*).await $(, $spoil)?)
             })*
         }
     };
@@ -83,7 +127,9 @@ macro_rules! pass_on {
 pass_on!(EntryRepository {
     #[call = StoreCall::Commit(batch)]
     fn commit(batch: &[CommitItem], meta: &Meta) -> Committed;
+    #[spoil = spoil_runs]
     fn read(log: LogId, from: Seq, budget: usize) -> Vec<StoredRun>;
+    #[spoil = spoil_rows]
     fn arrivals(scope: &Scope, after: Arrival, budget: usize) -> Page<Arrived, Arrival>;
     fn heads(scope: &Scope, after: Option<LogId>, limit: usize) -> Page<LogHead, LogId>;
     fn hash_at(log: LogId, positions: &[Seq]) -> Vec<ChainHash>;
