@@ -49,7 +49,7 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// Appends a batch atomically: all of it or nothing, also across a crash.
     ///
     /// *When it returns `Ok`*: the batch and `meta` are as durable as [`Store::durability`]
-    /// promises, are seen by every later read, and each new entry has an arrival number, higher
+    /// promises, are seen by every later read (none sees a part of a batch), and each new entry has an arrival number, higher
     /// than all given before, consecutive in the order of the batch.
     ///
     /// *Continuity*: a run must begin at its log's height + 1 and its `prev` must be the hash at
@@ -89,7 +89,8 @@ pub trait EntryRepository: Send + Sync + 'static {
         budget: usize,
     ) -> StoreResult<Page<Arrived, Arrival>>;
 
-    /// Heads of the logs in a scope, at most `limit`, in order of their id, after `after`.
+    /// Heads of the logs in a scope, at most `limit`, in order of their id, after `after`. A limit
+    /// of 0 is taken as 1, here and in all listings below, so that pages advance.
     async fn heads(
         &self,
         scope: &Scope,

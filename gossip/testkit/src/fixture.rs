@@ -124,6 +124,16 @@ impl LogWriter {
     }
 }
 
+/// A written run as the item that fills it into a hole.
+///
+/// # Panics
+/// When the item is not a run.
+#[must_use]
+pub fn filling(item: &CommitItem) -> CommitItem {
+    let CommitItem::Run { log, prev, run, end } = item.clone() else { panic!("not a run: {item:?}") };
+    CommitItem::Fill { log, prev, run, end }
+}
+
 /// The run of a commit item as a store gives it back.
 ///
 /// # Panics

@@ -115,12 +115,12 @@ fn earliest(streams: &mut [Peekable<impl Iterator<Item = (u64, Row)>>], scope: &
 fn arrived(arrival: u64, row: Row, after: u64, logs: &BTreeMap<LogId, Log>) -> Arrived {
     let skip = (after + 1).saturating_sub(arrival);
     let range = SeqRange { first: row.first + skip, last: row.first + row.count - 1 };
-    let runs = logs.get(&row.log).map(|log| log.covering(range).cloned().collect());
+    let log = logs.get(&row.log);
     Arrived {
         arrival: Arrival(arrival + skip),
         log: row.log,
         range,
-        runs: runs.unwrap_or_default(),
-        damaged: None,
+        runs: log.map(|log| log.covering(range).cloned().collect()).unwrap_or_default(),
+        damaged: log.and_then(|log| log.lost(range)),
     }
 }

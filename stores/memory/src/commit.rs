@@ -24,12 +24,14 @@ pub(crate) fn commit(data: &mut Data, batch: &[CommitItem], meta: &Meta) -> Stor
     for (id, new) in staged {
         // A log of which nothing came in stays unknown.
         if new.head.height > 0 {
+            data.committed_bytes += new.bytes();
             let log = data.logs.entry(id).or_insert_with(|| Log::new(new.head.clone()));
             log.head = new.head;
             log.runs.extend(new.runs);
         }
     }
     data.clock = data.clock.max(meta.clock);
+    data.commits += 1;
     Ok(Committed { arrivals })
 }
 

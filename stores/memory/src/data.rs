@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use bytes::Bytes;
 use gossip_core::proto::{
     ChannelId, ChannelRecord, Fault, LogHead, LogId, NodeId, NodeRecord, PeerRecord, Removed, Scope, Stamp,
-    StoreIncarnation, StreamId, StreamRecord, Usage,
+    StoreIncarnation, StoreStats, StreamId, StreamRecord, Usage,
 };
 use gossip_core::{StoreError, StoreResult, continuity};
 
@@ -26,6 +26,8 @@ pub(crate) struct Data {
     pub(crate) snapshots: BTreeMap<String, Bytes>,
     pub(crate) incarnation: StoreIncarnation,
     pub(crate) open: bool,
+    pub(crate) commits: u64,
+    pub(crate) committed_bytes: u64,
 }
 
 impl Data {
@@ -44,6 +46,8 @@ impl Data {
             snapshots: BTreeMap::new(),
             incarnation,
             open: false,
+            commits: 0,
+            committed_bytes: 0,
         }
     }
 
@@ -68,6 +72,13 @@ impl Data {
             entries: sum.entries + continuity::entries_held(&log.head),
             bytes: sum.bytes + log.bytes(),
         })
+    }
+
+    /// Nothing is on a disk, and nothing is written twice.
+    pub(crate) fn stats(&self) -> StoreStats {
+        let Self { commits, committed_bytes, .. } = *self;
+        let memory_bytes = self.usage(&Scope::All).bytes;
+        StoreStats { memory_bytes, commits, committed_bytes, ..StoreStats::default() }
     }
 
     pub(crate) fn remove(&mut self, scope: &Scope) -> Removed {

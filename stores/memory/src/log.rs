@@ -29,17 +29,44 @@ impl Log {
         }
     }
 
-    /// Runs from the one that holds `from`: about `budget` bytes, at least one.
-    pub(crate) fn read(&self, from: Seq, budget: usize) -> Vec<StoredRun> {
-        let (mut runs, mut bytes) = (Vec::new(), 0);
+    /// Runs from the one that holds `from`: about `budget` bytes, at least one; ends before what was
+    /// lost.
+    pub(crate) fn read(&self, from: Seq, budget: usize) -> StoreResult<Vec<StoredRun>> {
+        let (mut runs, mut bytes, mut next) = (Vec::new(), 0, from);
         for stored in self.runs.range(from..).map(|(_, stored)| stored) {
             bytes += stored.run.encoded().len();
-            if bytes > budget && !runs.is_empty() {
-                break;
+            let lost = self.due(SeqRange { first: next, last: stored.run.first() - 1 });
+            if !runs.is_empty() && (lost.is_some() || bytes > budget) {
+                return Ok(runs);
             }
+            lost.map_or(Ok(()), |at| Err(damaged("reading a log", format!("entry {at} is lost"))))?;
+            next = stored.run.last() + 1;
             runs.push(stored.clone());
         }
-        runs
+        match self.due(SeqRange { first: next, last: self.head.height }) {
+            Some(at) if runs.is_empty() => Err(damaged("reading a log", format!("entry {at} is lost"))),
+            _ => Ok(runs),
+        }
+    }
+
+    /// The lowest sequence of a range that head and gaps say is held.
+    fn due(&self, range: SeqRange) -> Option<Seq> {
+        let first = range.first.max(self.head.floor + 1);
+        let gaps = self.head.gaps.iter();
+        let at = gaps.fold(first, |at, gap| if gap.contains(at) { gap.last + 1 } else { at });
+        (at <= range.last.min(self.head.height)).then_some(at)
+    }
+
+    /// The lowest sequence of a range that should be held and is not.
+    pub(crate) fn lost(&self, range: SeqRange) -> Option<Seq> {
+        let mut next = range.first;
+        for stored in self.covering(range) {
+            if let Some(lost) = self.due(SeqRange { first: next, last: stored.run.first() - 1 }) {
+                return Some(lost);
+            }
+            next = stored.run.last() + 1;
+        }
+        self.due(SeqRange { first: next, last: range.last })
     }
 
     /// Runs that hold what is still kept of a range.
@@ -65,22 +92,25 @@ impl Log {
         Ok(())
     }
 
-    /// Makes a gap of the place of a run that is missing although the head says it is held; nothing in
-    /// memory is ever damaged.
+    /// Makes a gap of the place of a run that was lost; lost neighbours go with it, because the
+    /// chain is known only beside runs that are held.
     pub(crate) fn isolate(&mut self, at: Seq) -> Option<SeqRange> {
-        let held = at > self.head.floor && at <= self.head.height;
-        if !held || self.head.gaps.iter().any(|gap| gap.contains(at)) {
-            return None;
-        }
-        let next =
-            self.runs.range(at..).next().map_or(self.head.height + 1, |(_, stored)| stored.run.first());
-        if next <= at {
-            return None;
-        }
-        let before = self.runs.range(..at).next_back().map_or(self.head.floor, |(last, _)| *last);
-        let gap = SeqRange { first: before + 1, last: next - 1 };
-        continuity::isolate(&mut self.head, gap);
+        self.lost(SeqRange { first: at, last: at })?;
+        let Self { head, runs } = self;
+        let before = runs.range(..at).next_back().map_or(head.floor, |(last, _)| head.floor.max(*last));
+        let after = runs.range(at..).next().map_or(head.height + 1, |(_, stored)| stored.run.first());
+        let below = head.gaps.iter().map(|gap| gap.last).filter(|last| *last < at);
+        let above = head.gaps.iter().map(|gap| gap.first).filter(|first| *first > at);
+        let gap = SeqRange { first: below.fold(before, Seq::max) + 1, last: above.fold(after, Seq::min) - 1 };
+        continuity::isolate(head, gap);
         Some(gap)
+    }
+
+    /// Loses the run that holds a sequence; whether there was one.
+    pub(crate) fn lose(&mut self, at: Seq) -> bool {
+        let run = self.covering(SeqRange { first: at, last: at }).next();
+        let last = run.map(|stored| stored.run.last());
+        last.is_some_and(|last| self.runs.remove(&last).is_some())
     }
 
     /// Drops entries up to a floor; a run across it is cut.
@@ -99,7 +129,9 @@ impl Log {
                 return Ok(Pruned::default());
             }
         }
-        let hash = self.hash_at(floor).ok_or_else(|| damaged("no chain hash at the floor"))?;
+        let hash = self
+            .hash_at(floor)
+            .ok_or_else(|| damaged("pruning a log", "no chain hash at the floor".into()))?;
         let entries = continuity::entries_held(&self.head);
         let kept = self.runs.split_off(&(floor + 1));
         let mut dropped = std::mem::replace(&mut self.runs, kept);
@@ -119,8 +151,8 @@ pub(crate) fn hash_in(runs: &BTreeMap<Seq, StoredRun>, position: Seq) -> Option<
     runs.range(position..).next().and_then(|(_, stored)| stored.hash_at(position).ok())
 }
 
-fn damaged(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::new(Fault::Corrupt, "pruning a log", why)
+fn damaged(doing: &'static str, why: String) -> StoreError {
+    StoreError::new(Fault::Corrupt, doing, why)
 }
 
 fn encoded_len(stored: &StoredRun) -> u64 {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use gossip_core::proto::{
     Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Fault, LogHead,
     LogId, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, Scope, Seq, SeqRange,
-    StoreIncarnation, StoredRun, StreamId, StreamRecord, Usage,
+    StoreIncarnation, StoreStats, StoredRun, StreamId, StreamRecord, Usage,
 };
 use gossip_core::{
     ChannelRepository, EntryRepository, NodeRepository, PeerRepository, SnapshotRepository, Store,
@@ -43,6 +43,12 @@ impl MemoryStore {
         Self { data: Arc::new(Mutex::new(data)) }
     }
 
+    /// Loses the run that holds a sequence of a log, as a failing disk would; whether there was
+    /// one. For tests of what damage leads to: memory loses nothing by itself.
+    pub fn lose(&self, log: LogId, at: Seq) -> bool {
+        self.data().logs.get_mut(&log).is_some_and(|log| log.lose(at))
+    }
+
     fn data(&self) -> MutexGuard<'_, Data> {
         // Batches are worked out before they are put in, so a panic elsewhere leaves sound data.
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,7 +78,7 @@ impl EntryRepository for MemoryStore {
     }
 
     async fn read(&self, log: LogId, from: Seq, budget: usize) -> StoreResult<Vec<StoredRun>> {
-        Ok(self.data().logs.get(&log).map_or_else(Vec::new, |log| log.read(from, budget)))
+        self.data().logs.get(&log).map_or_else(|| Ok(Vec::new()), |log| log.read(from, budget))
     }
 
     async fn arrivals(
@@ -133,6 +139,10 @@ impl EntryRepository for MemoryStore {
 
     async fn last_arrival(&self) -> StoreResult<Arrival> {
         Ok(self.data().arrivals.last())
+    }
+
+    async fn stats(&self) -> StoreResult<StoreStats> {
+        Ok(self.data().stats())
     }
 
     async fn usage(&self, scope: &Scope) -> StoreResult<Usage> {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use gossip_core::Store;
+use gossip_core::{LogId, Seq, Store};
 use gossip_store_memory::MemoryStore;
-use gossip_testkit::store::StoreHarness;
+use gossip_testkit::store::{Cannot, FaultSwitch, StoreHarness};
 
 struct Shared(MemoryStore);
 
@@ -17,6 +17,15 @@ impl StoreHarness for Shared {
 
     async fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.0.clone())
+    }
+
+    async fn damage(&self, log: LogId, at: Seq) -> Result<(), Cannot> {
+        assert!(self.0.lose(log, at), "a run holds {at}");
+        Ok(())
+    }
+
+    fn faults(&self) -> Result<Arc<dyn FaultSwitch>, Cannot> {
+        Err(Cannot("memory has no disk that could fail"))
     }
 }
 

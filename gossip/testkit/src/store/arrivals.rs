@@ -1,10 +1,11 @@
 //! Laws of the arrival order.
 
+use bytes::Bytes;
 use gossip_core::Store;
-use gossip_proto::{Arrival, ChannelId, Scope};
+use gossip_proto::{Arrival, ChannelId, LogId, Scope, Seq};
 
 use super::StoreHarness;
-use super::expect::{PLENTY, commit, rows, short_rows};
+use super::expect::{PLENTY, commit, numbered, numbers, rows, short_rows};
 use crate::fixture::{LogWriter, stored};
 
 /// New entries are numbered consecutively in the order of the batch.
@@ -63,7 +64,8 @@ pub async fn a_page_begins_in_the_middle_of_a_row<H: StoreHarness>(place: H) {
     }
 }
 
-/// Pages of every size join to the same whole.
+/// Pages of every size, from every place, join to the whole: nothing is lost and nothing doubled,
+/// however long rows are cut and neighbours joined.
 pub async fn pages_join_to_the_whole<H: StoreHarness>(place: H) {
     let store = place.open().await;
     let Four { mut logs } = four_logs(&*store).await;
@@ -72,23 +74,54 @@ pub async fn pages_join_to_the_whole<H: StoreHarness>(place: H) {
         commit(&*store, &batch).await;
     }
     let channel = Scope::Channel(ChannelId::new("c").unwrap());
-    for scope in [Scope::All, channel, logs[1].stream()] {
-        let whole = rows(&*store, &scope, 0).await;
-        for budget in [0, 1, 300, 1000] {
-            let (mut joined, mut after, mut pages) = (Vec::new(), Arrival(0), 0);
-            loop {
-                let page = store.arrivals(&scope, after, budget).await.unwrap();
-                assert!(!page.items.is_empty(), "at least one row a page");
-                joined.extend(page.items);
-                pages += 1;
-                let Some(next) = page.next else { break };
-                assert!(next > after, "pages advance");
-                after = next;
-            }
-            assert_eq!(joined, whole, "budget {budget}");
-            assert!(budget > 1 || pages == whole.len(), "a tiny budget gives one row a page");
+    for scope in [Scope::All, channel, logs[1].stream(), Scope::Log(logs[0].id())] {
+        let whole = numbered(&*store, &scope, 0).await;
+        for (budget, from) in
+            [0, 1, 300, 1000, usize::MAX].into_iter().flat_map(|b| [(b, 0), (b, 3), (b, 30)])
+        {
+            let (joined, pages) = walk(&*store, &scope, from, budget).await;
+            let rest: Vec<_> = whole.iter().copied().filter(|(number, ..)| *number > from).collect();
+            assert_eq!(joined, rest, "budget {budget}");
+            assert!(budget < usize::MAX || pages == 1, "a huge budget takes all");
         }
     }
+}
+
+/// A row made of many runs may come in parts; together they carry every run, at any budget.
+pub async fn a_long_row_comes_whole_or_in_parts<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let batch: Vec<_> = (0..20).map(|_| ann.run_of(&[Bytes::from(vec![7; 500]), "short".into()])).collect();
+    commit(&*store, &batch).await;
+    let stored: Vec<_> = batch.iter().map(stored).collect();
+    for from in [0, 1, 2, 21, 39] {
+        for budget in [0, 1, 600, 5000, usize::MAX] {
+            let (mut after, mut runs) = (Arrival(from), Vec::new());
+            loop {
+                let page = store.arrivals(&ann.stream(), after, budget).await.unwrap();
+                runs.extend(page.items.into_iter().flat_map(|row| row.runs));
+                let Some(next) = page.next else { break };
+                after = next;
+            }
+            assert_eq!(runs, stored[from as usize / 2..], "from {from}, budget {budget}");
+        }
+    }
+}
+
+/// Walks pages to the end; returns the entries and how many pages there were.
+async fn walk(store: &dyn Store, scope: &Scope, from: u64, budget: usize) -> (Vec<(u64, LogId, Seq)>, usize) {
+    let (mut joined, mut after, mut pages) = (Vec::new(), Arrival(from), 0);
+    loop {
+        let page = store.arrivals(scope, after, budget).await.unwrap();
+        pages += 1;
+        assert!(!page.items.is_empty() || page.next.is_none(), "at least one row a page");
+        assert!(budget > 1 || page.items.len() <= 1, "a tiny budget gives one row a page");
+        joined.extend(page.items.iter().flat_map(numbers));
+        let Some(next) = page.next else { break };
+        assert!(next > after, "pages advance");
+        after = next;
+    }
+    (joined, pages)
 }
 
 /// `next` is `None` exactly when nothing more is stored now.

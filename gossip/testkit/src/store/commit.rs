@@ -1,6 +1,6 @@
 //! Laws of `commit`: continuity, atomicity, repetition.
 
-use gossip_proto::{Arrival, ChainHash, CommitItem, Meta, NodeId, NodeRecord, Scope};
+use gossip_proto::{Arrival, ChainHash, CommitItem, Meta, NodeId, NodeRecord, Scope, StoredRun};
 
 use super::StoreHarness;
 use super::expect::{commit, entries, everything, find_head, head, read_all, refuses, sequences};
@@ -111,6 +111,62 @@ pub async fn a_run_of_another_log_is_refused<H: StoreHarness>(place: H) {
     let bobs = bob.name().clone();
     refuses(&*store, &[CommitItem::Run { log: bobs, prev: bob.hash(), run: run.clone(), end }]).await;
     refuses(&*store, &[CommitItem::Run { log, prev, run, end: ChainHash([3; 32]) }]).await;
+}
+
+/// A batch over many logs is one: a bad item at its end refuses all, without it all is there.
+pub async fn a_batch_over_many_logs_is_one<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut logs: Vec<_> =
+        (0..300).map(|n| LogWriter::new("c", &format!("s{}", n % 7), &format!("n{n}"))).collect();
+    let good: Vec<_> = logs.iter_mut().map(|log| log.run(2)).collect();
+    let mut bad = good.clone();
+    bad.push((logs[0].run(1), logs[0].run(1)).1);
+    refuses(&*store, &bad).await;
+    commit(&*store, &good).await;
+    let usage = store.usage(&Scope::All).await.unwrap();
+    assert_eq!((usage.logs, usage.entries), (300, 600));
+    assert_eq!(store.last_arrival().await.unwrap(), Arrival(600));
+    drop(store);
+    let heads = place.open().await.heads(&Scope::All, None, 1000).await.unwrap().items;
+    assert!(heads.len() == 300 && heads.iter().all(|head| head.height == 2));
+}
+
+/// Entries without their payloads are taken, numbered and given back as they are.
+pub async fn hollow_entries_are_entries<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let CommitItem::Run { log, prev, end, run } = ann.run(3) else { unreachable!("a run") };
+    let hollow = StoredRun { prev, run }.hollowed(|entry| entry.sequence != 2).unwrap();
+    let item = CommitItem::Run { log, prev, run: hollow.run.clone(), end };
+    assert_eq!(commit(&*store, &[item, ann.run(1)]).await.arrivals, [Some(Arrival(1)), Some(Arrival(4))]);
+    assert_eq!(read_all(&*store, ann.id()).await[0], hollow);
+    let entries = entries(&*store, ann.id()).await;
+    let present: Vec<_> = entries.iter().map(|entry| entry.payload.bytes().is_some()).collect();
+    assert_eq!(present, [false, true, false, true]);
+    assert_eq!(entries[0].payload.len(), 5, "the length is known: \"ann 1\"");
+    assert_eq!(head(&*store, ann.id()).await.hash, ann.hash(), "the chain is the same");
+}
+
+/// Statistics are zero where they are not told, and else count at least what was asked for.
+pub async fn statistics_count_what_was_committed<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let before = store.stats().await.unwrap();
+    let batches = [[ann.run(3), ann.run(2)], [ann.run(200), ann.run(1)]];
+    for batch in &batches {
+        commit(&*store, batch).await;
+    }
+    let after = store.stats().await.unwrap();
+    let bytes = batches.iter().flatten().map(|item| stored(item).run.encoded().len() as u64).sum::<u64>();
+    let commits = after.commits - before.commits;
+    assert!(commits == 2 || after.commits == 0, "{commits} commits told for 2");
+    let committed = after.committed_bytes - before.committed_bytes;
+    assert!(committed >= bytes || after.committed_bytes == 0, "{committed} bytes told for {bytes}");
+    assert!(after.written_bytes >= before.written_bytes);
+    let repeated = store.commit(&batches[0], &Meta::default()).await.unwrap();
+    assert_eq!(repeated.arrivals, [None, None]);
+    let known = store.stats().await.unwrap().committed_bytes;
+    assert_eq!(known, after.committed_bytes, "what was known is not committed again");
 }
 
 /// A batch without items is accepted, and its clock is kept.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use gossip_core::Store;
-use gossip_proto::{Meta, Scope};
+use gossip_proto::{Arrival, LogId, Meta, Scope};
 
 use super::StoreHarness;
-use super::expect::{commit, find_head, head, rows, sequences};
+use super::expect::{PLENTY, commit, find_head, head, numbered, numbers, read_all, rows, sequences};
 use crate::fixture::LogWriter;
 
 const COMMITS: u64 = 40;
@@ -35,7 +35,7 @@ pub async fn readers_see_a_prefix<H: StoreHarness>(place: H) {
     assert_eq!(sequences(&*store, log).await.len() as u64, 3 * COMMITS);
 }
 
-async fn watch(store: Arc<dyn Store>, log: gossip_proto::LogId) {
+async fn watch(store: Arc<dyn Store>, log: LogId) {
     let mut seen = 0;
     while seen < 3 * COMMITS {
         let height = find_head(&*store, log).await.map_or(0, |head| head.height);
@@ -47,6 +47,68 @@ async fn watch(store: Arc<dyn Store>, log: gossip_proto::LogId) {
         let arrived: u64 = rows(&*store, &Scope::All, 0).await.iter().map(|row| row.range.count()).sum();
         assert!(arrived >= held.len() as u64, "what is read has arrived");
         seen = held.len() as u64;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// One read of many logs beside a writer sees all of a batch or nothing of it.
+pub async fn no_read_sees_a_torn_batch<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut logs = [("c", "s", "ann"), ("c", "s", "bob"), ("c", "t", "ann"), ("d", "s", "ann")]
+        .map(|(channel, stream, author)| LogWriter::new(channel, stream, author));
+    let readers = [(); 2].map(|()| tokio::spawn(watch_batches(store.clone())));
+    for _ in 0..COMMITS {
+        commit(&*store, &logs.each_mut().map(|log| log.run(2))).await;
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+async fn watch_batches(store: Arc<dyn Store>) {
+    let mut height = 0;
+    while height < 2 * COMMITS {
+        let heads = store.heads(&Scope::All, None, 10).await.unwrap().items;
+        assert!(heads.is_empty() || heads.len() == 4);
+        assert!(heads.iter().all(|head| head.height == heads[0].height), "all heads of a batch or none");
+        let page = store.arrivals(&Scope::All, Arrival(0), PLENTY).await.unwrap();
+        let numbers: Vec<_> = page.items.iter().flat_map(numbers).map(|(number, ..)| number).collect();
+        assert!(numbers.iter().copied().eq(1..=numbers.len() as u64), "no number is skipped");
+        assert_eq!(numbers.len() % 8, 0, "all rows of a batch or none");
+        height = heads.first().map_or(0, |head| head.height);
+        assert!(numbers.len() as u64 >= 4 * height, "what the heads say has arrived");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Readers beside joins and prunes always see the same entries above a floor that only rises.
+pub async fn readers_see_no_seam_of_an_edit<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let batch: Vec<_> = (0..COMMITS).map(|_| ann.run(2)).collect();
+    commit(&*store, &batch).await;
+    let readers = [(); 2].map(|()| tokio::spawn(watch_edits(store.clone(), ann.id())));
+    while let [one, two, ..] = &read_all(&*store, ann.id()).await[..] {
+        let joined = one.join(two).unwrap();
+        store.replace(ann.id(), joined.run.range(), joined.clone()).await.unwrap();
+        store.prune(&[(ann.id(), joined.run.first() + 2)]).await.unwrap();
+    }
+    store.prune(&[(ann.id(), u64::MAX)]).await.unwrap();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+async fn watch_edits(store: Arc<dyn Store>, log: LogId) {
+    let mut floor = 0;
+    while floor < 2 * COMMITS {
+        let held = sequences(&*store, log).await;
+        let first = held.first().copied().unwrap_or(2 * COMMITS + 1);
+        assert!(held.iter().copied().eq(first..=2 * COMMITS), "no hole and nothing twice");
+        assert!(first > floor, "what was pruned stays so");
+        let arrived = numbered(&*store, &Scope::Log(log), 0).await;
+        assert_eq!(arrived.len() as u64, 2 * COMMITS, "rows stay");
+        floor = first - 1;
         tokio::task::yield_now().await;
     }
 }
@@ -93,6 +155,6 @@ pub async fn a_dropped_commit_is_whole_or_absent<H: StoreHarness>(place: H) {
         commit(&*store, &batch).await;
         assert_eq!(head(&*store, ann.id()).await.height, ann.height());
     }
-    let rows = rows(&*store, &Scope::All, 0).await;
-    assert_eq!(rows.len(), 40, "nothing was numbered twice");
+    let numbered = numbered(&*store, &Scope::All, 0).await;
+    assert_eq!(numbered.len(), 60, "nothing was numbered twice");
 }

@@ -61,20 +61,62 @@ pub(super) async fn rows(store: &dyn Store, scope: &Scope, after: u64) -> Vec<Ar
     page.items
 }
 
-/// Rows in short: arrival, log, first and last sequence.
+/// Rows in short: arrival, log, first and last sequence, joined where they may be.
 pub(super) async fn short_rows(store: &dyn Store, scope: &Scope, after: u64) -> Vec<(u64, LogId, Seq, Seq)> {
-    let rows = rows(store, scope, after).await;
-    rows.iter().map(|row| (row.arrival.0, row.log, row.range.first, row.range.last)).collect()
+    let mut short: Vec<(u64, LogId, Seq, Seq)> = Vec::new();
+    for (arrival, log, sequence) in numbered(store, scope, after).await {
+        match short.last_mut() {
+            Some((first, of, from, to))
+                if *of == log && *to + 1 == sequence && *first + (sequence - *from) == arrival =>
+            {
+                *to = sequence;
+            }
+            _ => short.push((arrival, log, sequence, sequence)),
+        }
+    }
+    short
 }
 
-/// All a store says about entries, to compare two moments.
-pub(super) async fn everything(
-    store: &dyn Store,
-) -> (Vec<LogHead>, Vec<Vec<StoredRun>>, Vec<Arrived>, Arrival) {
+/// The arrival order entry by entry, however rows are cut or joined: arrival, log, sequence.
+pub(super) async fn numbered(store: &dyn Store, scope: &Scope, after: u64) -> Vec<(u64, LogId, Seq)> {
+    rows(store, scope, after).await.iter().flat_map(numbers).collect()
+}
+
+/// The entries of one row; checks that its runs are of its log, in order, and about its range.
+pub(super) fn numbers(row: &Arrived) -> Vec<(u64, LogId, Seq)> {
+    let Arrived { arrival, log, range, runs, .. } = row;
+    assert!(
+        runs.iter().all(|stored| stored.run.log() == *log && range.overlap(&stored.run.range()).is_some())
+    );
+    assert!(runs.windows(2).all(|pair| pair[0].run.last() < pair[1].run.first()), "in order");
+    (range.first..=range.last).zip(arrival.0..).map(|(sequence, number)| (number, *log, sequence)).collect()
+}
+
+/// The runs of a scope's rows, each once and in the order of their rows.
+pub(super) async fn arrived_runs(store: &dyn Store, scope: &Scope, after: u64) -> Vec<StoredRun> {
+    let mut runs: Vec<StoredRun> = Vec::new();
+    for run in rows(store, scope, after).await.into_iter().flat_map(|row| row.runs) {
+        if !runs.contains(&run) {
+            runs.push(run);
+        }
+    }
+    runs
+}
+
+/// All a store says about entries: heads, runs, the arrival order and its newest number.
+pub(super) type Everything = (Vec<LogHead>, Vec<Vec<StoredRun>>, Vec<(u64, LogId, Seq)>, Arrival);
+
+/// All a store says about entries, to compare two moments; checks that what can be read has
+/// arrived with the same runs.
+pub(super) async fn everything(store: &dyn Store) -> Everything {
     let heads = store.heads(&Scope::All, None, 10_000).await.unwrap().items;
     let mut runs = Vec::new();
     for head in &heads {
-        runs.push(read_all(store, head.name.id()).await);
+        let (log, held) = (head.name.id(), read_all(store, head.name.id()).await);
+        let mut arrived = arrived_runs(store, &Scope::Log(log), 0).await;
+        arrived.sort_by_key(|stored| stored.run.first());
+        assert_eq!(arrived, held, "rows carry the runs held");
+        runs.push(held);
     }
-    (heads, runs, rows(store, &Scope::All, 0).await, store.last_arrival().await.unwrap())
+    (heads, runs, numbered(store, &Scope::All, 0).await, store.last_arrival().await.unwrap())
 }

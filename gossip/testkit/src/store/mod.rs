@@ -9,56 +9,38 @@
 //! }
 //! gossip_testkit::store_conformance!(Mine);
 //! ```
+//!
+//! | module | laws of |
+//! |---|---|
+//! | `commit`, `adopt`, `fill` | what is taken, refused and numbered |
+//! | `read`, `arrivals`, `heads`, `paging` | what is given back, in which pieces |
+//! | `replace`, `prune`, `remove`, `isolate` | how it changes afterwards |
+//! | `damage`, `faults` | what happens when the disk fails; need abilities of the [`StoreHarness`] |
+//! | `records`, `node` | what is kept beside the entries |
+//! | `concurrency`, `model` | all of it at once, and in random order |
 #![allow(clippy::unwrap_used, reason = "a law that cannot go on has failed")]
-
-use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
-
-use gossip_core::Store;
 
 pub mod adopt;
 pub mod arrivals;
 pub mod commit;
 pub mod concurrency;
+pub mod damage;
 mod expect;
+pub mod faults;
+pub mod fill;
+mod harness;
 pub mod heads;
+pub mod isolate;
 pub mod model;
 pub mod node;
+pub mod paging;
 pub mod prune;
 pub mod read;
 pub mod records;
 pub mod remove;
 pub mod replace;
 
-/// A place for one store under test: its guard is dropped after the law.
-pub trait StoreHarness: Sized + Send + Sync + 'static {
-    /// Whether what was committed survives the end of the process. Laws about reopening hold
-    /// within one process for every store; this only says what `Store::durability` may promise.
-    const DURABLE: bool;
-
-    /// A fresh place.
-    fn create() -> Self;
-
-    /// Opens the store of this place: empty the first time, later with what was kept. The store
-    /// opened before was dropped.
-    fn open(&self) -> impl Future<Output = Arc<dyn Store>> + Send;
-}
-
-/// Longest time one law may take: a store that hangs is a failure.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Runs one law in a fresh place, on a runtime of its own with two threads.
-///
-/// # Panics
-/// When the law does not hold, or takes too long.
-pub fn run<H: StoreHarness, F: Future<Output = ()>>(law: impl FnOnce(H) -> F) {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(2).enable_all().build().expect("a runtime");
-    let law = Box::pin(law(H::create()));
-    let done = runtime.block_on(async { tokio::time::timeout(PATIENCE, law).await });
-    done.expect("the store hangs");
-}
+pub use self::harness::{Cannot, FaultSwitch, Moment, StoreHarness, Verdict, run};
 
 /// Tests a store against the contract: one named test for each law. Takes a type that
 /// implements [`StoreHarness`](crate::store::StoreHarness).
@@ -71,28 +53,43 @@ macro_rules! store_conformance {
                 an_overlap_is_refused, one_bad_item_refuses_the_batch, later_items_see_earlier_ones,
                 a_repeated_batch_changes_nothing, other_entries_at_known_sequences_are_refused,
                 a_run_of_another_log_is_refused, an_empty_batch_carries_the_clock,
+                a_batch_over_many_logs_is_one, hollow_entries_are_entries,
+                statistics_count_what_was_committed,
             }
             adopt {
                 an_empty_log_takes_the_floor, a_log_with_entries_takes_a_gap, adjoining_gaps_are_one,
                 at_or_below_the_height_nothing_happens, a_fully_pruned_log_takes_the_floor,
                 a_prune_passes_gaps,
             }
+            fill {
+                a_gap_is_filled_from_its_upper_end, one_batch_fills_in_several_runs, a_floor_is_lowered,
+                a_pruned_range_comes_back_without_arriving_again, only_what_never_arrived_is_numbered,
+                another_chain_is_refused, another_place_is_refused, a_refused_batch_fills_nothing,
+                what_is_held_is_skipped, half_a_fill_survives_reopening, a_filled_log_is_like_any_other,
+            }
             read {
                 starts_with_the_run_that_holds_the_place, budget_is_kept_but_one_run_comes,
                 a_large_entry_comes_back, nothing_there_is_empty, seeks_by_stamp,
+                what_is_missing_is_stepped_over,
             }
             arrivals {
                 numbers_are_consecutive_in_batch_order, each_scope_sees_its_own_in_order,
                 a_page_begins_in_the_middle_of_a_row, pages_join_to_the_whole, the_end_is_told,
+                a_long_row_comes_whole_or_in_parts,
             }
             heads {
                 tell_height_hash_and_stamp, come_in_pages_in_order, follow_the_scope,
                 tricky_ids_stay_apart, hashes_are_known_where_entries_are_held,
                 other_hashes_are_refused, usage_counts_what_is_held,
             }
+            paging {
+                heads_take_any_limit, records_take_any_limit, reads_take_any_budget,
+                arrivals_end_at_the_newest,
+            }
             replace {
                 joins_runs_and_keeps_arrivals, refuses_another_chain, refuses_a_range_that_cuts_runs,
-                takes_hollow_payloads,
+                takes_hollow_payloads, hollow_payloads_may_be_filled, is_idempotent,
+                refuses_what_is_not_held,
             }
             prune {
                 keeps_height_and_hash, drops_whole_runs, cuts_a_run_across_the_floor,
@@ -107,17 +104,29 @@ macro_rules! store_conformance {
             records {
                 channels_come_and_go, streams_belong_to_their_channel, peers_come_and_go,
                 snapshots_come_and_go, listings_come_in_pages,
+                snapshot_keys_are_any_text, writes_are_idempotent,
             }
             node {
                 a_new_store_knows_no_node, the_clock_is_the_newest_of_save_and_commit,
                 incarnation_stays_and_differs, the_open_mark_tells_an_unclean_end,
-                everything_survives_reopening, durability_is_honest,
+                everything_survives_reopening, durability_is_honest, closing_keeps_everything,
             }
             concurrency {
                 readers_see_a_prefix, writers_of_different_logs_all_land,
-                a_dropped_commit_is_whole_or_absent,
+                a_dropped_commit_is_whole_or_absent, no_read_sees_a_torn_batch,
+                readers_see_no_seam_of_an_edit,
             }
-            model { random_histories_match_a_simple_model }
+            isolate { what_is_sound_or_not_held_stays }
+            damage {
+                reads_stop_before_it, arrivals_tell_it_and_hide_nothing_else, isolating_makes_a_gap_of_it,
+                a_fill_restores_it, the_gap_survives_reopening, the_ends_of_a_log_are_like_the_middle,
+                damaged_neighbours_are_restored, damage_beside_a_gap_joins_it,
+            }
+            faults {
+                before_a_commit, for_want_of_space, during_a_commit, while_making_it_durable,
+                after_a_commit, many_times, other_writes_are_whole_too,
+            }
+            model { random_histories_match_a_simple_model, random_damage_matches_the_model_too }
         }
     };
 }
@@ -132,7 +141,8 @@ macro_rules! store_laws {
             use super::*;
             $(#[test]
             fn $law() {
-                $crate::store::run($crate::store::$group::$law::<$harness>);
+                let name = concat!(stringify!($group), "::", stringify!($law));
+                $crate::store::run(name, $crate::store::$group::$law::<$harness>);
             })*
         })*
     };

@@ -70,6 +70,25 @@ pub async fn the_open_mark_tells_an_unclean_end<H: StoreHarness>(place: H) {
     assert!(!store.mark_open().await.unwrap());
 }
 
+/// Closing makes everything durable and takes only the mark off.
+pub async fn closing_keeps_everything<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    store.mark_open().await.unwrap();
+    store.commit(&[ann.run(3)], &Meta { clock: LogWriter::stamp_at(3) }).await.unwrap();
+    store.save_node(&me()).await.unwrap();
+    let before = everything(&*store).await;
+    store.mark_closed().await.unwrap();
+    assert_eq!(everything(&*store).await, before);
+    drop(store);
+    let store = place.open().await;
+    assert_eq!(everything(&*store).await, before);
+    assert_eq!(store.load_node().await.unwrap(), Some(me()));
+    let other = H::create();
+    store.mark_open().await.unwrap();
+    assert!(!other.open().await.mark_open().await.unwrap(), "each place has a mark of its own");
+}
+
 /// Entries, arrivals, records, clock: all is the same after reopening, and goes on.
 pub async fn everything_survives_reopening<H: StoreHarness>(place: H) {
     let store = place.open().await;

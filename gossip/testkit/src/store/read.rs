@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gossip_proto::{LogId, Stamp};
 
 use super::StoreHarness;
-use super::expect::{PLENTY, commit, entries, head, rows};
+use super::expect::{PLENTY, arrived_runs, commit, entries, head};
 use crate::fixture::{LogWriter, stored};
 
 /// The first run is the one that holds the place asked for, and all later ones follow.
@@ -44,7 +44,7 @@ pub async fn a_large_entry_comes_back<H: StoreHarness>(place: H) {
     commit(&*store, &batch).await;
     let read = entries(&*store, ann.id()).await;
     assert_eq!(read[1].payload.bytes(), Some(&large));
-    assert_eq!(rows(&*store, &ann.stream(), 1).await[0].runs, [stored(&batch[1])]);
+    assert_eq!(arrived_runs(&*store, &ann.stream(), 1).await[0], stored(&batch[1]));
 }
 
 /// Unknown logs and places above the height are empty, not errors.
@@ -74,4 +74,20 @@ pub async fn seeks_by_stamp<H: StoreHarness>(place: H) {
     store.prune(&[(ann.id(), 5)]).await.unwrap();
     let pruned = head(&*store, ann.id()).await;
     assert_eq!(store.seek(&pruned, Stamp::ZERO).await.unwrap(), 6);
+}
+
+/// Places that are pruned or in a gap give the first run after them.
+pub async fn what_is_missing_is_stepped_over<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    commit(&*store, &[ann.run(2), ann.run(2)]).await;
+    let _missed = ann.run(3);
+    let adopt = ann.adopt();
+    commit(&*store, &[adopt, ann.run(2)]).await;
+    store.prune(&[(ann.id(), 2)]).await.unwrap();
+    for (from, firsts) in [(0, &[3, 8][..]), (2, &[3, 8]), (4, &[3, 8]), (5, &[8]), (7, &[8]), (10, &[])] {
+        let runs = store.read(ann.id(), from, PLENTY).await.unwrap();
+        let found: Vec<_> = runs.iter().map(|stored| stored.run.first()).collect();
+        assert_eq!(found, firsts, "from {from}");
+    }
 }

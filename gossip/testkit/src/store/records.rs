@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gossip_proto::{ChannelId, ChannelRecord, Epoch, NodeId, PeerRecord, Retention, StreamId, StreamRecord};
+use gossip_proto::{
+    ChannelId, ChannelRecord, Epoch, Erasure, LogId, NodeId, PeerRecord, Retention, SeqRange, StreamId,
+    StreamRecord,
+};
 
 use super::StoreHarness;
 
@@ -19,6 +22,10 @@ fn stream(id: &str) -> StreamRecord {
 fn peer(id: &str) -> PeerRecord {
     let addresses = vec!["tcp://127.0.0.1:7400".to_owned(), "tcp://[::1]:7400".to_owned()];
     PeerRecord { id: NodeId::new(id).unwrap(), display_name: format!("{id}'s phone"), addresses }
+}
+
+fn erasure(first: u64, last: u64, by: &str) -> Erasure {
+    Erasure { log: LogId([first as u8; 16]), range: SeqRange { first, last }, by: NodeId::new(by).unwrap() }
 }
 
 /// Channels are written, changed, listed in order and removed with their streams.
@@ -52,6 +59,7 @@ pub async fn streams_belong_to_their_channel<H: StoreHarness>(place: H) {
         ]),
         refused: true,
         writer: Some(Epoch::new(3, 99)),
+        erased: vec![erasure(1, 4, "ann"), erasure(9, u64::MAX >> 1, "bob")],
         ..stream("c")
     };
     store.save_stream(&channel("ab").id, &full).await.unwrap();
@@ -89,6 +97,65 @@ pub async fn snapshots_come_and_go<H: StoreHarness>(place: H) {
     store.delete_snapshot("view").await.unwrap();
     store.delete_snapshot("view").await.unwrap();
     assert_eq!(store.load_snapshot("view").await.unwrap(), None);
+}
+
+/// Any text is a key; keys that look alike or begin alike stay apart, also after reopening.
+pub async fn snapshot_keys_are_any_text<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let long = "x".repeat(2000);
+    let longer = format!("{long}y");
+    let keys = [
+        "",
+        " ",
+        "\0",
+        "\0\0",
+        "a",
+        "a\0",
+        "a/b",
+        "a/",
+        "/",
+        "..",
+        "ä",
+        "a\u{308}",
+        "A",
+        "\n",
+        "\u{10ffff}",
+        "%61",
+        &long,
+        &longer,
+    ];
+    for (key, value) in keys.iter().zip(0_u8..) {
+        store.save_snapshot(key, Bytes::from(vec![value; value as usize])).await.unwrap();
+    }
+    drop(store);
+    let store = place.open().await;
+    for (key, value) in keys.iter().zip(0_u8..) {
+        let expected = Bytes::from(vec![value; value as usize]);
+        assert_eq!(store.load_snapshot(key).await.unwrap(), Some(expected), "{key:?}");
+        store.delete_snapshot(key).await.unwrap();
+        assert_eq!(store.load_snapshot(key).await.unwrap(), None, "{key:?}");
+    }
+}
+
+/// Saving the same again, and deleting what is gone, is accepted and changes nothing.
+pub async fn writes_are_idempotent<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    for _ in 0..2 {
+        store.save_channel(&channel("c")).await.unwrap();
+        store.save_channel(&channel("d")).await.unwrap();
+        store.save_stream(&channel("c").id, &stream("s")).await.unwrap();
+        store.save_peer(&peer("ann")).await.unwrap();
+        store.save_peer(&peer("bob")).await.unwrap();
+    }
+    for _ in 0..2 {
+        store.delete_channel(&channel("d").id).await.unwrap();
+        store.delete_peer(&peer("bob").id).await.unwrap();
+    }
+    drop(store);
+    let store = place.open().await;
+    assert_eq!(store.channels(None, 9).await.unwrap().items, [channel("c")]);
+    assert_eq!(store.streams(&channel("c").id, None, 9).await.unwrap().items, [stream("s")]);
+    assert_eq!(store.peers(None, 9).await.unwrap().items, [peer("ann")]);
 }
 
 /// Listings come in pages that join to the whole.

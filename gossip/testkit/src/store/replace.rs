@@ -1,9 +1,9 @@
 //! Laws of `replace`.
 
-use gossip_proto::{ChainHash, CommitItem, Payload, RunBuilder, Scope, SeqRange, StoredRun};
+use gossip_proto::{ChainHash, CommitItem, Scope, SeqRange, StoredRun};
 
 use super::StoreHarness;
-use super::expect::{commit, everything, head, read_all, rejected, rows, sequences, short_rows};
+use super::expect::{arrived_runs, commit, everything, head, read_all, rejected, sequences, short_rows};
 use crate::fixture::{LogWriter, stored};
 
 fn join(items: &[CommitItem]) -> StoredRun {
@@ -25,7 +25,7 @@ pub async fn joins_runs_and_keeps_arrivals<H: StoreHarness>(place: H) {
     assert_eq!(read_all(&*store, ann.id()).await, [joined.clone(), stored(&items[2])]);
     assert_eq!(head(&*store, ann.id()).await, head_before);
     assert_eq!(short_rows(&*store, &Scope::All, 0).await, rows_before);
-    assert_eq!(rows(&*store, &ann.stream(), 2).await[0].runs, std::slice::from_ref(&joined));
+    assert_eq!(arrived_runs(&*store, &ann.stream(), 2).await, [joined.clone(), stored(&items[2])]);
     let bytes = (joined.run.encoded().len() + stored(&items[2]).run.encoded().len()) as u64;
     assert_eq!(store.usage(&Scope::All).await.unwrap().bytes, bytes);
     store.replace(ann.id(), SeqRange { first: 1, last: 6 }, join(&items)).await.unwrap();
@@ -77,15 +77,58 @@ pub async fn takes_hollow_payloads<H: StoreHarness>(place: H) {
     let item = ann.run(3);
     commit(&*store, &[item.clone(), ann.run(1)]).await;
     let old = stored(&item);
-    let mut builder = RunBuilder::new(ann.id(), 1, old.prev);
-    for entry in old.run.entries() {
-        let hollow = Payload::Hollow { hash: entry.payload.hash(), len: entry.payload.len() };
-        let payload = if entry.sequence == 2 { hollow } else { entry.payload };
-        builder.push(entry.stamp, &payload).unwrap();
-    }
-    let (run, _) = builder.finish(None).unwrap();
-    let erased = StoredRun { prev: old.prev, run };
+    let erased = old.hollowed(|entry| entry.sequence == 2).unwrap();
     store.replace(ann.id(), old.run.range(), erased.clone()).await.unwrap();
     assert_eq!(read_all(&*store, ann.id()).await[0], erased);
     assert_eq!(commit(&*store, &[item]).await.arrivals, [None], "the full run is still known");
+}
+
+/// Erased payloads may come back the same way, and space is counted as it is.
+pub async fn hollow_payloads_may_be_filled<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let item = ann.run_of(&[vec![7; 5000].into(), vec![8; 5000].into()]);
+    let (whole, hollow) = (stored(&item), stored(&item).hollowed(|_| true).unwrap());
+    commit(&*store, &[item]).await;
+    for run in [&hollow, &whole, &hollow] {
+        store.replace(ann.id(), run.run.range(), run.clone()).await.unwrap();
+        assert_eq!(read_all(&*store, ann.id()).await, std::slice::from_ref(run));
+        let usage = store.usage(&Scope::All).await.unwrap();
+        assert_eq!((usage.entries, usage.bytes), (2, run.run.encoded().len() as u64));
+    }
+}
+
+/// The same replacement again is accepted and changes nothing.
+pub async fn is_idempotent<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let items = [ann.run(2), ann.run(3)];
+    commit(&*store, &items).await;
+    let range = SeqRange { first: 1, last: 5 };
+    store.replace(ann.id(), range, join(&items)).await.unwrap();
+    let before = everything(&*store).await;
+    store.replace(ann.id(), range, join(&items)).await.unwrap();
+    assert_eq!(everything(&*store).await, before);
+    drop(store);
+    assert_eq!(everything(&*place.open().await).await, before, "and is there after reopening");
+}
+
+/// What reaches into a gap or below the floor stands for nothing held: refused.
+pub async fn refuses_what_is_not_held<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let held = [ann.run(2), ann.run(2)];
+    commit(&*store, &held).await;
+    let missed = ann.run(2);
+    let (adopt, next) = (ann.adopt(), ann.run(2));
+    commit(&*store, &[adopt, next.clone()]).await;
+    let range = |first, last| SeqRange { first, last };
+    let over_gap = join(&[held[1].clone(), missed.clone(), next]);
+    rejected(store.replace(ann.id(), range(5, 6), stored(&missed)).await);
+    rejected(store.replace(ann.id(), range(3, 8), over_gap).await);
+    store.prune(&[(ann.id(), 2)]).await.unwrap();
+    let before = everything(&*store).await;
+    rejected(store.replace(ann.id(), range(1, 4), join(&held)).await);
+    rejected(store.replace(ann.id(), range(1, 2), stored(&held[0])).await);
+    assert_eq!(everything(&*store).await, before);
 }
