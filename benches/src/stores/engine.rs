@@ -38,7 +38,7 @@ impl Engine {
             Self::Memory => Arc::new(MemoryStore::new()),
             Self::Redb => Arc::new(RedbStore::open(place)?),
             #[cfg(feature = "rocksdb")]
-            Self::Rocksdb => Arc::new(gossip::RocksDbStore::open(place)?),
+            Self::Rocksdb => Arc::new(gossip::RocksdbStore::open(place)?),
         })
     }
 

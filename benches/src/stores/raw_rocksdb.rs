@@ -26,7 +26,7 @@ impl Raw for RawRocksdb {
         }
         let mut durable = WriteOptions::default();
         durable.set_sync(true);
-        Ok(self.0.write_opt(&batch, &durable)?)
+        Ok(self.0.write_opt(batch, &durable)?)
     }
 
     fn scan(&self) -> Outcome<(u64, u64)> {
