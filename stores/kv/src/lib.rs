@@ -40,6 +40,8 @@ mod records;
 mod remove;
 mod runs;
 mod store;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 pub use self::edits::{Edit, Edits, Parts};
