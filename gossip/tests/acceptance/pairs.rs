@@ -12,6 +12,8 @@ pub(crate) enum Wire {
 pub(crate) enum Disk {
     Memory,
     Redb,
+    #[cfg(feature = "rocksdb")]
+    Rocksdb,
 }
 
 /// Runs each test over every pair of transport and store.
@@ -28,6 +30,9 @@ macro_rules! on_every_pair {
             async fn tcp_on_memory() { super::$test(World::new(Wire::Tcp, Disk::Memory)).await }
             #[tokio::test]
             async fn tcp_on_redb() { super::$test(World::new(Wire::Tcp, Disk::Redb)).await }
+            #[tokio::test]
+            #[cfg(feature = "rocksdb")]
+            async fn tcp_on_rocksdb() { super::$test(World::new(Wire::Tcp, Disk::Rocksdb)).await }
         }
     )* };
 }
@@ -56,6 +61,9 @@ macro_rules! on_every_disk {
             async fn memory() { super::$test(World::new(Wire::Memory, Disk::Memory)).await }
             #[tokio::test]
             async fn redb() { super::$test(World::new(Wire::Memory, Disk::Redb)).await }
+            #[tokio::test]
+            #[cfg(feature = "rocksdb")]
+            async fn rocksdb() { super::$test(World::new(Wire::Memory, Disk::Rocksdb)).await }
         }
     )* };
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use gossip::{
-    Builder, Coordinator, Error, MemoryNetwork, MemoryStore, PortError, RedbStore, Store, TcpTransport,
-    Transport,
+    Builder, Coordinator, Error, MemoryNetwork, MemoryStore, PortError, RedbStore, Store, StoreError,
+    TcpTransport, Transport,
 };
 use tempfile::TempDir;
 
@@ -21,6 +21,8 @@ use crate::wait::eventually;
 pub(crate) enum Shelf {
     Memory(MemoryStore),
     Redb(PathBuf),
+    #[cfg(feature = "rocksdb")]
+    Rocksdb(PathBuf),
 }
 
 impl Shelf {
@@ -28,17 +30,21 @@ impl Shelf {
     pub(crate) async fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Memory(store) => Arc::new(store.clone()),
-            Self::Redb(path) => {
-                let mut opened = None;
-                eventually("the store can be opened", async || {
-                    opened = RedbStore::open(path).ok();
-                    opened.is_some()
-                })
-                .await;
-                Arc::new(opened.unwrap())
-            }
+            Self::Redb(path) => when_free(|| RedbStore::open(path)).await,
+            #[cfg(feature = "rocksdb")]
+            Self::Rocksdb(path) => when_free(|| gossip::RocksdbStore::open(path)).await,
         }
     }
+}
+
+async fn when_free<S: Store>(open: impl Fn() -> Result<S, StoreError>) -> Arc<dyn Store> {
+    let mut opened = None;
+    eventually("the store can be opened", async || {
+        opened = open().ok();
+        opened.is_some()
+    })
+    .await;
+    Arc::new(opened.unwrap())
 }
 
 struct Link {
@@ -74,6 +80,8 @@ impl World {
         match self.disk {
             Disk::Memory => Shelf::Memory(MemoryStore::new()),
             Disk::Redb => Shelf::Redb(self.directory.path().join(name)),
+            #[cfg(feature = "rocksdb")]
+            Disk::Rocksdb => Shelf::Rocksdb(self.directory.path().join(name)),
         }
     }
 

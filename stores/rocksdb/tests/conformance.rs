@@ -1,12 +1,28 @@
 //! The RocksDB store keeps the contract of a store, whatever its durability.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gossip_core::Store;
-use gossip_core::proto::Durability;
+use gossip_core::proto::{Durability, Fault};
 use gossip_store_rocksdb::RocksdbStore;
 use gossip_testkit::store::StoreHarness;
+
+/// Opens it; waits while a sync in the background still holds a store that was dropped.
+async fn opened(place: &Path, durability: Durability) -> RocksdbStore {
+    let begin = Instant::now();
+    loop {
+        match RocksdbStore::options(place).durability(durability).open() {
+            Err(error) if error.fault == Fault::Rejected && begin.elapsed() < PATIENCE => {
+                tokio::task::yield_now().await;
+            }
+            opened => return opened.expect("the store opens"),
+        }
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 macro_rules! durability {
     ($name:ident, $durability:expr) => {
@@ -23,8 +39,7 @@ macro_rules! durability {
                 }
 
                 async fn open(&self) -> Arc<dyn Store> {
-                    let options = RocksdbStore::options(self.0.path()).durability($durability);
-                    Arc::new(options.open().expect("the store opens"))
+                    Arc::new(opened(self.0.path(), $durability).await)
                 }
             }
 
