@@ -8,8 +8,9 @@ use std::time::Duration;
 use common::hand::Hand;
 use common::{eventually, notes, payloads, soon};
 use gossip_core::proto::{Arrival, LogId, Scope};
-use gossip_core::{Coordinator, Delivered, EntryRepository, EventStream, From, Retention, Store};
+use gossip_core::{Config, Coordinator, Delivered, EntryRepository, EventStream, From, Retention, Store};
 use gossip_store_memory::MemoryStore;
+use gossip_transport_memory::MemoryNetwork;
 use proptest::prelude::*;
 
 async fn timed(store: Arc<dyn Store>, hand: &Hand) -> Coordinator {
@@ -99,7 +100,7 @@ async fn an_app_that_restarts_at_every_entry_is_cared_for_too() {
 #[tokio::test]
 async fn it_can_be_switched_off() {
     let (store, hand) = (Arc::new(MemoryStore::new()), Hand::new());
-    let config = gossip_core::Config { coalesce: false, ..gossip_core::Config::default() };
+    let config = Config { coalesce: false, ..Config::default() };
     let builder = Coordinator::builder().shared_store(store.clone()).timer(hand.clone()).config(config);
     let node = builder.node_id("ann").build().await.unwrap();
     let stream = notes(&node).await;
@@ -108,6 +109,40 @@ async fn it_can_be_switched_off() {
     }
     settle(&node, &hand).await;
     assert_eq!(node.resource_usage().await.unwrap().coalesced_runs, 0);
+}
+
+#[tokio::test]
+async fn a_newcomer_gets_few_runs() {
+    let (network, hand) = (MemoryNetwork::new(5), Hand::new());
+    let stores = [Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new())];
+    let mut nodes = Vec::new();
+    for (name, store) in ["ann", "bob"].into_iter().zip(&stores) {
+        // Only ann joins runs.
+        let config = Config { coalesce: name == "ann", ..Config::default() };
+        let builder = Coordinator::builder().shared_store(store.clone()).timer(hand.clone()).config(config);
+        let node = builder.transport(network.transport(name)).node_id(name).build().await.unwrap();
+        node.start().await.unwrap();
+        nodes.push(node);
+    }
+    let (a, b) = (notes(&nodes[0]).await, notes(&nodes[1]).await);
+    let mut log = None;
+    for n in 0..1000 {
+        log = Some(a.append(format!("{n}")).await.unwrap().log);
+    }
+    let log = log.unwrap();
+    eventually("joined", || async {
+        settle(&nodes[0], &hand).await;
+        runs(&stores[0], log).await.len() <= 8
+    })
+    .await;
+    nodes[1].connect("memory:ann").await.unwrap();
+    eventually("synced", || async {
+        hand.advance(Duration::from_millis(20));
+        payloads(&b).await.len() == 1000
+    })
+    .await;
+    let received = runs(&stores[1], log).await;
+    assert!(received.len() <= 8, "{received:?}");
 }
 
 /// What a test does to a stream.
@@ -141,22 +176,22 @@ async fn follow(steps: Vec<Step>) {
             Step::Append(count) => {
                 for _ in 0..count {
                     written.push(format!("{}", written.len()));
-                    stream.append(written[written.len() - 1].clone()).await.unwrap();
+                    stream.append(written[written.len() - 1].clone()).await.expect("works");
                 }
             }
             Step::Batch(count) => {
                 let batch: Vec<String> = (0..count).map(|n| format!("{}", written.len() + n)).collect();
-                stream.append_all(batch.clone()).await.unwrap();
+                stream.append_all(batch.clone()).await.expect("works");
                 written.extend(batch);
             }
             Step::Prune(count) => {
-                stream.set_retention(Retention::CountBased(count)).await.unwrap();
-                stream.compact().await.unwrap();
+                stream.set_retention(Retention::CountBased(count)).await.expect("works");
+                stream.compact().await.expect("works");
                 kept_from = kept_from.max(written.len().saturating_sub(count as usize));
             }
             Step::Rest => settle(&node, &hand).await,
             Step::Restart => {
-                node.shutdown().await.unwrap();
+                node.shutdown().await.expect("works");
                 node = timed(store.clone(), &hand).await;
             }
         }

@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use common::{Count, Joined, eventually, linked, notes, payloads, soon};
+use gossip_core::proto::{CommitItem, Meta};
 use gossip_core::{
-    Config, Coordinator, Delivered, EventStream, From, LogId, PageQuery, Retention, SeqRange, StoreResult,
+    Config, Coordinator, Delivered, EntryRepository, EventStream, From, LogId, PageQuery, Retention,
+    SeqRange, StoreResult,
 };
 use gossip_store_memory::MemoryStore;
 use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
+use gossip_testkit::fixture::LogWriter;
 use gossip_transport_memory::MemoryNetwork;
 
 /// Makes part of a log unreadable, and counts repairs.
@@ -112,6 +115,37 @@ async fn what_is_pruned_while_it_is_read_is_told() {
     let lost: u64 = lost.iter().map(SeqRange::count).sum();
     assert_eq!(lost, 8 - rest.len() as u64, "{:?}", pager.incomplete());
     assert!(lost > 0);
+}
+
+#[tokio::test]
+async fn what_never_arrived_comes_when_its_hole_is_filled() {
+    let store = Arc::new(MemoryStore::new());
+    let node = common::on("ann", store.clone()).await;
+    let stream = notes(&node).await;
+    let mut writer = LogWriter::new("project", "notes", "bob");
+    let missed = [writer.run(2), writer.run(1)];
+    let adopt = writer.adopt();
+    let held = writer.run(2);
+    // As if the node had done it; an append of its own wakes the readers.
+    store.commit(&[adopt, held], &Meta::default()).await.unwrap();
+    let mut live = stream.subscribe(From::Start).await.unwrap();
+    let (any, total) = (stream.view(Count).await.unwrap(), stream.view(Joined).await.unwrap());
+    let gap = soon("gap", live.next_delivered()).await.unwrap().unwrap();
+    assert_eq!(gap, Delivered::Gap { log: writer.id(), range: SeqRange { first: 1, last: 3 } });
+    for sequence in [4, 5] {
+        assert_eq!(soon("entry", live.next()).await.unwrap().unwrap().sequence(), sequence);
+    }
+    assert_eq!((*any.get(), total.get().len()), (2, 2));
+    for run in missed.iter().rev() {
+        let CommitItem::Run { log, prev, run, end } = run.clone() else { panic!("a run") };
+        store.commit(&[CommitItem::Fill { log, prev, run, end }], &Meta::default()).await.unwrap();
+    }
+    stream.append("wake").await.unwrap();
+    for sequence in [3, 1, 2, 1] {
+        assert_eq!(soon("entry", live.next()).await.unwrap().unwrap().sequence(), sequence);
+    }
+    soon("folded once", any.wait_for(|count| *count == 6)).await.unwrap();
+    assert!(total.report().partial, "it says that it lacks what came below its height");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

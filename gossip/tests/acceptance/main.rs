@@ -18,6 +18,7 @@ mod pairs;
 mod world;
 
 mod bad_input;
+mod care;
 mod channels;
 mod clock;
 mod flow;

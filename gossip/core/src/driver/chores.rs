@@ -157,3 +157,80 @@ impl Chores {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gossip_proto::{ChainHash, Payload, RunBuilder, Stamp};
+
+    use super::*;
+
+    /// A run of one short entry.
+    fn single(log: u16, sequence: Seq) -> Run {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&log.to_be_bytes());
+        let mut builder = RunBuilder::new(LogId(id), sequence, ChainHash([0; 32]));
+        builder.push(Stamp::new(sequence, 0), &Payload::Present("x".into())).expect("fits");
+        builder.finish(None).expect("not empty").0
+    }
+
+    fn noted(runs: impl IntoIterator<Item = Run>) -> Chores {
+        let mut chores = Chores::new(true);
+        runs.into_iter().for_each(|run| chores.note_run(&run));
+        chores
+    }
+
+    #[test]
+    fn a_log_is_ready_when_it_has_a_full_run_together() {
+        let mut chores = noted((1..=255).map(|n| single(1, n)));
+        assert_eq!(chores.next(), None);
+        chores.note_run(&single(1, 256));
+        let chore = chores.next().expect("ready");
+        assert_eq!((chore.from, chore.last), (1, 256));
+        assert_eq!(chores.next(), None, "once");
+        chores.done(chore, Some(200));
+        assert_eq!(chores.next().map(|chore| (chore.from, chore.last)), Some((200, 256)), "it goes on");
+    }
+
+    #[test]
+    fn a_few_wait_until_their_log_is_calm() {
+        let mut chores = noted((1..=8).map(|n| single(1, n)));
+        chores.settle(Tick(0));
+        let first = chores.deadline().expect("to be looked at");
+        chores.settle(first);
+        chores.note_run(&single(1, 9));
+        assert_eq!(chores.next(), None, "seen once");
+        let second = chores.deadline().expect("again");
+        chores.settle(second);
+        assert_eq!(chores.next(), None, "it was written to meanwhile");
+        chores.settle(chores.deadline().expect("again"));
+        assert_eq!(chores.next().map(|chore| (chore.from, chore.last)), Some((1, 9)));
+        chores.settle(Tick(u64::MAX));
+        assert_eq!(chores.deadline(), None, "nothing is left to wait for");
+    }
+
+    #[test]
+    fn the_first_entry_since_the_start_is_reason_to_look_back() {
+        let mut chores = noted([single(1, 300), single(2, 1)]);
+        assert_eq!(chores.next().map(|chore| (chore.from, chore.last)), Some((44, 300)));
+        assert_eq!(chores.next(), None, "nothing comes before the beginning of a log");
+    }
+
+    #[test]
+    fn writes_pass_before_it_for_a_while_only() {
+        let mut chores = noted([single(1, 300)]);
+        let passed = (0..1000).take_while(|_| !chores.lost_patience()).count();
+        assert_eq!(passed as u32, PATIENCE);
+        assert!(chores.next().is_some());
+        assert!((0..1000).all(|_| !chores.lost_patience()), "nothing waits");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut chores = Chores::new(true);
+        for log in 0..MAX_LOGS as u16 + 500 {
+            (1..=8).for_each(|sequence| chores.note_run(&single(log, sequence)));
+        }
+        assert_eq!(chores.logs.len(), MAX_LOGS);
+        assert!(chores.stirred.len() <= MAX_LOGS && chores.ready.len() <= MAX_LOGS);
+    }
+}

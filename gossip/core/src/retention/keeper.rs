@@ -46,9 +46,15 @@ impl Keeper {
                 () = ended(&mut state) => return,
                 () = sleep => {}
             }
-            if *state.borrow() != NodeState::Paused
-                && let Err(error) = self.sweep().await
-            {
+            if *state.borrow() == NodeState::Paused {
+                continue;
+            }
+            // Left wherever it stands: a step that has begun is carried out whole.
+            let swept = tokio::select! {
+                () = ended(&mut state) => return,
+                swept = self.sweep() => swept,
+            };
+            if let Err(error) = swept {
                 tracing::debug!(%error, "retention was not applied");
             }
         }

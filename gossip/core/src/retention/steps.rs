@@ -22,6 +22,9 @@ const MOST: u64 = 16 << 10;
 const SOON: Duration = Duration::from_millis(8);
 const LATE: Duration = Duration::from_millis(25);
 
+/// Longest rest between two steps.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 /// How much of the store pruning may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
@@ -65,7 +68,7 @@ pub(crate) async fn prune(
         };
         match pace {
             Pace::Brisk => tokio::task::yield_now().await,
-            Pace::Gentle => timer.sleep_until(now + took).await,
+            Pace::Gentle => timer.sleep_until(now + took.min(LONGEST_REST)).await,
         }
     }
     Ok(told.freed)

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, Query, Reply};
 use gossip_proto::{
-    ChannelId, Cursor, EntryId, LogEntry, Pruned, Retention, Scope, StreamId, Usage, VersionVector,
+    ChannelId, Cursor, EntryId, Fault, LogEntry, Pruned, Retention, Scope, StreamId, Usage, VersionVector,
 };
 
 pub use self::cursors::NamedCursor;
@@ -252,7 +252,11 @@ impl StreamRef {
         if name.channel != self.channel || name.stream != self.stream {
             return Ok(None);
         }
-        let runs = self.shared.store.read(id.log, id.sequence, 1).await?;
+        let runs = self.shared.store.read(id.log, id.sequence, 1).await.inspect_err(|error| {
+            if error.fault == Fault::Corrupt {
+                self.shared.damage.report(id.log, id.sequence);
+            }
+        })?;
         let entry = runs.first().and_then(|stored| stored.run.entry(id.sequence));
         Ok(entry.map(|entry| LogEntry::new(name, id.log, entry)))
     }

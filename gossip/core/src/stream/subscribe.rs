@@ -20,7 +20,8 @@ pub enum From {
     Start,
     /// With what arrives from now on.
     Now,
-    /// After the last item before [`Subscription::cursor`] was taken.
+    /// After the last item before [`Subscription::cursor`] was taken. What was pruned since shows as
+    /// a gap; a [`NamedCursor`](crate::NamedCursor) keeps it, up to a cap.
     Cursor(Cursor),
 }
 
@@ -156,7 +157,12 @@ impl Subscription {
 
     /// Waits until there may be something new; `false` when there never will be.
     pub(crate) async fn wait(&mut self) -> bool {
-        self.waiting.changed().await.is_ok()
+        let goes_on = self.waiting.changed().await.is_ok();
+        if !goes_on {
+            // Kept by its owner, it must not hold up a stream made again under this name.
+            self.hold.advance(Arrival(u64::MAX));
+        }
+        goes_on
     }
 
     /// Reads one page; `false` when there is nothing new. Changes nothing before it has read.

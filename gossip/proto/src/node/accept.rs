@@ -9,7 +9,7 @@ use super::{CommandId, DropReason, Event, LinkId, Node};
 use crate::log::MAX_SEQ;
 use crate::wire::{Delta, DeltaRun, FloorNote};
 use crate::{
-    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, RunEntry, StoreRequest,
+    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, RunEntry, Stamp, StoreRequest,
     StoredRun, StreamRecord,
 };
 
@@ -238,13 +238,18 @@ impl Node {
         if let Some(log) = self.logs.get_mut(&log) {
             log.pending = tip;
         }
-        if let Observed::TooFarAhead { by } = self.clock.observe(tip.stamp, self.now.wall) {
-            self.notify(Event::ClockDrift { author: name.author.clone(), stamp: tip.stamp, by });
-        }
+        self.observe(name, tip.stamp);
         batch.bytes += run.encoded().len();
         let what = Landed::Run(run.clone());
         batch.landings.push(Landing { name: name.clone(), log, end: tip, what });
         batch.items.push(CommitItem::Run { log: name.clone(), prev, run, end });
+    }
+
+    /// What we write next sorts after what we have seen.
+    pub(super) fn observe(&mut self, name: &LogName, stamp: Stamp) {
+        if let Observed::TooFarAhead { by } = self.clock.observe(stamp, self.now.wall) {
+            self.notify(Event::ClockDrift { author: name.author.clone(), stamp, by });
+        }
     }
 
     /// Payloads over the channel's limit are kept as hashes only: one bad entry cannot wedge a log.

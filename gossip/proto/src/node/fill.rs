@@ -80,6 +80,7 @@ impl Node {
             log.filling += 1;
         }
         let tip = Tip { height: run.last(), hash: end, stamp: run.last_stamp() };
+        self.observe(&name, tip.stamp);
         let what = Landed::Filled(run.range());
         batch.bytes += run.encoded().len();
         batch.landings.push(Landing { name: name.clone(), log: id, end: tip, what });
