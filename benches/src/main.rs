@@ -10,6 +10,7 @@
 //! | `append` | durable appends, beside bare redb transactions with the same promise |
 //! | `sync` | a node without history catches up over TCP |
 //! | `live` | from append here to visible there |
+//! | `stores` | durable stores beside their bare engines |
 //! | `cpu` | processor time of this process |
 //! | `nodes` | nodes in this process |
 //! | `table` | what is printed |
@@ -19,6 +20,7 @@ mod append;
 mod cpu;
 mod live;
 mod nodes;
+mod stores;
 mod sync;
 mod table;
 
@@ -57,6 +59,11 @@ enum What {
         #[arg(long, default_value_t = 2_000)]
         entries: usize,
     },
+    /// Durable stores beside their bare engines.
+    Stores(stores::Plan),
+    /// A part of `stores` in a process of its own.
+    #[command(hide = true)]
+    Errand(stores::Errand),
 }
 
 fn main() -> Outcome {
@@ -66,6 +73,8 @@ fn main() -> Outcome {
             Some(What::Append { seconds }) => append::all(seconds).await,
             Some(What::Sync { entries, payload }) => sync::cold(entries, payload).await,
             Some(What::Live { entries }) => live::all(entries).await,
+            Some(What::Stores(plan)) => stores::all(&plan).await,
+            Some(What::Errand(errand)) => stores::errand(errand).await,
             None => {
                 append::all(2.0).await?;
                 sync::cold(200_000, 100).await?;

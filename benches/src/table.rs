@@ -18,3 +18,8 @@ pub(crate) fn row(cells: &[&dyn Display]) {
 pub(crate) fn number(value: f64) -> String {
     if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }
 }
+
+/// Prints a row of cells that are text already.
+pub(crate) fn cells(cells: &[String]) {
+    println!("| {} |", cells.join(" | "));
+}

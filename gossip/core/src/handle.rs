@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, NodeState, Query, Reply};
 use gossip_proto::{NodeId, StoreIncarnation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -209,9 +208,8 @@ impl Handle {
         }
     }
 
-    /// As [`Handle::command`] for an append, after waiting for room in the append queue.
-    pub(crate) async fn append(&self, command: Command, payloads: &[Bytes]) -> Result<Reply, Error> {
-        let bytes: usize = payloads.iter().map(Bytes::len).sum();
+    /// As [`Handle::command`] for an append of so many bytes, after waiting for room in the append queue.
+    pub(crate) async fn append(&self, command: Command, bytes: usize) -> Result<Reply, Error> {
         let permits = (bytes / Self::PERMIT_BYTES + 1).min(self.0.append_permits);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX);
         let room = self.0.appends.clone().acquire_many_owned(permits).await.map_err(|_| self.ended())?;

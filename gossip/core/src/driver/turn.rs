@@ -94,7 +94,7 @@ impl Driver {
             let deadlines = [self.node.deadline(), self.lanes.deadline()];
             alarm.set(deadlines.into_iter().flatten().min(), &self.shared);
             match sources.next(self.lanes.is_stalled(), &mut alarm.sleep).await {
-                Wake::Commands(requests) => requests.into_iter().for_each(|request| self.command(request)),
+                Wake::Commands(requests) => self.commands(requests),
                 Wake::Frames(events) => events.into_iter().for_each(|(port, event)| self.port(&port, event)),
                 Wake::Stored(done) => done.into_iter().for_each(|done| self.stored(done)),
                 Wake::Control(Control::CloseLinks) => self.links.close_all(),
@@ -115,7 +115,15 @@ impl Driver {
     /// Gives the node one input and carries out what it wants.
     fn handle(&mut self, input: Input) {
         let now = self.now();
+        self.handle_at(now, input);
+    }
+
+    fn handle_at(&mut self, now: Now, input: Input) {
         self.node.handle(now, input);
+        self.carry_out_all(now);
+    }
+
+    fn carry_out_all(&mut self, now: Now) {
         while let Some(effect) = self.node.poll_effect() {
             self.carry_out(now, effect);
         }
@@ -142,12 +150,18 @@ impl Driver {
         }
     }
 
-    fn command(&mut self, request: Request) {
+    /// They came while one turn was made: one look at the clock is enough.
+    fn commands(&mut self, requests: Vec<Request>) {
+        let now = self.now();
+        requests.into_iter().for_each(|request| self.command(now, request));
+    }
+
+    fn command(&mut self, now: Now, request: Request) {
         let id = CommandId(self.next_command);
         self.next_command += 1;
         let Request { command, caller } = request;
         self.replies.insert(id, caller);
-        self.handle(Input::Command { id, command });
+        self.handle_at(now, Input::Command { id, command });
     }
 
     fn reply(&mut self, id: CommandId, result: CommandResult) {
@@ -180,9 +194,21 @@ impl Driver {
 
     fn stored(&mut self, done: Done) {
         self.lanes.note(&done);
+        let now = self.now();
+        let mut told = Vec::new();
         for (op, result) in done.outcomes {
-            self.handle(Input::Stored { op, result });
+            self.node.handle(now, Input::Stored { op, result });
+            while let Some(effect) = self.node.poll_effect() {
+                match effect {
+                    Effect::Store { op, request } => self.lanes.push(op, request),
+                    effect => told.push(effect),
+                }
+            }
         }
+        // The store works on what waited before anyone is told of what is done.
+        self.lanes.dispatch(now.tick);
+        told.into_iter().for_each(|effect| self.carry_out(now, effect));
+        self.carry_out_all(now);
         for (channel, stream) in &done.grown {
             self.shared.pulses.wake(channel, stream);
         }

@@ -1,9 +1,9 @@
 //! The logs of a stream merged into stream order, forward or backward.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gossip_proto::{LogEntry, LogHead, LogName, OrderKey, Seq, SeqRange};
+use gossip_proto::{LogEntry, LogHead, LogName, OrderKey, Seq, SeqRange, Stamp};
 
 use super::source::Source;
 use super::{Direction, StreamRef};
@@ -58,11 +58,22 @@ pub(crate) struct Merge {
     direction: Direction,
     cut: Option<Cut>,
     budget: usize,
+    /// In order of author, epoch and id.
     logs: Vec<Source>,
-    /// Key of the next entry of each log that has one.
-    fronts: BTreeMap<OrderKey, usize>,
+    /// Where the logs that have a next entry stand.
+    fronts: BTreeSet<Front>,
     /// Logs to read on before the next entry is known.
     dry: Vec<usize>,
+}
+
+/// What [`OrderKey`] says of the next entry of a log, in numbers: compared for every entry read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Front {
+    stamp: Stamp,
+    /// The same for all logs of one author and epoch: they are branches of a fork.
+    writer: usize,
+    sequence: Seq,
+    at: usize,
 }
 
 impl Merge {
@@ -73,12 +84,14 @@ impl Merge {
         direction: Direction,
         cut: Option<Cut>,
     ) -> StoreResult<Self> {
-        let mut logs = Vec::new();
-        for head in heads {
-            let id = head.name.id();
+        let mut heads: Vec<_> = heads.iter().map(|head| (head, head.name.id())).collect();
+        heads.sort_by_key(|(head, id)| (head.name.author.clone(), head.name.epoch, *id));
+        let mut logs: Vec<Source> = Vec::new();
+        for (head, id) in heads {
             if let Some((low, high)) = span(&*at.shared.store, head, direction, cut.as_ref()).await? {
                 let name = at.shared.names.remember(id, &head.name);
-                logs.push(Source::new(name, id, (low, high), head.gaps.clone()));
+                let writer = logs.last().map_or(0, |last| last.writer() + usize::from(!last.is_by(&name)));
+                logs.push(Source::new(name, id, writer, (low, high), head.gaps.clone()));
             }
         }
         Ok(Self {
@@ -86,7 +99,7 @@ impl Merge {
             direction,
             cut,
             budget: at.shared.config.page_bytes / logs.len().max(1),
-            fronts: BTreeMap::new(),
+            fronts: BTreeSet::new(),
             dry: (0..logs.len()).collect(),
             logs,
         })
@@ -104,7 +117,7 @@ impl Merge {
             Direction::Forward => self.fronts.pop_first(),
             Direction::Backward => self.fronts.pop_last(),
         };
-        let Some((_, at)) = front else { return Ok(None) };
+        let Some(Front { at, .. }) = front else { return Ok(None) };
         let entry = self.logs[at].take();
         self.queue(at);
         Ok(entry)
@@ -119,7 +132,10 @@ impl Merge {
     fn queue(&mut self, at: usize) {
         let log = &self.logs[at];
         match log.front() {
-            Some(entry) => drop(self.fronts.insert(entry.key(), at)),
+            Some(entry) => {
+                let (stamp, sequence) = (entry.stamp(), entry.sequence());
+                self.fronts.insert(Front { stamp, writer: log.writer(), sequence, at });
+            }
             None if !log.is_done() => self.dry.push(at),
             None => {}
         }

@@ -91,8 +91,9 @@ impl EventStream {
     ) -> Result<Vec<EntryId>, Error> {
         let payloads: Vec<Bytes> = payloads.into_iter().map(Into::into).collect();
         let (channel, stream) = (self.at.channel.clone(), self.at.stream.clone());
-        let command = Command::Append { channel, stream, payloads: payloads.clone() };
-        match self.handle.append(command, &payloads).await? {
+        let bytes = payloads.iter().map(Bytes::len).sum();
+        let command = Command::Append { channel, stream, payloads };
+        match self.handle.append(command, bytes).await? {
             Reply::Appended(ids) => Ok(ids),
             _ => Err(Error::Ended),
         }

@@ -13,6 +13,7 @@ use crate::{Store, StoreResult};
 pub(super) struct Source {
     id: LogId,
     name: Arc<LogName>,
+    writer: usize,
     /// Lowest and highest sequence still to read; empty when crossed.
     low: Seq,
     high: Seq,
@@ -24,9 +25,24 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads `low` to `high`.
-    pub(super) fn new(name: Arc<LogName>, id: LogId, (low, high): (Seq, Seq), gaps: Vec<SeqRange>) -> Self {
-        Self { id, name, low, high, gaps, lost: Vec::new(), buffer: VecDeque::new() }
+    /// Reads `low` to `high`; `writer` is the place of author and epoch in the order.
+    pub(super) fn new(
+        name: Arc<LogName>,
+        id: LogId,
+        writer: usize,
+        (low, high): (Seq, Seq),
+        gaps: Vec<SeqRange>,
+    ) -> Self {
+        Self { id, name, writer, low, high, gaps, lost: Vec::new(), buffer: VecDeque::new() }
+    }
+
+    pub(super) fn writer(&self) -> usize {
+        self.writer
+    }
+
+    /// Whether it has the author and epoch of a name.
+    pub(super) fn is_by(&self, name: &LogName) -> bool {
+        (&self.name.author, self.name.epoch) == (&name.author, name.epoch)
     }
 
     pub(super) fn front(&self) -> Option<&LogEntry> {
