@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Outcome;
 
 /// A child that says nothing for so long hangs.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// This program in another role. Dropping it kills it.
 pub(crate) struct Process {
