@@ -20,7 +20,7 @@
 //! | `ledger` | what must hold after a kill |
 //! | `replica` | the other node |
 //! | `process` | starting, listening to and killing a child |
-//! | `line` | what children print |
+//! | `line`, `look` | what children print, and reading it |
 //! | `writer`, `reader`, `server` | the children |
 
 mod campaign;
@@ -28,6 +28,8 @@ mod hammer;
 mod kinds;
 mod ledger;
 mod line;
+mod look;
+#[allow(dead_code, reason = "shared with the test of faults")]
 mod process;
 mod reader;
 mod replica;

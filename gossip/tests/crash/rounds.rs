@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use crate::Outcome;
 use crate::kinds::Kind;
 use crate::ledger::Ledger;
-use crate::line::{Contents, Held, print, read_acknowledged, read_held};
+use crate::line::{Contents, print, read_acknowledged};
+use crate::look::read;
 use crate::process::Process;
 use crate::replica::Replica;
 
@@ -119,19 +120,4 @@ fn newborn(kind: Kind, rng: &mut Rng) -> Outcome {
     }
     let held = read(&config).map_err(|error| format!("a store killed while it was made: {error}"))?;
     ledger.check(&held, &Contents::new())
-}
-
-/// What a new process finds in the store.
-fn read(config: &str) -> Outcome<Held> {
-    let mut reader = Process::start(&["child-read", config])?;
-    let (mut contents, mut end) = (Held::new(), None);
-    while let Some(line) = reader.line()? {
-        match read_held(&line) {
-            Some((id, held)) if contents.insert(id, held).is_none() => {}
-            Some((id, _)) => return Err(format!("{id} is stored twice").into()),
-            None => end = line.strip_prefix("end ").and_then(|count| count.parse().ok()),
-        }
-    }
-    reader.finish()?;
-    if end == Some(contents.len()) { Ok(contents) } else { Err("the reader lost count".into()) }
 }
