@@ -12,7 +12,7 @@ use crate::line::print;
 use crate::process::Process;
 use crate::subject::{Acks, Subject};
 use crate::weather::Weather;
-use crate::{Outcome, cut, damage, sealed};
+use crate::{Outcome, cut, damage, power, sealed};
 
 /// How a case came out.
 pub(crate) enum Verdict {
@@ -33,7 +33,7 @@ const fn case(name: &'static str, mounts: bool, run: fn(Kind) -> Outcome<Verdict
     Case { name, mounts, run }
 }
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     case("full-disk", true, |kind| survive(kind, Weather::Full)),
     case("file-size-limit", false, |kind| survive(kind, Weather::Limited)),
     case("failing-syncs", false, |kind| survive(kind, Weather::Syncs)),
@@ -42,6 +42,7 @@ const CASES: [Case; 8] = [
     case("read-only-directory", true, sealed::sealed),
     case("damaged-copies", false, damage::damaged),
     case("lost-tail", false, cut::lost_tail),
+    case("power-loss", false, power::lost),
 ];
 
 /// Service must be back within.

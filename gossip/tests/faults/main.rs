@@ -15,12 +15,16 @@
 //! | `weather` | disks that fail and recover: full, too small a limit, failing system calls |
 //! | `sealed` | a directory that cannot be written |
 //! | `damage` | damaged copies of a store |
-//! | `cut` | power loss: what was not synced is gone |
+//! | `cut` | power loss as a node sees it: its newest entries are gone |
+//! | `power`, `trace` | power loss as a store sees it: what was not synced is gone |
 //! | `subject` | the node, and how it is spoken to |
 
 mod cases;
 mod cut;
 mod damage;
+#[allow(dead_code, reason = "shared with the crash test")]
+#[path = "../crash/hammer/mod.rs"]
+mod hammer;
 #[allow(dead_code, reason = "shared with the crash test")]
 #[path = "../crash/kinds.rs"]
 mod kinds;
@@ -29,12 +33,14 @@ mod kinds;
 mod line;
 #[path = "../crash/look.rs"]
 mod look;
+mod power;
 #[path = "../crash/process.rs"]
 mod process;
 #[path = "../crash/reader.rs"]
 mod reader;
 mod sealed;
 mod subject;
+mod trace;
 mod weather;
 
 use std::process::ExitCode;
@@ -54,6 +60,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words[..] {
         ["child-subject", config] => run(subject::obey(config)),
+        ["child-hammer", config, seed, marked] => run(hammer::child::hammer(config, seed, marked == "true")),
         ["child-read", config] => run(reader::read(config)),
         ["case", case, kind] => cases::one(case, kind),
         // How test runners ask what is in here.

@@ -24,11 +24,13 @@ mod plan;
 use std::thread::sleep;
 use std::time::Duration;
 
+use gossip::Store;
 use gossip::proto::{Arrival, Rng, Scope};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use self::model::{Model, Settled};
+use self::model::Model;
+pub(crate) use self::model::Settled;
 use self::picture::rows;
 use crate::Outcome;
 use crate::kinds::{Kind, open_store};
@@ -46,7 +48,7 @@ pub(crate) struct Bench {
     rng: Rng,
     place: TempDir,
     runtime: Runtime,
-    models: Vec<Model>,
+    models: Models,
     marked: bool,
     pub(crate) sum: Settled,
 }
@@ -58,7 +60,7 @@ impl Bench {
             rng: Rng::new(seed),
             place: tempfile::tempdir()?,
             runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
-            models: (0..TASKS).map(Model::new).collect(),
+            models: Models::new(),
             marked: false,
             sum: Settled::default(),
         })
@@ -87,37 +89,66 @@ impl Bench {
 
     /// Returns whether the line was an answer.
     fn note(&mut self, line: &str) -> Outcome<bool> {
-        let mut words = line.splitn(3, ' ');
-        let (Some(word), Some(task), Some(rest)) = (words.next(), words.next(), words.next()) else {
-            return Err(format!("the hammer speaks in tongues: {line}").into());
-        };
-        let model = self.models.get_mut(task.parse::<usize>()?).ok_or("no such task")?;
         self.marked = true;
-        if word == "try" {
-            model.tries(serde_json::from_str(rest)?)?;
-            return Ok(false);
-        }
-        let arrivals: Vec<Option<u64>> = serde_json::from_str(rest)?;
-        model.acknowledged(arrivals.into_iter().map(|arrival| arrival.map(Arrival)).collect())?;
-        Ok(true)
+        Ok(self.models.note(line)?.is_some())
     }
 
     fn look(&mut self, config: &str) -> Outcome {
-        let (models, sum) = (&mut self.models, &mut self.sum);
-        self.runtime.block_on(async {
-            let store = open_store(config)?;
-            for model in models {
-                let settled = model.settle(&*store, model.answers()).await?;
-                sum.acknowledged += settled.acknowledged;
-                sum.in_flight += settled.in_flight;
-            }
-            // Numbers rise over all tasks too.
-            rows(&*store, &Scope::All).await.map(drop)
-        })
+        let models = &mut self.models;
+        let settled = self.runtime.block_on(async { models.settle_all(&*open_store(config)?).await })?;
+        self.sum += settled;
+        Ok(())
     }
 
     /// Says where the store is and leaves it there.
     pub(crate) fn keep(self) -> Outcome {
         print(&format!("the store is kept: {}", self.place.keep().display()))
+    }
+}
+
+/// What all tasks must find.
+pub(crate) struct Models(Vec<Model>);
+
+impl Models {
+    pub(crate) fn new() -> Self {
+        Self((0..TASKS).map(Model::new).collect())
+    }
+
+    /// Takes a line of the child; returns the task if the line was an answer.
+    pub(crate) fn note(&mut self, line: &str) -> Outcome<Option<usize>> {
+        let mut words = line.splitn(3, ' ');
+        let (Some(word), Some(task), Some(rest)) = (words.next(), words.next(), words.next()) else {
+            return Err(format!("the hammer speaks in tongues: {line}").into());
+        };
+        let task: usize = task.parse()?;
+        let model = self.0.get_mut(task).ok_or("no such task")?;
+        if word == "try" {
+            model.tries(serde_json::from_str(rest)?)?;
+            return Ok(None);
+        }
+        let arrivals: Vec<Option<u64>> = serde_json::from_str(rest)?;
+        model.acknowledged(arrivals.into_iter().map(|arrival| arrival.map(Arrival)).collect())?;
+        Ok(Some(task))
+    }
+
+    /// Everything that was acknowledged must be there.
+    async fn settle_all(&mut self, store: &dyn Store) -> Outcome<Settled> {
+        let answers: Vec<_> = self.0.iter().map(Model::answers).collect();
+        self.settle(store, |task| answers[task]).await
+    }
+
+    /// Of each task its first so many operations must be there.
+    pub(crate) async fn settle(
+        &mut self,
+        store: &dyn Store,
+        must: impl Fn(usize) -> usize,
+    ) -> Outcome<Settled> {
+        let mut sum = Settled::default();
+        for (task, model) in self.0.iter_mut().enumerate() {
+            sum += model.settle(store, must(task)).await?;
+        }
+        // Numbers rise over all tasks too.
+        rows(store, &Scope::All).await?;
+        Ok(sum)
     }
 }

@@ -1,6 +1,7 @@
 //! What one task must find after a kill: what was acknowledged, and perhaps what was in flight.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use gossip::proto::{Arrival, Scope, Seq};
 use gossip::{LogId, MemoryStore, Store};
@@ -32,6 +33,16 @@ pub(crate) struct Settled {
     pub(crate) acknowledged: usize,
     /// Done without an answer, because the kill was faster.
     pub(crate) in_flight: usize,
+    /// Acknowledged, and gone.
+    pub(crate) lost: usize,
+}
+
+impl AddAssign for Settled {
+    fn add_assign(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.in_flight += other.in_flight;
+        self.lost += other.lost;
+    }
 }
 
 impl Model {
@@ -92,7 +103,8 @@ impl Model {
             model = Picture::of(&self.mirror, self.task, &mut self.chains).await?;
         }
         self.check_numbers(store).await?;
-        Ok(Settled { acknowledged, in_flight: done.saturating_sub(acknowledged) })
+        let (in_flight, lost) = (done.saturating_sub(acknowledged), acknowledged.saturating_sub(done));
+        Ok(Settled { acknowledged, in_flight, lost })
     }
 
     async fn redo(&mut self, tried: &Tried) -> Outcome {
