@@ -68,7 +68,8 @@ impl Reader<'_> {
         let Some((name, arguments)) = call.trim_end().trim_end_matches(')').split_once('(') else {
             return Ok(());
         };
-        if result.starts_with('-') {
+        // Failed, or cut off by the kill.
+        if !result.starts_with(|first: char| first.is_ascii_digit()) {
             return Ok(());
         }
         match self.event(name, arguments, result, time.parse()?, place)? {
