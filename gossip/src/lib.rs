@@ -38,6 +38,7 @@
 //! |---|---|---|
 //! | `memory` (default) | [`memory_store`], [`memory_network`] | `MemoryStore`, `MemoryNetwork` |
 //! | `redb` (default) | [`redb`] | `RedbStore` |
+//! | `rocksdb` | [`rocksdb`] | `RocksdbStore` |
 //! | `tcp` (default) | [`tcp`] | `TcpTransport` |
 //! | `crdt` (default) | [`crdt`] | `GCounter`, `PnCounter`, `LwwRegister`, `LwwMap` |
 //! | `full` | all of them | |
@@ -48,6 +49,8 @@ pub use gossip_core::*;
 pub use gossip_materializers_crdt::{self as crdt, GCounter, LwwMap, LwwRegister, PnCounter};
 #[cfg(feature = "redb")]
 pub use gossip_store_redb::{self as redb, RedbStore};
+#[cfg(feature = "rocksdb")]
+pub use gossip_store_rocksdb::{self as rocksdb, RocksdbStore};
 #[cfg(feature = "tcp")]
 pub use gossip_transport_tcp::{self as tcp, TcpTransport};
 #[cfg(feature = "memory")]

@@ -16,7 +16,12 @@ fn kinds(features: &[(bool, &'static str)]) -> Vec<&'static str> {
 fn stores_are_registered() {
     let mut linked: Vec<_> = registry::stores().map(|plugin| plugin.kind).collect();
     linked.sort_unstable();
-    assert_eq!(linked, kinds(&[(cfg!(feature = "memory"), "memory"), (cfg!(feature = "redb"), "redb")]));
+    let enabled = [
+        (cfg!(feature = "memory"), "memory"),
+        (cfg!(feature = "redb"), "redb"),
+        (cfg!(feature = "rocksdb"), "rocksdb"),
+    ];
+    assert_eq!(linked, kinds(&enabled));
 }
 
 #[test]
@@ -53,6 +58,8 @@ mod names {
     use gossip::{MemoryNetwork, MemoryStore};
     #[cfg(feature = "redb")]
     use gossip::{RedbStore, redb};
+    #[cfg(feature = "rocksdb")]
+    use gossip::{RocksdbStore, rocksdb};
     #[cfg(feature = "tcp")]
     use gossip::{TcpTransport, tcp};
 }

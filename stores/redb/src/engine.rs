@@ -1,150 +1,237 @@
-//! Transactions off the async threads, and recovery after failed disk operations.
+//! redb as an engine: write transactions, the journal of unsynced ones, and giving space back.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gossip_core::proto::Fault;
-use gossip_core::{StoreError, StoreResult};
-use redb::{Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
-use tokio::sync::Mutex;
-use tokio::task::{JoinError, spawn_blocking};
+use gossip_store_kv::{Edit, Edits, Engine, EngineStats, Failure, Opener, Table, of_io};
+use redb::{Database, Durability, ReadableDatabase, WriteTransaction};
 
-use crate::fault::Failure;
+use crate::disk::Ledger;
+use crate::fault::{before, committing};
+use crate::journal::{FULL, Journal};
+use crate::options::Tuning;
+use crate::view::{Definition, RedbView, definition};
 
-/// Opens the database, the first time and after a failure.
-pub(crate) type Opener = Box<dyn Fn() -> StoreResult<Database> + Send + Sync>;
+/// What redb itself has to remember: the generation of the journal.
+pub(crate) const OWN: Definition = Definition::new("redb");
+const GENERATION: &[u8] = b"journal";
 
-/// The database and who may write to it next.
-pub(crate) struct Engine {
-    opener: Opener,
-    /// `None` while it could not be opened again, and after [`Engine::release`]. Operations share
-    /// the lock, opening again takes it alone; it is held by blocking threads only.
-    database: RwLock<Option<Database>>,
-    /// The file must be opened again first: it was released, or a disk operation failed, after
-    /// which redb refuses service.
-    stale: AtomicBool,
-    /// Writers wait here, without a thread each, and can still give up.
-    turn: Arc<Mutex<()>>,
+/// So much live data at most is moved about to give space back.
+const MOST_MOVED: u64 = 256 << 20;
+
+/// redb in one file, with a journal beside it for what was committed without a sync.
+pub struct Redb {
+    database: Database,
+    ledger: Arc<Ledger>,
+    /// Made with the first commit that is not synced.
+    journal: Mutex<Option<Journal>>,
+    path: Option<PathBuf>,
+    /// Bytes of rows taken away since it was opened.
+    freed: AtomicU64,
 }
 
-impl Engine {
-    /// Opens the database; blocks.
-    pub(crate) fn new(opener: Opener) -> StoreResult<Self> {
-        let database = opener()?;
-        Ok(Self {
-            opener,
-            database: RwLock::new(Some(database)),
-            stale: AtomicBool::new(false),
-            turn: Arc::default(),
-        })
-    }
-
-    /// Runs a read transaction on a blocking thread.
-    pub(crate) async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
-        doing: &'static str,
-        work: impl FnOnce(&ReadTransaction) -> Result<T, Failure> + Send + 'static,
-    ) -> StoreResult<T> {
-        let engine = self.clone();
-        let reading = move || engine.with_database(doing, |database| work(&database.begin_read()?));
-        spawn_blocking(reading).await.unwrap_or_else(|error| Err(lost(Fault::Transient, doing, error)))
-    }
-
-    /// Runs a write transaction on a blocking thread and commits it durably, or not at all when
-    /// `work` fails.
-    ///
-    /// Until its turn comes a write can be given up by dropping the future; then it completes.
-    pub(crate) async fn write<T: Send + 'static>(
-        self: &Arc<Self>,
-        doing: &'static str,
-        work: impl FnOnce(&WriteTransaction) -> Result<T, Failure> + Send + 'static,
-    ) -> StoreResult<T> {
-        let turn = self.turn.clone().lock_owned().await;
-        let engine = self.clone();
-        let writing = move || {
-            let _turn = turn;
-            engine.with_database(doing, |database| transact(database, work))
-        };
-        spawn_blocking(writing).await.unwrap_or_else(|error| Err(lost(Fault::Unknown, doing, error)))
-    }
-
-    /// Closes the file, so that others can open it however many handles are left here; the next
-    /// operation opens it again.
-    pub(crate) async fn release(self: &Arc<Self>, doing: &'static str) -> StoreResult<()> {
-        let turn = self.turn.clone().lock_owned().await;
-        let engine = self.clone();
-        let releasing = move || {
-            let _turn = turn;
-            let mut database = engine.database.write().unwrap_or_else(PoisonError::into_inner);
-            engine.stale.store(true, Ordering::Release);
-            *database = None;
-        };
-        spawn_blocking(releasing).await.map_err(|error| lost(Fault::Unknown, doing, error))
-    }
-
-    fn with_database<T>(
-        &self,
-        doing: &'static str,
-        work: impl FnOnce(&Database) -> Result<T, Failure>,
-    ) -> StoreResult<T> {
-        self.reopen_if_stale()?;
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = database.as_ref() else {
-            return Err(StoreError::new(Fault::Transient, doing, "the store is being opened again"));
-        };
-        work(database).map_err(|failure| {
-            if failure.needs_reopening() {
-                tracing::warn!("a disk operation failed: the store will be opened again");
-                self.stale.store(true, Ordering::Release);
-            }
-            failure.into_store_error(doing)
-        })
-    }
-
-    fn reopen_if_stale(&self) -> StoreResult<()> {
-        if !self.stale.load(Ordering::Acquire) {
-            return Ok(());
+impl Redb {
+    /// Over an open database. What a journal at `path` holds beyond it is brought in.
+    pub(crate) fn new(
+        database: Database,
+        ledger: Arc<Ledger>,
+        path: Option<PathBuf>,
+    ) -> Result<Self, Failure> {
+        let redb = Self { database, ledger, journal: Mutex::default(), path, freed: AtomicU64::new(0) };
+        if redb.path.as_ref().is_some_and(|path| path.exists()) {
+            redb.replay()?;
         }
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        if self.stale.load(Ordering::Acquire) {
-            // First out with the old one: it holds the lock of the file.
-            *database = None;
-            *database = Some((self.opener)()?);
-            self.stale.store(false, Ordering::Release);
+        Ok(redb)
+    }
+
+    fn replay(&self) -> Result<(), Failure> {
+        let mut journal = self.journal();
+        let (open, edits) = self.open_journal()?;
+        *journal = Some(open);
+        if !edits.is_empty() {
+            tracing::info!(commits = edits.len(), "bringing in what was not synced");
+            self.transact(&edits, Some(&mut journal))?;
         }
         Ok(())
     }
+
+    fn open_journal(&self) -> Result<(Journal, Vec<Edits>), Failure> {
+        let path = self.path.clone().unwrap_or_default();
+        let generation = self.generation()?;
+        Journal::open(&path, generation).map_err(|error| Failure::engine(of_io(&error), error))
+    }
+
+    fn generation(&self) -> Result<u64, Failure> {
+        let reading = self.database.begin_read().map_err(before)?;
+        let table = match reading.open_table(OWN) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(0),
+            table => table.map_err(before)?,
+        };
+        let number = table.get(GENERATION).map_err(before)?;
+        let number = number.and_then(|number| number.value().try_into().ok());
+        Ok(number.map_or(0, u64::from_be_bytes))
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One synced transaction; what the journal holds is in it and the journal begins anew.
+    fn transact(&self, batches: &[Edits], journal: Option<&mut Option<Journal>>) -> Result<(), Failure> {
+        let journal = journal.and_then(Option::as_mut).filter(|journal| journal.len() > 0);
+        let next = journal.as_ref().map(|journal| journal.generation() + 1);
+        let writing = self.begin(Durability::Immediate)?;
+        self.fill(&writing, batches)?;
+        if let Some(next) = next {
+            let mut own = writing.open_table(OWN).map_err(before)?;
+            own.insert(GENERATION, &next.to_be_bytes()[..]).map_err(before)?;
+        }
+        writing.commit().map_err(|error| committing(error, self.ledger.is_suspect()))?;
+        if let (Some(journal), Some(next)) = (journal, next) {
+            journal.begin(next);
+        }
+        Ok(())
+    }
+
+    /// One transaction that redb keeps in memory, and the journal on the disk.
+    fn transact_unsynced(&self, edits: Edits) -> Result<(), Failure> {
+        let mut slot = self.journal();
+        if slot.is_none() {
+            *slot = Some(self.open_journal()?.0);
+        }
+        let Some(journal) = slot.as_mut() else { return Ok(()) };
+        if journal.len() >= FULL {
+            return self.transact(&[edits], Some(&mut slot));
+        }
+        let before_it = journal.len();
+        let applied = match journal.append(&edits) {
+            Ok(_) => self.commit_unsynced(edits),
+            Err(error) => Err(Failure::engine(of_io(&error), error)),
+        };
+        let Err(failure) = applied else { return Ok(()) };
+        // What stays in the journal would come back when the file is opened again.
+        if let Err(error) = journal.take_back(before_it) {
+            return Err(Failure::broken(Fault::Unknown, error));
+        }
+        Err(failure)
+    }
+
+    fn commit_unsynced(&self, edits: Edits) -> Result<(), Failure> {
+        let writing = self.begin(Durability::None)?;
+        self.fill(&writing, &[edits])?;
+        // It lies in memory only: what fails here has not happened once the file is opened again.
+        writing.commit().map_err(before)
+    }
+
+    fn begin(&self, durability: Durability) -> Result<WriteTransaction, Failure> {
+        let mut writing = self.database.begin_write().map_err(before)?;
+        let set = writing.set_durability(durability);
+        set.map_err(|error| Failure::corrupt(error.to_string()))?;
+        Ok(writing)
+    }
+
+    /// Puts changes into a transaction; dropping it takes them back.
+    fn fill(&self, writing: &WriteTransaction, batches: &[Edits]) -> Result<(), Failure> {
+        let mut tables: [Option<redb::Table<'_, &[u8], &[u8]>>; Table::ALL.len()] = Default::default();
+        let mut freed = 0;
+        for edit in batches.iter().flat_map(Edits::iter) {
+            let (Edit::Put { table, .. } | Edit::Delete { table, .. } | Edit::DeleteRange { table, .. }) =
+                edit;
+            let place = &mut tables[*table as usize];
+            let table = match place {
+                Some(table) => table,
+                None => place.insert(writing.open_table(definition(*table)).map_err(before)?),
+            };
+            match edit {
+                Edit::Put { key, value, .. } => {
+                    // Copied once, into the page.
+                    let mut room = table.insert_reserve(&key[..], value.len()).map_err(before)?;
+                    value.write_to(room.as_mut());
+                }
+                Edit::Delete { key, .. } => {
+                    let gone = table.remove(&key[..]).map_err(before)?;
+                    freed += gone.map_or(0, |value| value.value().len());
+                }
+                Edit::DeleteRange { from, to, .. } => {
+                    let gone = |_: &[u8], value: &[u8]| {
+                        freed += value.len();
+                        false
+                    };
+                    table.retain_in(&from[..]..&to[..], gone).map_err(before)?;
+                }
+            }
+        }
+        self.freed.fetch_add(freed as u64, Relaxed);
+        Ok(())
+    }
+
+    /// Gives space back when more than half of the file is free. Looked at only when enough was taken
+    /// away for that, and done only while there is not much to move: closing must not take long.
+    fn compact(&mut self) -> Result<(), Failure> {
+        let len = self.ledger.len.load(Relaxed);
+        if self.freed.load(Relaxed) < len / 4 {
+            return Ok(());
+        }
+        let writing = self.database.begin_write().map_err(before)?;
+        let stats = writing.stats().map_err(before)?;
+        writing.abort().map_err(before)?;
+        let used = stats.allocated_pages() * stats.page_size() as u64;
+        if used > len / 2 || used > MOST_MOVED {
+            return Ok(());
+        }
+        let compacted = self.database.compact();
+        compacted.map(drop).map_err(|error| Failure::broken(Fault::Transient, error))
+    }
 }
 
-impl fmt::Debug for Engine {
+impl Engine for Redb {
+    const NAME: &'static str = "redb";
+    type Options = Tuning;
+    type View<'e> = RedbView;
+
+    fn opener(directory: PathBuf, options: Tuning) -> Opener<Self> {
+        crate::open::opener(directory, options)
+    }
+
+    fn view(&self) -> Result<RedbView, Failure> {
+        Ok(RedbView::new(self.database.begin_read().map_err(before)?))
+    }
+
+    fn apply(&self, edits: Edits, sync: bool) -> Result<(), Failure> {
+        if sync || self.path.is_none() {
+            return self.transact(&[edits], Some(&mut self.journal()));
+        }
+        self.transact_unsynced(edits)
+    }
+
+    fn sync(&self) -> Result<(), Failure> {
+        self.transact(&[], Some(&mut self.journal()))
+    }
+
+    fn stats(&self) -> Result<EngineStats, Failure> {
+        let journal = self.journal().as_ref().map_or(0, Journal::len);
+        Ok(EngineStats {
+            disk_bytes: self.ledger.len.load(Relaxed) + journal,
+            memory_bytes: self.database.cache_stats().used_bytes() as u64,
+            written_bytes: self.ledger.written.load(Relaxed),
+        })
+    }
+
+    fn close(mut self) -> Result<(), Failure> {
+        self.sync()?;
+        if let Err(failure) = self.compact() {
+            // Nothing is lost by it but space.
+            tracing::warn!(?failure, "space could not be given back");
+        }
+        self.database.close().map_err(|error| Failure::broken(Fault::Unknown, error))
+    }
+}
+
+impl fmt::Debug for Redb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("stale", &self.stale).finish_non_exhaustive()
+        f.debug_struct("Redb").finish_non_exhaustive()
     }
-}
-
-fn transact<T>(
-    database: &Database,
-    work: impl FnOnce(&WriteTransaction) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut transaction = database.begin_write()?;
-    // It is the default of redb; the promise of this store does not hang on that.
-    let durable = transaction.set_durability(Durability::Immediate);
-    durable.map_err(|error| Failure::corrupt(error.to_string()))?;
-    match work(&transaction) {
-        Ok(value) => {
-            transaction.commit()?;
-            Ok(value)
-        }
-        Err(failure) => {
-            transaction.abort()?;
-            Err(failure)
-        }
-    }
-}
-
-/// The work never ran because the runtime ends, or it panicked.
-fn lost(panicked: Fault, doing: &'static str, error: JoinError) -> StoreError {
-    let fault = if error.is_cancelled() { Fault::Closed } else { panicked };
-    StoreError::new(fault, doing, error)
 }

@@ -6,14 +6,14 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use gossip_core::proto::{Fault, Meta};
+use gossip_core::proto::{Durability, Fault, Meta};
 use gossip_core::{EntryRepository, NodeRepository, StoreError};
 use gossip_testkit::fixture::LogWriter;
 use redb::backends::FileBackend;
-use redb::{BackendError, Builder, StorageBackend};
+use redb::{BackendError, StorageBackend};
 
-use crate::open::prepare;
-use crate::store::RedbStore;
+use crate::open::open_database;
+use crate::{Redb, RedbStore, Tuning};
 
 /// What the disk refuses to do just now.
 #[derive(Debug, Default)]
@@ -78,18 +78,18 @@ impl StorageBackend for Disk {
 
 fn store(directory: &Path) -> (RedbStore, Arc<Weather>) {
     let weather = Arc::new(Weather::default());
-    let (path, sky) = (directory.join("test.redb"), weather.clone());
-    let opener = move || {
+    let (path, sky, ledger) = (directory.join("test.redb"), weather.clone(), Arc::default());
+    let opener = move |_| {
         let failed = |why: String| StoreError::new(Fault::Transient, "opening the store", why);
         Weather::check(&sky.opens).map_err(|why| failed(why.to_string()))?;
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
         let file = FileBackend::new(file.map_err(|why| failed(why.to_string()))?);
         let disk = Disk { file: file.map_err(|why| failed(why.to_string()))?, weather: sky.clone() };
-        let database = Builder::new().create_with_backend(disk).map_err(|why| failed(why.to_string()))?;
-        prepare(&database).map_err(|failure| failure.into_store_error("opening the store"))?;
-        Ok(database)
+        let database =
+            open_database(disk, &Tuning::default(), &ledger).map_err(|why| failed(why.to_string()))?;
+        Redb::new(database, ledger.clone(), None).map_err(|why| why.into_store_error("opening the store"))
     };
-    (RedbStore::with_opener(Box::new(opener)).unwrap(), weather)
+    (RedbStore::with_opener(Box::new(opener), Durability::Sync).unwrap(), weather)
 }
 
 #[tokio::test]

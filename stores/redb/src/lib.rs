@@ -1,55 +1,57 @@
 //! Durable store on [redb]: one file, pure Rust, safe against crashes.
 //!
-//! A commit is one transaction, on stable storage when it returns. Runs are stored as they were
-//! encoded and checked against their hash chain whenever they are read, so damage is noticed
-//! here and not at a peer.
+//! What a store promises is kept by [`gossip_store_kv`]; this crate is the engine under it. A synced commit
+//! is one transaction of redb. One that is not synced lies in the memory of redb, which writes nothing over
+//! what was synced, and in a journal beside the file, so that it outlives the process: power loss takes
+//! a tail of what was not synced and never the file. The journal is brought in when the store is opened.
+//!
+//! `mark_closed` gives space back (by moving at most 256 MiB of data) when more than half of the file
+//! is free and at least a quarter of it was freed since it was opened; otherwise redb uses free space again
+//! for new entries.
 //!
 //! | module | idea |
 //! |---|---|
 //! | `options` | what a configuration may say |
-//! | `store` | [`RedbStore`]: the store traits over the engine |
-//! | `engine` | transactions off the async threads, and recovery after failed disk operations |
+//! | `engine`, `view` | redb as an engine of the store |
+//! | `journal` | what was committed and not synced |
+//! | `disk` | the file, and what a failed sync leaves in doubt |
 //! | `open` | finding, creating and recognising the file |
 //! | `fault` | which failure means what to the caller |
-//! | `keys`, `tables` | what lies where in the file |
-//! | `commit`, `edit`, `remove` | what changes entries |
-//! | `runs`, `arrivals`, `heads` | what reads them |
-//! | `records` | everything else |
 
 use std::sync::Arc;
 
 use gossip_core::Store;
 use gossip_core::registry::StorePlugin;
+use gossip_store_kv::KvStore;
 
-mod arrivals;
-mod commit;
-mod edit;
+mod disk;
 mod engine;
 mod fault;
 #[cfg(test)]
 mod fault_tests;
-mod heads;
-mod keys;
+mod journal;
 mod open;
 mod options;
-mod records;
-mod remove;
-mod runs;
-mod store;
-mod tables;
+mod view;
 
-pub use self::open::{FILE_NAME, FORMAT};
-pub use self::options::RedbOptions;
-pub use self::store::RedbStore;
+pub use gossip_store_kv::FORMAT;
+
+pub use self::engine::Redb;
+pub use self::open::FILE_NAME;
+pub use self::options::{RedbOptions, Tuning};
+pub use self::view::RedbView;
+
+/// A store in one directory; see [`KvStore`] for how it is opened and what it promises.
+pub type RedbStore = KvStore<Redb>;
 
 /// This store by name: `redb`.
 pub static PLUGIN: StorePlugin = StorePlugin {
     kind: "redb",
     krate: "gossip-store-redb",
     build: |options| {
-        let RedbOptions { path } = RedbOptions::read(options)?;
-        let store = RedbStore::open(path).map_err(|error| error.to_string())?;
-        Ok(Arc::new(store) as Arc<dyn Store>)
+        let RedbOptions { path, durability } = RedbOptions::read(options)?;
+        let store = RedbStore::options(path).durability(durability).open();
+        Ok(Arc::new(store.map_err(|error| error.to_string())?) as Arc<dyn Store>)
     },
 };
 

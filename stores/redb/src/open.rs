@@ -1,17 +1,21 @@
 //! Finding, creating and recognising the file.
 
 use std::fs::{self, File, TryLockError};
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gossip_core::proto::Fault;
 use gossip_core::{StoreError, StoreResult};
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableHandle};
+use gossip_store_kv::{Engine, Failure, Opener, Opening, Table, lay_out, of_io};
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
 
-use crate::fault::{Failure, of_io};
-use crate::tables::{ALL, META, META_FORMAT, META_INCARNATION, meta_number};
+use crate::disk::{Disk, Ledger};
+use crate::engine::Redb;
+use crate::fault::before;
+use crate::options::Tuning;
 
 /// Name of the file inside the store's directory.
 pub const FILE_NAME: &str = "gossip.redb";
@@ -20,32 +24,50 @@ pub const FILE_NAME: &str = "gossip.redb";
 const UNFINISHED: &str = "gossip.redb.new";
 const LOCK: &str = "gossip.redb.lock";
 
-/// Version of what lies where in the file. A store of another version is refused.
-pub const FORMAT: u64 = 1;
-
-/// Most memory redb keeps pages in; its own default of 1 GiB is not for phones.
-const CACHE_BYTES: usize = 32 << 20;
+/// What was committed and not synced yet.
+const JOURNAL: &str = "gossip.redb.journal";
 
 const OPENING: &str = "opening the store";
 
-/// Opens the file in `directory`, both made when they do not exist.
-pub(crate) fn open(directory: &Path) -> StoreResult<Database> {
-    make(directory).map_err(|error| refused(of_directory(&error), directory, &error))?;
-    let path = directory.join(FILE_NAME);
-    if !exists(&path)? {
-        make_file(directory, &path)?;
-    }
-    open_file(&path)
+/// Opens the file in a directory, both made when they do not exist the first time. A disk that went
+/// away must not come back as an empty store.
+pub(crate) fn opener(directory: PathBuf, options: Tuning) -> Opener<Redb> {
+    let place = Place { directory, options, ledger: Arc::default() };
+    Box::new(move |opening| match opening {
+        Opening::First => place.open(),
+        Opening::Again => place.open_again(),
+    })
 }
 
-/// Opens the file again that was open before. A disk that went away must not come back as an
-/// empty store.
-pub(crate) fn open_again(directory: &Path) -> StoreResult<Database> {
-    let path = directory.join(FILE_NAME);
-    if !exists(&path)? {
-        return Err(refused(Fault::Transient, &path, &"the file of the store is gone"));
+struct Place {
+    directory: PathBuf,
+    options: Tuning,
+    ledger: Arc<Ledger>,
+}
+
+impl Place {
+    fn open(&self) -> StoreResult<Redb> {
+        let directory = &self.directory;
+        make(directory).map_err(|error| refused(of_directory(&error), directory, &error))?;
+        let path = directory.join(FILE_NAME);
+        if !exists(&path)? {
+            make_file(directory, &path)?;
+        }
+        self.open_file(&path)
     }
-    open_file(&path)
+
+    fn open_again(&self) -> StoreResult<Redb> {
+        let path = self.directory.join(FILE_NAME);
+        if !exists(&path)? {
+            return Err(refused(Fault::Transient, &path, &"the file of the store is gone"));
+        }
+        self.open_file(&path)
+    }
+
+    fn open_file(&self, path: &Path) -> StoreResult<Redb> {
+        let journal = Some(self.directory.join(JOURNAL));
+        open_file(path, &self.options, &self.ledger, journal)
+    }
 }
 
 /// A failure to look is not a "no": a store must not be made over one that is there.
@@ -64,10 +86,12 @@ fn make_file(directory: &Path, path: &Path) -> StoreResult<()> {
         return Err(refused(Fault::Rejected, path, &"it is just being made by someone else"));
     }
     if !exists(path)? {
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => drop(open_file(&unfinished)?),
-        }
+        remove(&unfinished).map_err(failed)?;
+        // A journal left by a store that was here before is not of this one.
+        remove(&directory.join(JOURNAL)).map_err(failed)?;
+        let redb = open_file(&unfinished, &Tuning::default(), &Arc::default(), None)?;
+        let made = lay_out(&redb).and_then(|()| redb.close());
+        made.map_err(|failure| failure.into_store_error(OPENING))?;
         fs::rename(&unfinished, path).map_err(failed)?;
     }
     // A new file is there after power loss only once its directory says so.
@@ -79,16 +103,50 @@ fn make_file(directory: &Path, path: &Path) -> StoreResult<()> {
     Ok(())
 }
 
-fn open_file(path: &Path) -> StoreResult<Database> {
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn open_file(
+    path: &Path,
+    options: &Tuning,
+    ledger: &Arc<Ledger>,
+    journal: Option<PathBuf>,
+) -> StoreResult<Redb> {
     // redb checks what it reads, but not everywhere without a panic; a damaged file is foreign
     // input and must not end the process.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let database = Builder::new().set_cache_size(CACHE_BYTES).create(path);
-        let database = database.map_err(|error| of_database(path, error))?;
-        prepare(&database).map_err(|failure| failure.into_store_error(OPENING))?;
-        Ok(database)
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| refused(of_io(&error), path, &error))?;
+        let file = FileBackend::new(file).map_err(|error| of_database(path, error))?;
+        let database = open_database(file, options, ledger).map_err(|error| of_database(path, error))?;
+        let redb = recognise(&database).and_then(|()| Redb::new(database, ledger.clone(), journal));
+        redb.map_err(|failure| failure.into_store_error(OPENING))
     }));
     opened.unwrap_or_else(|_| Err(refused(Fault::Corrupt, path, &"the file is damaged")))
+}
+
+/// Opens the database in a file, whatever kind of file that is.
+pub(crate) fn open_database(
+    file: impl StorageBackend,
+    options: &Tuning,
+    ledger: &Arc<Ledger>,
+) -> Result<Database, DatabaseError> {
+    let disk = Disk::new(file, ledger.clone());
+    Builder::new().set_cache_size(options.cache_bytes).create_with_backend(disk)
+}
+
+fn recognise(database: &Database) -> Result<(), Failure> {
+    let reading = database.begin_read().map_err(before)?;
+    let mut tables = reading.list_tables().map_err(before)?.map(|table| table.name().to_owned()).peekable();
+    let empty = tables.peek().is_none();
+    if empty || tables.any(|name| name == Table::Meta.name()) {
+        return Ok(());
+    }
+    Err(Failure::rejected("the file is a redb database, but not of gossip"))
 }
 
 fn make(directory: &Path) -> io::Result<()> {
@@ -127,39 +185,4 @@ fn of_database(path: &Path, error: DatabaseError) -> StoreError {
 
 fn refused(fault: Fault, path: &Path, why: &dyn std::fmt::Display) -> StoreError {
     StoreError::new(fault, OPENING, format!("{}: {why}", path.display()))
-}
-
-/// Checks the format of a store, or lays out a new one.
-pub(crate) fn prepare(database: &Database) -> Result<(), Failure> {
-    let reading = database.begin_read()?;
-    let tables: Vec<_> = reading.list_tables()?.map(|table| table.name().to_owned()).collect();
-    if tables.is_empty() {
-        return lay_out(database);
-    }
-    if !tables.iter().any(|table| table == META.name()) {
-        return Err(Failure::rejected("the file is a redb database, but not of gossip"));
-    }
-    match meta_number(&reading.open_table(META)?, META_FORMAT)? {
-        FORMAT => Ok(()),
-        other => Err(Failure::rejected(format!(
-            "the store has format {other}, this version of gossip reads format {FORMAT}"
-        ))),
-    }
-}
-
-fn lay_out(database: &Database) -> Result<(), Failure> {
-    // The standard library seeds these keys from the operating system: random enough to tell
-    // stores apart, without a further crate and without a way to fail.
-    let incarnation = RandomState::new().hash_one("store incarnation");
-    let writing = database.begin_write()?;
-    for table in ALL {
-        writing.open_table(table)?;
-    }
-    {
-        let mut meta = writing.open_table(META)?;
-        meta.insert(META_FORMAT, &FORMAT.to_be_bytes()[..])?;
-        meta.insert(META_INCARNATION, &incarnation.to_be_bytes()[..])?;
-    }
-    writing.commit()?;
-    Ok(())
 }

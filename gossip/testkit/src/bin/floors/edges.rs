@@ -42,6 +42,8 @@ enum Floor {
     Proto,
     Core,
     Testkit,
+    /// What several plugins of one kind share.
+    Shared,
     Plugin,
     Facade,
     App,
@@ -54,6 +56,7 @@ impl Floor {
             "gossip/proto" => Some(Self::Proto),
             "gossip/core" => Some(Self::Core),
             "gossip/testkit" => Some(Self::Testkit),
+            "stores/kv" => Some(Self::Shared),
             "gossip" => Some(Self::Facade),
             "examples" | "benches" => Some(Self::App),
             _ => match directory.split_once('/')?.0 {
@@ -68,10 +71,11 @@ impl Floor {
         match self {
             Self::Proto => false,
             Self::Core => other == Self::Proto,
-            Self::Plugin => other == Self::Core,
+            Self::Shared => other == Self::Core,
+            Self::Plugin => matches!(other, Self::Core | Self::Shared),
             Self::Testkit => matches!(other, Self::Proto | Self::Core),
             Self::Facade => matches!(other, Self::Core | Self::Plugin),
-            Self::App => !matches!(other, Self::App | Self::Testkit),
+            Self::App => !matches!(other, Self::App | Self::Testkit | Self::Shared),
         }
     }
 
@@ -81,7 +85,7 @@ impl Floor {
             Self::Proto => PROTO_MAY.contains(&foreign),
             Self::Core => CORE_MAY.contains(&foreign),
             Self::Facade => false,
-            Self::Testkit | Self::Plugin | Self::App => true,
+            Self::Testkit | Self::Shared | Self::Plugin | Self::App => true,
         }
     }
 }
@@ -130,6 +134,7 @@ mod tests {
     #[test]
     fn floors_are_found_by_directory() {
         assert_eq!(Floor::of(Path::new("stores/redb")), Some(Floor::Plugin));
+        assert_eq!(Floor::of(Path::new("stores/kv")), Some(Floor::Shared));
         assert_eq!(Floor::of(Path::new("gossip")), Some(Floor::Facade));
         assert_eq!(Floor::of(Path::new("elsewhere/x")), None);
     }
@@ -140,6 +145,9 @@ mod tests {
         assert!(!Floor::Core.may_use(Floor::Plugin));
         assert!(!Floor::Plugin.may_use(Floor::Plugin));
         assert!(!Floor::App.may_use(Floor::Testkit));
+        assert!(!Floor::Shared.may_use(Floor::Plugin));
+        assert!(!Floor::Facade.may_use(Floor::Shared));
         assert!(Floor::Plugin.may_use(Floor::Core));
+        assert!(Floor::Plugin.may_use(Floor::Shared));
     }
 }

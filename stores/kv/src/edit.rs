@@ -1,0 +1,117 @@
+//! Replacing runs and dropping the oldest.
+
+use std::collections::BTreeMap;
+
+use gossip_core::continuity::{entries_held, raise_floor, resting_floor, stands_for};
+use gossip_core::proto::{LogId, Pruned, Seq, SeqRange, StoredRun};
+
+use crate::engine::{Order, Table, View};
+use crate::fault::Failure;
+use crate::keys;
+use crate::layout::{decode_run, put_run, run_len};
+use crate::runs::{ending, first_run, hash_of};
+use crate::turn::Turn;
+
+/// So many rows are dropped one by one; more are dropped as a range, which costs some engines more
+/// later on than a few rows do now.
+const FEW: usize = 64;
+
+/// Puts one run in the place of those that make up exactly `range`.
+pub(crate) fn replace(
+    turn: &mut Turn<'_>,
+    log: LogId,
+    range: SeqRange,
+    new: &StoredRun,
+) -> Result<(), Failure> {
+    let Some(mut held) = turn.head(log)? else {
+        return Err(Failure::rejected("the log is not known"));
+    };
+    let old = covering(turn.view(), log, range)?;
+    if !stands_for(log, range, &old.iter().collect::<Vec<_>>(), new) {
+        return Err(Failure::rejected("the run does not stand for exactly the runs stored there"));
+    }
+    held.bytes = held.bytes.saturating_sub(drop_runs(turn, log, range.first, range.last)?);
+    put_run(&mut turn.edits, &new.prev, &new.run);
+    held.bytes += new.run.encoded().len() as u64;
+    turn.put_head(log, held);
+    Ok(())
+}
+
+/// Runs that hold what is kept of a range; damage among them is an error.
+fn covering(view: &dyn View, log: LogId, range: SeqRange) -> Result<Vec<StoredRun>, Failure> {
+    let mut found: Vec<StoredRun> = Vec::new();
+    let mut rows = ending(view, log, (range.first, Seq::MAX), Order::Up)?;
+    while let Some((key, value)) = rows.next()? {
+        let last = keys::number(key);
+        let stored = decode_run(log, last, value)?;
+        if stored.run.first() > range.last {
+            break;
+        }
+        found.push(stored);
+        if last >= range.last {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Drops entries up to a floor in each log; a run across a floor is cut.
+pub(crate) fn prune(turn: &mut Turn<'_>, floors: &[(LogId, Seq)]) -> Result<Pruned, Failure> {
+    // One floor for each log: what a turn did to the runs of a log it cannot read again.
+    let mut highest = BTreeMap::new();
+    for (log, floor) in floors {
+        let asked = highest.entry(*log).or_insert(*floor);
+        *asked = (*asked).max(*floor);
+    }
+    let mut sum = Pruned::default();
+    for (log, floor) in highest {
+        let pruned = prune_log(turn, log, floor)?;
+        sum.entries += pruned.entries;
+        sum.bytes += pruned.bytes;
+    }
+    Ok(sum)
+}
+
+fn prune_log(turn: &mut Turn<'_>, log: LogId, asked: Seq) -> Result<Pruned, Failure> {
+    let Some(mut held) = turn.head(log)? else { return Ok(Pruned::default()) };
+    let Some(mut floor) = resting_floor(&held.head, asked) else { return Ok(Pruned::default()) };
+    let whole = first_run(turn.view(), log, floor + 1)?.filter(|stored| stored.run.first() <= floor);
+    let cut = whole.as_ref().map(|whole| whole.cut_front(floor + 1));
+    if let (Some(whole), Some(Err(_))) = (&whole, &cut) {
+        // A stranger may pack a run so tightly that a part of it is over the bounds. It is kept
+        // whole and the floor stays before it, so that no such run stops all pruning.
+        floor = whole.run.first() - 1;
+        if floor <= held.head.floor {
+            return Ok(Pruned::default());
+        }
+    }
+    let hash = hash_of(turn.view(), log, &held.head, floor)?;
+    let hash = hash.ok_or_else(|| Failure::corrupt("no chain hash at the floor"))?;
+    let mut freed = drop_runs(turn, log, 0, floor)?;
+    if let (Some(whole), Some(Ok(cut))) = (whole, cut) {
+        put_run(&mut turn.edits, &cut.prev, &cut.run);
+        freed += (whole.run.encoded().len() as u64).saturating_sub(cut.run.encoded().len() as u64);
+    }
+    let entries = entries_held(&held.head);
+    raise_floor(&mut held.head, floor, hash);
+    held.bytes = held.bytes.saturating_sub(freed);
+    let entries = entries - entries_held(&held.head);
+    turn.put_head(log, held);
+    Ok(Pruned { entries, bytes: freed })
+}
+
+/// Drops the runs that end within a range; returns what they occupied.
+pub(crate) fn drop_runs(turn: &mut Turn<'_>, log: LogId, first: Seq, last: Seq) -> Result<u64, Failure> {
+    let (mut freed, mut ends) = (0, Vec::new());
+    let mut rows = ending(turn.view(), log, (first, last), Order::Up)?;
+    while let Some((key, value)) = rows.next()? {
+        freed += run_len(value);
+        ends.push(keys::number(key));
+    }
+    if ends.len() <= FEW {
+        ends.into_iter().for_each(|end| turn.edits.delete(Table::Runs, keys::run(log, end)));
+    } else {
+        turn.edits.delete_range(Table::Runs, keys::run(log, first), keys::after(&keys::run(log, last)));
+    }
+    Ok(freed)
+}

@@ -1,0 +1,107 @@
+//! Entries: commits, reads and what changes them.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use async_trait::async_trait;
+use gossip_core::proto::{
+    Arrival, Arrived, ChainHash, CommitItem, Committed, Durability, LogHead, LogId, Meta, Page, Pruned,
+    Removed, Scope, Seq, SeqRange, StoreStats, StoredRun, Usage,
+};
+use gossip_core::{EntryRepository, StoreResult};
+
+use super::KvStore;
+use crate::commit::{self, COMMITTING};
+use crate::engine::Engine;
+use crate::host::When;
+use crate::layout::{META_ARRIVAL, meta_number};
+use crate::turn::Turn;
+use crate::{arrivals, edit, group, heads, isolate, remove, runs};
+
+#[async_trait]
+impl<E: Engine> EntryRepository for KvStore<E> {
+    async fn commit(&self, batch: &[CommitItem], meta: &Meta) -> StoreResult<Committed> {
+        let (batch, meta) = (batch.to_vec(), *meta);
+        let work = move |turn: &mut Turn<'_>| commit::commit(turn, &batch, &meta);
+        let (committed, bytes) = self.host.write(COMMITTING, When::AsPromised, work).await?;
+        self.host.commits.fetch_add(1, Relaxed);
+        self.host.committed_bytes.fetch_add(bytes, Relaxed);
+        if let Durability::Group(delay) = self.host.durability {
+            group::schedule(&self.host, delay);
+        }
+        Ok(committed)
+    }
+
+    async fn read(&self, log: LogId, from: Seq, budget: usize) -> StoreResult<Vec<StoredRun>> {
+        let work = move |engine: &E| runs::read(&engine.view()?, log, from, budget);
+        self.host.read("reading entries", work).await
+    }
+
+    async fn arrivals(
+        &self,
+        scope: &Scope,
+        after: Arrival,
+        budget: usize,
+    ) -> StoreResult<Page<Arrived, Arrival>> {
+        let scope = scope.clone();
+        let work = move |engine: &E| arrivals::page(&engine.view()?, &scope, after, budget);
+        self.host.read("reading arrivals", work).await
+    }
+
+    async fn heads(
+        &self,
+        scope: &Scope,
+        after: Option<LogId>,
+        limit: usize,
+    ) -> StoreResult<Page<LogHead, LogId>> {
+        let scope = scope.clone();
+        let work = move |engine: &E| heads::heads(&engine.view()?, &scope, after, limit);
+        self.host.read("listing heads", work).await
+    }
+
+    async fn hash_at(&self, log: LogId, positions: &[Seq]) -> StoreResult<Vec<ChainHash>> {
+        let positions = positions.to_vec();
+        let work = move |engine: &E| runs::hash_at(&engine.view()?, log, &positions);
+        self.host.read("looking up chain hashes", work).await
+    }
+
+    async fn replace(&self, log: LogId, range: SeqRange, run: StoredRun) -> StoreResult<()> {
+        let work = move |turn: &mut Turn<'_>| edit::replace(turn, log, range, &run);
+        self.host.write("replacing runs", When::Now, work).await
+    }
+
+    async fn prune(&self, floors: &[(LogId, Seq)]) -> StoreResult<Pruned> {
+        let floors = floors.to_vec();
+        self.host.write("pruning logs", When::Now, move |turn| edit::prune(turn, &floors)).await
+    }
+
+    async fn isolate(&self, log: LogId, at: Seq) -> StoreResult<Option<SeqRange>> {
+        self.host.write("isolating damage", When::Now, move |turn| isolate::isolate(turn, log, at)).await
+    }
+
+    async fn remove(&self, scope: &Scope) -> StoreResult<Removed> {
+        let scope = scope.clone();
+        self.host.write("removing logs", When::Now, move |turn| remove::remove(turn, &scope)).await
+    }
+
+    async fn last_arrival(&self) -> StoreResult<Arrival> {
+        let work = |engine: &E| Ok(Arrival(meta_number(&engine.view()?, META_ARRIVAL)?.unwrap_or(0)));
+        self.host.read("reading the newest arrival", work).await
+    }
+
+    async fn stats(&self) -> StoreResult<StoreStats> {
+        let engine = self.host.read("reading statistics", Engine::stats).await?;
+        Ok(StoreStats {
+            disk_bytes: engine.disk_bytes,
+            memory_bytes: engine.memory_bytes,
+            commits: self.host.commits.load(Relaxed),
+            committed_bytes: self.host.committed_bytes.load(Relaxed),
+            written_bytes: engine.written_bytes,
+        })
+    }
+
+    async fn usage(&self, scope: &Scope) -> StoreResult<Usage> {
+        let scope = scope.clone();
+        let work = move |engine: &E| heads::usage(&engine.view()?, &scope);
+        self.host.read("measuring usage", work).await
+    }
+}

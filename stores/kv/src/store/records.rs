@@ -1,0 +1,168 @@
+//! Everything beside the entries.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gossip_core::proto::{
+    ChannelId, ChannelRecord, NodeId, NodeRecord, Page, PeerRecord, StoreIncarnation, StreamId, StreamRecord,
+};
+use gossip_core::{ChannelRepository, NodeRepository, PeerRepository, SnapshotRepository, StoreResult};
+use serde::de::DeserializeOwned;
+
+use super::KvStore;
+use crate::engine::{Engine, Table, View};
+use crate::host::When;
+use crate::layout::{META_INCARNATION, META_OPEN, encode, meta_number};
+use crate::turn::Turn;
+use crate::{keys, records};
+
+#[async_trait]
+impl<E: Engine> ChannelRepository for KvStore<E> {
+    async fn save_channel(&self, record: &ChannelRecord) -> StoreResult<()> {
+        let value = record.clone();
+        self.put("saving a channel", Table::Channels, record.id.as_str().into(), move || encode(&value)).await
+    }
+
+    async fn delete_channel(&self, channel: &ChannelId) -> StoreResult<()> {
+        let channel = channel.clone();
+        let delete = move |turn: &mut Turn<'_>| {
+            records::delete_channel(turn, &channel);
+            Ok(())
+        };
+        self.host.write("deleting a channel", When::Now, delete).await
+    }
+
+    async fn channels(
+        &self,
+        after: Option<&ChannelId>,
+        limit: usize,
+    ) -> StoreResult<Page<ChannelRecord, ChannelId>> {
+        let (after, key) = (after.map(ChannelId::as_str), |record: &ChannelRecord| record.id.clone());
+        self.list(Table::Channels, Vec::new(), after, limit, key).await
+    }
+
+    async fn save_stream(&self, channel: &ChannelId, record: &StreamRecord) -> StoreResult<()> {
+        let key = keys::join(&keys::channel(channel), record.id.as_str().as_bytes());
+        let value = record.clone();
+        self.put("saving a stream", Table::Streams, key, move || encode(&value)).await
+    }
+
+    async fn streams(
+        &self,
+        channel: &ChannelId,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> StoreResult<Page<StreamRecord, StreamId>> {
+        let (prefix, after) = (keys::channel(channel), after.map(StreamId::as_str));
+        self.list(Table::Streams, prefix, after, limit, |record: &StreamRecord| record.id.clone()).await
+    }
+}
+
+#[async_trait]
+impl<E: Engine> PeerRepository for KvStore<E> {
+    async fn save_peer(&self, record: &PeerRecord) -> StoreResult<()> {
+        let value = record.clone();
+        self.put("saving a peer", Table::Peers, record.id.as_str().into(), move || encode(&value)).await
+    }
+
+    async fn delete_peer(&self, peer: &NodeId) -> StoreResult<()> {
+        self.delete("deleting a peer", Table::Peers, peer.as_str().into()).await
+    }
+
+    async fn peers(&self, after: Option<&NodeId>, limit: usize) -> StoreResult<Page<PeerRecord, NodeId>> {
+        let (after, key) = (after.map(NodeId::as_str), |record: &PeerRecord| record.id.clone());
+        self.list(Table::Peers, Vec::new(), after, limit, key).await
+    }
+}
+
+#[async_trait]
+impl<E: Engine> NodeRepository for KvStore<E> {
+    async fn load_node(&self) -> StoreResult<Option<NodeRecord>> {
+        let work = |engine: &E| records::load_node(&engine.view()?);
+        self.host.read("reading the node record", work).await
+    }
+
+    async fn save_node(&self, record: &NodeRecord) -> StoreResult<()> {
+        let record = record.clone();
+        let save = move |turn: &mut Turn<'_>| records::save_node(turn, &record);
+        self.host.write("saving the node record", When::Now, save).await
+    }
+
+    async fn incarnation(&self) -> StoreResult<StoreIncarnation> {
+        let work =
+            |engine: &E| Ok(StoreIncarnation(meta_number(&engine.view()?, META_INCARNATION)?.unwrap_or(0)));
+        self.host.read("reading the incarnation", work).await
+    }
+
+    async fn mark_open(&self) -> StoreResult<bool> {
+        self.host.write("marking the store open", When::Now, records::mark_open).await
+    }
+
+    async fn mark_closed(&self) -> StoreResult<()> {
+        self.delete("marking the store closed", Table::Meta, META_OPEN.into()).await?;
+        self.host.release("closing the store").await
+    }
+}
+
+#[async_trait]
+impl<E: Engine> SnapshotRepository for KvStore<E> {
+    async fn save_snapshot(&self, key: &str, value: Bytes) -> StoreResult<()> {
+        self.put("saving a snapshot", Table::Snapshots, key.into(), move || Ok(value)).await
+    }
+
+    async fn load_snapshot(&self, key: &str) -> StoreResult<Option<Bytes>> {
+        let key = key.to_owned();
+        let work = move |engine: &E| {
+            let view = engine.view()?;
+            let value = view.get(Table::Snapshots, key.as_bytes())?;
+            Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        };
+        self.host.read("loading a snapshot", work).await
+    }
+
+    async fn delete_snapshot(&self, key: &str) -> StoreResult<()> {
+        self.delete("deleting a snapshot", Table::Snapshots, key.into()).await
+    }
+}
+
+impl<E: Engine> KvStore<E> {
+    async fn put<V: Into<crate::Parts>>(
+        &self,
+        doing: &'static str,
+        table: Table,
+        key: Vec<u8>,
+        value: impl FnOnce() -> Result<V, crate::Failure> + Send + 'static,
+    ) -> StoreResult<()> {
+        let put = move |turn: &mut Turn<'_>| {
+            turn.edits.put(table, key, value()?);
+            Ok(())
+        };
+        self.host.write(doing, When::Now, put).await
+    }
+
+    async fn delete(&self, doing: &'static str, table: Table, key: Vec<u8>) -> StoreResult<()> {
+        let delete = move |turn: &mut Turn<'_>| {
+            turn.edits.delete(table, key);
+            Ok(())
+        };
+        self.host.write(doing, When::Now, delete).await
+    }
+
+    async fn list<T, K>(
+        &self,
+        table: Table,
+        prefix: Vec<u8>,
+        after: Option<&str>,
+        limit: usize,
+        key: impl Fn(&T) -> K + Send,
+    ) -> StoreResult<Page<T, K>>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let after = after.map(|after| after.as_bytes().to_vec());
+        let list =
+            move |engine: &E| records::list::<T>(&engine.view()?, table, (&prefix, after.as_deref()), limit);
+        let (items, more) = self.host.read("listing records", list).await?;
+        let next = items.last().map(key).filter(|_| more);
+        Ok(Page { items, next })
+    }
+}

@@ -1,0 +1,78 @@
+//! Which failure means what to the caller.
+//!
+//! RocksDB's C interface hands errors over as text; what they are is read from it.
+
+use std::path::Path;
+
+use gossip_core::proto::Fault;
+use gossip_core::{StoreError, StoreResult};
+use gossip_store_kv::Failure;
+use rocksdb::{Error, ErrorKind};
+
+pub(crate) const OPENING: &str = "opening the store";
+
+/// A failed read: nothing was changed, and the next one may succeed.
+pub(crate) fn of_read(error: Error) -> Failure {
+    let fault = match error.kind() {
+        ErrorKind::Corruption => Fault::Corrupt,
+        _ => Fault::Transient,
+    };
+    Failure::engine(fault, error)
+}
+
+/// A failed write, or sync.
+///
+/// After most of them RocksDB refuses writes until it is opened again. After a full disk it does not
+/// have to be: it looks by itself every few seconds whether there is space again, and reads go on
+/// meanwhile, which opening again would put at risk, as it writes.
+pub(crate) fn of_write(error: Error) -> Failure {
+    let text = error.as_ref();
+    match error.kind() {
+        ErrorKind::InvalidArgument | ErrorKind::NotSupported => Failure::engine(Fault::Rejected, error),
+        ErrorKind::ShutdownInProgress => Failure::broken(Fault::Transient, error),
+        // What did not fit into the log is not whole in it, and what is not whole is not replayed. A
+        // sync that finds no space is another matter: the batch was written.
+        _ if is_full(text) && !text.contains("sync") => Failure::engine(Fault::Full, error),
+        _ if is_full(text) => Failure::engine(Fault::Unknown, error),
+        _ => Failure::broken(Fault::Unknown, error),
+    }
+}
+
+/// What keeps a database from being opened.
+pub(crate) fn of_open(path: &Path, error: &Error) -> StoreError {
+    let text = error.as_ref();
+    let holds = |part: &str| text.contains(part);
+    if holds("lock hold by current process") || holds("While lock file") {
+        return refused(
+            Fault::Rejected,
+            path,
+            &"it is open already, in another process or by another handle of this one",
+        );
+    }
+    let fault = match error.kind() {
+        _ if is_full(text) => Fault::Full,
+        _ if holds("Permission denied") || holds("Read-only file system") => Fault::Rejected,
+        // Of a database that has a beginning all files must be there.
+        ErrorKind::Corruption | ErrorKind::NotFound => Fault::Corrupt,
+        ErrorKind::IOError if holds("No such file or directory") => Fault::Corrupt,
+        ErrorKind::InvalidArgument | ErrorKind::NotSupported => Fault::Rejected,
+        _ => Fault::Transient,
+    };
+    refused(fault, path, error)
+}
+
+fn is_full(text: &str) -> bool {
+    ["No space left on device", "Quota exceeded", "Disk quota exceeded"]
+        .iter()
+        .any(|full| text.contains(full))
+}
+
+/// Why it is not opened.
+pub(crate) fn refused(fault: Fault, path: &Path, why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::new(fault, OPENING, format!("{}: {why}", path.display()))
+}
+
+/// The same as a result.
+pub(crate) fn refuse<T>(fault: Fault, path: &Path, why: &dyn std::fmt::Display) -> StoreResult<T> {
+    Err(refused(fault, path, why))
+}
