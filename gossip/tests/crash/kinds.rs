@@ -21,10 +21,21 @@ pub(crate) struct Kind {
 }
 
 /// All there are; those whose store is not linked are skipped.
-const KINDS: [Kind; 2] = [
-    Kind { name: "redb", store: "redb", options: "{}", share: 1 },
-    Kind { name: "rocksdb", store: "rocksdb", options: "{}", share: 1 },
+const KINDS: [Kind; 6] = [
+    kind("redb", "redb", "{}", 1),
+    kind("redb-group", "redb", GROUP, 3),
+    kind("redb-buffered", "redb", BUFFERED, 3),
+    kind("rocksdb", "rocksdb", "{}", 1),
+    kind("rocksdb-group", "rocksdb", GROUP, 3),
+    kind("rocksdb-buffered", "rocksdb", BUFFERED, 3),
 ];
+
+const GROUP: &str = r#"{ "durability": { "group": "20ms" } }"#;
+const BUFFERED: &str = r#"{ "durability": "buffered" }"#;
+
+const fn kind(name: &'static str, store: &'static str, options: &'static str, share: u64) -> Kind {
+    Kind { name, store, options, share }
+}
 
 impl Kind {
     /// Those that are linked and that `GOSSIP_CRASH_STORES` names (default: all).
