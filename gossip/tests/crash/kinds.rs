@@ -54,6 +54,11 @@ impl Kind {
         Ok(linked)
     }
 
+    /// Whether it promises that nothing acknowledged is lost.
+    pub(crate) fn is_sync(&self) -> bool {
+        self.options == "{}"
+    }
+
     fn is_linked(&self) -> bool {
         stores().any(|plugin| plugin.kind == self.store)
     }

@@ -138,10 +138,10 @@ fn survive(kind: Kind, weather: Weather) -> Outcome<Verdict> {
     let errors = endure(&mut subject, &mut acks, weather)?;
     let meanwhile = subject.ask("read")?;
     storm.end()?;
-    weather.judge(&errors)?;
+    weather.judge(kind, &errors)?;
     let readable = match errors_of(&meanwhile) {
         None => "readable",
-        Some("Transient") if weather.may_stop_reads() => "not readable",
+        Some("Transient" | "Full") if weather.may_stop_reads(kind) => "not readable",
         Some(_) => return Err(format!("reading meanwhile: {meanwhile}").into()),
     };
     let waited = recover(&mut subject, &mut acks)?;

@@ -41,7 +41,8 @@ pub(crate) fn lost(kind: Kind) -> Outcome<Verdict> {
     let first = events.iter().position(|event| matches!(event, Event::Said(..))).ok_or("nothing said")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (mut rng, mut sum) = (Rng::new(3), Settled::default());
-    for number in 0..CUTS {
+    let cuts = CUTS / kind.share as usize;
+    for number in 0..cuts {
         let cut = first + rng.below((events.len() - first) as u64 + 1) as usize;
         let loss = [Loss::Everything, Loss::Tail, Loss::Anything][number % 3];
         let what = format!("{promise:?}, {loss:?} before event {cut} of {}", events.len());
@@ -54,7 +55,7 @@ pub(crate) fn lost(kind: Kind) -> Outcome<Verdict> {
         sum += settled.map_err(|error| format!("{what}: {error}"))?;
     }
     Ok(Verdict::Passed(format!(
-        "{promise:?}: {CUTS} cuts among {} events; of {} operations acknowledged until then {} gone, {} done \
+        "{promise:?}: {cuts} cuts among {} events; of {} operations acknowledged until then {} gone, {} done \
          without an answer",
         events.len(),
         sum.acknowledged,

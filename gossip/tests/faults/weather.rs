@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::Outcome;
 use crate::cases::errors_of;
+use crate::damage::files;
+use crate::kinds::Kind;
 
 /// What is wrong with the disk while it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +43,18 @@ impl Weather {
         if self == Self::Reads { 20 } else { 6_000 }
     }
 
-    /// Whether an engine may have to be opened again, and cannot be, while it lasts.
-    pub(crate) fn may_stop_reads(self) -> bool {
-        matches!(self, Self::Syncs | Self::Writes | Self::Reads)
+    /// Whether an engine may have to be opened again, and cannot be, while it lasts: on a full disk only
+    /// one that has unsynced commits to bring in.
+    pub(crate) fn may_stop_reads(self, kind: Kind) -> bool {
+        self != Self::Full || !kind.is_sync()
     }
 
     /// Whether an application was told what it can act on.
-    pub(crate) fn judge(self, errors: &[String]) -> Outcome {
+    pub(crate) fn judge(self, kind: Kind, errors: &[String]) -> Outcome {
         let expected: &[&str] = match self {
-            Self::Full => &["Full"],
+            Self::Full if kind.is_sync() => &["Full"],
+            // What was acknowledged before may not be synced in time: that must be told.
+            Self::Full => &["Full", "Unknown"],
             Self::Limited => &["Full", "Transient", "Unknown"],
             Self::Syncs | Self::Writes | Self::Reads => &["Transient", "Unknown"],
         };
@@ -79,9 +84,10 @@ impl Weather {
                 limit(process, "1000")?;
                 Ok(Ok(Storm::Limit(process)))
             }
-            Self::Syncs => inject("fsync,fdatasync,sync_file_range", directory, process),
-            Self::Writes => inject("write,writev,pwrite64", directory, process),
-            Self::Reads => inject("read,pread64", directory, process),
+            Self::Syncs => inject("fsync,fdatasync,sync_file_range", &[], process),
+            // Not what the process says on a pipe.
+            Self::Writes => inject("write,writev,pwrite64", &files(directory)?, process),
+            Self::Reads => inject("read,pread64", &files(directory)?, process),
         }
     }
 }
@@ -121,12 +127,12 @@ fn limit(process: u32, bytes: &str) -> Outcome {
     if status.success() { Ok(()) } else { Err("prlimit failed".into()) }
 }
 
-/// Lets system calls of a running process on files of the directory fail, by `strace`.
-fn inject(calls: &str, directory: &Path, process: u32) -> Outcome<Result<Storm, String>> {
+/// Lets system calls of a running process fail, on these files or on all, by `strace`.
+fn inject(calls: &str, files: &[PathBuf], process: u32) -> Outcome<Result<Storm, String>> {
     let mut command = Command::new("strace");
     command.args(["-f", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
     command.args(["-e", &format!("inject={calls}:error=EIO"), "-p", &process.to_string()]);
-    for file in crate::damage::files(directory)? {
+    for file in files {
         command.arg("-P").arg(file);
     }
     let tracer = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
