@@ -7,6 +7,7 @@ use gossip::{ConfigFile, Store};
 use serde_json::{Value, json};
 
 use crate::Outcome;
+use crate::line::print;
 
 /// A store with options.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,8 @@ impl Kind {
         let chosen = KINDS.into_iter().filter(|kind| wanted.is_empty() || wanted.contains(&kind.name));
         let (linked, not): (Vec<_>, Vec<_>) = chosen.partition(Self::is_linked);
         for kind in not {
-            println!("SKIPPED {}: the store {} is not built in (feature {0})", kind.name, kind.store);
+            let (name, store) = (kind.name, kind.store);
+            print(&format!("SKIPPED {name}: the store {store} is not built in (feature {store})"))?;
         }
         Ok(linked)
     }

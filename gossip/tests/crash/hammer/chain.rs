@@ -26,7 +26,7 @@ impl Chain {
     fn new(task: usize, log: usize) -> Self {
         let name = LogName {
             channel: channel(task),
-            stream: StreamId::new(&format!("stream {log}")).expect("a stream id"),
+            stream: StreamId::new(format!("stream {log}")).expect("a stream id"),
             author: NodeId::new("hammer").expect("a node id"),
             epoch: Epoch::new(1, 7),
             branch: None,
@@ -85,5 +85,5 @@ impl Chain {
 
 /// Each task has a channel of its own.
 pub(crate) fn channel(task: usize) -> ChannelId {
-    ChannelId::new(&format!("task {task}")).expect("a channel id")
+    ChannelId::new(format!("task {task}")).expect("a channel id")
 }
