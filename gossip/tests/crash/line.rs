@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use gossip::proto::PayloadHash;
+use gossip::proto::{Arrival, PayloadHash};
 use gossip::{EntryId, LogEntry, NodeId, Payload, Stamp};
 
 use crate::{Outcome, VICTIM};
@@ -19,6 +19,8 @@ pub(crate) struct Said {
 
 /// Entries by id.
 pub(crate) type Contents = BTreeMap<EntryId, Said>;
+/// What a store holds: entries with their arrival numbers.
+pub(crate) type Held = BTreeMap<EntryId, (Said, Arrival)>;
 
 impl Said {
     pub(crate) fn new(author: &NodeId, stamp: Stamp, payload: &Payload) -> Self {
@@ -43,8 +45,8 @@ pub(crate) fn acknowledged(id: EntryId, payload: &[u8]) -> String {
 }
 
 /// The store holds this entry.
-pub(crate) fn held(id: EntryId, said: &Said) -> String {
-    format!("entry {id} {} {} {}", said.by_victim, said.stamp.bits(), hex(&said.hash))
+pub(crate) fn held(id: EntryId, said: &Said, arrival: Arrival) -> String {
+    format!("entry {id} {} {} {} {}", said.by_victim, said.stamp.bits(), arrival.0, hex(&said.hash))
 }
 
 pub(crate) fn read_acknowledged(line: &str) -> Option<(EntryId, [u8; 32])> {
@@ -52,12 +54,12 @@ pub(crate) fn read_acknowledged(line: &str) -> Option<(EntryId, [u8; 32])> {
     Some((id.parse().ok()?, unhex(hash)?))
 }
 
-pub(crate) fn read_held(line: &str) -> Option<(EntryId, Said)> {
-    let (id, rest) = line.strip_prefix("entry ")?.split_once(' ')?;
-    let (by_victim, rest) = rest.split_once(' ')?;
-    let (stamp, hash) = rest.split_once(' ')?;
+pub(crate) fn read_held(line: &str) -> Option<(EntryId, (Said, Arrival))> {
+    let words: Vec<&str> = line.strip_prefix("entry ")?.split(' ').collect();
+    let [id, by_victim, stamp, arrival, hash] = words[..] else { return None };
     let (by_victim, stamp) = (by_victim.parse().ok()?, Stamp::from_bits(stamp.parse().ok()?));
-    Some((id.parse().ok()?, Said { by_victim, stamp, hash: unhex(hash)? }))
+    let said = Said { by_victim, stamp, hash: unhex(hash)? };
+    Some((id.parse().ok()?, (said, Arrival(arrival.parse().ok()?))))
 }
 
 fn hex(bytes: &[u8; 32]) -> String {

@@ -1,7 +1,7 @@
 //! Starting, listening to and killing a child.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Outcome;
 
 /// A child that says nothing for so long hangs.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// This program in another role. Dropping it kills it.
 pub(crate) struct Process {
@@ -21,7 +21,12 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(arguments: &[&str]) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        command.args(arguments);
+        Self::spawn(command)
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Outcome<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or("no pipe")?;
         let (sender, lines) = sync_channel(64);
         thread::spawn(move || {
@@ -47,6 +52,16 @@ impl Process {
         }
     }
 
+    /// Says something to it.
+    pub(crate) fn say(&mut self, line: &str) -> Outcome {
+        let stdin = self.stdin.as_mut().ok_or("a child that does not listen")?;
+        Ok(writeln!(stdin, "{line}")?)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it without a chance to do anything (SIGKILL on Unix).
     pub(crate) fn kill(&mut self) -> Outcome {
         Ok(self.child.kill()?)
@@ -54,10 +69,15 @@ impl Process {
 
     /// Waits for it after telling it to end; an error unless it ends well.
     pub(crate) fn finish(&mut self) -> Outcome {
+        let status = self.status()?;
+        if status.success() { Ok(()) } else { Err(format!("a child ended with {status}").into()) }
+    }
+
+    /// Waits for it after telling it to end.
+    pub(crate) fn status(&mut self) -> Outcome<ExitStatus> {
         self.stdin = None;
         while self.line()?.is_some() {}
-        let status = self.child.wait()?;
-        if status.success() { Ok(()) } else { Err(format!("a child ended with {status}").into()) }
+        Ok(self.child.wait()?)
     }
 }
 

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use gossip::proto::{Arrival, LogHead, Scope, StoredRun};
-use gossip::{EntryId, EntryRepository, LogId, NodeRepository, RedbStore};
+use gossip::proto::{Arrival, LogHead, Scope, Seq, StoredRun};
+use gossip::{EntryId, LogId, Store};
 
 use crate::Outcome;
+use crate::kinds::open_store;
 use crate::line::{Said, held, print};
+
+/// The arrival number of each entry.
+type Numbers = BTreeMap<EntryId, Arrival>;
 
 /// Small, so that paging is part of it.
 const LOGS: usize = 2;
 const BUDGET: usize = 100_000;
 
 /// Prints every entry, then `end` and how many there were.
-pub(crate) async fn read(path: &str) -> Outcome {
-    let store = RedbStore::open(path)?;
+pub(crate) async fn read(config: &str) -> Outcome {
+    let store = open_store(config)?;
     let mut heads = Vec::new();
     let mut after = None;
     loop {
@@ -25,17 +29,17 @@ pub(crate) async fn read(path: &str) -> Outcome {
             None => break,
         }
     }
+    let numbers = check_arrivals(&*store, &heads).await?;
     let mut entries = 0;
     for head in &heads {
-        entries += read_log(&store, head).await?;
+        entries += read_log(&*store, head, &numbers).await?;
     }
-    check_arrivals(&store, &heads).await?;
-    check_clock(&store, &heads).await?;
+    check_clock(&*store, &heads).await?;
     print(&format!("end {entries}"))
 }
 
 /// Follows the chain from the root to the head: no hole, nothing torn, nothing beyond the head.
-async fn read_log(store: &RedbStore, head: &LogHead) -> Outcome<u64> {
+async fn read_log(store: &dyn Store, head: &LogHead, numbers: &Numbers) -> Outcome<u64> {
     let log = head.name.id();
     let (mut height, mut hash) = (0, head.name.hash().root());
     let mut stamp = gossip::Stamp::ZERO;
@@ -58,7 +62,8 @@ async fn read_log(store: &RedbStore, head: &LogHead) -> Outcome<u64> {
                 }
                 stamp = entry.stamp;
                 let id = EntryId { log, sequence: entry.sequence };
-                print(&held(id, &Said::new(&head.name.author, entry.stamp, &entry.payload)))?;
+                let number = numbers.get(&id).ok_or_else(|| format!("{id} never arrived"))?;
+                print(&held(id, &Said::new(&head.name.author, entry.stamp, &entry.payload), *number))?;
             }
         }
     }
@@ -69,8 +74,8 @@ async fn read_log(store: &RedbStore, head: &LogHead) -> Outcome<u64> {
 }
 
 /// Every entry arrived once, in the order of its log, and no number was given twice.
-async fn check_arrivals(store: &RedbStore, heads: &[LogHead]) -> Outcome {
-    let mut arrived: BTreeMap<LogId, u64> = BTreeMap::new();
+async fn check_arrivals(store: &dyn Store, heads: &[LogHead]) -> Outcome<Numbers> {
+    let (mut arrived, mut numbers) = (BTreeMap::<LogId, Seq>::new(), Numbers::new());
     let (mut after, mut last) = (Arrival(0), Arrival(0));
     loop {
         let page = store.arrivals(&Scope::All, after, BUDGET).await?;
@@ -80,6 +85,9 @@ async fn check_arrivals(store: &RedbStore, heads: &[LogHead]) -> Outcome {
                 return Err(format!("arrival {}: out of order in log {}", row.arrival.0, row.log).into());
             }
             *height = row.range.last;
+            for (sequence, number) in (row.range.first..=row.range.last).zip(row.arrival.0..) {
+                numbers.insert(EntryId { log: row.log, sequence }, Arrival(number));
+            }
             last = Arrival(row.arrival.0 + row.range.last - row.range.first);
         }
         match page.next {
@@ -91,12 +99,12 @@ async fn check_arrivals(store: &RedbStore, heads: &[LogHead]) -> Outcome {
     match missing {
         Some(head) => Err(format!("log {}: arrivals end before its height", head.name.id()).into()),
         None if last > store.last_arrival().await? => Err("an arrival number could be given again".into()),
-        None => Ok(()),
+        None => Ok(numbers),
     }
 }
 
 /// The clock is never behind what it stamped.
-async fn check_clock(store: &RedbStore, heads: &[LogHead]) -> Outcome {
+async fn check_clock(store: &dyn Store, heads: &[LogHead]) -> Outcome {
     let newest = heads.iter().map(|head| head.stamp).max();
     let clock = store.load_node().await?.map(|record| record.clock);
     if newest > clock { Err("the clock was saved apart from the entries".into()) } else { Ok(()) }

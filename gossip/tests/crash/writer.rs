@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use gossip::proto::Rng;
-use gossip::{Coordinator, EventStream, RedbStore, TcpTransport};
+use gossip::{Coordinator, EventStream};
 use tokio::task::JoinSet;
 
+use crate::kinds::parse;
 use crate::line::{acknowledged, print};
-use crate::{CHANNEL, Outcome, STREAMS, VICTIM};
+use crate::{CHANNEL, Outcome, STREAMS};
 
 /// Tasks appending one entry after the other.
 const SINGLE: u64 = 6;
@@ -14,9 +15,9 @@ const SINGLE: u64 = 6;
 const BATCHES: u64 = 2;
 const LARGEST_BATCH: u64 = 300;
 
-/// Appends for ever and prints what was acknowledged. `peer` is an address, or `-`.
-pub(crate) async fn write(store: &str, seed: &str, peer: &str) -> Outcome {
-    let node = open(store, peer).await?;
+/// Appends for ever and prints what was acknowledged.
+pub(crate) async fn write(config: &str, seed: &str) -> Outcome {
+    let node = open(config).await?;
     let channel = node.channel(CHANNEL).await?;
     let mut rng = Rng::new(seed.parse()?);
     let mut tasks = JoinSet::new();
@@ -32,17 +33,12 @@ pub(crate) async fn write(store: &str, seed: &str, peer: &str) -> Outcome {
     }
 }
 
-/// The node on the store, linked unless the peer is `-`.
-pub(crate) async fn open(store: &str, peer: &str) -> Outcome<Coordinator> {
-    let node = Coordinator::builder()
-        .store(RedbStore::open(store)?)
-        .node_id(VICTIM)
-        .transport(TcpTransport::dial_only())
-        .build()
-        .await?;
-    if peer != "-" {
+/// The node of a configuration, linked if it names a peer.
+pub(crate) async fn open(config: &str) -> Outcome<Coordinator> {
+    let config = parse(config)?;
+    let node = Coordinator::from_config(&config).await?;
+    if !config.connect.is_empty() {
         node.start().await?;
-        node.connect(peer).await?;
     }
     Ok(node)
 }
