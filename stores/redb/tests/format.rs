@@ -1,5 +1,7 @@
 //! The format: how an old store becomes a new one, and every byte of the new one.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
