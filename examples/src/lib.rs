@@ -15,3 +15,8 @@ pub mod filestore;
 pub mod program;
 pub mod replay;
 pub mod trace;
+
+// Keeps the samples in the page true.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/plugins.md")]
+struct PluginsPage;

@@ -171,3 +171,16 @@ async fn what_was_refused_leaves_no_frame() {
     drop(store);
     assert_eq!(place.open().await.usage(&Scope::All).await.unwrap().entries, 2);
 }
+
+#[tokio::test]
+async fn what_failed_is_gone_before_the_next_frame() {
+    let place = OneFile::create();
+    let store = place.open().await;
+    place.weather.fail(Moment::Sync).unwrap();
+    let error = store.save_snapshot("key", vec![7; 5000].into()).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Unknown);
+    place.weather.heal();
+    store.save_snapshot("key", vec![8; 5].into()).await.unwrap();
+    let told = store.stats().await.unwrap().disk_bytes;
+    assert_eq!(fs::metadata(place.path()).unwrap().len(), told, "nothing hangs on behind it");
+}

@@ -127,8 +127,8 @@ fn fill(
     stored: impl Fn(Seq) -> StoreResult<Option<ChainHash>>,
 ) -> StoreResult<Admission> {
     let below = SeqRange { first: 1, last: head.floor };
-    let holes = head.gaps.iter().copied().chain([below]);
-    let Some(hole) = holes.filter(|hole| hole.overlap(&run.range()).is_some()).next_back() else {
+    let mut holes = head.gaps.iter().copied().chain([below]);
+    let Some(hole) = holes.rfind(|hole| hole.overlap(&run.range()).is_some()) else {
         let held = run.last() <= head.height;
         return if held { Ok(Admission::Known) } else { Err(refused("the run fills nothing")) };
     };

@@ -13,8 +13,3 @@ pub mod materializer;
 pub mod port;
 pub mod sim;
 pub mod store;
-
-// Keeps the sample in the page true.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/plugins.md")]
-struct PluginsPage;

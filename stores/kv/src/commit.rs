@@ -109,7 +109,7 @@ impl Step<'_, '_> {
 
 fn load(turn: &mut Turn<'_>, name: &LogName, id: LogId) -> Result<Log, Failure> {
     let (held, new, dropped) = match turn.head_of(name, id)? {
-        Known::Yes(held) => (held, false, false),
+        Known::Yes(held) => (*held, false, false),
         Known::No => (Held::new(name.clone()), true, false),
         Known::Damaged => {
             tracing::error!(log = %id, "the head of a log is damaged: what was held of it is dropped");

@@ -180,6 +180,9 @@ pub enum Order {
     Down,
 }
 
+/// Key and value of a row.
+pub type KeyValue<'r> = (&'r [u8], &'r [u8]);
+
 /// Rows of a scan, one at a time: key and value are valid until the next one is asked for, so that an
 /// engine need not copy them.
 pub trait Rows {
@@ -187,7 +190,7 @@ pub trait Rows {
     ///
     /// # Errors
     /// As [`View::get`].
-    fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, Failure>;
+    fn next(&mut self) -> Result<Option<KeyValue<'_>>, Failure>;
 }
 
 /// A value an engine holds, or a copy of it.

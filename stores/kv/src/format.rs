@@ -68,7 +68,9 @@ fn upgrade<E: Engine>(engine: &E) -> Result<(), Failure> {
     while let Some((key, row)) = rows.next()? {
         let log: LogId = keys::log(key);
         // One that is damaged stays as it is: no format reads it, and the log is left out.
-        let Ok(HeadRow { head, bytes }) = decode::<HeadRow>(row) else { continue };
+        let Ok(HeadRow { mut head, bytes }) = decode::<HeadRow>(row) else { continue };
+        // Gaps had one cause then: what peers had pruned, which never arrived here.
+        head.missed.clone_from(&head.gaps);
         edits.put(Table::Names, log.0, encode_name(&head.name));
         edits.put(Table::Heads, log.0, Held { head, bytes }.encode(log));
     }

@@ -126,6 +126,7 @@ impl<E: Engine> Host<E> {
             let mut writing = Turn::new(&view, &memory);
             let value = match work(&mut writing) {
                 Ok(value) => value,
+                Err(failure) if failure.needs_reopening() => return Err(failure),
                 Err(failure) => return Ok(Err(failure.into_store_error(doing))),
             };
             let (edits, kept) = writing.finish();

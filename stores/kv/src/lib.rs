@@ -40,10 +40,12 @@ mod records;
 mod remove;
 mod runs;
 mod store;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 pub use self::edits::{Edit, Edits, Parts};
-pub use self::engine::{Engine, EngineStats, Opener, Opening, Order, Rows, Table, Value, View};
+pub use self::engine::{Engine, EngineStats, KeyValue, Opener, Opening, Order, Rows, Table, Value, View};
 pub use self::fault::{Failure, of_io};
 pub use self::format::{FORMAT, lay_out};
 pub use self::keys::Span;

@@ -39,7 +39,7 @@ pub(crate) enum Known {
     /// Something that cannot be read: of no use any more.
     Damaged,
     /// Its head.
-    Yes(Held),
+    Yes(Box<Held>),
 }
 
 impl<'e> Turn<'e> {
@@ -62,7 +62,7 @@ impl<'e> Turn<'e> {
     /// The head of a log whose name is at hand; a damaged name is healed with it.
     pub(crate) fn head_of(&mut self, name: &LogName, log: LogId) -> Result<Known, Failure> {
         if let Some(held) = self.memory.head(log) {
-            return Ok(Known::Yes(held.clone()));
+            return Ok(Known::Yes(Box::new(held.clone())));
         }
         let Some(row) = self.view.get(Table::Heads, &log.0)? else { return Ok(Known::No) };
         let Some(moving) = Moving::decode(log, &row) else { return Ok(Known::Damaged) };
@@ -70,7 +70,7 @@ impl<'e> Turn<'e> {
         if named.and_then(|bytes| decode_name(log, &bytes)).is_none() {
             self.edits.put(Table::Names, log.0, encode_name(name));
         }
-        Ok(Known::Yes(moving.with(name.clone())))
+        Ok(Known::Yes(Box::new(moving.with(name.clone()))))
     }
 
     /// Writes the head of a known log.

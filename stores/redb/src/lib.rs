@@ -32,6 +32,8 @@ mod fault_tests;
 mod journal;
 mod open;
 mod options;
+#[cfg(test)]
+mod power_tests;
 mod view;
 
 pub use gossip_store_kv::FORMAT;

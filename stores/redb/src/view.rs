@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use gossip_store_kv::{Failure, Order, Rows, Span, Table, Value, View};
+use gossip_store_kv::{Failure, KeyValue, Order, Rows, Span, Table, Value, View};
 use redb::{AccessGuard, Range, ReadOnlyTable, ReadTransaction, TableDefinition, TableError};
 
 use crate::fault::before;
@@ -79,7 +79,7 @@ struct Scan {
 }
 
 impl Rows for Scan {
-    fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, Failure> {
+    fn next(&mut self) -> Result<Option<KeyValue<'_>>, Failure> {
         let order = self.order;
         let row = self.range.as_mut().and_then(|range| match order {
             Order::Up => range.next(),

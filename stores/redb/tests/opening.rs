@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use gossip_core::proto::{Fault, Meta};
+use gossip_core::proto::{Durability, Fault, Meta};
 use gossip_core::registry::{Options, build_store};
 use gossip_core::{EntryRepository, NodeRepository, StoreError};
 use gossip_store_redb::{FILE_NAME, FORMAT, RedbStore};
@@ -217,4 +217,23 @@ async fn a_disk_that_went_away_does_not_come_back_empty() {
     std::fs::remove_dir_all(&disk).unwrap();
     std::fs::rename(place.path().join("elsewhere"), &disk).unwrap();
     assert_eq!(store.incarnation().await.unwrap(), incarnation);
+}
+
+#[tokio::test]
+async fn the_durability_can_be_configured_and_what_works_is_told() {
+    let text = |text: &str| Options::Text(text.to_owned());
+    let build = |durability| {
+        let place = tempfile::tempdir().unwrap();
+        let path = text(place.path().to_str().unwrap());
+        let options = Options::Map(vec![(text("path"), path), (text("durability"), durability)]);
+        build_store("redb", &options).map(|store| store.durability()).map_err(|error| error.to_string())
+    };
+    let group = |delay| Options::Map(vec![(text("group"), text(delay))]);
+    assert_eq!(build(text("sync")), Ok(Durability::Sync));
+    assert_eq!(build(text("buffered")), Ok(Durability::Buffered));
+    assert_eq!(build(group("50ms")), Ok(Durability::Group(std::time::Duration::from_millis(50))));
+    for wrong in [text("safe"), text("volatile"), group("soon"), Options::Map(vec![])] {
+        let error = build(wrong).unwrap_err();
+        assert!(error.contains("50ms"), "{error}");
+    }
 }

@@ -5,25 +5,36 @@ use std::sync::Arc;
 use super::admin::Job;
 use super::model::{Log, Tip};
 use super::ops::{Commit, Landed, Landing, Op};
-use super::{DropReason, Event, LinkId, Node};
+use super::{CommandId, DropReason, Event, LinkId, Node};
 use crate::log::MAX_SEQ;
 use crate::wire::{Delta, DeltaRun, FloorNote};
 use crate::{
-    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, RunEntry, StoreRequest,
+    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, RunEntry, Stamp, StoreRequest,
     StoredRun, StreamRecord,
 };
 
 /// Runs of one message that passed the checks.
 #[derive(Default)]
-struct Batch {
-    items: Vec<CommitItem>,
-    landings: Vec<Landing>,
-    bytes: usize,
+pub(super) struct Batch {
+    pub(super) items: Vec<CommitItem>,
+    pub(super) landings: Vec<Landing>,
+    pub(super) bytes: usize,
+}
+
+impl Batch {
+    /// How many entries it brings.
+    pub(super) fn entries(&self) -> u64 {
+        let count = |item: &CommitItem| match item {
+            CommitItem::Run { run, .. } | CommitItem::Fill { run, .. } => run.count(),
+            CommitItem::Adopt { .. } => 0,
+        };
+        self.items.iter().map(count).sum()
+    }
 }
 
 /// What becomes of a received run.
 #[allow(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
-enum Verdict {
+pub(super) enum Verdict {
     /// Continues our chain: to be stored.
     Take(StoredRun, ChainHash),
     /// Nothing new.
@@ -42,6 +53,9 @@ impl Node {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         let bytes: usize = delta.runs.iter().map(|run| run.run.encoded().len()).sum();
         let (serial, end) = (delta.serial, delta.end);
+        if serial != 0 && self.take_back(id, &name, &peer, &delta) {
+            return self.extend_wants(id);
+        }
         // What nobody asked for counts as pushed, whatever it calls itself.
         let pushed = !self.fetches.expects(id, serial);
         let full = self.store_bytes + bytes > self.config.store_budget_bytes.saturating_mul(2);
@@ -85,10 +99,11 @@ impl Node {
                 shared.tries = 0;
             }
         }
-        self.commit_batch(peer, batch);
+        self.commit_batch(peer, batch, None);
     }
 
-    fn commit_batch(&mut self, peer: &NodeId, batch: Batch) {
+    /// Hands checked runs to the store; with an import, its command is answered afterwards.
+    pub(super) fn commit_batch(&mut self, peer: &NodeId, batch: Batch, import: Option<(CommandId, u64)>) {
         let Batch { items, landings, bytes } = batch;
         if items.is_empty() {
             return;
@@ -102,7 +117,7 @@ impl Node {
             }
         }
         self.store_bytes += bytes;
-        let commit = Commit { from: Some(peer.clone()), landings, tickets: Vec::new(), bytes };
+        let commit = Commit { from: Some(peer.clone()), landings, tickets: Vec::new(), import, bytes };
         let meta = Meta { clock: self.clock.last() };
         self.store(Op::Commit(commit), StoreRequest::Commit { items, meta });
     }
@@ -151,7 +166,7 @@ impl Node {
     }
 
     /// The log a run or floor is about, if it is of this channel and its stream takes entries.
-    fn placed(&mut self, channel: &ChannelId, id: &LogId) -> Option<&mut Log> {
+    pub(super) fn placed(&mut self, channel: &ChannelId, id: &LogId) -> Option<&mut Log> {
         let log = self.logs.get(id).filter(|log| log.name.channel == *channel)?;
         let stream = log.name.stream.clone();
         self.channels.get_mut(channel)?.open_stream(&stream)?;
@@ -159,7 +174,7 @@ impl Node {
     }
 
     /// History before the floor is gone where we asked: go on from there.
-    fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
+    pub(super) fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
         let Some(log) = self.placed(channel, &note.log) else { return };
         if note.floor <= log.pending.height || note.floor > MAX_SEQ {
             return;
@@ -216,26 +231,46 @@ impl Node {
     }
 
     /// Queues a run that continues its log.
-    fn take(&mut self, name: &Arc<LogName>, stored: StoredRun, end: ChainHash, batch: &mut Batch) {
-        let limit = self.channels.get(&name.channel).map_or(u64::MAX, |channel| channel.record.payload_limit);
-        let StoredRun { prev, run } = hollow_over(stored, limit);
+    pub(super) fn take(&mut self, name: &Arc<LogName>, stored: StoredRun, end: ChainHash, batch: &mut Batch) {
+        let StoredRun { prev, run } = self.hollow(name, stored);
         let tip = Tip { height: run.last(), hash: end, stamp: run.last_stamp() };
         let log = run.log();
         if let Some(log) = self.logs.get_mut(&log) {
             log.pending = tip;
         }
-        if let Observed::TooFarAhead { by } = self.clock.observe(tip.stamp, self.now.wall) {
-            self.notify(Event::ClockDrift { author: name.author.clone(), stamp: tip.stamp, by });
-        }
+        self.observe(name, tip.stamp);
         batch.bytes += run.encoded().len();
         let what = Landed::Run(run.clone());
         batch.landings.push(Landing { name: name.clone(), log, end: tip, what });
         batch.items.push(CommitItem::Run { log: name.clone(), prev, run, end });
     }
+
+    /// What we write next sorts after what we have seen.
+    pub(super) fn observe(&mut self, name: &LogName, stamp: Stamp) {
+        if let Observed::TooFarAhead { by } = self.clock.observe(stamp, self.now.wall) {
+            self.notify(Event::ClockDrift { author: name.author.clone(), stamp, by });
+        }
+    }
+
+    /// Payloads over the channel's limit are kept as hashes only: one bad entry cannot wedge a log.
+    /// So are those that were erased: they never reach the store again.
+    pub(super) fn hollow(&self, name: &LogName, stored: StoredRun) -> StoredRun {
+        let limit = self.channels.get(&name.channel).map_or(u64::MAX, |channel| channel.record.payload_limit);
+        let erased = self.erased_in(name, stored.run.log(), stored.run.range());
+        let unwanted = |entry: &RunEntry| {
+            let bytes = entry.payload.bytes().map_or(0, |bytes| bytes.len() as u64);
+            let erased = || erased.iter().any(|range| range.contains(entry.sequence));
+            entry.payload.bytes().is_some() && (bytes > limit || erased())
+        };
+        if !stored.run.entries().any(|entry| unwanted(&entry)) {
+            return stored;
+        }
+        stored.hollowed(unwanted).unwrap_or(stored)
+    }
 }
 
 /// Where a run stands against what we hold and are about to hold.
-fn place(log: &Log, received: DeltaRun) -> Verdict {
+pub(super) fn place(log: &Log, received: DeltaRun) -> Verdict {
     let DeltaRun { prev, run } = received;
     let tip = log.pending;
     if run.last() <= tip.height {
@@ -271,13 +306,4 @@ fn continue_from(tip: Tip, stored: StoredRun) -> Verdict {
         Ok(end) => Verdict::Take(stored, end),
         Err(_) => Verdict::Broken("a run that does not continue the chain"),
     }
-}
-
-/// Payloads over the channel's limit are kept as hashes only: one bad entry cannot wedge a log.
-fn hollow_over(stored: StoredRun, limit: u64) -> StoredRun {
-    let large = |entry: &RunEntry| entry.payload.bytes().is_some_and(|bytes| bytes.len() as u64 > limit);
-    if !stored.run.entries().any(|entry| large(&entry)) {
-        return stored;
-    }
-    stored.hollowed(large).unwrap_or(stored)
 }

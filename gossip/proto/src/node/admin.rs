@@ -20,6 +20,8 @@ const MAX_JOBS: usize = 64 * 1024;
 /// Pauses before a change whose outcome is unknown is written again, and how often it is.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 const AGAIN_TRIES: u32 = 20;
+/// How often claims are tried again by a node that shuts down.
+const ENDING_TRIES: u32 = 8;
 
 /// The queue of changes.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ pub(super) struct Admin {
     at_work: Option<Work>,
     /// The store just refused a claim: nothing is begun until the timer says so.
     resting: bool,
+    /// Claims refused while shutting down, and what the store said last.
+    ending: (u32, Option<StoreFailure>),
 }
 
 /// The change at work.
@@ -50,6 +54,8 @@ pub(super) enum Job {
     Save(ChannelId, StreamId),
     /// The record of this node as it is now.
     SaveNode,
+    /// An erasure that the store has done, to be remembered.
+    Erased(u64),
 }
 
 /// What becomes true when the store says yes.
@@ -61,6 +67,8 @@ pub(super) enum Change {
     RemoveStream(ChannelId, StreamRecord),
     PutPeer(crate::PeerRecord),
     RemovePeer(NodeId),
+    /// A stream's record that remembers an erasure.
+    Erased(ChannelId, StreamRecord, u64),
     /// A stream's record, with this claim to an epoch.
     Claim(ChannelId, StreamId, Option<crate::Epoch>),
     Nothing,
@@ -70,6 +78,8 @@ pub(super) enum Change {
 #[allow(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
 pub(super) enum Plan {
     Answer(Result<Reply, CommandError>),
+    /// Answered by what it led to.
+    Later,
     Write(StoreRequest, Change),
 }
 
@@ -80,6 +90,11 @@ impl Admin {
         let waits = self.waiting.iter().any(|job| matches!(job, Job::Save(c, s) if same(c, s)));
         let work = self.at_work.as_ref().map(|work| &work.change);
         waits || matches!(work, Some(Change::Claim(c, s, _)) if same(c, s))
+    }
+
+    /// Why a claim could not be written before the end.
+    pub(super) fn unwritten(&self) -> Option<&StoreFailure> {
+        self.ending.1.as_ref()
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -95,7 +110,7 @@ impl Node {
 
     pub(super) fn queue_job(&mut self, job: Job) {
         // A claim that is not written could use a sequence twice: it is never left out.
-        let claim = matches!(job, Job::Save(..) | Job::SaveNode);
+        let claim = matches!(job, Job::Save(..) | Job::SaveNode | Job::Erased(_));
         if self.admin.waiting.len() >= MAX_JOBS && !claim {
             // Only commands are worth an answer; what peers told of is told again.
             if let Job::Command(id, _) = job {
@@ -111,14 +126,18 @@ impl Node {
         while self.admin.at_work.is_none() && !self.admin.resting {
             let Some(job) = self.admin.waiting.pop_front() else { return };
             let (id, plan) = match job {
+                Job::Command(id, Command::Import { channel, part }) => {
+                    (Some(id), self.plan_import(id, channel, part))
+                }
                 Job::Command(id, command) => (Some(id), self.plan(command)),
                 Job::Learn(channel, stream) => (None, self.plan_learn(channel, stream)),
                 Job::Save(channel, stream) => (None, self.plan_save(&channel, &stream)),
                 Job::SaveNode => (None, self.plan_save_node()),
+                Job::Erased(job) => (None, self.plan_erased(job)),
             };
             match (plan, id) {
                 (Plan::Answer(result), Some(id)) => self.reply(id, result),
-                (Plan::Answer(_), None) => {}
+                (Plan::Answer(_), None) | (Plan::Later, _) => {}
                 (Plan::Write(request, change), command) => {
                     let work = Work { command, change, request: request.clone(), tries: 0 };
                     self.admin.at_work = Some(work);
@@ -148,7 +167,7 @@ impl Node {
                 return self.set_timer(Timer::Admin, pause.min(AGAIN.1));
             }
             // A claim must not be forgotten: it is tried between the others for as long as it takes.
-            Err(_) if matches!(work.change, Change::Claim(..)) && self.state != NodeState::ShutDown => {
+            Err(failure) if matches!(work.change, Change::Claim(..)) && self.may_claim_again(&failure) => {
                 if let Change::Claim(channel, stream, _) = work.change {
                     self.admin.waiting.push_back(Job::Save(channel, stream));
                 }
@@ -156,7 +175,7 @@ impl Node {
                 return self.set_timer(Timer::Admin, AGAIN.0 * 16);
             }
             Err(failure) => {
-                self.stays(&work.change);
+                self.stays(&work.change, &failure);
                 match work.command {
                     Some(id) => self.reply(id, Err(CommandError::Store(failure))),
                     None => self.notify(Event::StoreFailed(failure)),
@@ -164,6 +183,21 @@ impl Node {
             }
         }
         self.next_job();
+    }
+
+    /// Whether there is time for it: a node that shuts down does not try for ever, but says that it
+    /// did not end well.
+    fn may_claim_again(&mut self, failure: &StoreFailure) -> bool {
+        if self.state != NodeState::ShutDown {
+            return true;
+        }
+        let (tries, unwritten) = &mut self.admin.ending;
+        *tries += 1;
+        if *tries <= ENDING_TRIES {
+            return true;
+        }
+        *unwritten = Some(failure.clone());
+        false
     }
 
     /// Writes the change at work once more; every change may be written twice.
@@ -177,8 +211,9 @@ impl Node {
     }
 
     /// A removal failed: what should have gone takes entries again.
-    fn stays(&mut self, change: &Change) {
+    fn stays(&mut self, change: &Change, failure: &StoreFailure) {
         let (channel, stream) = match change {
+            Change::Erased(.., job) => return self.erase_failed(*job, failure.clone()),
             Change::RemoveChannel(channel) => (channel, None),
             Change::RemoveStream(channel, record) => (channel, Some(&record.id)),
             _ => return,
@@ -201,6 +236,10 @@ impl Node {
             Change::PutChannel(record, event) => self.put_channel(record, event),
             Change::PutStream(channel, record, event) => return self.put_stream(channel, record, event),
             Change::RemoveChannel(channel) => self.drop_channel(&channel),
+            Change::Erased(channel, record, job) => {
+                self.put_stream(channel, record, None);
+                self.erased(job);
+            }
             Change::RemoveStream(channel, record) => self.drop_stream(&channel, record),
             Change::PutPeer(record) => return self.put_peer(record),
             Change::RemovePeer(peer) => self.forget_peer(&peer),
@@ -280,6 +319,7 @@ impl Node {
     pub(super) fn forget_log(&mut self, id: &LogId) {
         let Some(log) = self.logs.remove(id) else { return };
         self.fetches.forget_log(id);
+        self.refills.forget_log(id);
         let unsettled = log.frozen.map(|frozen| frozen.unsettled).unwrap_or_default();
         for lost in unsettled {
             for ticket in lost.tickets {

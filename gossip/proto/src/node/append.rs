@@ -220,6 +220,6 @@ impl RunWriter {
     fn finish(mut self) -> (Commit, Vec<CommitItem>) {
         self.cut();
         let Self { landings, tickets, bytes, items, .. } = self;
-        (Commit { from: None, landings, tickets, bytes }, items)
+        (Commit { from: None, landings, tickets, import: None, bytes }, items)
     }
 }

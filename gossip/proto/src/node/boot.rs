@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
+use super::erase::Erasures;
 use super::fetch::Fetches;
 use super::model::{Channel, Log};
 use super::ops::Ops;
+use super::refill::Refills;
 use super::session::Peer;
 use super::timers::Timers;
 use super::{Boot, Entropy, Node, NodeState, Stats};
@@ -39,6 +41,8 @@ impl Node {
             links: BTreeMap::new(),
             admin: Admin::default(),
             fetches: Fetches::default(),
+            erasures: Erasures::default(),
+            refills: Refills::default(),
             store_bytes: 0,
             append_bytes: 0,
             shutdown: Vec::new(),
@@ -86,6 +90,9 @@ impl Node {
             if own && stream.record.writer == Some(head.name.epoch) {
                 stream.writer = Some(id);
             }
+        }
+        if !log.holes.gaps.is_empty() {
+            self.refills.suspect(id);
         }
         self.logs.insert(id, log);
     }

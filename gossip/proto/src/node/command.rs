@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::LinkId;
 use crate::{
-    ChannelId, EntryId, LogId, NodeId, PeerRecord, Pruned, Retention, Seq, StoreFailure, StreamId,
-    VersionVector,
+    ChainHash, ChannelId, EntryId, LogId, LogName, NodeId, PeerRecord, Pruned, Retention, Seq, SeqRange,
+    Stamp, StoreFailure, StoredRun, StreamId, VersionVector,
 };
 
 /// Where a node stands in its life.
@@ -36,7 +36,9 @@ pub enum Command {
     Pause,
     /// Paused → running.
     Resume,
-    /// To the end: refuses new commands, finishes writes, says goodbye. Answered when drained.
+    /// To the end: refuses new commands, finishes writes, says goodbye. Answered when drained; with
+    /// an error when the store could not be told that a log is not to be continued: it must not be
+    /// called closed then.
     Shutdown,
     /// Create a channel unless it exists. Answer: [`Reply::Changed`].
     CreateChannel {
@@ -115,8 +117,55 @@ pub enum Command {
         /// Log and highest sequence to drop.
         floors: Vec<(LogId, Seq)>,
     },
+    /// Replace payloads by their hashes, here and at whoever follows. Entries that are known but not
+    /// held are remembered and erased if they come. Answer: [`Reply::Erased`] once it is durable.
+    Erase {
+        /// The channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// Entries of its logs.
+        entries: Vec<EntryId>,
+    },
+    /// Make a gap of what is damaged at a place, and ask peers for it. Answer: [`Reply::Repaired`]
+    /// as soon as the damage is isolated.
+    Repair {
+        /// The log.
+        log: LogId,
+        /// A sequence inside the damage.
+        at: Seq,
+    },
+    /// Take in a part of a log that came by another way than a link. It is checked like what peers
+    /// send. Answer: [`Reply::Imported`] once it is durable.
+    Import {
+        /// The channel.
+        channel: ChannelId,
+        /// The part.
+        part: ImportPart,
+    },
+    /// Fetch what lies below the floors of a stream's logs, as far as peers keep it. A prune ends it.
+    /// Answer: [`Reply::Done`] at once; [`Event::HistoryRestored`](super::Event::HistoryRestored) tells
+    /// what came.
+    AskBack {
+        /// The channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+    },
     /// Look something up.
     Query(Query),
+}
+
+/// A part of a log, for [`Command::Import`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportPart {
+    /// Full name of the log; its stream is created if it does not exist.
+    pub log: LogName,
+    /// Where the history in hand begins if that is not the beginning: sequence, chain hash and
+    /// stamp there (zero where it is not known). Counts only where less is held.
+    pub floor: Option<(Seq, ChainHash, Stamp)>,
+    /// Runs in order. What is held already is left out.
+    pub runs: Vec<StoredRun>,
 }
 
 /// A look-up that changes nothing.
@@ -159,6 +208,12 @@ pub enum Reply {
     Version(VersionVector),
     /// What was freed.
     Pruned(Pruned),
+    /// How many payloads are gone that were there before.
+    Erased(u64),
+    /// The new gap, `None` when all is sound there.
+    Repaired(Option<SeqRange>),
+    /// How many entries are new.
+    Imported(u64),
     /// State of the node.
     Health(Box<Health>),
 }
@@ -176,6 +231,17 @@ pub enum CommandError {
     /// No such log in the stream.
     #[error("unknown log {0}")]
     UnknownLog(LogId),
+    /// No entry of that number was ever written, as far as is known here.
+    #[error("unknown entry {0}")]
+    UnknownEntry(EntryId),
+    /// What was given contradicts the log held here.
+    #[error("log {log} is held in another version, which differs at {at} or before")]
+    Forked {
+        /// The log.
+        log: LogId,
+        /// A position where both differ.
+        at: Seq,
+    },
     /// A payload is over the channel's limit.
     #[error("payload of {len} bytes is over the channel's limit of {limit}")]
     PayloadTooLarge {

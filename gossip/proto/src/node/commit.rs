@@ -6,8 +6,8 @@ use super::model::{Ticket, Tip, Unsettled};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, Event, Node, OpId, Reply, Timer};
 use crate::{
-    ChannelId, EntryId, Fault, LogHead, LogId, NodeId, SeqRange, StoreFailure, StoreReply, StoreRequest,
-    StreamId, VersionVector,
+    ChannelId, EntryId, Fault, LogHead, LogId, LogName, NodeId, SeqRange, StoreFailure, StoreReply,
+    StoreRequest, StreamId, VersionVector,
 };
 use std::time::Duration;
 
@@ -32,23 +32,32 @@ impl Node {
             Op::Prune { command, channel, stream, floors } => {
                 self.on_pruned(command, channel, stream, &floors, result);
             }
+            Op::Refill(log) => self.on_refill_read(log, id, result),
+            Op::Isolate { log, why } => self.on_isolated(id, log, why, result),
+            Op::Erase(job) => self.on_erased(job, result),
             Op::Admin => self.on_admin(result),
         }
     }
 
     /// A commit is durable.
     fn landed(&mut self, commit: Commit) {
-        let Commit { from, landings, tickets, bytes } = commit;
+        let Commit { from, landings, tickets, import, bytes } = commit;
         self.store_bytes = self.store_bytes.saturating_sub(bytes);
         self.fetches.store_works();
         let mut places: BTreeMap<(ChannelId, StreamId), Vec<Landing>> = BTreeMap::new();
         let mut counted = BTreeMap::new();
+        let moves_holes = landings.iter().any(|landing| !matches!(landing.what, Landed::Run(_)));
         for landing in landings {
+            self.settle_filling(&landing);
             let place = (landing.name.channel.clone(), landing.name.stream.clone());
             counted.insert(landing.log, ());
             let Some(landing) = self.defer(landing, from.as_ref()) else { continue };
-            self.advance(&landing);
-            places.entry(place).or_default().push(landing);
+            let fresh = self.advance(&landing);
+            if let Landed::Filled(range) = landing.what {
+                self.tell_filled(&landing.name, landing.log, range, fresh, from.as_ref());
+            } else {
+                places.entry(place).or_default().push(landing);
+            }
         }
         for log in counted.keys() {
             self.settle(*log);
@@ -63,8 +72,23 @@ impl Node {
             self.spread(channel, stream, landings, from.as_ref());
             self.write(channel, stream);
         }
+        if let Some((id, entries)) = import {
+            self.reply(id, Ok(Reply::Imported(entries)));
+        }
         if let Some(from) = from {
             self.fetch_from_peer(&from);
+        }
+        if moves_holes {
+            self.refill();
+        }
+    }
+
+    /// A run on its way into a hole has arrived or not.
+    fn settle_filling(&mut self, landing: &Landing) {
+        if let Landed::Filled(_) = landing.what
+            && let Some(log) = self.logs.get_mut(&landing.log)
+        {
+            log.filling = log.filling.saturating_sub(1);
         }
     }
 
@@ -81,20 +105,45 @@ impl Node {
         }
     }
 
-    /// Moves the acknowledged end of a log, and the digests with it.
-    fn advance(&mut self, landing: &Landing) {
-        let Some(log) = self.logs.get_mut(&landing.log) else { return };
+    /// Moves the acknowledged end of a log, and the digests with it, or closes a hole below it.
+    /// Returns what of a hole had never arrived before.
+    fn advance(&mut self, landing: &Landing) -> Vec<SeqRange> {
+        let Some(log) = self.logs.get_mut(&landing.log) else { return Vec::new() };
+        if let Landed::Filled(range) = landing.what {
+            return log.holes.fill(range);
+        }
         let (old, new) = (log.stored, landing.end);
         if new.height <= old.height {
-            return;
+            return Vec::new();
         }
-        if let Landed::Floor { from: 0 } = landing.what {
-            log.floor = new.height;
+        if let Landed::Floor { .. } = landing.what {
+            log.holes.skip(old.height, new.height);
+            self.refills.suspect(landing.log);
         }
         log.stored = new;
         if let Some(channel) = self.channels.get_mut(&landing.name.channel) {
             channel.move_log(landing.log, &landing.name.stream, &old, &new);
         }
+        Vec::new()
+    }
+
+    /// What was missing is here again; it moves no height, so only the application is told.
+    fn tell_filled(
+        &mut self,
+        name: &LogName,
+        log: LogId,
+        range: SeqRange,
+        fresh: Vec<SeqRange>,
+        from: Option<&NodeId>,
+    ) {
+        if let Some(from) = from.filter(|_| !fresh.is_empty()) {
+            let (channel, stream, from) = (name.channel.clone(), name.stream.clone(), from.clone());
+            let mut version = VersionVector::new();
+            version.raise(log, self.logs.get(&log).map_or(range.last, |log| log.stored.height));
+            let entries = fresh.into_iter().map(|range| (log, range)).collect();
+            self.notify(Event::EntriesMerged { channel, stream, from, entries, version });
+        }
+        self.notify(Event::HistoryRestored { log: name.clone(), range });
     }
 
     fn settle(&mut self, log: LogId) {
@@ -119,7 +168,7 @@ impl Node {
                     let range = ranges.entry(*log).or_insert(run.range());
                     range.last = range.last.max(run.last());
                 }
-                Landed::Floor { from: 0 } => {}
+                Landed::Floor { from: 0 } | Landed::Filled(_) => {}
                 Landed::Floor { from } => {
                     let missing = SeqRange { first: from + 1, last: end.height };
                     self.notify(Event::HistoryGap { log: (**name).clone(), missing });
@@ -154,8 +203,11 @@ impl Node {
     /// A commit failed: its logs stand still until their heads were read again, because the
     /// failure may hide a success, and what follows it was checked against it.
     fn refused(&mut self, commit: Commit, failure: StoreFailure) {
-        let Commit { from, landings, tickets, bytes } = commit;
+        let Commit { from, landings, tickets, import, bytes } = commit;
         self.store_bytes = self.store_bytes.saturating_sub(bytes);
+        if let Some((id, _)) = import {
+            self.reply(id, Err(CommandError::Store(failure.clone())));
+        }
         if from.is_some() {
             self.fetches.store_failed(self.now.tick);
             self.timers.set(Timer::Store, self.fetches.store_ready_at());
@@ -177,10 +229,22 @@ impl Node {
             self.answer_append(ticket, Err(failure.clone()));
         }
         for landing in landings {
+            self.settle_filling(&landing);
+            if let (Landed::Filled(range), Some(from)) = (&landing.what, from.as_ref()) {
+                self.spend_peer(from, landing.log, range.last);
+            }
             self.defer(landing, from.as_ref());
         }
         for id in ends.keys() {
             self.thaw(*id);
+        }
+    }
+
+    /// Nothing is taken into a log until its head was read again.
+    pub(super) fn doubt(&mut self, id: LogId) {
+        if let Some(log) = self.logs.get_mut(&id) {
+            log.frozen.get_or_insert_default();
+            self.thaw(id);
         }
     }
 
@@ -214,20 +278,27 @@ impl Node {
     fn thawed(&mut self, id: LogId, head: Option<&LogHead>) {
         let Some(log) = self.logs.get_mut(&id) else { return };
         let frozen = log.frozen.take().unwrap_or_default();
-        let old = log.stored;
+        let (old, old_holes) = (log.stored, log.holes.clone());
         match head {
             Some(head) => log.adopt_head(head),
             None => log.adopt_nothing(),
         }
-        let (new, name) = (log.stored, log.name.clone());
+        if !log.holes.gaps.is_empty() {
+            self.refills.suspect(id);
+        }
+        let (new, name, holes) = (log.stored, log.name.clone(), log.holes.clone());
         if let Some(channel) = self.channels.get_mut(&name.channel) {
             channel.move_log(id, &name.stream, &old, &new);
         }
-        if new.height > old.height && frozen.late.is_empty() {
+        let filled = |(_, landing): &(NodeId, Landing)| matches!(landing.what, Landed::Filled(_));
+        if new.height > old.height && frozen.late.iter().all(filled) {
             let (channel, stream) = (name.channel.clone(), name.stream.clone());
             let first = EntryId { log: id, sequence: old.height + 1 };
             let count = new.height - old.height;
             self.notify(Event::EntriesAppended { channel, stream, first, count });
+        }
+        for range in holes.new_gaps(&old_holes, old.height) {
+            self.notify(Event::LogDamaged { log: (*name).clone(), range });
         }
         if new.height < old.height {
             // The store forgot what it acknowledged: its sequences must not be used again.
@@ -239,7 +310,11 @@ impl Node {
             tickets.into_iter().for_each(|ticket| self.answer_append(ticket, result.clone()));
         }
         for (from, landing) in frozen.late {
-            if landing.end.height <= new.height {
+            if let Landed::Filled(range) = landing.what {
+                if old_holes.touched_by(&range).is_some() && holes.touched_by(&range).is_none() {
+                    self.tell_filled(&name, id, range, old_holes.missed_in(range), Some(&from));
+                }
+            } else if landing.end.height <= new.height {
                 let place = (name.channel.clone(), name.stream.clone());
                 self.tell_landed(&place, &[landing], Some(&from));
             }
@@ -249,6 +324,7 @@ impl Node {
         }
         self.write(&name.channel, &name.stream);
         self.fetch_everywhere();
+        self.refill();
     }
 
     /// The store does not even say what it holds: the callers learn that the outcome is unknown,

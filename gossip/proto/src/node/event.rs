@@ -48,7 +48,7 @@ pub enum Event {
         channel: ChannelId,
         /// The stream.
         stream: StreamId,
-        /// Who sent them (not necessarily who wrote them).
+        /// Who sent them (not necessarily who wrote them); this node itself for an import.
         from: NodeId,
         /// Which.
         entries: Vec<(LogId, SeqRange)>,
@@ -63,6 +63,45 @@ pub enum Event {
         stream: StreamId,
         /// What was freed.
         pruned: Pruned,
+    },
+    /// Payloads were erased, on our own request or on their author's. Only what is new is named.
+    EntriesErased {
+        /// The channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// Who asked for it.
+        by: NodeId,
+        /// Which; they need not all be held.
+        entries: Vec<(LogId, SeqRange)>,
+        /// How many payloads are gone that were there before.
+        payloads: u64,
+    },
+    /// A peer asks to erase entries that others wrote. Nothing was done: whether to follow is for the
+    /// application to decide, by erasing them itself.
+    EraseRequested {
+        /// The channel.
+        channel: ChannelId,
+        /// The stream.
+        stream: StreamId,
+        /// Who asks.
+        by: NodeId,
+        /// Which.
+        entries: Vec<(LogId, SeqRange)>,
+    },
+    /// What was stored of a log is damaged there: it is a gap now, and peers are asked for it.
+    LogDamaged {
+        /// The log.
+        log: LogName,
+        /// The new gap.
+        range: SeqRange,
+    },
+    /// What was missing of a log is here again.
+    HistoryRestored {
+        /// The log.
+        log: LogName,
+        /// Which part.
+        range: SeqRange,
     },
     /// Two different histories exist under one log name.
     ForkDetected {

@@ -132,9 +132,10 @@ impl Node {
     }
 
     /// Bytes that may still be asked for on a link.
-    fn room(&self, link: LinkId) -> usize {
+    pub(super) fn room(&self, link: LinkId) -> usize {
         let asked: usize = self.fetches.of_link(link).map(|(_, asked)| asked.budget).sum();
         let all: usize = self.fetches.open.values().map(|asked| asked.budget).sum();
+        let (asked, all) = (asked + self.refills.budget(Some(link)), all + self.refills.budget(None));
         let window = self.config.window_bytes.saturating_sub(asked);
         window.min(self.config.store_budget_bytes.saturating_sub(self.store_bytes + all))
     }

@@ -126,10 +126,12 @@ impl Node {
         link.listed = link.session.as_ref().map_or(link.listed, |session| session.listed);
         for channel in link.session.take().iter().flat_map(|session| session.shared.keys()) {
             self.timers.cancel(&Timer::Round(id, channel.clone()));
+            self.timers.cancel(&Timer::Tell(id, channel.clone()));
         }
         self.timers.cancel(&Timer::Scan(id));
         self.timers.cancel(&Timer::Wants(id));
         self.fetches.forget_link(id);
+        self.refills.forget_link(id);
         self.set_timer(Timer::Hello(id), Duration::from_millis(200));
         self.review(&peer);
     }

@@ -16,6 +16,9 @@ impl Node {
             Command::Shutdown => self.begin_shutdown(id),
             Command::Append { channel, stream, payloads } => self.append(id, channel, stream, payloads),
             Command::Prune { channel, stream, floors } => self.prune(id, channel, stream, floors),
+            Command::Erase { channel, stream, entries } => self.erase(id, channel, stream, &entries),
+            Command::Repair { log, at } => self.repair(id, log, at),
+            Command::AskBack { channel, stream } => self.ask_back(id, channel, stream),
             Command::Query(query) => {
                 let result = self.look_up(query);
                 self.reply(id, result);
@@ -36,6 +39,8 @@ impl Node {
                 self.tell_all(&Message::Paused(false));
                 self.compare_everything();
                 self.fetch_everywhere();
+                self.refill();
+                self.tell_everyone();
             }
             NodeState::Running | NodeState::ShutDown => {}
         }
@@ -64,8 +69,13 @@ impl Node {
         {
             return;
         }
+        // Who continues an epoch that should have ended must know at the next start that something is
+        // missing: the driver does not close the store then.
+        let unwritten = self.admin.unwritten().cloned();
         for id in std::mem::take(&mut self.shutdown) {
-            self.reply(id, Ok(Reply::Done));
+            let result =
+                unwritten.clone().map_or(Ok(Reply::Done), |failure| Err(CommandError::Store(failure)));
+            self.reply(id, result);
         }
     }
 

@@ -18,6 +18,8 @@
 //! | `round`, `offer` | digests are compared, heights offered |
 //! | `fetch`, `serve` | what is missing is asked for and answered |
 //! | `accept` | received runs are checked and handed to the store |
+//! | `holes`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
+//! | `repair`, `erase`, `tell`, `import` | damage isolated, payloads erased, logs brought by hand |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
@@ -29,9 +31,13 @@ mod boot;
 mod claim;
 mod command;
 mod commit;
+mod erase;
 mod event;
 mod fetch;
+mod fill;
 mod hello;
+mod holes;
+mod import;
 mod lifecycle;
 mod liveness;
 mod model;
@@ -41,12 +47,16 @@ mod pieces;
 mod plan;
 mod prune;
 mod query;
+mod refill;
+mod repair;
 mod round;
 mod rtt;
 mod scan;
 mod serve;
+mod serve_back;
 mod session;
 mod spread;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -57,8 +67,8 @@ pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
 };
 pub use self::command::{
-    Command, CommandError, Health, LinkInfo, NodeState, PeerInfo, PeerStatus, Query, Reply, StreamInfo,
-    Traffic,
+    Command, CommandError, Health, ImportPart, LinkInfo, NodeState, PeerInfo, PeerStatus, Query, Reply,
+    StreamInfo, Traffic,
 };
 pub use self::event::{Drop, DropReason, Event};
 use self::model::{Channel, Log};
@@ -87,6 +97,8 @@ pub struct Node {
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
     fetches: fetch::Fetches,
+    erasures: erase::Erasures,
+    refills: refill::Refills,
     /// Bytes of runs handed to the store and not acknowledged.
     store_bytes: usize,
     /// Payload bytes of appends that wait.
@@ -170,7 +182,13 @@ impl Node {
             Timer::Pieces(peer) => self.repeat_pieces(&peer),
             Timer::Thaw(log) => self.thaw(log),
             Timer::Admin => self.repeat_job(),
-            Timer::Store => self.fetch_everywhere(),
+            Timer::Store => {
+                self.fetch_everywhere();
+                self.refill();
+            }
+            Timer::Refill => self.expire_refills(),
+            Timer::Tell(link, channel) => self.repeat_telling(link, channel),
+            Timer::Erase(job) => self.step_erasure(job),
         }
     }
 

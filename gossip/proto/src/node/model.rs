@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::CommandId;
+use super::holes::Holes;
 use super::ops::Landing;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::wire::StreamKey;
@@ -30,7 +31,11 @@ pub(super) struct Log {
     pub(super) stored: Tip,
     /// Verified and on its way to the store: what follows is checked against it.
     pub(super) pending: Tip,
-    pub(super) floor: Seq,
+    pub(super) holes: Holes,
+    /// The application wants what lies below the floor.
+    pub(super) asks_back: bool,
+    /// Runs on their way into holes.
+    pub(super) filling: u32,
     /// Commits on their way.
     pub(super) in_flight: u32,
     /// A commit failed: nothing moves until the head was read again.
@@ -67,7 +72,16 @@ impl Log {
     pub(super) fn new(name: Arc<LogName>) -> Self {
         let hash = name.hash().root();
         let tip = Tip { height: 0, hash, stamp: Stamp::ZERO };
-        Self { name, stored: tip, pending: tip, floor: 0, in_flight: 0, frozen: None }
+        Self {
+            name,
+            stored: tip,
+            pending: tip,
+            holes: Holes::default(),
+            asks_back: false,
+            filling: 0,
+            in_flight: 0,
+            frozen: None,
+        }
     }
 
     pub(super) fn from_head(head: &LogHead) -> Self {
@@ -80,13 +94,14 @@ impl Log {
     pub(super) fn adopt_head(&mut self, head: &LogHead) {
         self.stored = Tip { height: head.height, hash: head.hash, stamp: head.stamp };
         self.pending = self.stored;
-        self.floor = head.floor;
+        self.holes = Holes::of_head(head);
     }
 
     /// Takes the store's word that it holds nothing.
     pub(super) fn adopt_nothing(&mut self) {
-        let Self { name, in_flight, frozen, .. } = std::mem::replace(self, Self::new(self.name.clone()));
-        (self.name, self.in_flight, self.frozen) = (name, in_flight, frozen);
+        let Self { name, in_flight, filling, frozen, .. } =
+            std::mem::replace(self, Self::new(self.name.clone()));
+        (self.name, self.in_flight, self.filling, self.frozen) = (name, in_flight, filling, frozen);
     }
 }
 

@@ -124,7 +124,12 @@ impl Node {
         let Some((name, shared)) = self.shared_by_tag(id, offer.tag) else { return };
         let refused: BTreeSet<_> = offer.refused.iter().copied().collect();
         let news = shared.refused != refused;
+        // What was erased in a stream that they refused is news to them when they take it up again.
+        let taken_up = shared.refused.iter().any(|key| !refused.contains(key));
         shared.refused = refused;
+        if taken_up {
+            self.tell_all_erasures(id, &name);
+        }
         self.hear_digest(id, &name, offer.mine);
         let Some(seen) = self.read_offer(id, &name, offer) else { return };
         if self.is_active() {
@@ -292,7 +297,7 @@ impl OfferPage {
             branch: log.name.branch,
             height: log.stored.height,
             check: log.stored.hash.check(),
-            floor: log.floor,
+            floor: log.holes.floor,
         });
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::model::{Ticket, Tip};
+use super::repair::Mending;
 use super::{CommandId, LinkId, OpId};
-use crate::{ChannelId, LogId, LogName, NodeId, Run, Seq, StreamId};
+use crate::{ChannelId, LogId, LogName, NodeId, Run, Seq, SeqRange, StreamId};
 
 /// What the answer to a store operation is for.
 #[derive(Debug)]
@@ -18,6 +19,12 @@ pub(super) enum Op {
     Thaw(LogId),
     /// A prune command.
     Prune { command: CommandId, channel: ChannelId, stream: StreamId, floors: Vec<(LogId, Seq)> },
+    /// Damage to be made a gap.
+    Isolate { log: LogId, why: Mending },
+    /// Where the hole of a log is, and what follows it.
+    Refill(LogId),
+    /// A step of an erasure.
+    Erase(u64),
     /// The admin job at work.
     Admin,
 }
@@ -29,6 +36,8 @@ pub(super) struct Commit {
     pub(super) from: Option<NodeId>,
     pub(super) landings: Vec<Landing>,
     pub(super) tickets: Vec<Ticket>,
+    /// An import that waits for it, and how many entries it brings.
+    pub(super) import: Option<(CommandId, u64)>,
     pub(super) bytes: usize,
 }
 
@@ -50,6 +59,8 @@ pub(super) enum Landed {
     Floor {
         from: Seq,
     },
+    /// Something that was missing below the height.
+    Filled(SeqRange),
 }
 
 /// Operations by number.

@@ -24,6 +24,13 @@ impl Node {
         if let Some((log, _)) = floors.iter().find(|(log, _)| !known.contains(log)) {
             return self.reply(id, Err(CommandError::UnknownLog(*log)));
         }
+        for (id, _) in &floors {
+            // What is to be dropped is not to be fetched again, even if it is on its way.
+            self.refills.end(id);
+            if let Some(log) = self.logs.get_mut(id) {
+                log.asks_back = false;
+            }
+        }
         let request = StoreRequest::Prune { floors: floors.clone() };
         self.store(Op::Prune { command: id, channel, stream, floors }, request);
     }
@@ -58,6 +65,6 @@ impl Node {
     /// The store dropped everything up to `floor`; its hash is read when someone asks below it.
     fn raise_floor(&mut self, id: LogId, floor: Seq) {
         let Some(log) = self.logs.get_mut(&id) else { return };
-        log.floor = log.floor.max(floor.min(log.stored.height));
+        log.holes.raise(floor.min(log.stored.height));
     }
 }

@@ -182,7 +182,8 @@ impl Node {
             if let Some(shared) = session.shared.remove(&name) {
                 session.tags.remove(&shared.tag);
             }
-            self.timers.cancel(&Timer::Round(id, name));
+            self.timers.cancel(&Timer::Round(id, name.clone()));
+            self.timers.cancel(&Timer::Tell(id, name));
         }
         let mut new = Vec::new();
         for name in matched {
@@ -196,8 +197,14 @@ impl Node {
         }
         // The initiator speaks first; the other side waits a round trip before it does.
         let wait = if session.initiator { Duration::ZERO } else { link.rtt.timeout() };
-        for name in new {
-            self.timers.bring_forward(Timer::Round(id, name), self.now.tick + wait);
+        for name in &new {
+            self.timers.bring_forward(Timer::Round(id, name.clone()), self.now.tick + wait);
+        }
+        for name in &new {
+            self.tell_all_erasures(id, name);
+        }
+        if !new.is_empty() {
+            self.refill();
         }
     }
 

@@ -9,8 +9,10 @@ use super::hello::Handshake;
 use super::liveness::SUSPECTED;
 use super::model::Channel;
 use super::pieces::{Assemblies, FORGET, Outgoing};
+use super::refill::Spent;
 use super::rtt::Rtt;
 use super::serve::Serving;
+use super::tell::Telling;
 use super::{
     Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, PeerStatus, Timer, Traffic,
 };
@@ -85,6 +87,10 @@ pub(super) struct Shared {
     pub(super) offer_from: Option<LogId>,
     /// When all heights were last offered.
     pub(super) offered: Option<Tick>,
+    /// Holes they had nothing for, each until when.
+    pub(super) spent: BTreeMap<LogId, Spent>,
+    /// Erasures they have to be told of.
+    pub(super) telling: Telling,
     /// Forks already reported.
     pub(super) forks: BTreeSet<LogId>,
 }
@@ -102,6 +108,8 @@ impl Shared {
             looked: now,
             offer_from: None,
             offered: None,
+            spent: BTreeMap::new(),
+            telling: Telling::default(),
             forks: BTreeSet::new(),
         }
     }
@@ -202,8 +210,10 @@ impl Node {
         }
         for channel in link.session.iter().flat_map(|session| session.shared.keys()) {
             self.timers.cancel(&Timer::Round(id, channel.clone()));
+            self.timers.cancel(&Timer::Tell(id, channel.clone()));
         }
         self.fetches.forget_link(id);
+        self.refills.forget_link(id);
         if let Some(peer) = self.peers.get_mut(&link.peer) {
             peer.links.remove(&id);
             if peer.links.is_empty() {
@@ -217,6 +227,7 @@ impl Node {
         }
         self.forget_stranger(&link.peer);
         self.fetch_everywhere();
+        self.refill();
     }
 
     /// Peers that were only met are remembered up to a bound while they are away.
@@ -250,6 +261,7 @@ impl Node {
             self.serve(id);
             self.compare_link(id);
             self.fetch(id);
+            self.refill();
         }
     }
 
@@ -308,6 +320,9 @@ impl Node {
             Message::Offer(offer) => self.on_offer(id, &offer),
             Message::Want(want) => self.on_want(id, want),
             Message::Delta(delta) => self.on_delta(id, delta),
+            Message::Back(back) => self.on_back(id, back),
+            Message::Erase(erase) => self.on_erase(id, erase),
+            Message::Erased(tag, serial) => self.on_told(id, tag, serial),
             Message::Paused(paused) => self.hear_paused(id, paused),
         }
     }

@@ -26,6 +26,12 @@ pub(super) enum Timer {
     Admin,
     /// Let the store be used again for what peers send.
     Store,
+    /// Give up on answers about holes, or ask for some again.
+    Refill,
+    /// Tell erasures again.
+    Tell(LinkId, ChannelId),
+    /// Try a step of an erasure again.
+    Erase(u64),
 }
 
 /// At most one due time for each timer.

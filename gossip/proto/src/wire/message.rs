@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Delta, WireError};
+use super::{Back, Delta, Erase, WireError};
 use crate::{Branch, Check, Epoch, LogId, NodeId, Seq, StreamId};
 
 macro_rules! tag {
@@ -207,6 +207,12 @@ pub enum Message {
     Paused(bool),
     /// The speaker closes the link on purpose.
     Goodbye,
+    /// A request for what is missing below a height.
+    Back(Back),
+    /// A request to erase.
+    Erase(Erase),
+    /// The request to erase of this serial was heard, whatever becomes of it.
+    Erased(ChannelTag, u64),
 }
 
 impl Message {
@@ -227,6 +233,9 @@ impl Message {
             Self::PieceWant(_) => "piece want",
             Self::Paused(_) => "paused",
             Self::Goodbye => "goodbye",
+            Self::Back(_) => "back",
+            Self::Erase(_) => "erase",
+            Self::Erased(..) => "erased",
         }
     }
 
@@ -249,6 +258,9 @@ impl Message {
             Self::PieceWant(m) => put(head, 11, &(serde_bytes::Bytes::new(&m.id), &m.ranges)),
             Self::Paused(paused) => put(head, 12, &(paused,)),
             Self::Goodbye => put(head, 13, &()),
+            Self::Back(m) => put(head, 14, &m.tuple()),
+            Self::Erase(m) => put(head, 15, &m.tuple()),
+            Self::Erased(tag, serial) => put(head, 16, &(tag, serial)),
         }
         Vec::new()
     }
@@ -288,6 +300,12 @@ impl Message {
             }
             12 => Self::Paused(take::<(bool,)>("paused", &fields)?.0),
             13 => take::<()>("goodbye", &fields).map(|()| Self::Goodbye)?,
+            14 => Self::Back(Back::from_tuple(take("back", &fields)?)),
+            15 => Self::Erase(Erase::from_tuple(take("erase", &fields)?)),
+            16 => {
+                let (tag, serial) = take("erased", &fields)?;
+                Self::Erased(tag, serial)
+            }
             other => return Err(WireError::Type(other)),
         })
     }

@@ -11,6 +11,7 @@
 //! read by hand so that runs stay slices of the frame. Anything left over is an error.
 
 mod delta;
+mod history;
 mod message;
 mod piece;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod tests;
 use bytes::Bytes;
 
 pub use self::delta::{Delta, DeltaRun, FloorNote, LogKey};
+pub use self::history::{Back, BackLog, Erase, EraseLog};
 pub use self::message::{
     Beacon, ChannelTag, Channels, DigestTag, Hello, Matches, Message, Nonce, Offer, OfferLog, PieceWant,
     Proof, SessionTag, StreamKey, Want, WantLog,

@@ -38,7 +38,21 @@ fn samples() -> Vec<(&'static str, Message)> {
         ("piece-want", Message::PieceWant(PieceWant { id: [1; 8], ranges: vec![(0, 200), (400, 1)] })),
         ("paused", Message::Paused(true)),
         ("goodbye", Message::Goodbye),
+        ("back", Message::Back(back())),
+        ("erase", Message::Erase(erase())),
+        ("erased", Message::Erased(TAG, 3)),
     ]
+}
+
+fn back() -> Back {
+    let log = BackLog { log: LOG, below: 40, check: Check([9; 8]) };
+    Back { tag: TAG, serial: 6, budget: 65536, logs: vec![log] }
+}
+
+fn erase() -> Erase {
+    let ranges = vec![crate::SeqRange { first: 3, last: 5 }, crate::SeqRange { first: 300, last: 300 }];
+    let log = EraseLog { name: (notes(), ann(), Epoch::new(1, 9), Some(BRANCH)), ranges };
+    Erase { tag: TAG, serial: 3, by: ann(), logs: vec![log] }
 }
 
 fn hello() -> Hello {
@@ -156,14 +170,14 @@ fn runs_are_slices_of_the_frame() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), kind in 0..16_u8) {
+    fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), kind in 0..20_u8) {
         let _ = read(&Bytes::from(bytes.clone()));
         let framed: Vec<u8> = [0x10, kind].into_iter().chain(bytes).collect();
         let _ = read(&framed.into());
     }
 
     #[test]
-    fn flipped_bits_never_panic(which in 0..13_usize, at in any::<usize>(), bit in 0..8_u32) {
+    fn flipped_bits_never_panic(which in 0..16_usize, at in any::<usize>(), bit in 0..8_u32) {
         let (_, message) = samples().swap_remove(which);
         let mut bytes = write(&message).into_bytes().to_vec();
         let at = at % bytes.len();

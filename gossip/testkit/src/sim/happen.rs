@@ -91,7 +91,8 @@ impl World {
         self.feed(host, Input::Deadline);
         self.ask(host, Command::Start);
         for channel in self.client.wants[host].clone() {
-            self.ask(host, Command::CreateChannel { channel, payload_limit: None });
+            let payload_limit = self.hosts[host].plan.modest;
+            self.ask(host, Command::CreateChannel { channel, payload_limit });
         }
     }
 
@@ -101,7 +102,9 @@ impl World {
         match (&command, &result) {
             (Command::Start, Ok(_)) if !self.holds_links(host) => self.open_ports(host),
             (Command::Stop, Ok(_)) => self.stopped(host),
-            (Command::Shutdown, Ok(_)) => self.shut_down(host),
+            (Command::Shutdown, Ok(_)) => self.shut_down(host, true),
+            // It could not end an epoch: its disk must not pass for closed.
+            (Command::Shutdown, Err(CommandError::Store(_))) => self.shut_down(host, false),
             _ => {}
         }
         self.cover_answer(&command, &result);
@@ -121,14 +124,14 @@ impl World {
         }
     }
 
-    fn shut_down(&mut self, host: usize) {
+    fn shut_down(&mut self, host: usize, well: bool) {
         self.coverage.hit("shutdown");
         if self.hosts[host].disk.writes() > 0 {
             self.checks.fail("acknowledged_kept", format!("n{host}: shut down with writes in flight"));
         }
         self.unplug(host, Duration::from_millis(200));
         self.hosts[host].halt();
-        self.hosts[host].disk.open = false;
+        self.hosts[host].disk.open = !well;
         self.show(host, Fact::Crashed);
         self.client.forget(host);
         let after = Duration::from_millis(self.work.rng.below(2_000));
@@ -153,9 +156,18 @@ impl World {
                 if items.iter().any(|item| matches!(item, CommitItem::Adopt { .. })) {
                     self.coverage.hit("floor adopted");
                 }
+                if items.iter().any(|item| is_hollow(item)) {
+                    self.coverage.hit("hollow entry stored");
+                }
                 if items.iter().any(|item| item.log() != items[0].log()) {
                     self.coverage.hit("commit of several logs");
                 }
+            }
+            StoreRequest::Isolate { .. } if matches!(result, Ok(StoreReply::Isolated(Some(_)))) => {
+                self.coverage.hit("damage isolated");
+            }
+            StoreRequest::Erase { .. } if matches!(result, Ok(StoreReply::Erased(1..))) => {
+                self.coverage.hit("payloads erased");
             }
             StoreRequest::Prune { .. } if happened => self.coverage.hit("floor moved"),
             _ => {}
@@ -174,8 +186,17 @@ impl World {
         if let Event::EpochRetired { .. } = event {
             self.coverage.hit("epoch retired");
         }
-        if let Event::ForkDetected { .. } = event {
-            self.coverage.hit("fork");
+        match event {
+            Event::ForkDetected { .. } => self.coverage.hit("fork"),
+            Event::HistoryRestored { range, .. } => {
+                self.coverage.hit("hole filled");
+                if range.first == 1 {
+                    self.coverage.hit("history fetched back to its beginning");
+                }
+            }
+            Event::EntriesErased { .. } => self.coverage.hit("erasure told"),
+            Event::EraseRequested { .. } => self.coverage.hit("erasure of others requested"),
+            _ => {}
         }
     }
 
@@ -200,4 +221,9 @@ impl World {
             _ => {}
         }
     }
+}
+
+fn is_hollow(item: &CommitItem) -> bool {
+    let (CommitItem::Run { run, .. } | CommitItem::Fill { run, .. }) = item else { return false };
+    run.entries().any(|entry| entry.payload.bytes().is_none())
 }

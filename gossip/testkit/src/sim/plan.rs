@@ -57,6 +57,8 @@ pub(super) struct HostPlan {
     pub(super) durability: Durability,
     /// How far its wall clock is off, in milliseconds.
     pub(super) skew: i64,
+    /// It takes only small payloads into the channels it creates.
+    pub(super) modest: Option<u64>,
 }
 
 /// A drawn world.
@@ -164,7 +166,8 @@ fn draw_host(index: usize, payload_limit: u64, rng: &mut Rng) -> HostPlan {
         max_links: 64,
         max_logs: 4_096,
     };
-    HostPlan { id: NodeId::new(format!("n{index}")).expect("a valid id"), config, durability, skew }
+    let modest = rng.chance(80).then_some(150);
+    HostPlan { id: NodeId::new(format!("n{index}")).expect("a valid id"), config, durability, skew, modest }
 }
 
 fn draw_edges(shape: Shape, count: usize, payload_limit: u64, rng: &mut Rng) -> Vec<Edge> {

@@ -8,7 +8,7 @@ use gossip_proto::{ChannelId, LogId, StreamId};
 
 use super::client::settled;
 use super::fact::{Ending, Group, Quiet, Statement};
-use super::invariants::{converged, reachability};
+use super::invariants::{converged, holes, reachability};
 use super::restore;
 use super::work::Answer;
 use super::world::World;
@@ -33,6 +33,12 @@ impl World {
         for host in 0..self.hosts.len() {
             let wishes = self.client.wishes(&self.plan, host);
             self.insist(wishes.into_iter().map(|wish| (host, wish)).collect());
+        }
+        // A disk may still have been hiding damage from its node when the storm ended.
+        for _ in 0..3 {
+            let damage = |host| self.scrub(host).into_iter().map(move |command| (host, command));
+            let repairs: Vec<_> = (0..self.hosts.len()).flat_map(damage).collect();
+            self.ask_all(repairs);
         }
         self.agree("after the storm");
         self.append_everywhere();
@@ -79,7 +85,9 @@ impl World {
         let until = self.calendar.now() + PATIENCE;
         loop {
             let volumes: Vec<_> = self.hosts.iter().map(|host| &host.disk.volume).collect();
-            let Some(difference) = converged::difference(&volumes, &self.groups()) else { return };
+            let groups = self.groups();
+            let missing = || holes::difference(&volumes, &groups, self.net.edges());
+            let Some(difference) = converged::difference(&volumes, &groups).or_else(missing) else { return };
             if self.checks.violation.is_some() {
                 return;
             }

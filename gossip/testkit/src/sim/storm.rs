@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gossip_proto::node::Command;
-use gossip_proto::{Rng, StoreRequest};
+use gossip_proto::{LogId, Rng, SeqRange, StoreRequest};
 
 use super::calendar::Happening;
 use super::fact::Fact;
@@ -23,6 +23,8 @@ pub(super) enum Relief {
     Resume(usize),
     /// A stopped node starts.
     Start(usize),
+    /// The application of a host looks for damage.
+    Scrub(usize),
     /// The storm's own weather is back.
     Weather,
 }
@@ -104,6 +106,7 @@ impl World {
             90..93 => {
                 self.ask(host, Command::Shutdown);
             }
+            93..97 => self.rot(host),
             _ => {
                 self.net.weather.loss /= 4;
                 self.net.weather.duplicate /= 4;
@@ -130,9 +133,43 @@ impl World {
             Relief::Start(host) => {
                 self.ask(host, Command::Start);
             }
+            Relief::Scrub(host) => self.scrub(host).into_iter().for_each(|command| self.ask(host, command)),
             Relief::Weather if !self.storm.over => self.net.weather = self.plan.storm,
             Relief::Weather => {}
         }
+    }
+
+    /// A run on a disk cannot be read any more; another host holds all of it.
+    fn rot(&mut self, host: usize) {
+        let volume = &self.hosts[host].disk.volume;
+        let runs: Vec<_> = volume.logs.values().flat_map(|log| &log.runs).collect();
+        let runs = runs.into_iter().map(|stored| (stored.run.log(), stored.run.range()));
+        let others = || self.hosts.iter().enumerate().filter(|(other, _)| *other != host);
+        let elsewhere = |(log, range): &(LogId, SeqRange)| {
+            others().any(|(_, other)| {
+                let volume = &other.disk.volume;
+                let held = |seq| volume.logs.get(log).and_then(|held| held.run_at(seq)).is_some();
+                volume.is_readable(*log, &[*range]) && (range.first..=range.last).all(held)
+            })
+        };
+        let runs: Vec<_> = runs.filter(elsewhere).collect();
+        if runs.is_empty() {
+            return;
+        }
+        let (log, range) = runs[self.storm.rng.below(runs.len() as u64) as usize];
+        let volume = &mut self.hosts[host].disk.volume;
+        volume.rotten.insert((log, range.first));
+        volume.decayed.push((log, range));
+        self.coverage.hit("bit rot");
+        if self.storm.rng.chance(500) {
+            self.relief_after(SPELL, Relief::Scrub(host));
+        }
+    }
+
+    /// What an application asks for that looked at everything its host holds.
+    pub(super) fn scrub(&self, host: usize) -> Vec<Command> {
+        let rotten = self.hosts[host].disk.volume.rotten.iter();
+        rotten.map(|(log, at)| Command::Repair { log: *log, at: *at }).collect()
     }
 
     pub(super) fn crash(&mut self, host: usize, power: bool) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, CommandId, Query, Reply};
-use gossip_proto::{ChannelId, LogId, NodeId, Retention, Rng, Seq, StreamId};
+use gossip_proto::{ChannelId, EntryId, LogHead, LogId, NodeId, Retention, Rng, Seq, StreamId};
 
 use super::calendar::Happening;
 use super::plan::between;
@@ -66,7 +66,11 @@ impl World {
         let choice = self.work.rng.below(1000);
         let command = match choice {
             0..620 => self.draw_append(channel, stream),
-            620..760 => Command::Query(self.draw_query(channel, stream)),
+            620..700 => Command::Query(self.draw_query(channel, stream)),
+            700..725 => self.draw_erase(host, channel, stream),
+            725..735 => Command::AskBack { channel, stream },
+            735..745 => Command::SetRetention { channel, stream, retention: self.draw_retention() },
+            745..760 => self.draw_repair(host),
             // Until branches are kept apart, a floor may hide where they part.
             760..800 if self.restore.is_none() => self.draw_prune(host, channel, stream),
             800..880 => Command::CreateStream { channel, stream, retention: Retention::KeepAll },
@@ -144,6 +148,43 @@ impl World {
             *byte = digit;
         }
         bytes.into()
+    }
+
+    /// Entries of the application's own, or now and then anybody's.
+    fn draw_erase(&mut self, host: usize, channel: ChannelId, stream: StreamId) -> Command {
+        let anybody = self.work.rng.chance(250);
+        let volume = &self.hosts[host].disk.volume;
+        let place = |head: &LogHead| head.name.channel == channel && head.name.stream == stream;
+        let heads = volume.logs.iter().map(|(id, log)| (*id, &log.head));
+        let own = |head: &LogHead| anybody || head.name.author == volume.record.id;
+        let heads: Vec<_> = heads.filter(|(_, head)| head.height > 0 && place(head) && own(head)).collect();
+        let mut entries = Vec::new();
+        for _ in 0..between(&mut self.work.rng, 1, 4) {
+            let Some((log, head)) = heads.get(self.work.rng.below(heads.len() as u64 + 1) as usize) else {
+                continue;
+            };
+            let past = u64::from(self.work.rng.chance(20));
+            let sequence = 1 + self.work.rng.below(head.height) + past * head.height;
+            entries.push(EntryId { log: *log, sequence });
+        }
+        Command::Erase { channel, stream, entries }
+    }
+
+    fn draw_retention(&mut self) -> Retention {
+        let rng = &mut self.work.rng;
+        match rng.below(4) {
+            0 => Retention::CountBased(rng.below(50)),
+            1 => Retention::TimeBased(std::time::Duration::from_secs(rng.below(30))),
+            _ => Retention::KeepAll,
+        }
+    }
+
+    fn draw_repair(&mut self, host: usize) -> Command {
+        let logs = &self.hosts[host].disk.volume.logs;
+        let count = logs.len() as u64;
+        let log = logs.iter().nth(self.work.rng.below(count.max(1)) as usize);
+        let (log, height) = log.map_or((LogId([0; 16]), 1), |(id, log)| (*id, log.head.height));
+        Command::Repair { log, at: self.work.rng.below(height + 2) }
     }
 
     fn draw_prune(&mut self, host: usize, channel: ChannelId, stream: StreamId) -> Command {

@@ -1,6 +1,7 @@
 //! Laws of heads, hashes and usage.
 
-use gossip_proto::{ChannelId, LogHead, LogId, Scope, Stamp, StreamId, Usage};
+use gossip_core::Store;
+use gossip_proto::{ChannelId, CommitItem, LogHead, LogId, RunBuilder, Scope, Seq, Stamp, StreamId, Usage};
 
 use super::StoreHarness;
 use super::expect::{commit, find_head, head, rejected, sequences, short_rows};
@@ -20,6 +21,40 @@ pub async fn tell_height_hash_and_stamp<H: StoreHarness>(place: H) {
     };
     assert_eq!(head(&*store, ann.id()).await, expected);
     assert_ne!(expected.stamp, Stamp::ZERO);
+}
+
+/// The newest seal stays in the head: over runs without one, prunes and reopening.
+pub async fn keep_the_newest_seal<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    let (first, second) = (sealed(&ann.run(2), b"first"), sealed(&ann.run(3), b"second"));
+    assert_eq!(
+        head_seal(&*store, std::slice::from_ref(&first), ann.id()).await,
+        Some((2, b"first".to_vec()))
+    );
+    assert_eq!(head_seal(&*store, &[second], ann.id()).await, Some((5, b"second".to_vec())));
+    assert_eq!(head_seal(&*store, &[ann.run(1), first], ann.id()).await, Some((5, b"second".to_vec())));
+    store.prune(&[(ann.id(), 6)]).await.unwrap();
+    drop(store);
+    let store = place.open().await;
+    assert_eq!(head_seal(&*store, &[], ann.id()).await, Some((5, b"second".to_vec())));
+}
+
+/// Commits and looks at the seal then.
+async fn head_seal(store: &dyn Store, batch: &[CommitItem], log: LogId) -> Option<(Seq, Vec<u8>)> {
+    commit(store, batch).await;
+    head(store, log).await.seal.map(|(at, seal)| (at, seal.into_vec()))
+}
+
+/// The same run with a seal at its end.
+fn sealed(item: &CommitItem, seal: &[u8]) -> CommitItem {
+    let CommitItem::Run { log, prev, run, end } = item.clone() else { unreachable!("a run") };
+    let mut builder = RunBuilder::new(run.log(), run.first(), prev);
+    for entry in run.entries() {
+        builder.push(entry.stamp, &entry.payload).unwrap();
+    }
+    let (run, _) = builder.finish(Some(seal)).unwrap();
+    CommitItem::Run { log, prev, run, end }
 }
 
 /// Heads come in pages of at most `limit`, in order of their id, without omission.

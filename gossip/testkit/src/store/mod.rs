@@ -70,7 +70,7 @@ macro_rules! store_conformance {
             read {
                 starts_with_the_run_that_holds_the_place, budget_is_kept_but_one_run_comes,
                 a_large_entry_comes_back, nothing_there_is_empty, seeks_by_stamp,
-                what_is_missing_is_stepped_over,
+                what_is_missing_is_stepped_over, seeks_over_gaps,
             }
             arrivals {
                 numbers_are_consecutive_in_batch_order, each_scope_sees_its_own_in_order,
@@ -78,7 +78,7 @@ macro_rules! store_conformance {
                 a_long_row_comes_whole_or_in_parts,
             }
             heads {
-                tell_height_hash_and_stamp, come_in_pages_in_order, follow_the_scope,
+                tell_height_hash_and_stamp, keep_the_newest_seal, come_in_pages_in_order, follow_the_scope,
                 tricky_ids_stay_apart, hashes_are_known_where_entries_are_held,
                 other_hashes_are_refused, usage_counts_what_is_held,
             }

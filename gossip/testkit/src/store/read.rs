@@ -91,3 +91,17 @@ pub async fn what_is_missing_is_stepped_over<H: StoreHarness>(place: H) {
         assert_eq!(found, firsts, "from {from}");
     }
 }
+
+/// `seek` steps over gaps: what is in one does not count.
+pub async fn seeks_over_gaps<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    commit(&*store, &[ann.run(3)]).await;
+    let _missed = ann.run(4);
+    let adopt = ann.adopt();
+    commit(&*store, &[adopt, ann.run(2)]).await;
+    let head = head(&*store, ann.id()).await;
+    for (stamp, found) in [(1, 1), (3, 3), (4, 8), (7, 8), (8, 8), (9, 9), (10, 10)] {
+        assert_eq!(store.seek(&head, LogWriter::stamp_at(stamp)).await.unwrap(), found, "stamp {stamp}");
+    }
+}

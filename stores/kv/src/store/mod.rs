@@ -36,7 +36,7 @@ use crate::options::OpenOptions;
 /// `prune`, `replace`, `isolate` and `remove`, are on stable storage when they return, and with
 /// them everything committed before.
 pub struct KvStore<E: Engine> {
-    host: Arc<Host<E>>,
+    pub(crate) host: Arc<Host<E>>,
 }
 
 impl<E: Engine> KvStore<E> {

@@ -107,6 +107,9 @@ impl Disk {
         if self.follows_failure(&request) {
             fate = Fate::Refused(Fault::Rejected);
         }
+        if self.meets_decay(&request) {
+            fate = Fate::Refused(Fault::Corrupt);
+        }
         let happened = matches!(fate, Fate::Done | Fate::Unknown(true));
         let reply = happened.then(|| self.apply(&request));
         let result = match (fate, reply) {
@@ -129,7 +132,13 @@ impl Disk {
     fn follows_failure(&self, request: &StoreRequest) -> bool {
         let StoreRequest::Commit { items, .. } = request else { return false };
         let broken = items.iter().any(|item| self.broken.contains(&item.log().id()));
-        broken && !self.volume.continues(items)
+        broken && !self.volume.continues(items) || !self.volume.has_holes_for(items)
+    }
+
+    /// Whether payloads are to be erased that cannot be read.
+    fn meets_decay(&self, request: &StoreRequest) -> bool {
+        let StoreRequest::Erase { log, sequences } = request else { return false };
+        !self.volume.is_readable(*log, sequences)
     }
 
     /// A read: when it ends and with what. It sees the disk as it is now.
@@ -142,6 +151,11 @@ impl Disk {
         if self.rng.chance(self.faults) {
             return (until, Err(failure(Fault::Transient)));
         }
+        if let StoreRequest::Read { log, from, .. } = request
+            && self.volume.is_rotten(*log, *from)
+        {
+            return (until, Err(failure(Fault::Corrupt)));
+        }
         (until, Ok(self.volume.execute(request)))
     }
 
@@ -150,7 +164,10 @@ impl Disk {
         self.queue.clear();
         self.broken.clear();
         let ghost = self.current.take().map(|write| {
+            let items =
+                if let StoreRequest::Commit { items, .. } = &write.request { &items[..] } else { &[] };
             let happened = match write.fate {
+                _ if !self.volume.has_holes_for(items) => false,
                 Fate::Refused(_) => false,
                 Fate::Unknown(done) => done,
                 Fate::Done => self.rng.chance(500),

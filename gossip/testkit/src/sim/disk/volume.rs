@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decay;
 use gossip_proto::{
     Arrival, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead,
     LogId, NodeId, NodeRecord, PeerRecord, Pruned, Removed, Seq, SeqRange, Stamp, StoreIncarnation,
@@ -14,6 +15,8 @@ pub(crate) struct Log {
     pub(crate) head: LogHead,
     /// In the order they were told.
     pub(crate) runs: Vec<StoredRun>,
+    /// Some of them came later than what follows them.
+    pub(crate) filled: bool,
 }
 
 impl Log {
@@ -40,6 +43,12 @@ pub(crate) struct Volume {
     pub(crate) streams: BTreeMap<(ChannelId, StreamId), StreamRecord>,
     pub(crate) peers: BTreeMap<NodeId, PeerRecord>,
     pub(crate) logs: BTreeMap<LogId, Log>,
+    /// Runs that cannot be read any more, by log and first sequence.
+    pub(crate) rotten: BTreeSet<(LogId, Seq)>,
+    /// What was ever damaged here.
+    pub(crate) decayed: Vec<(LogId, SeqRange)>,
+    /// A fill that put something where something was, or did not join what follows it.
+    pub(crate) misfit: Option<String>,
     arrivals: u64,
 }
 
@@ -52,6 +61,9 @@ impl Volume {
             streams: BTreeMap::new(),
             peers: BTreeMap::new(),
             logs: BTreeMap::new(),
+            rotten: BTreeSet::new(),
+            decayed: Vec::new(),
+            misfit: None,
             arrivals: 0,
         }
     }
@@ -98,6 +110,8 @@ impl Volume {
             StoreRequest::Head { log } => {
                 StoreReply::Head(self.logs.get(log).map(|log| Box::new(log.head.clone())))
             }
+            StoreRequest::Isolate { log, at } => StoreReply::Isolated(self.isolate(*log, *at)),
+            StoreRequest::Erase { log, sequences } => StoreReply::Erased(self.erase(*log, sequences)),
             StoreRequest::Prune { floors } => StoreReply::Pruned(self.prune(floors)),
             StoreRequest::RemoveChannel(channel) => {
                 self.channels.remove(channel);
@@ -157,7 +171,7 @@ impl Volume {
     }
 
     fn commit(&mut self, item: &CommitItem) -> Option<Arrival> {
-        let fresh = || Log { head: LogHead::empty((**item.log()).clone()), runs: Vec::new() };
+        let fresh = || Log { head: LogHead::empty((**item.log()).clone()), runs: Vec::new(), filled: false };
         let log = self.logs.entry(item.log().id()).or_insert_with(fresh);
         match item {
             CommitItem::Run { prev, run, end, .. } => {
@@ -171,16 +185,12 @@ impl Volume {
                 self.arrivals += run.count();
                 Some(Arrival(first))
             }
-            CommitItem::Fill { prev, run, .. } => {
-                log.runs.push(StoredRun { prev: *prev, run: run.clone() });
-                log.runs.sort_by_key(|stored| stored.run.first());
-                if log.head.floor == run.last() {
-                    (log.head.floor, log.head.floor_hash) = (run.first() - 1, *prev);
-                }
-                let rest = run.first() - 1;
-                log.head.gaps.iter_mut().filter(|gap| gap.last == run.last()).for_each(|gap| gap.last = rest);
-                log.head.gaps.retain(|gap| gap.first <= gap.last);
-                None
+            CommitItem::Fill { prev, run, end, .. } => {
+                self.misfit = self.misfit.take().or_else(|| decay::misfit(log, run, *end));
+                let fresh = decay::fill(log, StoredRun { prev: *prev, run: run.clone() });
+                let first = self.arrivals + 1;
+                self.arrivals += fresh;
+                (fresh > 0).then_some(Arrival(first))
             }
             CommitItem::Adopt { floor, hash, stamp, .. } => {
                 adopt(&mut log.head, *floor, *hash, *stamp);
@@ -189,10 +199,53 @@ impl Volume {
         }
     }
 
+    /// Whether a read meets damage before anything else.
+    pub(crate) fn is_rotten(&self, log: LogId, from: Seq) -> bool {
+        let run =
+            self.logs.get(&log).and_then(|log| log.runs.iter().find(|stored| stored.run.last() >= from));
+        run.is_some_and(|stored| self.rotten.contains(&(log, stored.run.first())))
+    }
+
+    /// Whether the payloads of these entries can be read.
+    pub(crate) fn is_readable(&self, log: LogId, ranges: &[SeqRange]) -> bool {
+        let runs = self.logs.get(&log).into_iter().flat_map(|log| &log.runs);
+        let meant = |stored: &&StoredRun| ranges.iter().any(|r| r.overlap(&stored.run.range()).is_some());
+        !runs.filter(meant).any(|stored| self.rotten.contains(&(log, stored.run.first())))
+    }
+
+    /// Whether fills end where a hole ends and stay inside it.
+    pub(crate) fn has_holes_for(&self, items: &[CommitItem]) -> bool {
+        let mut logs: BTreeMap<LogId, Log> = BTreeMap::new();
+        items.iter().all(|item| {
+            let CommitItem::Fill { log: name, prev, run, .. } = item else { return true };
+            let Some(log) = self.logs.get(&name.id()) else { return false };
+            let log = logs.entry(name.id()).or_insert_with(|| log.clone());
+            let fits = decay::fits(&log.head, run);
+            decay::fill(log, StoredRun { prev: *prev, run: run.clone() });
+            // What overlaps is for the invariants to see.
+            fits || decay::overlaps(log, run)
+        })
+    }
+
+    fn isolate(&mut self, id: LogId, at: Seq) -> Option<SeqRange> {
+        let log = self.logs.get_mut(&id)?;
+        let range = log.run_at(at)?.run.range();
+        if at <= log.head.floor || !self.rotten.remove(&(id, range.first)) {
+            return None;
+        }
+        decay::isolate(log, range);
+        Some(range)
+    }
+
+    fn erase(&mut self, id: LogId, ranges: &[SeqRange]) -> u64 {
+        self.logs.get_mut(&id).map_or(0, |log| decay::erase(log, ranges))
+    }
+
     fn read(&self, log: LogId, from: Seq, budget: usize) -> Vec<StoredRun> {
         let mut bytes = 0;
         let runs = self.logs.get(&log).into_iter().flat_map(|log| &log.runs);
         runs.filter(|stored| stored.run.last() >= from)
+            .take_while(|stored| !self.rotten.contains(&(stored.run.log(), stored.run.first())))
             .take_while(|stored| {
                 let within = bytes == 0 || bytes + stored.run.encoded().len() <= budget;
                 bytes += stored.run.encoded().len();
@@ -205,8 +258,9 @@ impl Volume {
     fn prune(&mut self, floors: &[(LogId, Seq)]) -> Pruned {
         let mut freed = Pruned::default();
         for (log, floor) in floors {
-            if let Some(log) = self.logs.get_mut(log) {
-                prune(log, *floor, &mut freed);
+            if let Some(held) = self.logs.get_mut(log) {
+                prune(held, *floor, &mut freed);
+                decay::follow_cut(&mut self.rotten, *log, held);
             }
         }
         freed
@@ -231,10 +285,12 @@ fn adopt(head: &mut LogHead, floor: Seq, hash: ChainHash, stamp: Stamp) {
     if floor <= head.height {
         return;
     }
+    let missing = SeqRange { first: head.height + 1, last: floor };
+    decay::append(&mut head.missed, missing);
     if head.height == head.floor {
         (head.floor, head.floor_hash) = (floor, hash);
     } else {
-        head.gaps.push(SeqRange { first: head.height + 1, last: floor });
+        decay::append(&mut head.gaps, missing);
     }
     (head.height, head.hash, head.stamp) = (floor, hash, stamp);
 }

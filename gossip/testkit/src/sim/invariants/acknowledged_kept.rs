@@ -1,7 +1,7 @@
 //! An append that was answered `Ok` is on its node's disk, as given, until the application itself
-//! prunes or removes it.
+//! prunes, removes or erases it, or the disk rots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gossip_proto::node::{Command, CommandId, Reply};
 use gossip_proto::{ChannelId, EntryId, LogId, NodeId, PayloadHash, Seq, StoreRequest, StreamId};
@@ -32,12 +32,19 @@ pub(super) struct AcknowledgedKept {
     leaving: BTreeMap<CommandId, (usize, ChannelId, Option<StreamId>)>,
     /// Highest floor the application asked for.
     pruned: Vec<BTreeMap<LogId, Seq>>,
+    /// What any application asked to erase.
+    erased: BTreeSet<EntryId>,
 }
 
 impl AcknowledgedKept {
     pub(super) fn new(hosts: usize) -> Self {
-        let pruned = vec![BTreeMap::new(); hosts];
-        Self { asked: BTreeMap::new(), kept: vec![Kept::new(); hosts], leaving: BTreeMap::new(), pruned }
+        Self {
+            asked: BTreeMap::new(),
+            kept: vec![Kept::new(); hosts],
+            leaving: BTreeMap::new(),
+            pruned: vec![BTreeMap::new(); hosts],
+            erased: BTreeSet::new(),
+        }
     }
 
     fn asked(&mut self, scene: &Scene<'_>, id: CommandId, command: &Command) {
@@ -60,6 +67,7 @@ impl AcknowledgedKept {
                 self.leaving.insert(id, (scene.host, channel.clone(), Some(stream.clone())));
                 self.release(scene, channel, Some(stream));
             }
+            Command::Erase { entries, .. } => self.erased.extend(entries.iter().copied()),
             Command::Prune { floors, .. } => {
                 for (log, floor) in floors {
                     let pruned = self.pruned[scene.host].entry(*log).or_default();
@@ -106,9 +114,18 @@ impl AcknowledgedKept {
     fn held(&self, host: usize, volume: &Volume, id: &EntryId, payload: &PayloadHash) -> Check {
         let run = volume.logs.get(&id.log).and_then(|log| log.run_at(id.sequence));
         match run.and_then(|stored| stored.run.entry(id.sequence)) {
-            Some(entry) if entry.payload.hash() == *payload => Ok(()),
+            Some(entry) if entry.payload.hash() == *payload => {
+                // What was lost or pruned comes back as others have it.
+                let pruned = self.pruned[host].get(&id.log) >= Some(&id.sequence);
+                let excused = self.erased.contains(id) || decayed(volume, id) || pruned;
+                match entry.payload.bytes() {
+                    None if !excused => Err(format!("the payload of {id} was acknowledged and is gone")),
+                    _ => Ok(()),
+                }
+            }
             Some(_) => Err(format!("{id} is stored with another payload than was acknowledged")),
             None if self.pruned[host].get(&id.log) >= Some(&id.sequence) => Ok(()),
+            None if decayed(volume, id) => Ok(()),
             None => Err(format!("{id} was acknowledged and is not on disk")),
         }
     }
@@ -136,6 +153,7 @@ impl Invariant for AcknowledgedKept {
                 };
             }
             Fact::Written(StoreRequest::Prune { .. } | StoreRequest::RemoveStream(..))
+            | Fact::Written(StoreRequest::Erase { .. } | StoreRequest::Isolate { .. })
             | Fact::Written(StoreRequest::RemoveChannel(_))
             | Fact::Booted => return self.all_held(scene.host, scene.volume),
             Fact::Crashed => {
@@ -158,6 +176,11 @@ impl Invariant for AcknowledgedKept {
             self.all_held(host, volume).map_err(|what| format!("n{host} in the end: {what}"))
         })
     }
+}
+
+/// Whether an entry lay in a run that was damaged.
+fn decayed(volume: &Volume, id: &EntryId) -> bool {
+    volume.decayed.iter().any(|(log, range)| *log == id.log && range.contains(id.sequence))
 }
 
 fn belongs(volume: &Volume, author: &NodeId, asked: &Asked, id: &EntryId) -> Check {

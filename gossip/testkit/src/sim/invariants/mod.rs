@@ -6,6 +6,7 @@ mod bounded;
 pub(super) mod converged;
 mod forks_told;
 mod heights;
+pub(super) mod holes;
 mod no_hole;
 mod no_leak;
 mod one_content;
@@ -60,6 +61,7 @@ impl Checks {
                 Box::new(told_once::ToldOnce::new(hosts)),
                 Box::new(bounded::Bounded::new(plan)),
                 Box::new(converged::Converged),
+                Box::new(holes::Holes),
                 Box::new(forks_told::ForksTold::default()),
                 Box::new(reachability::Reachability),
                 Box::new(quiescence::Quiescence),

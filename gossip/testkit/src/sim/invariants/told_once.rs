@@ -18,6 +18,8 @@ struct Told {
     streams: BTreeSet<(ChannelId, StreamId)>,
     /// Highest sequence told of, for each log.
     entries: BTreeMap<LogId, Seq>,
+    /// What below that was not told because it had not come; it is told when it fills a hole.
+    skipped: BTreeMap<LogId, BTreeSet<Seq>>,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl Told {
             channels: volume.channels.keys().cloned().collect(),
             streams: volume.open_streams(),
             entries: volume.logs.iter().map(|(id, log)| (*id, log.head.height)).collect(),
+            skipped: volume.logs.iter().map(|(id, log)| (*id, missed(log))).collect(),
         }
     }
 
@@ -100,23 +103,34 @@ impl Told {
     /// What is not on disk any more may come back and be told again.
     fn forget_gone(&mut self, volume: &Volume) {
         self.entries.retain(|log, _| volume.logs.contains_key(log));
+        self.skipped.retain(|log, _| volume.logs.contains_key(log));
     }
 
     fn entries(&mut self, volume: &Volume, log: LogId, range: SeqRange) -> Check {
         let told = self.entries.entry(log).or_default();
+        let skipped = self.skipped.entry(log).or_default();
+        if range.first <= range.last && (range.first..=range.last).all(|seq| skipped.remove(&seq)) {
+            return Ok(());
+        }
         if range.first <= *told || range.count() == 0 {
             return Err(format!("{log:?} {range:?} told, though up to {told} was told before"));
         }
         let before = std::mem::replace(told, range.last);
+        skipped.extend(before + 1..range.first);
         let Some(held) = volume.logs.get(&log) else { return Ok(()) };
         if held.head.height < range.last {
             return Err(format!("{log:?} {range:?} told, though only {} is on disk", held.head.height));
         }
         let gone =
             |sequence| held.head.floor >= sequence || held.head.gaps.iter().any(|g| g.last == sequence);
-        if range.first > before + 1 && !gone(range.first - 1) {
+        // A fill may have closed the hole before this was told.
+        if range.first > before + 1 && !gone(range.first - 1) && !held.filled {
             return Err(format!("{log:?} {range:?} told, what came after {before} was not"));
         }
         Ok(())
     }
+}
+
+fn missed(log: &crate::sim::disk::Log) -> BTreeSet<Seq> {
+    log.head.missed.iter().flat_map(|range| range.first..=range.last).collect()
 }

@@ -1,0 +1,381 @@
+//! Asking for holes: gaps always, what lies below a floor when the application wants it.
+//!
+//! A hole is filled from its upper end down. The chain hash there is read from the store before each
+//! question, so nothing of a hole is kept in memory but where it lies; what answers is right when its
+//! end hash is that one. A log is asked of one peer at a time. A peer that has nothing is left alone
+//! for a while, longer each time, so that a hole nobody can fill costs next to nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::ops::Op;
+use super::pieces::MESSAGE;
+use super::repair::Mending;
+use super::{Class, CommandError, CommandId, LinkId, Node, NodeState, OpId, Reply, Timer};
+use crate::wire::{Back, BackLog, Message};
+use crate::{
+    ChainHash, ChannelId, Fault, LogHead, LogId, MAX_RUN_BYTES, NodeId, Retention, Seq, SeqRange, Stamp,
+    StoreFailure, StoreReply, StoreRequest, StoredRun, StreamId, Tick,
+};
+
+/// Logs asked for at once, and of one link.
+const AT_ONCE: usize = 8;
+const OF_LINK: usize = 2;
+/// Bytes asked for at once.
+const BUDGET: usize = 4 * MAX_RUN_BYTES;
+/// An answer is waited for at most this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A link that brought nothing is left alone first so long, doubling up to
+const PAUSE: Duration = Duration::from_secs(2);
+/// this long.
+const PAUSE_MAX: Duration = Duration::from_secs(600);
+
+/// Holes known and asked for.
+#[derive(Debug, Default)]
+pub(super) struct Refills {
+    /// Logs that may have a hole worth asking for.
+    holey: BTreeSet<LogId>,
+    at_work: BTreeMap<LogId, Refill>,
+}
+
+/// A log that is being asked for.
+#[derive(Debug)]
+pub(super) struct Refill {
+    pub(super) link: LinkId,
+    pub(super) step: Step,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The head is being read, or the run after a gap: where is the hole, and what is the hash there?
+    Reading(OpId, Option<SeqRange>),
+    Asked(Asked),
+}
+
+/// A question on its way.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) serial: u64,
+    pub(super) hole: SeqRange,
+    /// The uppermost sequence that is still missing, and the chain hash there.
+    pub(super) below: Seq,
+    pub(super) hash: ChainHash,
+    pub(super) budget: usize,
+    pub(super) deadline: Tick,
+    pub(super) gained: bool,
+}
+
+/// A link that had nothing for a hole.
+#[derive(Debug)]
+pub(super) struct Spent {
+    below: Seq,
+    tries: u32,
+    until: Tick,
+}
+
+impl Refills {
+    pub(super) fn suspect(&mut self, log: LogId) {
+        self.holey.insert(log);
+    }
+
+    pub(super) fn forget_log(&mut self, log: &LogId) {
+        self.holey.remove(log);
+        self.at_work.remove(log);
+    }
+
+    pub(super) fn forget_link(&mut self, link: LinkId) {
+        self.at_work.retain(|_, refill| refill.link != link);
+    }
+
+    fn of_link(&self, link: LinkId) -> usize {
+        self.at_work.values().filter(|refill| refill.link == link).count()
+    }
+
+    /// Bytes asked for, of one link or of all.
+    pub(super) fn budget(&self, link: Option<LinkId>) -> usize {
+        let wanted = |refill: &&Refill| link.is_none_or(|link| refill.link == link);
+        let budget = |refill: &Refill| match &refill.step {
+            Step::Asked(asked) => asked.budget,
+            Step::Reading(..) => 0,
+        };
+        self.at_work.values().filter(wanted).map(budget).sum()
+    }
+
+    /// The question that an answer on a link belongs to.
+    pub(super) fn asked(&mut self, link: LinkId, serial: u64) -> Option<(LogId, &mut Asked)> {
+        self.at_work.iter_mut().find_map(|(log, refill)| match &mut refill.step {
+            Step::Asked(asked) if refill.link == link && asked.serial == serial => Some((*log, asked)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn end(&mut self, log: &LogId) -> Option<Refill> {
+        self.at_work.remove(log)
+    }
+}
+
+impl Node {
+    /// The application wants more history of a stream than is held.
+    pub(super) fn ask_back(&mut self, id: CommandId, channel: ChannelId, stream: StreamId) {
+        if self.state == NodeState::ShutDown {
+            return self.reply(id, Err(CommandError::State { state: self.state }));
+        }
+        let open = self.open_channel(&channel).map(|found| found.open_stream(&stream));
+        let logs: Vec<_> = match open {
+            Err(error) => return self.reply(id, Err(error)),
+            Ok(None) => return self.reply(id, Err(CommandError::UnknownStream(channel, stream))),
+            Ok(Some(open)) => open.logs.iter().copied().collect(),
+        };
+        for id in logs {
+            if let Some(log) = self.logs.get_mut(&id) {
+                log.asks_back = true;
+                self.refills.suspect(id);
+            }
+        }
+        self.reply(id, Ok(Reply::Done));
+        self.refill();
+    }
+
+    /// Asks for holes, as far as there are peers and room.
+    pub(super) fn refill(&mut self) {
+        let now = self.now.tick;
+        if self.refills.holey.is_empty() || !self.is_active() || now < self.fetches.store_ready_at() {
+            return;
+        }
+        let logs: Vec<LogId> = self.refills.holey.iter().copied().collect();
+        let mut again: Option<Tick> = None;
+        for id in logs {
+            if self.refills.at_work.len() >= AT_ONCE {
+                break;
+            }
+            if self.refills.at_work.contains_key(&id) {
+                continue;
+            }
+            let Some(hole) = self.hole_of(id) else { continue };
+            match self.link_for(id, hole.last) {
+                Ok(link) => {
+                    let op = self.store(Op::Refill(id), StoreRequest::Head { log: id });
+                    self.refills.at_work.insert(id, Refill { link, step: Step::Reading(op, None) });
+                }
+                Err(Some(until)) => again = Some(again.map_or(until, |again| again.min(until))),
+                Err(None) => {}
+            }
+        }
+        if let Some(again) = again {
+            self.timers.bring_forward(Timer::Refill, again);
+        }
+    }
+
+    /// The hole of a log to ask for next, if it is at rest. Logs without holes leave the list.
+    fn hole_of(&mut self, id: LogId) -> Option<SeqRange> {
+        let log = self.logs.get(&id)?;
+        if log.holes.gaps.is_empty() && !log.asks_back {
+            self.refills.holey.remove(&id);
+            return None;
+        }
+        if log.filling > 0 || log.frozen.is_some() {
+            return None;
+        }
+        let channel = self.channels.get(&log.name.channel).filter(|channel| !channel.removing)?;
+        let stream = channel.streams.get(&log.name.stream).filter(|stream| stream.is_open())?;
+        let retention = &stream.record.retention;
+        let (gaps, height) = (&log.holes.gaps, log.stored.height);
+        let hole = choose(gaps, log.holes.floor, log.asks_back, |gap| {
+            keeps(retention, height.saturating_sub(gap.last), None, self.now.wall.0)
+        });
+        if hole.is_none() && gaps.is_empty() {
+            self.refills.holey.remove(&id);
+        }
+        hole
+    }
+
+    /// A link to ask for a hole; or when one may be asked again.
+    fn link_for(&self, id: LogId, below: Seq) -> Result<LinkId, Option<Tick>> {
+        let Some(name) = self.logs.get(&id).map(|log| &log.name) else { return Err(None) };
+        let key = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
+        let Some(key) = key.map(|stream| stream.key) else { return Err(None) };
+        let mut again: Option<Tick> = None;
+        for link in self.primaries(&name.channel) {
+            let session = self.links.get(&link).and_then(|link| link.session.as_ref());
+            let Some(shared) = session.and_then(|session| session.shared.get(&name.channel)) else {
+                continue;
+            };
+            if shared.refused.contains(&key) || self.refills.of_link(link) >= OF_LINK {
+                continue;
+            }
+            match shared.spent.get(&id).filter(|spent| spent.below == below && self.now.tick < spent.until) {
+                Some(spent) => again = Some(again.map_or(spent.until, |again| again.min(spent.until))),
+                None => return Ok(link),
+            }
+        }
+        Err(again)
+    }
+
+    pub(super) fn on_refill_read(&mut self, id: LogId, op: OpId, result: Result<StoreReply, StoreFailure>) {
+        let Some(Refill { link, step: Step::Reading(of, gap) }) = self.refills.at_work.get(&id) else {
+            return;
+        };
+        if *of != op {
+            return;
+        }
+        let (link, gap) = (*link, *gap);
+        match (result, gap) {
+            (Ok(StoreReply::Head(Some(head))), None) => self.locate(id, link, &head),
+            (Ok(StoreReply::Runs(runs)), Some(gap)) => self.joined(id, link, gap, &runs),
+            (Err(failure), Some(gap)) if failure.fault == Fault::Corrupt => {
+                self.spend(link, id, gap.last);
+                self.isolate(id, gap.last + 1, Mending::Refill);
+            }
+            (_, gap) => {
+                let below = gap.or_else(|| self.hole_of(id)).map_or(0, |hole| hole.last);
+                self.spend(link, id, below);
+            }
+        }
+    }
+
+    /// The head says where the hole is, and often the hash at its end.
+    fn locate(&mut self, id: LogId, link: LinkId, head: &LogHead) {
+        let asks_back = self.logs.get(&id).is_some_and(|log| log.asks_back);
+        let chosen = choose(&head.gaps, head.floor, asks_back, |gap| {
+            self.keeps_hole(head, head.height.saturating_sub(gap.last), None)
+        });
+        match chosen {
+            None => {
+                self.refills.end(&id);
+            }
+            Some(hole) if hole.last == head.floor => self.question(id, link, hole, head.floor_hash),
+            Some(hole) if hole.last == head.height => self.question(id, link, hole, head.hash),
+            Some(hole) => {
+                let request = StoreRequest::Read { log: id, from: hole.last + 1, budget: 1 };
+                let op = self.store(Op::Refill(id), request);
+                let refill = Refill { link, step: Step::Reading(op, Some(hole)) };
+                self.refills.at_work.insert(id, refill);
+            }
+        }
+    }
+
+    /// The run after a gap knows the hash at its end, and how old the gap must be.
+    fn joined(&mut self, id: LogId, link: LinkId, gap: SeqRange, runs: &[StoredRun]) {
+        let next = runs.first().filter(|stored| stored.run.range().contains(gap.last + 1));
+        let found = next.and_then(|next| Some((next.run.first_stamp(), next.hash_at(gap.last).ok()?)));
+        let Some(log) = self.logs.get(&id) else { return };
+        let newer = log.stored.height.saturating_sub(gap.last);
+        let kept = |stamp| {
+            let channel = self.channels.get(&log.name.channel);
+            let stream = channel.and_then(|channel| channel.streams.get(&log.name.stream));
+            stream.is_some_and(|s| keeps(&s.record.retention, newer, Some(stamp), self.now.wall.0))
+        };
+        match found {
+            Some((stamp, hash)) if kept(stamp) => self.question(id, link, gap, hash),
+            _ => self.spend(link, id, gap.last),
+        }
+    }
+
+    fn keeps_hole(&self, head: &LogHead, newer: u64, stamp: Option<Stamp>) -> bool {
+        let channel = self.channels.get(&head.name.channel);
+        let stream = channel.and_then(|channel| channel.streams.get(&head.name.stream));
+        stream.is_some_and(|s| keeps(&s.record.retention, newer, stamp, self.now.wall.0))
+    }
+
+    /// Asks a peer for the upper end of a hole.
+    fn question(&mut self, id: LogId, link: LinkId, hole: SeqRange, hash: ChainHash) {
+        let room = self.room(link);
+        let Some(name) = self.logs.get(&id).map(|log| log.name.channel.clone()) else { return };
+        let Some(open) = self.links.get(&link) else { return };
+        let Some(tag) = open.session.as_ref().and_then(|s| s.shared.get(&name)).map(|shared| shared.tag)
+        else {
+            self.refills.end(&id);
+            return;
+        };
+        if room < MAX_RUN_BYTES || open.congested {
+            self.refills.end(&id);
+            return self.timers.bring_forward(Timer::Refill, self.now.tick + PAUSE);
+        }
+        let small = open.limits.max_frame < MESSAGE;
+        let budget = room.min(if small { MAX_RUN_BYTES } else { BUDGET });
+        let patience = open.rtt.backoff(2, PATIENCE).max(Duration::from_millis(500));
+        let deadline = self.now.tick + patience.max(open.pace * 8);
+        let log = BackLog { log: id, below: hole.last, check: hash.check() };
+        let serial = serial_of(&log);
+        let below = hole.last;
+        let asked = Asked { serial, hole, below, hash, budget, deadline, gained: false };
+        self.refills.at_work.insert(id, Refill { link, step: Step::Asked(asked) });
+        self.timers.bring_forward(Timer::Refill, deadline);
+        let back = Back { tag, serial, budget: budget as u64, logs: vec![log] };
+        self.send(link, &Message::Back(back), Class::Live);
+    }
+
+    /// A link brought nothing for a hole: it is left alone for a while.
+    pub(super) fn spend(&mut self, link: LinkId, id: LogId, below: Seq) {
+        self.refills.end(&id);
+        let Some(name) = self.logs.get(&id).map(|log| log.name.channel.clone()) else { return };
+        let now = self.now.tick;
+        let before = self.shared(link, &name).and_then(|shared| shared.spent.get(&id));
+        let tries = before.filter(|spent| spent.below == below).map_or(0, |spent| spent.tries + 1);
+        let pause = self.rng.jitter((PAUSE * (1 << tries.min(16))).min(PAUSE_MAX));
+        let until = now + pause;
+        if let Some(shared) = self.shared(link, &name) {
+            shared.spent.insert(id, Spent { below, tries, until });
+            self.timers.bring_forward(Timer::Refill, until);
+        }
+    }
+
+    /// What a peer sent for a hole could not be stored.
+    pub(super) fn spend_peer(&mut self, peer: &NodeId, id: LogId, below: Seq) {
+        let links = self.peers.get(peer).map(|peer| peer.links.clone()).unwrap_or_default();
+        links.into_iter().for_each(|link| self.spend(link, id, below));
+    }
+
+    /// Gives up on answers that did not come, and asks again whom it is time to ask.
+    pub(super) fn expire_refills(&mut self) {
+        let now = self.now.tick;
+        let late = self.refills.at_work.iter().filter_map(|(id, refill)| match &refill.step {
+            Step::Asked(asked) if asked.deadline <= now => Some((*id, refill.link, asked.below)),
+            _ => None,
+        });
+        let late: Vec<_> = late.collect();
+        late.into_iter().for_each(|(id, link, below)| self.spend(link, id, below));
+        let open = self.refills.at_work.values().filter_map(|refill| match &refill.step {
+            Step::Asked(asked) => Some(asked.deadline),
+            Step::Reading(..) => None,
+        });
+        if let Some(next) = open.min() {
+            self.timers.bring_forward(Timer::Refill, next);
+        }
+        self.refill();
+    }
+}
+
+/// The uppermost hole worth asking for.
+fn choose(
+    gaps: &[SeqRange],
+    floor: Seq,
+    asks_back: bool,
+    kept: impl Fn(&SeqRange) -> bool,
+) -> Option<SeqRange> {
+    let gap = gaps.iter().rev().find(|gap| kept(gap)).copied();
+    gap.or_else(|| (asks_back && floor > 0).then_some(SeqRange { first: 1, last: floor }))
+}
+
+/// Whether a stream that keeps this much would keep an entry that so many of its author's are newer
+/// than, and that is older than `stamp` if that is known.
+fn keeps(retention: &Retention, newer: u64, stamp: Option<Stamp>, wall: u64) -> bool {
+    match retention {
+        Retention::KeepAll => true,
+        Retention::CountBased(count) => newer < *count,
+        Retention::TimeBased(age) => {
+            let oldest = wall.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+            stamp.is_none_or(|stamp| stamp.millis() >= oldest)
+        }
+        Retention::Composite(any) => any.iter().any(|one| keeps(one, newer, stamp, wall)),
+    }
+}
+
+/// Names a question by what it asks for, apart from wants: those have odd serials.
+fn serial_of(log: &BackLog) -> u64 {
+    let mut hasher = blake3::Hasher::new_derive_key("gossip 1 back serial");
+    hasher.update(&log.log.0).update(&log.below.to_le_bytes()).update(&log.check.0);
+    let mut serial = [0; 8];
+    serial.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    (u64::from_le_bytes(serial) >> 32 | 3) - 1
+}

@@ -1,0 +1,254 @@
+//! Erasures passed on: asked of every peer that shares the channel until it says that it heard.
+//!
+//! An author may erase what it wrote, and everybody follows; what others wrote is only told to the
+//! application. What is new is passed on in turn, what is known is not, so it ends by itself.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::erase::new_entries;
+use super::{Class, DropReason, Event, LinkId, Node, Timer};
+use crate::log::MAX_SEQ;
+use crate::wire::{ChannelTag, Erase, EraseLog, Message};
+use crate::{ChannelId, Erasure, LogId, LogName, NodeId, SeqRange, StreamId};
+
+/// Logs and ranges in one message.
+const LOGS: usize = 64;
+const RANGES: usize = 512;
+/// Erasures that wait for one peer.
+const WAITING: usize = 64 * 1024;
+/// Longest pause before they are told again.
+const AGAIN: Duration = Duration::from_secs(30);
+/// Requests about other people's entries that are remembered as told.
+const REQUESTED: usize = 1024;
+
+/// What a peer has still to be told.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
+    waiting: VecDeque<Erasure>,
+    /// How many of them are on their way.
+    sent: usize,
+    serial: u64,
+    tries: u32,
+}
+
+impl Node {
+    /// Tells a peer everything that was erased in a channel.
+    pub(super) fn tell_all_erasures(&mut self, id: LinkId, name: &ChannelId) {
+        let Some(channel) = self.channels.get(name) else { return };
+        let open = channel.streams.values().filter(|stream| stream.is_open());
+        let all: Vec<Erasure> = open.flat_map(|stream| stream.record.erased.iter().cloned()).collect();
+        self.queue_telling(id, name, &all);
+    }
+
+    /// Tells peers what was just erased; `from` knows.
+    pub(super) fn tell_erasures(&mut self, name: &ChannelId, news: &[Erasure], from: Option<&NodeId>) {
+        let knows = |id: &LinkId| self.links.get(id).map(|link| &link.peer) == from;
+        let links: Vec<LinkId> = self.established().filter(|id| !knows(id)).collect();
+        for id in links {
+            self.queue_telling(id, name, news);
+        }
+    }
+
+    /// Goes on where a pause interrupted.
+    pub(super) fn tell_everyone(&mut self) {
+        let links: Vec<LinkId> = self.established().collect();
+        for id in links {
+            let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+            let names: Vec<ChannelId> = session.into_iter().flat_map(|s| s.shared.keys().cloned()).collect();
+            names.into_iter().for_each(|name| self.repeat_telling(id, name));
+        }
+    }
+
+    fn queue_telling(&mut self, id: LinkId, name: &ChannelId, news: &[Erasure]) {
+        let Some(shared) = self.shared(id, name) else { return };
+        let room = WAITING.saturating_sub(shared.telling.waiting.len());
+        shared.telling.waiting.extend(news.iter().take(room).cloned());
+        if news.len() > room {
+            self.drop_from(None, DropReason::Bound, "more erasures than can be told at once");
+        }
+        self.tell(id, name);
+    }
+
+    /// Tells the next erasures, unless some are on their way.
+    fn tell(&mut self, id: LinkId, name: &ChannelId) {
+        if !self.is_active() || self.shared(id, name).is_none_or(|shared| shared.telling.sent > 0) {
+            return;
+        }
+        let Some(shared) = self.shared(id, name) else { return };
+        shared.telling.tries = 0;
+        self.repeat_telling(id, name.clone());
+    }
+
+    /// Tells the same again until it was heard.
+    pub(super) fn repeat_telling(&mut self, id: LinkId, name: ChannelId) {
+        if !self.is_active() {
+            return;
+        }
+        let Some((count, mut erase)) = self.erase_message(id, &name) else {
+            if let Some(shared) = self.shared(id, &name) {
+                shared.telling.sent = 0;
+            }
+            return;
+        };
+        let Some(link) = self.links.get(&id) else { return };
+        let rtt = link.rtt.timeout();
+        let Some(shared) = self.shared(id, &name) else { return };
+        // More may wait by now than the last time: what was heard of that says nothing of this.
+        (shared.telling.serial, shared.telling.sent) = (shared.telling.serial + 1, count);
+        erase.serial = shared.telling.serial;
+        shared.telling.tries += 1;
+        let pause = (rtt * (1 << shared.telling.tries.min(10))).min(AGAIN);
+        let pause = self.rng.jitter(pause);
+        self.set_timer(Timer::Tell(id, name), pause);
+        self.send(id, &Message::Erase(erase), Class::Live);
+    }
+
+    /// The first erasures that wait: of one asker, and either all or none of what it wrote itself.
+    fn erase_message(&mut self, id: LinkId, name: &ChannelId) -> Option<(usize, Erase)> {
+        // Of logs that were forgotten nobody knows the name.
+        while let Some(front) = self.shared(id, name)?.telling.waiting.front().map(|front| front.log) {
+            if self.logs.contains_key(&front) {
+                break;
+            }
+            self.shared(id, name)?.telling.waiting.pop_front();
+        }
+        let session = self.links.get(&id)?.session.as_ref()?;
+        let shared = session.shared.get(name)?;
+        let front = shared.telling.waiting.front()?;
+        let by = front.by.clone();
+        let own = |erasure: &Erasure| self.logs.get(&erasure.log).map(|log| log.name.author == erasure.by);
+        let kind = own(front);
+        let (mut count, mut logs) = (0, Vec::<EraseLog>::new());
+        for erasure in shared.telling.waiting.iter().take(RANGES) {
+            if erasure.by != by || own(erasure) != kind {
+                break;
+            }
+            let Some(log) = self.logs.get(&erasure.log) else { break };
+            let key = (log.name.stream.clone(), log.name.author.clone(), log.name.epoch, log.name.branch);
+            let full = logs.len() == LOGS;
+            match logs.last_mut().filter(|last| last.name == key) {
+                Some(last) => last.ranges.push(erasure.range),
+                None if full => break,
+                None => logs.push(EraseLog { name: key, ranges: vec![erasure.range] }),
+            }
+            count += 1;
+        }
+        Some((count, Erase { tag: shared.tag, serial: shared.telling.serial, by, logs }))
+    }
+
+    /// A peer heard what was told.
+    pub(super) fn on_told(&mut self, id: LinkId, tag: ChannelTag, serial: u64) {
+        let Some((name, shared)) = self.shared_by_tag(id, tag) else { return };
+        let telling = &mut shared.telling;
+        if telling.sent == 0 || telling.serial != serial {
+            return;
+        }
+        let heard = std::mem::take(&mut telling.sent).min(telling.waiting.len());
+        telling.waiting.drain(..heard);
+        self.timers.cancel(&Timer::Tell(id, name.clone()));
+        self.tell(id, &name);
+    }
+
+    /// A peer asks to erase.
+    pub(super) fn on_erase(&mut self, id: LinkId, erase: Erase) {
+        let Some((name, _)) = self.shared_by_tag(id, erase.tag) else { return };
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let ranges = || erase.logs.iter().flat_map(|log| &log.ranges);
+        if erase.logs.len() > LOGS || ranges().count() > RANGES {
+            return self.drop_from(Some(peer), DropReason::Bound, "a request to erase over its bounds");
+        }
+        let wellformed =
+            |range: &SeqRange| 0 < range.first && range.first <= range.last && range.last <= MAX_SEQ;
+        if !ranges().all(wellformed) {
+            return self.drop_from(Some(peer), DropReason::Malformed, "a request to erase no entries");
+        }
+        if self.erasures.is_full() {
+            // Not heard: the peer tells it again.
+            return self.drop_from(Some(peer), DropReason::Bound, "more erasures than are done at once");
+        }
+        let Erase { tag, serial, by, logs } = erase;
+        let follow = logs.iter().all(|log| log.name.1 == by);
+        let mut streams: std::collections::BTreeMap<StreamId, Vec<(LogId, SeqRange)>> = Default::default();
+        for EraseLog { name: (stream, author, epoch, branch), ranges } in logs {
+            let log = LogName { channel: name.clone(), stream: stream.clone(), author, epoch, branch };
+            let log_id = log.id();
+            if follow && !self.know_log(log, log_id) {
+                return self.tell_crowded(&peer);
+            }
+            streams.entry(stream).or_default().extend(ranges.into_iter().map(|range| (log_id, range)));
+        }
+        for (stream, entries) in streams {
+            match follow {
+                true => self.follow_erasure(&peer, (name.clone(), stream), by.clone(), &entries),
+                false => self.request_erasure(name.clone(), stream, by.clone(), entries),
+            }
+        }
+        self.send(id, &Message::Erased(tag, serial), Class::Urgent);
+    }
+
+    /// Does what an author asks for its own entries, as far as it is new.
+    fn follow_erasure(
+        &mut self,
+        peer: &NodeId,
+        (channel, stream): (ChannelId, StreamId),
+        by: NodeId,
+        entries: &[(LogId, SeqRange)],
+    ) {
+        let open = self.channels.get_mut(&channel).and_then(|channel| channel.open_stream(&stream));
+        let Some(open) = open else { return };
+        let news = new_entries(&open.record, Some(&by), entries);
+        let news = self.erasures.not_begun(&by, &news);
+        if !news.is_empty() {
+            self.begin_erasure(None, Some(peer.clone()), (channel, stream), by, news);
+        }
+    }
+
+    /// Tells the application what somebody wants to have erased that others wrote, once.
+    fn request_erasure(
+        &mut self,
+        channel: ChannelId,
+        stream: StreamId,
+        by: NodeId,
+        entries: Vec<(LogId, SeqRange)>,
+    ) {
+        let open = self.channels.get_mut(&channel).and_then(|channel| channel.open_stream(&stream));
+        let Some(open) = open else { return };
+        // What is erased already needs no decision.
+        let entries = new_entries(&open.record, None, &entries);
+        if entries.is_empty() || !self.erasures.requested.insert(&by, &entries) {
+            return;
+        }
+        self.notify(Event::EraseRequested { channel, stream, by, entries });
+    }
+}
+
+/// Requests the application was told of, within a bound.
+#[derive(Debug, Default)]
+pub(super) struct Requested {
+    known: BTreeSet<[u8; 16]>,
+    order: VecDeque<[u8; 16]>,
+}
+
+impl Requested {
+    /// False if it was told before.
+    fn insert(&mut self, by: &NodeId, entries: &[(LogId, SeqRange)]) -> bool {
+        let mut hasher = blake3::Hasher::new_derive_key("gossip 1 erase request");
+        hasher.update(by.as_str().as_bytes());
+        for (log, range) in entries {
+            hasher.update(&log.0).update(&range.first.to_le_bytes()).update(&range.last.to_le_bytes());
+        }
+        let mut key = [0; 16];
+        key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        if !self.known.insert(key) {
+            return false;
+        }
+        self.order.push_back(key);
+        if self.order.len() > REQUESTED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
