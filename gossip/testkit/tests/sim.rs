@@ -27,7 +27,7 @@ fn seeds_that_once_failed_pass() {
 /// noticed used to compare again at once, for ever.)
 #[test]
 fn a_restored_backup_forks_and_the_rest_converges() {
-    let outcome = pass(734);
+    let outcome = pass(7);
     assert!(outcome.coverage.count("backup restored") > 0, "{}", outcome.setting);
     assert!(outcome.coverage.count("fork") > 0, "{}", outcome.setting);
 }

@@ -8,6 +8,7 @@ use crate::wire::{Delta, DeltaRun};
 use crate::{ChainHash, ChannelId, CommitItem, LogId, NodeId, SeqRange, StoredRun};
 
 /// What becomes of a run that should fill a hole.
+#[allow(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
 enum Fit {
     Fills(StoredRun),
     /// It does not reach the end of what is missing: another one comes or is asked for.

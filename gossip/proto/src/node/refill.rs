@@ -21,6 +21,10 @@ use crate::{
 /// Logs asked for at once, and of one link.
 const AT_ONCE: usize = 8;
 const OF_LINK: usize = 2;
+/// Holes of a log that take their turns; lower ones wait until these are filled.
+const HOLES: usize = 64;
+/// Holes remembered as asked for in vain, for each channel of a link.
+const SPENT: usize = 4096;
 /// Bytes asked for at once.
 const BUDGET: usize = 4 * MAX_RUN_BYTES;
 /// An answer is waited for at most this long.
@@ -48,7 +52,12 @@ pub(super) struct Refill {
 #[derive(Debug)]
 pub(super) enum Step {
     /// The head is being read, or the run after a gap: where is the hole, and what is the hash there?
-    Reading(OpId, Option<SeqRange>),
+    Reading {
+        op: OpId,
+        hole: SeqRange,
+        /// The run after it.
+        after: bool,
+    },
     Asked(Asked),
 }
 
@@ -70,7 +79,6 @@ pub(super) struct Asked {
 /// A link that had nothing for a hole.
 #[derive(Debug)]
 pub(super) struct Spent {
-    below: Seq,
     tries: u32,
     until: Tick,
 }
@@ -98,7 +106,7 @@ impl Refills {
         let wanted = |refill: &&Refill| link.is_none_or(|link| refill.link == link);
         let budget = |refill: &Refill| match &refill.step {
             Step::Asked(asked) => asked.budget,
-            Step::Reading(..) => 0,
+            Step::Reading { .. } => 0,
         };
         self.at_work.values().filter(wanted).map(budget).sum()
     }
@@ -162,14 +170,17 @@ impl Node {
             if self.refills.at_work.contains_key(&id) {
                 continue;
             }
-            let Some(hole) = self.hole_of(id) else { continue };
-            match self.link_for(id, hole.last) {
-                Ok(link) => {
-                    let op = self.store(Op::Refill(id), StoreRequest::Head { log: id });
-                    self.refills.at_work.insert(id, Refill { link, step: Step::Reading(op, None) });
+            for hole in self.holes_of(id) {
+                match self.link_for(id, hole.last) {
+                    Ok(link) => {
+                        let op = self.store(Op::Refill(id), StoreRequest::Head { log: id });
+                        let step = Step::Reading { op, hole, after: false };
+                        self.refills.at_work.insert(id, Refill { link, step });
+                        break;
+                    }
+                    Err(Some(until)) => again = Some(again.map_or(until, |again| again.min(until))),
+                    Err(None) => {}
                 }
-                Err(Some(until)) => again = Some(again.map_or(until, |again| again.min(until))),
-                Err(None) => {}
             }
         }
         if let Some(again) = again {
@@ -177,27 +188,25 @@ impl Node {
         }
     }
 
-    /// The hole of a log to ask for next, if it is at rest. Logs without holes leave the list.
-    fn hole_of(&mut self, id: LogId) -> Option<SeqRange> {
-        let log = self.logs.get(&id)?;
-        if log.holes.gaps.is_empty() && !log.asks_back {
+    /// The holes of a log that are worth asking for, the uppermost first, if it is at rest. Logs without
+    /// holes leave the list.
+    fn holes_of(&mut self, id: LogId) -> Vec<SeqRange> {
+        let Some(log) = self.logs.get(&id) else { return Vec::new() };
+        let below =
+            (log.asks_back && log.holes.floor > 0).then_some(SeqRange { first: 1, last: log.holes.floor });
+        if log.holes.gaps.is_empty() && below.is_none() {
             self.refills.holey.remove(&id);
-            return None;
+            return Vec::new();
         }
+        let channel = self.channels.get(&log.name.channel).filter(|channel| !channel.removing);
+        let stream = channel.and_then(|channel| channel.streams.get(&log.name.stream));
+        let Some(stream) = stream.filter(|stream| stream.is_open()) else { return Vec::new() };
         if log.filling > 0 || log.frozen.is_some() {
-            return None;
+            return Vec::new();
         }
-        let channel = self.channels.get(&log.name.channel).filter(|channel| !channel.removing)?;
-        let stream = channel.streams.get(&log.name.stream).filter(|stream| stream.is_open())?;
-        let retention = &stream.record.retention;
-        let (gaps, height) = (&log.holes.gaps, log.stored.height);
-        let hole = choose(gaps, log.holes.floor, log.asks_back, |gap| {
-            keeps(retention, height.saturating_sub(gap.last), None, self.now.wall.0)
-        });
-        if hole.is_none() && gaps.is_empty() {
-            self.refills.holey.remove(&id);
-        }
-        hole
+        let (retention, height) = (&stream.record.retention, log.stored.height);
+        let kept = |gap: &&SeqRange| keeps(retention, height.saturating_sub(gap.last), None, self.now.wall.0);
+        log.holes.gaps.iter().rev().filter(kept).copied().take(HOLES).chain(below).collect()
     }
 
     /// A link to ask for a hole; or when one may be asked again.
@@ -214,7 +223,7 @@ impl Node {
             if shared.refused.contains(&key) || self.refills.of_link(link) >= OF_LINK {
                 continue;
             }
-            match shared.spent.get(&id).filter(|spent| spent.below == below && self.now.tick < spent.until) {
+            match shared.spent.get(&(id, below)).filter(|spent| self.now.tick < spent.until) {
                 Some(spent) => again = Some(again.map_or(spent.until, |again| again.min(spent.until))),
                 None => return Ok(link),
             }
@@ -223,44 +232,38 @@ impl Node {
     }
 
     pub(super) fn on_refill_read(&mut self, id: LogId, op: OpId, result: Result<StoreReply, StoreFailure>) {
-        let Some(Refill { link, step: Step::Reading(of, gap) }) = self.refills.at_work.get(&id) else {
+        let Some(Refill { link, step: Step::Reading { op: of, hole, after } }) =
+            self.refills.at_work.get(&id)
+        else {
             return;
         };
         if *of != op {
             return;
         }
-        let (link, gap) = (*link, *gap);
-        match (result, gap) {
-            (Ok(StoreReply::Head(Some(head))), None) => self.locate(id, link, &head),
-            (Ok(StoreReply::Runs(runs)), Some(gap)) => self.joined(id, link, gap, &runs),
-            (Err(failure), Some(gap)) if failure.fault == Fault::Corrupt => {
-                self.spend(link, id, gap.last);
-                self.isolate(id, gap.last + 1, Mending::Refill);
+        let (link, hole, after) = (*link, *hole, *after);
+        match result {
+            Ok(StoreReply::Head(Some(head))) if !after => self.locate(id, link, hole, &head),
+            Ok(StoreReply::Runs(runs)) if after => self.joined(id, link, hole, &runs),
+            Err(failure) if failure.fault == Fault::Corrupt && after => {
+                self.spend(link, id, hole.last);
+                self.isolate(id, hole.last + 1, Mending::Refill);
             }
-            (_, gap) => {
-                let below = gap.or_else(|| self.hole_of(id)).map_or(0, |hole| hole.last);
-                self.spend(link, id, below);
-            }
+            _ => self.spend(link, id, hole.last),
         }
     }
 
-    /// The head says where the hole is, and often the hash at its end.
-    fn locate(&mut self, id: LogId, link: LinkId, head: &LogHead) {
-        let asks_back = self.logs.get(&id).is_some_and(|log| log.asks_back);
-        let chosen = choose(&head.gaps, head.floor, asks_back, |gap| {
-            self.keeps_hole(head, head.height.saturating_sub(gap.last), None)
-        });
-        match chosen {
-            None => {
-                self.refills.end(&id);
-            }
-            Some(hole) if hole.last == head.floor => self.question(id, link, hole, head.floor_hash),
-            Some(hole) if hole.last == head.height => self.question(id, link, hole, head.hash),
-            Some(hole) => {
-                let request = StoreRequest::Read { log: id, from: hole.last + 1, budget: 1 };
+    /// The head says whether the hole is still there, and often the hash at its end.
+    fn locate(&mut self, id: LogId, link: LinkId, hole: SeqRange, head: &LogHead) {
+        let gap = head.gaps.iter().find(|gap| gap.last == hole.last).copied();
+        match gap {
+            None if head.floor == hole.last => self.question(id, link, hole, head.floor_hash),
+            None => self.spend(link, id, hole.last),
+            Some(gap) if gap.last == head.height => self.question(id, link, gap, head.hash),
+            Some(gap) => {
+                let request = StoreRequest::Read { log: id, from: gap.last + 1, budget: 1 };
                 let op = self.store(Op::Refill(id), request);
-                let refill = Refill { link, step: Step::Reading(op, Some(hole)) };
-                self.refills.at_work.insert(id, refill);
+                let step = Step::Reading { op, hole: gap, after: true };
+                self.refills.at_work.insert(id, Refill { link, step });
             }
         }
     }
@@ -280,12 +283,6 @@ impl Node {
             Some((stamp, hash)) if kept(stamp) => self.question(id, link, gap, hash),
             _ => self.spend(link, id, gap.last),
         }
-    }
-
-    fn keeps_hole(&self, head: &LogHead, newer: u64, stamp: Option<Stamp>) -> bool {
-        let channel = self.channels.get(&head.name.channel);
-        let stream = channel.and_then(|channel| channel.streams.get(&head.name.stream));
-        stream.is_some_and(|s| keeps(&s.record.retention, newer, stamp, self.now.wall.0))
     }
 
     /// Asks a peer for the upper end of a hole.
@@ -321,12 +318,15 @@ impl Node {
         self.refills.end(&id);
         let Some(name) = self.logs.get(&id).map(|log| log.name.channel.clone()) else { return };
         let now = self.now.tick;
-        let before = self.shared(link, &name).and_then(|shared| shared.spent.get(&id));
-        let tries = before.filter(|spent| spent.below == below).map_or(0, |spent| spent.tries + 1);
+        let before = self.shared(link, &name).and_then(|shared| shared.spent.get(&(id, below)));
+        let tries = before.map_or(0, |spent| spent.tries + 1);
         let pause = self.rng.jitter((PAUSE * (1 << tries.min(16))).min(PAUSE_MAX));
         let until = now + pause;
         if let Some(shared) = self.shared(link, &name) {
-            shared.spent.insert(id, Spent { below, tries, until });
+            if shared.spent.len() >= SPENT {
+                shared.spent.clear();
+            }
+            shared.spent.insert((id, below), Spent { tries, until });
             self.timers.bring_forward(Timer::Refill, until);
         }
     }
@@ -348,24 +348,13 @@ impl Node {
         late.into_iter().for_each(|(id, link, below)| self.spend(link, id, below));
         let open = self.refills.at_work.values().filter_map(|refill| match &refill.step {
             Step::Asked(asked) => Some(asked.deadline),
-            Step::Reading(..) => None,
+            Step::Reading { .. } => None,
         });
         if let Some(next) = open.min() {
             self.timers.bring_forward(Timer::Refill, next);
         }
         self.refill();
     }
-}
-
-/// The uppermost hole worth asking for.
-fn choose(
-    gaps: &[SeqRange],
-    floor: Seq,
-    asks_back: bool,
-    kept: impl Fn(&SeqRange) -> bool,
-) -> Option<SeqRange> {
-    let gap = gaps.iter().rev().find(|gap| kept(gap)).copied();
-    gap.or_else(|| (asks_back && floor > 0).then_some(SeqRange { first: 1, last: floor }))
 }
 
 /// Whether a stream that keeps this much would keep an entry that so many of its author's are newer

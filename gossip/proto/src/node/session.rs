@@ -88,7 +88,7 @@ pub(super) struct Shared {
     /// When all heights were last offered.
     pub(super) offered: Option<Tick>,
     /// Holes they had nothing for, each until when.
-    pub(super) spent: BTreeMap<LogId, Spent>,
+    pub(super) spent: BTreeMap<(LogId, Seq), Spent>,
     /// Erasures they have to be told of.
     pub(super) telling: Telling,
     /// Forks already reported.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gossip_proto::{
     ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId, NodeId, Pruned,
-    Removed, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
+    Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
 };
 
 #[derive(Default)]
@@ -12,6 +12,8 @@ pub(crate) struct Disk {
     channels: BTreeMap<ChannelId, ChannelRecord>,
     streams: BTreeMap<(ChannelId, StreamId), StreamRecord>,
     logs: BTreeMap<LogId, (Option<LogHead>, Vec<StoredRun>)>,
+    /// What was to be erased.
+    pub(crate) erased: Vec<(LogId, SeqRange)>,
 }
 
 impl Disk {
@@ -53,8 +55,11 @@ impl Disk {
                 );
             }
             StoreRequest::Prune { .. } => return StoreReply::Pruned(Pruned::default()),
-            StoreRequest::Isolate { .. } => return StoreReply::Isolated(None),
-            StoreRequest::Erase { .. } => return StoreReply::Erased(0),
+            StoreRequest::Isolate { log, at } => return StoreReply::Isolated(self.isolate(log, at)),
+            StoreRequest::Erase { log, sequences } => {
+                self.erased.extend(sequences.into_iter().map(|range| (log, range)));
+                return StoreReply::Erased(0);
+            }
             StoreRequest::SaveChannel(record) => _ = self.channels.insert(record.id.clone(), record),
             StoreRequest::SaveStream(channel, record) => {
                 self.streams.insert((channel, record.id.clone()), record);
@@ -80,11 +85,32 @@ impl Disk {
                 runs.push(StoredRun { prev: *prev, run: run.clone() });
                 (head.height, head.hash, head.stamp) = (run.last(), *end, run.last_stamp());
             }
-            CommitItem::Fill { .. } => {}
+            CommitItem::Fill { prev, run, .. } => {
+                assert_eq!(head.gaps.pop(), Some(run.range()), "a run that fills nothing");
+                runs.push(StoredRun { prev: *prev, run: run.clone() });
+                runs.sort_by_key(|stored| stored.run.first());
+            }
             CommitItem::Adopt { floor, hash, stamp, .. } => {
                 (head.height, head.hash, head.stamp) = (*floor, *hash, *stamp);
             }
         }
+    }
+
+    /// Every run is taken for damaged.
+    fn isolate(&mut self, log: LogId, at: u64) -> Option<SeqRange> {
+        let (head, runs) = self.logs.get_mut(&log)?;
+        let place = runs.iter().position(|stored| stored.run.range().contains(at))?;
+        let range = runs.remove(place).run.range();
+        head.as_mut()?.gaps.push(range);
+        Some(range)
+    }
+
+    pub(crate) fn head(&self, log: LogId) -> Option<&LogHead> {
+        self.logs.get(&log).and_then(|(head, _)| head.as_ref())
+    }
+
+    pub(crate) fn runs(&self, log: LogId) -> &[StoredRun] {
+        self.logs.get(&log).map_or(&[], |(_, runs)| runs)
     }
 
     fn read(&self, log: LogId, from: u64, budget: usize) -> Vec<StoredRun> {

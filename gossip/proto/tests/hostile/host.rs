@@ -25,7 +25,7 @@ const SPINS: u32 = 64;
 
 pub(crate) struct Host {
     node: Node,
-    disk: Disk,
+    pub(crate) disk: Disk,
     now: u64,
     last_command: u64,
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,

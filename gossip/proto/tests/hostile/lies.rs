@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use gossip_proto::node::NodeConfig;
 use gossip_proto::wire::{
-    self, Beacon, ChannelTag, Channels, Delta, DeltaRun, DigestTag, FloorNote, Hello, Matches, Message,
-    Nonce, Offer, OfferLog, Piece, PieceWant, Proof, SessionTag, StreamKey, Want, WantLog,
+    self, Back, BackLog, Beacon, ChannelTag, Channels, Delta, DeltaRun, DigestTag, Erase, EraseLog,
+    FloorNote, Hello, Matches, Message, Nonce, Offer, OfferLog, Piece, PieceWant, Proof, SessionTag,
+    StreamKey, Want, WantLog,
 };
-use gossip_proto::{ChainHash, Check, Epoch, LogId, NodeId, Rng, Run, Seq, Stamp, StreamId};
+use gossip_proto::{ChainHash, Check, Epoch, LogId, NodeId, Rng, Run, Seq, SeqRange, Stamp, StreamId};
 
 /// What a liar knows from listening.
 pub(crate) struct Known {
@@ -18,7 +19,7 @@ pub(crate) struct Known {
 
 /// One lie, in one frame or several.
 pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Vec<Bytes> {
-    match rng.below(13) {
+    match rng.below(16) {
         0 => vec![say(Message::Beacon(Beacon { tag: known.tag, mine: digest(rng), yours: None }))],
         1 => vec![say(offer(known, 1 + rng.below(20), rng))],
         2 if rng.chance(60) => vec![say(offer(known, 100_000, rng))],
@@ -31,6 +32,9 @@ pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Vec<Bytes> {
         9 => huge_pieces(rng),
         10 => small_pieces(rng),
         11 => vec![say(piece_want(rng))],
+        12 => vec![say(back(known, rng))],
+        13 => vec![say(erase(known, rng))],
+        14 => vec![say(Message::Erased(known.tag, number(rng)))],
         _ => vec![say(small_talk(rng))],
     }
 }
@@ -109,6 +113,30 @@ fn want(known: &Known, logs: u64, rng: &mut Rng) -> Message {
     };
     let (serial, logs) = (number(rng), (0..logs).map(|_| one(rng)).collect());
     Message::Want(Want { tag: known.tag, serial, budget: u64::MAX, logs })
+}
+
+/// Holes that are none.
+fn back(known: &Known, rng: &mut Rng) -> Message {
+    let log = |rng: &mut Rng| {
+        let log = known.logs[rng.below(known.logs.len() as u64) as usize];
+        BackLog { log, above: number(rng), below: number(rng), check: Check(bytes(rng)) }
+    };
+    let count = if rng.chance(100) { 1_000 } else { rng.below(4) };
+    let logs = (0..count).map(|_| log(rng)).collect();
+    Message::Back(Back { tag: known.tag, serial: number(rng), budget: u64::MAX, logs })
+}
+
+/// Entries of the liar and of others, of logs that are or are not, in ranges that are none.
+fn erase(known: &Known, rng: &mut Rng) -> Message {
+    let range = |rng: &mut Rng| SeqRange { first: number(rng), last: number(rng) };
+    let count = if rng.chance(100) { 2_000 } else { rng.below(4) };
+    let log = |rng: &mut Rng| {
+        let author = if rng.chance(500) { known.liar.clone() } else { NodeId::new(name(rng)).unwrap() };
+        let name = (StreamId::new("s").unwrap(), author, Epoch::new(1, rng.below(9)), None);
+        EraseLog { name, ranges: (0..count).map(|_| range(rng)).collect() }
+    };
+    let logs = (0..rng.below(4)).map(|_| log(rng)).collect();
+    Message::Erase(Erase { tag: known.tag, serial: number(rng), by: known.liar.clone(), logs })
 }
 
 /// Real runs where they do not belong, under hashes that are not theirs, and floors.

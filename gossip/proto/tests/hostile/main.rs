@@ -13,6 +13,7 @@
 mod disk;
 mod findings;
 mod frames;
+mod history;
 mod host;
 mod lies;
 mod recovery;

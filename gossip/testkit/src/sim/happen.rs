@@ -156,7 +156,7 @@ impl World {
                 if items.iter().any(|item| matches!(item, CommitItem::Adopt { .. })) {
                     self.coverage.hit("floor adopted");
                 }
-                if items.iter().any(|item| is_hollow(item)) {
+                if items.iter().any(is_hollow) {
                     self.coverage.hit("hollow entry stored");
                 }
                 if items.iter().any(|item| item.log() != items[0].log()) {
