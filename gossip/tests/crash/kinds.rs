@@ -16,7 +16,7 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     store: &'static str,
     /// JSON of the options beside the path.
-    options: &'static str,
+    pub(crate) options: &'static str,
     /// Of the rounds asked for, one in so many.
     pub(crate) share: u64,
 }
@@ -54,11 +54,6 @@ impl Kind {
             print(&format!("SKIPPED {name}: the store {store} is not built in (feature {store})"))?;
         }
         Ok(linked)
-    }
-
-    /// Whether it promises that nothing acknowledged is lost.
-    pub(crate) fn is_sync(&self) -> bool {
-        self.options == "{}"
     }
 
     fn is_linked(&self) -> bool {

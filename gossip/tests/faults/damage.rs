@@ -41,12 +41,12 @@ pub(crate) fn damaged(kind: Kind) -> Outcome<Verdict> {
             let found = look(&kind.config(&copy.display().to_string(), None)?, &acks);
             let found = found.map_err(|error| format!("{done}: {error}"))?;
             // Without syncs everything may be in the tail that is lost.
-            let gone = done.ends_with("removed") || done.ends_with("cut at 0") || !kind.is_sync();
+            let gone = done.ends_with("removed") || done.ends_with("cut at 0") || !crate::is_sync(kind);
             if found == "like new" && !gone {
                 return Err(format!("{done}: opened as a new store").into());
             }
             // Cut short looks like power loss; damage inside must not, but for the newest commit.
-            if found == "without their tail" && kind.is_sync() && !done.contains(" cut at ") {
+            if found == "without their tail" && crate::is_sync(kind) && !done.contains(" cut at ") {
                 return Err(format!("{done}: opened {found}").into());
             }
             *seen.entry(found).or_insert(0_u32) += 1;

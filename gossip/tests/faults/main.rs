@@ -55,6 +55,11 @@ const STREAM: &str = "one";
 /// The node under test.
 const VICTIM: &str = "victim";
 
+/// Whether a store promises that nothing acknowledged is lost.
+fn is_sync(kind: kinds::Kind) -> bool {
+    kind.options == "{}"
+}
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -46,13 +46,13 @@ impl Weather {
     /// Whether an engine may have to be opened again, and cannot be, while it lasts: on a full disk only
     /// one that has unsynced commits to bring in.
     pub(crate) fn may_stop_reads(self, kind: Kind) -> bool {
-        self != Self::Full || !kind.is_sync()
+        self != Self::Full || !crate::is_sync(kind)
     }
 
     /// Whether an application was told what it can act on.
     pub(crate) fn judge(self, kind: Kind, errors: &[String]) -> Outcome {
         let expected: &[&str] = match self {
-            Self::Full if kind.is_sync() => &["Full"],
+            Self::Full if crate::is_sync(kind) => &["Full"],
             // What was acknowledged before may not be synced in time: that must be told.
             Self::Full => &["Full", "Unknown"],
             Self::Limited => &["Full", "Transient", "Unknown"],

@@ -13,13 +13,13 @@ use gossip_store_rocksdb::{Compression, RocksdbEngine, Settings};
 const SETTINGS: Settings = Settings { memory: 8 << 20, compression: Compression::Lz4 };
 
 fn scanned(engine: &RocksdbEngine, table: Table, span: &Span, order: Order) -> Vec<Vec<u8>> {
-    let view = engine.view().unwrap();
-    let mut rows = view.scan(table, span, order).unwrap();
+    let view = engine.view().expect("a view");
+    let mut rows = view.scan(table, span, order).expect("a scan");
     let mut keys = Vec::new();
-    while let Some((key, _)) = rows.next().unwrap() {
+    while let Some((key, _)) = rows.next().expect("a row") {
         keys.push(key.to_vec());
     }
-    assert!(rows.next().unwrap().is_none(), "and stays at its end");
+    assert!(rows.next().expect("the end").is_none(), "and stays at its end");
     keys
 }
 
