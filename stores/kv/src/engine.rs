@@ -11,7 +11,7 @@ use crate::keys::Span;
 
 /// A table: bytes to bytes, ordered by the bytes of the keys.
 ///
-/// What lies in them is said in [`crate::layout`].
+/// What lies in them is said in the module `layout`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// The entries.
