@@ -36,6 +36,8 @@ pub(super) struct Log {
     pub(super) asks_back: bool,
     /// Runs on their way into holes.
     pub(super) filling: u32,
+    /// Prunes on their way: until they are done nobody knows which holes are to stay.
+    pub(super) pruning: u32,
     /// Commits on their way.
     pub(super) in_flight: u32,
     /// A commit failed: nothing moves until the head was read again.
@@ -79,6 +81,7 @@ impl Log {
             holes: Holes::default(),
             asks_back: false,
             filling: 0,
+            pruning: 0,
             in_flight: 0,
             frozen: None,
         }

@@ -29,6 +29,7 @@ impl Node {
             self.refills.end(id);
             if let Some(log) = self.logs.get_mut(id) {
                 log.asks_back = false;
+                log.pruning += 1;
             }
         }
         let request = StoreRequest::Prune { floors: floors.clone() };
@@ -48,6 +49,11 @@ impl Node {
             Ok(_) => Err(StoreFailure { fault: Fault::Unknown, doing: "prune", detail: "no answer".into() }),
             Err(failure) => Err(failure),
         };
+        for (id, _) in floors {
+            if let Some(log) = self.logs.get_mut(id) {
+                log.pruning = log.pruning.saturating_sub(1);
+            }
+        }
         // If the outcome is unknown, offering less than we hold is the safe side.
         if result.as_ref().map_or_else(|failure| failure.fault == Fault::Unknown, |_| true) {
             for (id, floor) in floors {
@@ -60,6 +66,7 @@ impl Node {
             self.notify(Event::StreamCompacted { channel, stream, pruned: *pruned });
         }
         self.reply(id, result.map(Reply::Pruned).map_err(CommandError::Store));
+        self.refill();
     }
 
     /// The store dropped everything up to `floor`; its hash is read when someone asks below it.

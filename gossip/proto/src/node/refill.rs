@@ -201,7 +201,7 @@ impl Node {
         let channel = self.channels.get(&log.name.channel).filter(|channel| !channel.removing);
         let stream = channel.and_then(|channel| channel.streams.get(&log.name.stream));
         let Some(stream) = stream.filter(|stream| stream.is_open()) else { return Vec::new() };
-        if log.filling > 0 || log.frozen.is_some() {
+        if log.filling > 0 || log.pruning > 0 || log.frozen.is_some() {
             return Vec::new();
         }
         let (retention, height) = (&stream.record.retention, log.stored.height);

@@ -54,7 +54,10 @@ impl Disk {
                     self.logs.get(&log).and_then(|(head, _)| head.clone()).map(Box::new),
                 );
             }
-            StoreRequest::Prune { .. } => return StoreReply::Pruned(Pruned::default()),
+            StoreRequest::Prune { floors } => {
+                floors.into_iter().for_each(|(log, floor)| self.prune(log, floor));
+                return StoreReply::Pruned(Pruned::default());
+            }
             StoreRequest::Isolate { log, at } => return StoreReply::Isolated(self.isolate(log, at)),
             StoreRequest::Erase { log, sequences } => {
                 self.erased.extend(sequences.into_iter().map(|range| (log, range)));
@@ -94,6 +97,15 @@ impl Disk {
                 (head.height, head.hash, head.stamp) = (*floor, *hash, *stamp);
             }
         }
+    }
+
+    /// Floors lie between runs.
+    fn prune(&mut self, log: LogId, floor: u64) {
+        let Some((Some(head), runs)) = self.logs.get_mut(&log) else { return };
+        runs.retain(|stored| stored.run.first() > floor);
+        head.gaps.retain(|gap| gap.last > floor);
+        let next = runs.first().map(|stored| stored.prev);
+        (head.floor, head.floor_hash) = (floor, next.unwrap_or(head.hash));
     }
 
     /// Every run is taken for damaged.

@@ -119,6 +119,34 @@ fn a_hole_nobody_can_fill_is_asked_for_ever_more_seldom() {
 }
 
 #[test]
+fn what_is_being_pruned_is_not_asked_for() {
+    let (mut victim, peer, tag) = pair();
+    let log = peer.own_logs().next().expect("a log");
+    victim.must(Command::Repair { log, at: 2 });
+    let serial = asked_back(&mut victim).expect("the hole is asked for");
+    victim.slow_disk = true;
+    let (channel, stream, floors) = (channel(), stream(), vec![(log, 2)]);
+    assert_eq!(victim.command(Command::Prune { channel, stream, floors }), None, "the disk is slow");
+    let come_back = |victim: &mut Host| {
+        for _ in 0..100 {
+            victim.pass(100_000);
+            tell(victim, Message::Paused(false));
+        }
+    };
+    come_back(&mut victim);
+    victim.disk_works();
+    come_back(&mut victim);
+    assert_eq!(asked_back(&mut victim), None, "what was pruned is asked for");
+    // Nor does a late answer bring it back.
+    let second =
+        DeltaRun { prev: Some(peer.disk.runs(log)[1].prev), run: peer.disk.runs(log)[1].run.clone() };
+    let (names, floors, runs) = (vec![], vec![], vec![second]);
+    tell(&mut victim, Message::Delta(Delta { tag, serial, end: true, names, floors, runs }));
+    assert_eq!(victim.disk.head(log).expect("a head").floor, 2);
+    assert_eq!(victim.disk.runs(log).len(), 1);
+}
+
+#[test]
 fn an_author_erases_what_it_wrote_and_nobody_else_does() {
     let (mut victim, peer, tag) = pair();
     let log = peer.own_logs().next().expect("a log");

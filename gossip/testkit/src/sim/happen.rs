@@ -215,6 +215,7 @@ impl World {
                     self.coverage.hit("append of nothing but an empty payload");
                 }
             }
+            (_, Ok(Reply::Imported(1..))) => self.coverage.hit("import"),
             (Command::RemoveChannel { .. }, Ok(Reply::Changed(true))) => self.coverage.hit("channel removed"),
             (Command::RemoveStream { .. }, Ok(Reply::Changed(true))) => self.coverage.hit("stream removed"),
             (Command::Pause, Ok(_)) => self.coverage.hit("pause"),

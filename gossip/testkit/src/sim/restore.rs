@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gossip_proto::node::Command;
-use gossip_proto::{LogId, Rng};
+use gossip_proto::{LogId, LogName, Rng};
 
 use super::calendar::Happening;
 use super::client::Place;
@@ -163,11 +163,23 @@ impl World {
     pub(super) fn is_silenced(&self, host: usize) -> bool {
         self.restore.as_ref().is_some_and(|restore| restore.silences(host))
     }
+
+    /// Where a host that is to fork nothing has to stay silent to the end: nobody it meets has what it
+    /// forgot, because those who do have no link to it or gave the channel up.
+    pub(super) fn forgotten_by(&self, host: usize) -> BTreeSet<Place> {
+        let volume = Some(&self.hosts[host].disk.volume).filter(|_| self.is_silenced(host));
+        volume.into_iter().flat_map(|volume| self.missing_in(volume, host).into_values()).collect()
+    }
 }
 
-/// Logs that some of these volumes hold in another version than others.
-pub(super) fn forked(volumes: &[&Volume], may_fork: &BTreeSet<LogId>) -> BTreeSet<LogId> {
-    may_fork.iter().filter(|id| differ(volumes, id)).copied().collect()
+/// Logs of a stream that some of these volumes hold in another version than others.
+pub(super) fn forked(volumes: &[&Volume], may_fork: &BTreeSet<LogId>, place: &Place) -> BTreeSet<LogId> {
+    let of = |name: &LogName| (&name.channel, &name.stream) == (&place.0, &place.1);
+    let there = |id: &&LogId| {
+        let mut logs = volumes.iter().filter_map(|volume| volume.logs.get(*id));
+        logs.any(|log| of(&log.head.name))
+    };
+    may_fork.iter().filter(there).filter(|id| differ(volumes, id)).copied().collect()
 }
 
 /// Whether two volumes hold different hashes at the lower one's height, or may.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gossip_proto::node::{Command, CommandError, Query, Reply};
 use gossip_proto::{ChannelId, LogId, StreamId};
 
-use super::client::settled;
+use super::client::{Place, settled};
 use super::fact::{Ending, Group, Quiet, Statement};
 use super::invariants::{converged, holes, reachability};
 use super::restore;
@@ -107,7 +107,9 @@ impl World {
     fn append_everywhere(&mut self) {
         let mut appends = Vec::new();
         for host in 0..self.hosts.len() {
-            for (channel, stream) in self.hosts[host].disk.volume.open_streams() {
+            let forgotten = self.forgotten_by(host);
+            let streams = self.hosts[host].disk.volume.open_streams();
+            for (channel, stream) in streams.difference(&forgotten).cloned() {
                 let payloads = vec![self.draw_payload(30)];
                 appends.push((host, Command::Append { channel, stream, payloads }));
             }
@@ -186,11 +188,11 @@ impl World {
         statement
     }
 
-    /// Logs that some of these hosts hold in another version than others.
-    fn forked(&self, hosts: &[usize]) -> BTreeSet<LogId> {
+    /// Logs of a stream that some of these hosts hold in another version than others.
+    fn forked(&self, hosts: &[usize], place: &Place) -> BTreeSet<LogId> {
         let Some(restore) = &self.restore else { return BTreeSet::new() };
         let volumes: Vec<_> = hosts.iter().map(|host| &self.hosts[*host].disk.volume).collect();
-        restore::forked(&volumes, &restore.may_fork)
+        restore::forked(&volumes, &restore.may_fork, place)
     }
 
     /// Who can exchange which stream: connected by edges whose both hosts take part in it.
@@ -225,7 +227,7 @@ impl World {
                 left = rest;
             }
             hosts.sort_unstable();
-            let forked = self.forked(&hosts);
+            let forked = self.forked(&hosts, &(channel.clone(), stream.clone()));
             groups.push(Group { channel: channel.clone(), stream: stream.clone(), hosts, forked });
         }
         groups

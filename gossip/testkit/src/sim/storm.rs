@@ -6,6 +6,7 @@ use gossip_proto::node::Command;
 use gossip_proto::{LogId, Rng, SeqRange, StoreRequest};
 
 use super::calendar::Happening;
+use super::disk::Volume;
 use super::fact::Fact;
 use super::plan::{Severity, between};
 use super::world::World;
@@ -139,7 +140,8 @@ impl World {
         }
     }
 
-    /// A run on a disk cannot be read any more; another host holds all of it.
+    /// A run on a disk cannot be read any more; another host holds all of it, or nobody any of it: a
+    /// hole is asked for at its upper end only, so that of a part the end might be missing for ever.
     fn rot(&mut self, host: usize) {
         // Until branches are kept apart, a gap may hide where they part.
         if self.restore.is_some() {
@@ -149,14 +151,25 @@ impl World {
         let runs: Vec<_> = volume.logs.values().flat_map(|log| &log.runs).collect();
         let runs = runs.into_iter().map(|stored| (stored.run.log(), stored.run.range()));
         let others = || self.hosts.iter().enumerate().filter(|(other, _)| *other != host);
+        let held = |volume: &Volume, log: &LogId, seq| {
+            volume.logs.get(log).and_then(|held| held.run_at(seq)).is_some()
+        };
         let elsewhere = |(log, range): &(LogId, SeqRange)| {
-            others().any(|(_, other)| {
-                let volume = &other.disk.volume;
-                let held = |seq| volume.logs.get(log).and_then(|held| held.run_at(seq)).is_some();
-                volume.is_readable(*log, &[*range]) && (range.first..=range.last).all(held)
+            let mut volumes = others().map(|(_, other)| &other.disk.volume);
+            volumes.any(|volume| {
+                volume.is_readable(*log, &[*range])
+                    && (range.first..=range.last).all(|seq| held(volume, log, seq))
             })
         };
-        let runs: Vec<_> = runs.filter(elsewhere).collect();
+        let nowhere = |(log, range): &(LogId, SeqRange)| {
+            let mut volumes = others().map(|(_, other)| &other.disk.volume);
+            volumes.all(|volume| !(range.first..=range.last).any(|seq| held(volume, log, seq)))
+        };
+        let (lost, kept): (Vec<_>, Vec<_>) = runs.partition(nowhere);
+        // Few runs are held by one host only: they have to be meant to be hit.
+        let lost = Some(lost).filter(|lost| !lost.is_empty() && self.storm.rng.chance(300));
+        let is_lost = lost.is_some();
+        let runs = lost.unwrap_or_else(|| kept.into_iter().filter(elsewhere).collect());
         if runs.is_empty() {
             return;
         }
@@ -165,6 +178,9 @@ impl World {
         volume.rotten.insert((log, range.first));
         volume.decayed.push((log, range));
         self.coverage.hit("bit rot");
+        if is_lost {
+            self.coverage.hit("bit rot of the only copy");
+        }
         if self.storm.rng.chance(500) {
             self.relief_after(SPELL, Relief::Scrub(host));
         }

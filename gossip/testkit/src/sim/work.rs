@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use gossip_proto::node::{Command, CommandError, CommandId, Query, Reply};
-use gossip_proto::{ChannelId, EntryId, LogHead, LogId, NodeId, Retention, Rng, Seq, StreamId};
+use gossip_proto::node::{Command, CommandError, CommandId, ImportPart, Query, Reply};
+use gossip_proto::{
+    ChannelId, EntryId, LogHead, LogId, NodeId, Retention, Rng, Seq, Stamp, StoredRun, StreamId,
+};
 
 use super::calendar::Happening;
 use super::plan::between;
@@ -72,6 +74,7 @@ impl World {
             735..745 => Command::SetRetention { channel, stream, retention: self.draw_retention() },
             745..760 => self.draw_repair(host),
             // Until branches are kept apart, a floor may hide where they part.
+            980..990 => self.draw_import(host, &channel, &stream),
             760..800 if self.restore.is_none() => self.draw_prune(host, channel, stream),
             800..880 => Command::CreateStream { channel, stream, retention: Retention::KeepAll },
             880..890 => Command::RemoveStream { channel, stream },
@@ -168,6 +171,28 @@ impl World {
             entries.push(EntryId { log: *log, sequence });
         }
         Command::Erase { channel, stream, entries }
+    }
+
+    /// Some runs that any host holds after what this one holds.
+    fn draw_import(&mut self, host: usize, channel: &ChannelId, stream: &StreamId) -> Command {
+        let from = self.work.rng.below(self.hosts.len() as u64) as usize;
+        let volume = &self.hosts[from].disk.volume;
+        let place = |head: &LogHead| head.name.channel == *channel && head.name.stream == *stream;
+        let logs: Vec<_> = volume.logs.iter().filter(|(_, log)| place(&log.head)).collect();
+        if logs.is_empty() {
+            return Command::Query(Query::Health);
+        }
+        let (id, log) = logs[self.work.rng.below(logs.len() as u64) as usize];
+        let height = self.hosts[host].disk.volume.logs.get(id).map_or(0, |log| log.head.height);
+        let readable = |stored: &&StoredRun| volume.is_readable(*id, &[stored.run.range()]);
+        let later = log.runs.iter().filter(|stored| stored.run.last() > height);
+        let runs = later.take_while(readable).take(4).cloned().collect();
+        let (floor, hash) = (log.head.floor, log.head.floor_hash);
+        let floor = (floor > 0).then_some((floor, hash, Stamp::ZERO));
+        Command::Import {
+            channel: channel.clone(),
+            part: ImportPart { log: log.head.name.clone(), floor, runs },
+        }
     }
 
     fn draw_retention(&mut self) -> Retention {

@@ -135,10 +135,15 @@ impl Disk {
         broken && !self.volume.continues(items) || !self.volume.has_holes_for(items)
     }
 
-    /// Whether payloads are to be erased that cannot be read.
+    /// Whether payloads are to be erased that cannot be read, or a run cut.
     fn meets_decay(&self, request: &StoreRequest) -> bool {
-        let StoreRequest::Erase { log, sequences } = request else { return false };
-        !self.volume.is_readable(*log, sequences)
+        match request {
+            StoreRequest::Erase { log, sequences } => !self.volume.is_readable(*log, sequences),
+            StoreRequest::Prune { floors } => {
+                floors.iter().any(|(log, at)| self.volume.cuts_rotten(*log, *at))
+            }
+            _ => false,
+        }
     }
 
     /// A read: when it ends and with what. It sees the disk as it is now.

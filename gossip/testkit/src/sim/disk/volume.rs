@@ -213,6 +213,14 @@ impl Volume {
         !runs.filter(meant).any(|stored| self.rotten.contains(&(log, stored.run.first())))
     }
 
+    /// Whether a floor would part a run that cannot be read.
+    pub(crate) fn cuts_rotten(&self, log: LogId, floor: Seq) -> bool {
+        let run = self.logs.get(&log).and_then(|log| log.run_at(floor));
+        run.is_some_and(|stored| {
+            stored.run.last() > floor && self.rotten.contains(&(log, stored.run.first()))
+        })
+    }
+
     /// Whether fills end where a hole ends and stay inside it.
     pub(crate) fn has_holes_for(&self, items: &[CommitItem]) -> bool {
         let mut logs: BTreeMap<LogId, Log> = BTreeMap::new();
