@@ -148,6 +148,32 @@ async fn power_loss_takes_a_tail_of_what_was_not_synced() {
 }
 
 #[tokio::test]
+async fn what_lies_behind_a_torn_record_never_comes_back() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = Some(place.path().join("journal"));
+    let machine = Machine::default();
+    let store = machine.store(journal.clone(), Durability::Buffered);
+    let mut ann = LogWriter::new("c", "s", "ann");
+    store.commit(&[ann.run(1)], &Meta::default()).await.unwrap();
+    store.mark_open().await.unwrap();
+    let items = [ann.run(1), ann.run(1), ann.run(1)];
+    for item in &items {
+        store.commit(std::slice::from_ref(item), &Meta::default()).await.unwrap();
+    }
+    // Power loss: the first record did not come to the disk, those behind it did.
+    let mut torn = std::fs::read(journal.as_ref().unwrap()).unwrap();
+    torn[30] ^= 1;
+    std::fs::write(journal.as_ref().unwrap(), torn).unwrap();
+    let machine = machine.power_cut();
+    let store = machine.store(journal.clone(), Durability::Buffered);
+    assert_eq!(height(&store, &ann).await, 1);
+    // A record as long as the torn one, and the end of the process.
+    store.commit(&items[..1], &Meta::default()).await.unwrap();
+    let after = machine.power_cut().store(journal, Durability::Buffered);
+    assert_eq!(height(&after, &ann).await, 2, "only what was committed since");
+}
+
+#[tokio::test]
 async fn what_is_not_synced_outlives_the_process() {
     let place = tempfile::tempdir().unwrap();
     for durability in [Durability::Buffered, Durability::Group(std::time::Duration::from_secs(3600))] {

@@ -114,8 +114,8 @@ async fn an_interrupted_upgrade_goes_on_where_it_was() {
     drop(RedbStore::open(whole.path()).unwrap());
     lay_format_1(part.path());
     {
-        let done = Database::open(whole.path().join(FILE_NAME)).unwrap().begin_read().unwrap();
-        let done = done.open_table(RUNS).unwrap();
+        let upgraded = Database::open(whole.path().join(FILE_NAME)).unwrap();
+        let done = upgraded.begin_read().unwrap().open_table(RUNS).unwrap();
         let database = Database::open(part.path().join(FILE_NAME)).unwrap();
         let writing = database.begin_write().unwrap();
         for row in done.iter().unwrap().take(2).map(Result::unwrap) {
