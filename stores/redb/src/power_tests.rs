@@ -10,6 +10,7 @@ use gossip_store_kv::Engine;
 use gossip_testkit::fixture::LogWriter;
 use redb::StorageBackend;
 
+use crate::disk::Ledger;
 use crate::open::open_database;
 use crate::{Redb, RedbStore, Tuning};
 
@@ -41,7 +42,11 @@ impl Machine {
     }
 
     fn store(&self, journal: Option<PathBuf>, durability: Durability) -> RedbStore {
-        let (machine, ledger) = (self.clone(), Arc::default());
+        self.store_with(Arc::default(), journal, durability)
+    }
+
+    fn store_with(&self, ledger: Arc<Ledger>, journal: Option<PathBuf>, durability: Durability) -> RedbStore {
+        let machine = self.clone();
         let opener = move |_| {
             let database = open_database(machine.clone(), &Tuning::default(), &ledger).unwrap();
             Ok(Redb::new(database, ledger.clone(), journal.clone()).unwrap())
@@ -118,6 +123,32 @@ async fn what_is_shown_after_a_failed_sync_outlives_the_power() {
         let after = machine.power_cut().store(None, Durability::Sync);
         assert_eq!(height(&after, &ann).await, shown, "sync {fails_after} failed");
         assert!(shown > u64::from(outcome.is_ok()), "what was acknowledged is there");
+    }
+    assert!(failures > 0);
+}
+
+#[tokio::test]
+async fn what_the_next_process_shows_after_a_failed_sync_outlives_the_power() {
+    let place = tempfile::tempdir().unwrap();
+    let doubt = place.path().join("doubt");
+    let process =
+        |machine: &Machine| machine.store_with(Arc::new(Ledger::new(doubt.clone())), None, Durability::Sync);
+    let mut failures = 0;
+    for fails_after in 0..3 {
+        let machine = Machine::default();
+        let store = process(&machine);
+        let mut ann = LogWriter::new("c", "s", "ann");
+        store.commit(&[ann.run(1)], &Meta::default()).await.unwrap();
+        machine.lock().fails_after = Some(fails_after);
+        failures += u64::from(store.commit(&[ann.run(1)], &Meta::default()).await.is_err());
+        machine.lock().fails_after = None;
+        // The process ends; what the system has in its cache stays.
+        drop(store);
+        let store = process(&machine);
+        let shown = height(&store, &ann).await;
+        let after = machine.power_cut().store(None, Durability::Sync);
+        assert_eq!(height(&after, &ann).await, shown, "sync {fails_after} failed");
+        assert!(!doubt.exists(), "settled");
     }
     assert!(failures > 0);
 }
