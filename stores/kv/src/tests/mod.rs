@@ -1,5 +1,6 @@
 //! What holds above any engine.
 
+mod bytes;
 mod engine;
 
 use std::future::poll_fn;
