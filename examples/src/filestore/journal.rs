@@ -55,12 +55,15 @@ impl Journal {
         path: &Path,
         wrap: impl FnOnce(File) -> Box<dyn Disk>,
     ) -> StoreResult<(Self, Vec<Vec<u8>>)> {
-        let (mut file, bytes) =
-            read(path).map_err(|error| because(of_io(&error), "opening the file", error))?;
+        let opening = |error| because(of_io(&error), "opening the file", error);
+        let mut file = open_file(path).map_err(opening)?;
+        // Before it is read: what someone else is adding just now would be missed, and cut off below.
         file.try_lock().map_err(|error| because(Fault::Rejected, "locking the file", error))?;
-        let (mut frames, mut end) = (Vec::new(), 0);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(opening)?;
+        let (mut frames, mut last, mut end) = (Vec::new(), 0, 0);
         while let Some(body) = frame(&bytes[end..]) {
-            end += HEADER + body.len();
+            (last, end) = (end, end + HEADER + body.len());
             frames.push(body.to_vec());
         }
         // The last frame alone may be unfinished: all before it were durable before it was begun.
@@ -68,8 +71,11 @@ impl Journal {
             let why = format!("the frame at byte {end} is damaged, and sound ones follow");
             return Err(because(Fault::Corrupt, "reading the file", why));
         }
-        // What was read may so far be in the cache of the system only, and is believed from now on.
-        let settled = Disk::cut(&mut file, end as u64).and_then(|()| file.sync_all());
+        // The last frame is believed from now on and may so far be in the cache of the system only,
+        // marked clean by a sync that failed: it is written once more, so that the sync is about it.
+        let settled = Disk::cut(&mut file, end as u64)
+            .and_then(|()| Disk::write(&mut file, last as u64, &bytes[last..end]))
+            .and_then(|()| file.sync_all());
         settled.map_err(|error| because(of_io(&error), "repairing the end of the file", error))?;
         let end = end as u64;
         Ok((Self { disk: wrap(file), last: end, end, ragged: false, written: 0 }, frames))
@@ -113,16 +119,14 @@ fn check(body: &[u8]) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-fn read(path: &Path) -> io::Result<(File, Vec<u8>)> {
+fn open_file(path: &Path) -> io::Result<File> {
     let is_new = !path.exists();
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     if let (true, Some(directory)) = (is_new, path.parent().filter(|parent| !parent.as_os_str().is_empty())) {
         // Else a power loss may take away the name of the file.
         fs::File::open(directory)?.sync_all()?;
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok((file, bytes))
+    Ok(file)
 }
 
 fn of_io(error: &io::Error) -> Fault {

@@ -31,7 +31,7 @@ pub(crate) fn page(
     let mut heads = BTreeMap::new();
     while let Some((arrival, row)) = earliest(&mut streams)? {
         let head = head(view, &mut heads, row.log)?;
-        let skip = (after.0 + 1).saturating_sub(arrival);
+        let skip = after.0.saturating_add(1).saturating_sub(arrival);
         let range = (row.first + skip, row.first + row.count - 1);
         let first = page.items.is_empty();
         let Some(part) = part(view, head, row.log, range, (left.saturating_sub(ROW_BYTES), first))? else {
@@ -114,7 +114,7 @@ impl<'v> Stream<'v> {
         let key = |arrival: u64| keys::join(prefix, &arrival.to_be_bytes());
         let mut before = view.scan(Table::Arrivals, &Span::between(key(0), key(after)), Order::Down)?;
         let across = match before.next()? {
-            Some((key, value)) => Some((keys::number(key), Row::decode(value)?)),
+            Some((key, value)) => Some(numbered(key, value)?),
             None => None,
         };
         let across = across.filter(|(arrival, row)| arrival + (row.count - 1) > after);
@@ -128,13 +128,22 @@ impl<'v> Stream<'v> {
     fn advance(&mut self) -> Result<(), Failure> {
         self.next = None;
         while let Some((key, value)) = self.rows.next()? {
-            let (arrival, row) = (keys::number(key), Row::decode(value)?);
+            let (arrival, row) = numbered(key, value)?;
             if self.only.is_none_or(|log| log == row.log) {
                 self.next = Some((arrival, row));
                 break;
             }
         }
         Ok(())
+    }
+}
+
+/// The number of a row's first entry, and the row. Its last entry has a number too.
+fn numbered(key: &[u8], value: &[u8]) -> Result<(u64, Row), Failure> {
+    let (arrival, row) = (keys::number(key), Row::decode(value)?);
+    match arrival.checked_add(row.count) {
+        Some(_) => Ok((arrival, row)),
+        None => Err(Failure::corrupt("a damaged arrival row")),
     }
 }
 

@@ -97,13 +97,15 @@ impl Step<'_, '_> {
             log.held.bytes += len;
             log.fresh.insert(run.last(), StoredRun { prev: *prev, run: run.clone() });
         }
-        let begin = self.last + 1;
+        let before = self.last;
         for range in fresh {
             let row = Row { log: run.log(), first: range.first, count: range.count() };
+            let last = self.last.checked_add(row.count);
+            let last = last.ok_or_else(|| Failure::corrupt("the arrival number is damaged"))?;
             number(self.turn, keys::stream_of(name), self.last + 1, row)?;
-            self.last += row.count;
+            self.last = last;
         }
-        Ok((!fresh.is_empty()).then_some(Arrival(begin)))
+        Ok((!fresh.is_empty()).then_some(Arrival(before + 1)))
     }
 }
 
@@ -167,7 +169,7 @@ fn number(turn: &mut Turn<'_>, stream: Vec<u8>, arrival: u64, row: Row) -> Resul
     };
     let goes_on = |tail: &Tail| {
         let row_ends = (tail.row.log, tail.row.first + tail.row.count) == (row.log, row.first);
-        tail.stream == stream && row_ends && tail.arrival + tail.row.count == arrival
+        tail.stream == stream && row_ends && tail.arrival.checked_add(tail.row.count) == Some(arrival)
     };
     let tail = match tail.filter(goes_on) {
         Some(tail) => Tail { row: Row { count: tail.row.count + row.count, ..tail.row }, ..tail },

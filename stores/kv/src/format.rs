@@ -1,8 +1,9 @@
 //! Laying out a new store, recognising one, and bringing an old one up to date.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Bound;
 
-use gossip_core::proto::{LogHead, LogId};
+use gossip_core::proto::{ChainHash, LogHead, LogId, Run, StoredRun};
 use serde::Deserialize;
 
 use crate::edits::Edits;
@@ -10,7 +11,7 @@ use crate::engine::{Engine, Opening, Order, Table, View};
 use crate::fault::Failure;
 use crate::head::Held;
 use crate::keys::{self, Span};
-use crate::layout::{META_FORMAT, META_INCARNATION, decode, encode_name, meta_number, put_number};
+use crate::layout::{META_FORMAT, META_INCARNATION, decode, encode_name, meta_number, put_number, put_run};
 
 /// Version of what lies where. Older ones are brought up to date when a store is opened, newer ones
 /// are refused.
@@ -59,9 +60,54 @@ struct HeadRow {
     bytes: u64,
 }
 
-/// From format 1, where name and head lay in one row. One batch: it is done or it is not.
+/// So many bytes of runs are rewritten in one batch: a store may be larger than the memory.
+const STEP: usize = 4 << 20;
+
+/// From format 1, where runs had no check of their own and name and head lay in one row. Ended in
+/// the midst it is still of format 1, and the next time goes on where this one was.
 fn upgrade<E: Engine>(engine: &E) -> Result<(), Failure> {
     tracing::info!(from = 1, to = FORMAT, "bringing the store up to date");
+    let mut span = Span::all();
+    while let Some(done) = upgrade_runs(engine, &span)? {
+        span.start = Bound::Excluded(done);
+    }
+    upgrade_heads(engine)
+}
+
+/// Gives the first runs of a span their check; returns the key of the last one while there may be more.
+fn upgrade_runs<E: Engine>(engine: &E, span: &Span) -> Result<Option<Vec<u8>>, Failure> {
+    let (mut edits, mut bytes, mut done) = (Edits::default(), 0, None);
+    let view = engine.view()?;
+    let mut rows = view.scan(Table::Runs, span, Order::Up)?;
+    while bytes < STEP
+        && let Some((key, row)) = rows.next()?
+    {
+        // What is damaged stays as it is, and so does what an earlier time came to.
+        if let Some(stored) = run_of_format_1(key, row) {
+            put_run(&mut edits, &stored.prev, &stored.run);
+        }
+        bytes += row.len();
+        done = Some(key.to_vec());
+    }
+    drop(rows);
+    drop(view);
+    if !edits.is_empty() {
+        engine.apply(edits, true)?;
+    }
+    Ok(done)
+}
+
+/// The chain hash before the run, and the run: its chain was its check.
+fn run_of_format_1(key: &[u8], row: &[u8]) -> Option<StoredRun> {
+    let (prev, encoded) = row.split_first_chunk()?;
+    let prev = ChainHash(*prev);
+    let run = Run::decode(encoded.to_vec().into()).ok()?;
+    let its_own = key == keys::run(run.log(), run.last());
+    (its_own && run.verify(prev).is_ok()).then_some(StoredRun { prev, run })
+}
+
+/// The rest, and that it is done: one batch.
+fn upgrade_heads<E: Engine>(engine: &E) -> Result<(), Failure> {
     let mut edits = Edits::default();
     let view = engine.view()?;
     let mut rows = view.scan(Table::Heads, &Span::all(), Order::Up)?;

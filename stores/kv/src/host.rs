@@ -13,6 +13,7 @@ use crate::engine::{Engine, Opener, Opening};
 use crate::fault::Failure;
 use crate::format::prepare;
 use crate::memory::Memory;
+use crate::patience::Patience;
 use crate::turn::{Lazy, Turn};
 
 /// What a write leaves to the time after it.
@@ -36,6 +37,7 @@ pub(crate) struct Host<E: Engine> {
     released: AtomicU64,
     /// Rises each time it is opened again: what was remembered of it before may not hold any more.
     opened: AtomicU64,
+    patience: Patience,
     /// Which store this is; one put in its place is refused.
     incarnation: u64,
     /// Writers wait here, without a thread each, and can still give up.
@@ -66,6 +68,7 @@ impl<E: Engine> Host<E> {
             stale: AtomicBool::new(false),
             released: AtomicU64::new(0),
             opened: AtomicU64::new(0),
+            patience: Patience::default(),
             incarnation,
             turn: Arc::default(),
             durability,
@@ -134,6 +137,9 @@ impl<E: Engine> Host<E> {
             if !edits.is_empty() {
                 engine.apply(edits, sync)?;
                 self.unsynced.store(!sync, Ordering::Release);
+                if sync {
+                    self.patience.reset();
+                }
             }
             kept.remember(&mut memory);
             Ok(Ok(value))
@@ -154,7 +160,13 @@ impl<E: Engine> Host<E> {
             if !host.unsynced.swap(false, Ordering::AcqRel) {
                 return Ok(());
             }
-            host.with_engine(host.released.load(Ordering::Acquire), doing, Engine::sync)
+            let synced = host.with_engine(host.released.load(Ordering::Acquire), doing, Engine::sync);
+            match &synced {
+                Ok(()) => host.patience.reset(),
+                // Still to be done, by whoever comes next.
+                Err(_) => host.unsynced.store(true, Ordering::Release),
+            }
+            synced
         };
         spawn_blocking(syncing).await.unwrap_or_else(|error| Err(self.lost(Fault::Unknown, doing, error)))
     }
@@ -176,6 +188,7 @@ impl<E: Engine> Host<E> {
             host.stale.store(true, Ordering::Release);
             let closed = engine.take().map_or(Ok(()), Engine::close);
             host.unsynced.store(false, Ordering::Release);
+            host.patience.reset();
             closed.map_err(|failure| failure.into_store_error(doing))
         };
         spawn_blocking(releasing).await.unwrap_or_else(|error| Err(self.lost(Fault::Unknown, doing, error)))
@@ -210,6 +223,10 @@ impl<E: Engine> Host<E> {
             return Err(StoreError::new(Fault::Closed, doing, "the store was closed meanwhile"));
         }
         if self.stale.load(Ordering::Acquire) {
+            if !self.patience.may_try() {
+                let why = "the disk keeps failing: the store will be opened again in a moment";
+                return Err(StoreError::new(Fault::Transient, doing, why));
+            }
             // First out with the old one: it holds the locks of the files.
             *engine = None;
             *engine = Some(self.open_again()?);
@@ -221,7 +238,12 @@ impl<E: Engine> Host<E> {
 
     fn open_again(&self) -> StoreResult<E> {
         let mut opener = self.opener.lock().unwrap_or_else(PoisonError::into_inner);
-        let engine = opener(Opening::Again)?;
+        let engine = opener(Opening::Again).inspect_err(|error| {
+            // Someone else has it, say: no failure of the disk, and to be told as it is.
+            if error.fault == Fault::Rejected {
+                self.patience.reset();
+            }
+        })?;
         let found = prepare(&engine, Opening::Again).map_err(|failure| failure.into_store_error(OPENING))?;
         if found != self.incarnation {
             let why = "another store lies in the place of the one that was open";

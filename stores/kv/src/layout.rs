@@ -106,28 +106,17 @@ pub(crate) fn decode_name(log: LogId, bytes: &[u8]) -> Option<LogName> {
 /// entry twice, whenever anything is read.
 pub(crate) fn decode_run(log: LogId, last: Seq, bytes: &[u8]) -> Result<StoredRun, Failure> {
     let wrong = |why: &str| Failure::corrupt(format!("the run of log {log} that ends at {last}: {why}"));
-    let found = checked(bytes).or_else(|| of_format_1(bytes));
-    let stored = found.ok_or_else(|| wrong("it is not what was written"))?;
-    let placed = stored.run.log() == log && stored.run.last() == last;
-    if placed { Ok(stored) } else { Err(wrong("it is another run")) }
-}
-
-fn checked(bytes: &[u8]) -> Option<StoredRun> {
-    let (sum, bytes) = bytes.split_first_chunk()?;
-    let (prev, encoded) = bytes.split_first_chunk()?;
+    let (sum, bytes) = bytes.split_first_chunk().ok_or_else(|| wrong("too short"))?;
+    let (prev, encoded) = bytes.split_first_chunk().ok_or_else(|| wrong("too short"))?;
     let prev = ChainHash(*prev);
-    let sound = *sum == run_sum(&prev, encoded);
-    let run = sound.then(|| Run::decode(encoded.to_vec().into()).ok())??;
-    Some(StoredRun { prev, run })
-}
-
-/// Format 1 had no check in front: such rows stay as they are, and their chain is their check. Damage
-/// never passes for one, because nothing but the run itself continues its chain.
-fn of_format_1(bytes: &[u8]) -> Option<StoredRun> {
-    let (prev, encoded) = bytes.split_first_chunk()?;
-    let prev = ChainHash(*prev);
-    let run = Run::decode(encoded.to_vec().into()).ok()?;
-    run.verify(prev).is_ok().then_some(StoredRun { prev, run })
+    if *sum != run_sum(&prev, encoded) {
+        return Err(wrong("it is not what was written"));
+    }
+    let run = Run::decode(encoded.to_vec().into()).map_err(|why| wrong(&why.to_string()))?;
+    if run.log() != log || run.last() != last {
+        return Err(wrong("it is another run"));
+    }
+    Ok(StoredRun { prev, run })
 }
 
 /// Notices accidents, not attacks, as the check of a head does.

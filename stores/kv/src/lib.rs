@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `engine`, `edits` | what an engine must do |
 //! | `store`, `options` | [`KvStore`]: the store traits, and how one is opened |
-//! | `host`, `group` | the engine off the async threads, its recovery, syncing in the background |
+//! | `host`, `patience`, `group` | the engine off the async threads, its recovery, syncing in the background |
 //! | `turn`, `memory` | one write, and what is remembered for the next |
 //! | `fault` | which failure means what to the caller |
 //! | `keys`, `layout`, `head`, `format` | what lies where, and how an old format becomes the new one |
@@ -36,6 +36,7 @@ mod layout;
 mod memory;
 mod options;
 mod part;
+mod patience;
 mod records;
 mod remove;
 mod runs;

@@ -1,8 +1,10 @@
 //! The file under redb: counted, and not trusted after a sync that failed.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::ops::Bound;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,14 +25,18 @@ const STEP: u64 = 1 << 20;
 /// it shows itself, written once more and synced, before anyone relies on it: what can be seen is
 /// then on the disk, whatever the system did with the failed pages. What comes out torn by this redb
 /// finds with its checksums, as after a crash.
+///
+/// The cache outlives the process, so the doubt must too: a file beside this one says it. It need not
+/// be synced, because the power takes the cache along.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     unsynced: Mutex<Unsynced>,
+    doubt: Option<PathBuf>,
     pub(crate) written: AtomicU64,
     pub(crate) len: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Unsynced {
     /// Start → end.
     stretches: BTreeMap<u64, u64>,
@@ -39,7 +45,19 @@ struct Unsynced {
     suspect: bool,
 }
 
+impl Default for Unsynced {
+    /// Of a file that was written by an earlier process: anything may be unsynced.
+    fn default() -> Self {
+        Self { stretches: BTreeMap::from([(0, u64::MAX)]), suspect: false }
+    }
+}
+
 impl Ledger {
+    /// Of a file for whose doubt there is this file beside it.
+    pub(crate) fn new(doubt: PathBuf) -> Self {
+        Self { doubt: Some(doubt), ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Unsynced> {
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,7 +70,8 @@ impl Ledger {
     /// Makes what can be read be what is on the disk, if a failure left that open.
     fn settle(&self, file: &impl StorageBackend) -> io::Result<()> {
         let mut unsynced = self.lock();
-        if !unsynced.suspect {
+        let doubt = self.doubt.as_ref();
+        if !unsynced.suspect && !doubt.map_or(Ok(false), |path| path.try_exists())? {
             return Ok(());
         }
         let len = file.len()?;
@@ -66,8 +85,23 @@ impl Ledger {
             }
         }
         file.sync_data()?;
-        *unsynced = Unsynced::default();
+        *unsynced = Unsynced { stretches: BTreeMap::new(), suspect: false };
+        if let Some(path) = doubt
+            && let Err(error) = fs::remove_file(path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the file will be written once more when it is opened again");
+        }
         Ok(())
+    }
+
+    fn suspect(&self, again: BTreeMap<u64, u64>) {
+        let mut unsynced = self.lock();
+        unsynced.suspect = true;
+        again.into_iter().for_each(|(start, end)| unsynced.add(start, end));
+        if let Some(Err(error)) = self.doubt.as_ref().map(fs::File::create) {
+            tracing::error!(%error, "a later process will not know that a sync failed");
+        }
     }
 }
 
@@ -137,9 +171,7 @@ impl<B: StorageBackend> StorageBackend for Disk<B> {
         let before = std::mem::take(&mut self.ledger.lock().stretches);
         let synced = self.file.sync_data();
         if synced.is_err() {
-            let mut unsynced = self.ledger.lock();
-            unsynced.suspect = true;
-            before.into_iter().for_each(|(start, end)| unsynced.add(start, end));
+            self.ledger.suspect(before);
         }
         synced
     }

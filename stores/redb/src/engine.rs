@@ -50,12 +50,13 @@ impl Redb {
     fn replay(&self) -> Result<(), Failure> {
         let mut journal = self.journal();
         let (open, edits) = self.open_journal()?;
+        let empty = open.is_empty();
         *journal = Some(open);
-        if !edits.is_empty() {
-            tracing::info!(commits = edits.len(), "bringing in what was not synced");
-            self.transact(&edits, Some(&mut journal))?;
+        if empty {
+            return Ok(());
         }
-        Ok(())
+        tracing::info!(commits = edits.len(), "bringing in what was not synced");
+        self.transact(&edits, Some(&mut journal))
     }
 
     fn open_journal(&self) -> Result<(Journal, Vec<Edits>), Failure> {
@@ -81,7 +82,7 @@ impl Redb {
 
     /// One synced transaction; what the journal holds is in it and the journal begins anew.
     fn transact(&self, batches: &[Edits], journal: Option<&mut Option<Journal>>) -> Result<(), Failure> {
-        let journal = journal.and_then(Option::as_mut).filter(|journal| journal.len() > 0);
+        let journal = journal.and_then(Option::as_mut).filter(|journal| !journal.is_empty());
         let next = journal.as_ref().map(|journal| journal.generation() + 1);
         let writing = self.begin(Durability::Immediate)?;
         self.fill(&writing, batches)?;

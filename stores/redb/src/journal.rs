@@ -24,6 +24,8 @@ pub(crate) struct Journal {
     file: File,
     generation: u64,
     end: u64,
+    /// Behind the end lies something more, of this generation or an older one.
+    leftover: bool,
 }
 
 impl Journal {
@@ -37,7 +39,14 @@ impl Journal {
             edits.push(edit);
             at += len;
         }
-        Ok((Self { file, generation, end: at as u64 }, edits))
+        let leftover = at < bytes.len();
+        Ok((Self { file, generation, end: at as u64, leftover }, edits))
+    }
+
+    /// Whether nothing is in it. What lies behind a record that was torn is something: were it left there
+    /// under the same generation, a new record of the length of the torn one would bring it back.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.end == 0 && !self.leftover
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -71,8 +80,7 @@ impl Journal {
 
     /// Begins anew: everything is in the database, under the next generation.
     pub(crate) fn begin(&mut self, generation: u64) {
-        self.generation = generation;
-        self.end = 0;
+        (self.generation, self.end, self.leftover) = (generation, 0, false);
         // What stays is of an older generation and is not read again.
         if let Err(error) = self.file.set_len(0) {
             tracing::warn!(%error, "the journal could not be emptied");

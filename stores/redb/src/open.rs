@@ -27,12 +27,16 @@ const LOCK: &str = "gossip.redb.lock";
 /// What was committed and not synced yet.
 const JOURNAL: &str = "gossip.redb.journal";
 
+/// There while a sync failed and what was to be synced was not yet written again.
+const DOUBT: &str = "gossip.redb.doubt";
+
 const OPENING: &str = "opening the store";
 
 /// Opens the file in a directory, both made when they do not exist the first time. A disk that went
 /// away must not come back as an empty store.
 pub(crate) fn opener(directory: PathBuf, options: Tuning) -> Opener<Redb> {
-    let place = Place { directory, options, ledger: Arc::default() };
+    let ledger = Arc::new(Ledger::new(directory.join(DOUBT)));
+    let place = Place { directory, options, ledger };
     Box::new(move |opening| match opening {
         Opening::First => place.open(),
         Opening::Again => place.open_again(),

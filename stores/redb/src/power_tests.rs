@@ -10,6 +10,7 @@ use gossip_store_kv::Engine;
 use gossip_testkit::fixture::LogWriter;
 use redb::StorageBackend;
 
+use crate::disk::Ledger;
 use crate::open::open_database;
 use crate::{Redb, RedbStore, Tuning};
 
@@ -41,7 +42,11 @@ impl Machine {
     }
 
     fn store(&self, journal: Option<PathBuf>, durability: Durability) -> RedbStore {
-        let (machine, ledger) = (self.clone(), Arc::default());
+        self.store_with(Arc::default(), journal, durability)
+    }
+
+    fn store_with(&self, ledger: Arc<Ledger>, journal: Option<PathBuf>, durability: Durability) -> RedbStore {
+        let machine = self.clone();
         let opener = move |_| {
             let database = open_database(machine.clone(), &Tuning::default(), &ledger).unwrap();
             Ok(Redb::new(database, ledger.clone(), journal.clone()).unwrap())
@@ -123,6 +128,32 @@ async fn what_is_shown_after_a_failed_sync_outlives_the_power() {
 }
 
 #[tokio::test]
+async fn what_the_next_process_shows_after_a_failed_sync_outlives_the_power() {
+    let place = tempfile::tempdir().unwrap();
+    let doubt = place.path().join("doubt");
+    let process =
+        |machine: &Machine| machine.store_with(Arc::new(Ledger::new(doubt.clone())), None, Durability::Sync);
+    let mut failures = 0;
+    for fails_after in 0..3 {
+        let machine = Machine::default();
+        let store = process(&machine);
+        let mut ann = LogWriter::new("c", "s", "ann");
+        store.commit(&[ann.run(1)], &Meta::default()).await.unwrap();
+        machine.lock().fails_after = Some(fails_after);
+        failures += u64::from(store.commit(&[ann.run(1)], &Meta::default()).await.is_err());
+        machine.lock().fails_after = None;
+        // The process ends; what the system has in its cache stays.
+        drop(store);
+        let store = process(&machine);
+        let shown = height(&store, &ann).await;
+        let after = machine.power_cut().store(None, Durability::Sync);
+        assert_eq!(height(&after, &ann).await, shown, "sync {fails_after} failed");
+        assert!(!doubt.exists(), "settled");
+    }
+    assert!(failures > 0);
+}
+
+#[tokio::test]
 async fn power_loss_takes_a_tail_of_what_was_not_synced() {
     let place = tempfile::tempdir().unwrap();
     let journal = place.path().join("journal");
@@ -145,6 +176,32 @@ async fn power_loss_takes_a_tail_of_what_was_not_synced() {
         assert!(after.mark_open().await.unwrap());
     }
     assert!(seen.is_sorted() && seen.first() == Some(&1) && seen.last() == Some(&4), "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_lies_behind_a_torn_record_never_comes_back() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = Some(place.path().join("journal"));
+    let machine = Machine::default();
+    let store = machine.store(journal.clone(), Durability::Buffered);
+    let mut ann = LogWriter::new("c", "s", "ann");
+    store.commit(&[ann.run(1)], &Meta::default()).await.unwrap();
+    store.mark_open().await.unwrap();
+    let items = [ann.run(1), ann.run(1), ann.run(1)];
+    for item in &items {
+        store.commit(std::slice::from_ref(item), &Meta::default()).await.unwrap();
+    }
+    // Power loss: the first record did not come to the disk, those behind it did.
+    let mut torn = std::fs::read(journal.as_ref().unwrap()).unwrap();
+    torn[30] ^= 1;
+    std::fs::write(journal.as_ref().unwrap(), torn).unwrap();
+    let machine = machine.power_cut();
+    let store = machine.store(journal.clone(), Durability::Buffered);
+    assert_eq!(height(&store, &ann).await, 1);
+    // A record as long as the torn one, and the end of the process.
+    store.commit(&items[..1], &Meta::default()).await.unwrap();
+    let after = machine.power_cut().store(journal, Durability::Buffered);
+    assert_eq!(height(&after, &ann).await, 2, "only what was committed since");
 }
 
 #[tokio::test]

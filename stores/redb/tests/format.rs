@@ -102,3 +102,28 @@ async fn every_byte_of_format_2_stays_as_it_is() {
     }
     assert_eq!(found, std::fs::read_to_string(&golden).unwrap());
 }
+
+type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
+const RUNS: Rows = TableDefinition::new("runs");
+
+/// An upgrade goes over the runs in steps: one that was ended in the midst is taken up again.
+#[tokio::test]
+async fn an_interrupted_upgrade_goes_on_where_it_was() {
+    let (whole, part) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    lay_format_1(whole.path());
+    drop(RedbStore::open(whole.path()).unwrap());
+    lay_format_1(part.path());
+    {
+        let upgraded = Database::open(whole.path().join(FILE_NAME)).unwrap();
+        let done = upgraded.begin_read().unwrap().open_table(RUNS).unwrap();
+        let database = Database::open(part.path().join(FILE_NAME)).unwrap();
+        let writing = database.begin_write().unwrap();
+        for row in done.iter().unwrap().take(2).map(Result::unwrap) {
+            let mut table = writing.open_table(RUNS).unwrap();
+            table.insert(row.0.value(), row.1.value()).unwrap();
+        }
+        writing.commit().unwrap();
+    }
+    drop(RedbStore::open(part.path()).unwrap());
+    assert_eq!(dump(part.path()), dump(whole.path()));
+}

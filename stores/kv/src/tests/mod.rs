@@ -1,5 +1,6 @@
 //! What holds above any engine.
 
+mod bytes;
 mod engine;
 
 use std::future::poll_fn;
@@ -104,6 +105,51 @@ async fn a_sync_that_failed_in_the_background_fails_the_next_commit() {
     ground.fail_syncs.store(false, Relaxed);
     store.commit(&[item], &Meta::default()).await.unwrap();
     assert_eq!(ground.opened.load(Relaxed), opened + 1, "and was opened again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_synced_in_the_background_is_still_to_be_synced() {
+    let (store, ground) = store(Durability::Group(Duration::from_millis(50)));
+    ground.fail_syncs.store(true, Relaxed);
+    store.commit(&[LogWriter::new("c", "s", "ann").run(1)], &Meta::default()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    while store.commit(&[], &Meta::default()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    ground.fail_syncs.store(false, Relaxed);
+    let before = ground.syncs.load(Relaxed);
+    store.commit(&[], &Meta::default()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    store.commit(&[], &Meta::default()).await.unwrap();
+    assert_eq!(ground.syncs.load(Relaxed), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_keeps_failing_is_not_opened_again_for_every_caller() {
+    let (store, ground) = store(Durability::Sync);
+    let opened = || ground.opened.load(Relaxed);
+    ground.fail_syncs.store(true, Relaxed);
+    let before = opened();
+    for turn in 0..200 {
+        let error = store.mark_open().await.unwrap_err();
+        assert!(turn == 0 || matches!(error.fault, Fault::Unknown | Fault::Transient), "{error}");
+    }
+    assert_eq!(opened() - before, 3, "no time passed: tried at once, and then no more");
+    for pause in [10, 20, 40, 80, 160, 320, 640, 1000, 1000] {
+        let before = opened();
+        tokio::time::advance(Duration::from_millis(pause - 1)).await;
+        assert_eq!(store.last_arrival().await.unwrap_err().fault, Fault::Transient, "before {pause} ms");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        store.last_arrival().await.unwrap();
+        assert_eq!(opened(), before + 1, "after {pause} ms");
+        assert!(store.mark_open().await.is_err());
+    }
+    ground.fail_syncs.store(false, Relaxed);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    store.mark_open().await.unwrap();
+    ground.fail_syncs.store(true, Relaxed);
+    store.mark_open().await.unwrap_err();
+    store.last_arrival().await.expect("at once again: it had worked meanwhile");
 }
 
 #[tokio::test]
