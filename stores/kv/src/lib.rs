@@ -3,7 +3,7 @@
 //! An [`Engine`] keeps tables of bytes; everything a store promises about entries, heads, arrivals and
 //! records is done here, once. A store on a certain engine is [`KvStore<E>`](KvStore).
 //!
-//! Runs are stored as they were encoded and checked against their hash chain whenever they are read, so
+//! Runs are stored as they were encoded, with a check over the row that is tried whenever they are read, so
 //! damage is noticed here and not at a peer. A write collects its changes ([`Edits`]) from a snapshot and
 //! what it remembers of the last one, then applies them as one batch.
 //!

@@ -5,6 +5,8 @@
 //! what was synced, and in a journal beside the file, so that it outlives the process: power loss takes
 //! a tail of what was not synced and never the file. The journal is brought in when the store is opened.
 //!
+//! A backup is a copy of the whole directory while the store is closed: the file and its journal belong together.
+//!
 //! `mark_closed` gives space back (by moving at most 256 MiB of data) when more than half of the file
 //! is free and at least a quarter of it was freed since it was opened; otherwise redb uses free space again
 //! for new entries.

@@ -42,6 +42,9 @@ pub(crate) fn of_write(error: Error) -> Failure {
 pub(crate) fn of_open(path: &Path, error: &Error) -> StoreError {
     let text = error.as_ref();
     let holds = |part: &str| text.contains(part);
+    if of_its_notes(error) {
+        return refused(Fault::Rejected, path, &"someone else is just opening or closing it");
+    }
     if holds("lock hold by current process") || holds("While lock file") {
         return refused(
             Fault::Rejected,
@@ -59,6 +62,12 @@ pub(crate) fn of_open(path: &Path, error: &Error) -> StoreError {
         _ => Fault::Transient,
     };
     refused(fault, path, error)
+}
+
+/// Before it locks anything RocksDB tidies up its notes for people (`LOG.old.…`): two who open a
+/// database at once take these away from under each other. No file of the data is gone.
+pub(crate) fn of_its_notes(error: &Error) -> bool {
+    error.as_ref().contains("LOG.old")
 }
 
 fn is_full(text: &str) -> bool {

@@ -10,7 +10,7 @@ use gossip_store_kv::{Opening, Order, Span, Table, View, of_io};
 use rocksdb::{ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, Options};
 
 use crate::engine::RocksdbEngine;
-use crate::fault::{OPENING, of_open, refuse, refused};
+use crate::fault::{OPENING, of_its_notes, of_open, refuse, refused};
 use crate::mark::{Mark, sync_directory};
 use crate::tables::RUNS;
 use crate::tuning::{Settings, Tuning};
@@ -26,6 +26,10 @@ const BEGINNING: &str = "CURRENT";
 /// Opens the database in `directory`, both made when they do not exist.
 pub(crate) fn open(directory: &Path, settings: &Settings, opening: Opening) -> StoreResult<RocksdbEngine> {
     let path = directory.join(DIRECTORY_NAME);
+    // The bindings would replace what is not, and open another directory.
+    if path.to_str().is_none_or(|path| path.contains('\0')) {
+        return refuse(Fault::Rejected, &path, &"RocksDB needs a path in UTF-8");
+    }
     let there = exists(&path.join(BEGINNING))?;
     match opening {
         Opening::Again if !there => {
@@ -80,16 +84,32 @@ fn refuse_damaged_log(path: &Path) -> StoreResult<()> {
 fn open_database(path: PathBuf, settings: &Settings, there: bool) -> StoreResult<RocksdbEngine> {
     let mut tuning = Tuning::new(settings);
     tuning.database.create_if_missing(!there);
-    let families = [
-        ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, tuning.small.clone()),
-        ColumnFamilyDescriptor::new(RUNS, tuning.runs.clone()),
-    ];
-    let opened = DB::open_cf_descriptors(&tuning.database, &path, families);
-    let db = opened.map_err(|error| of_open(&path, &error))?;
+    let db = open_files(&tuning, &path).map_err(|error| of_open(&path, &error))?;
     refuse_foreign_rows(&db, &path)?;
     // What the log held is in synced files by now.
     Mark::of(&path).clear().map_err(|error| refused(of_path(&error), &path, &error))?;
     Ok(RocksdbEngine::new(db, tuning, path))
+}
+
+/// So often it is tried while someone else is in the way for a moment.
+const TRIES: usize = 5;
+
+fn open_files(tuning: &Tuning, path: &Path) -> Result<DB, rocksdb::Error> {
+    let open = || {
+        let families = [
+            ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, tuning.small.clone()),
+            ColumnFamilyDescriptor::new(RUNS, tuning.runs.clone()),
+        ];
+        DB::open_cf_descriptors(&tuning.database, path, families)
+    };
+    let mut opened = open();
+    for _ in 1..TRIES {
+        match &opened {
+            Err(error) if of_its_notes(error) => opened = open(),
+            _ => break,
+        }
+    }
+    opened
 }
 
 /// A store has notes about itself as long as it has anything.

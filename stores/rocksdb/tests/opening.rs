@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{database, log_file};
+use common::{database, log_file, open};
 use gossip_core::proto::{Durability, Fault, Meta};
 use gossip_core::registry::{Options, build_store};
 use gossip_core::{EntryRepository, NodeRepository, StoreError};
@@ -219,4 +219,36 @@ async fn a_disk_that_went_away_does_not_come_back_empty() {
     fs::remove_dir_all(&disk).unwrap();
     fs::rename(place.path().join("elsewhere"), &disk).unwrap();
     assert_eq!(store.incarnation().await.unwrap(), incarnation);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_the_bindings_would_change_is_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let place = tempfile::tempdir().expect("a directory");
+    let odd = place.path().join(OsStr::from_bytes(b"data-\xff"));
+    let refused = open(&odd, Settings::default()).map(drop).expect_err("not UTF-8");
+    assert_eq!(refused.fault, Fault::Rejected, "{refused}");
+    assert!(fs::read_dir(place.path()).expect("listed").next().is_none(), "nothing was made");
+}
+
+/// Whoever comes second is refused, and the first one is not disturbed, also while both are at it.
+#[test]
+fn two_who_open_it_at_once_never_take_it_for_damaged() {
+    let place = tempfile::tempdir().expect("a directory");
+    drop(open(place.path(), Settings::default()).expect("made"));
+    let open_often = || {
+        for _ in 0..60 {
+            if let Err(error) = open(place.path(), Settings::default()) {
+                assert_eq!(error.fault, Fault::Rejected, "{error}");
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(open_often);
+        }
+    });
+    open(place.path(), Settings::default()).expect("it is whole");
 }

@@ -20,7 +20,8 @@ use crate::options::OpenOptions;
 /// threads. A write whose future is dropped before its turn came has not begun; after that it
 /// completes. After a failed disk operation, and after `mark_closed`, which closes the files, it is opened
 /// again by itself with the next operation; what was under way while it was closed is told so
-/// ([`Closed`](gossip_core::proto::Fault)) and does not open it.
+/// ([`Closed`](gossip_core::proto::Fault)) and does not open it. While the disk keeps failing it is opened
+/// after growing pauses of at most a second, and operations in between fail with `Transient`.
 ///
 /// What a commit promises when it returns is chosen with [`OpenOptions::durability`]:
 ///
