@@ -56,7 +56,8 @@ impl Node {
     fn load(&mut self, inventory: Inventory) {
         for (record, streams) in inventory.channels {
             let mut channel = Channel::new(record);
-            for record in streams {
+            for mut record in streams {
+                record.erased.sort_unstable();
                 channel.put_stream(record);
             }
             self.channels.insert(channel.record.id.clone(), channel);
