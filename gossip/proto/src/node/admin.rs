@@ -10,8 +10,8 @@ use super::session::Peer;
 use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
 use crate::digest::Sum;
 use crate::{
-    ChannelId, ChannelRecord, Fault, LogId, NodeId, Retention, StoreFailure, StoreReply, StoreRequest, StreamId,
-    StreamRecord,
+    ChannelId, ChannelRecord, Fault, LogId, NodeId, Retention, StoreFailure, StoreReply, StoreRequest,
+    StreamId, StreamRecord,
 };
 
 /// Changes that wait, at most.
