@@ -274,3 +274,31 @@ async fn cursors_saved_at_once_do_not_undo_each_other() {
     }
     assert_eq!(stream.cursors().await.unwrap().len(), 32);
 }
+
+#[tokio::test]
+async fn what_is_to_be_kept_from_now_on_stops_pruning_in_the_middle() {
+    let hand = Hand::new();
+    let node = timed(&hand, Config { auto_retention: false, ..Config::default() }).await;
+    let stream = keeping(&node, Retention::CountBased(1)).await;
+    stream.append_all((0..60_000).map(|n| format!("{n}"))).await.unwrap();
+    let widened = async {
+        stream.set_retention(Retention::KeepAll).await.unwrap();
+        held(&stream).await
+    };
+    let (compacted, left) = tokio::join!(stream.compact(), widened);
+    assert!(left > 1, "it was too late");
+    assert_eq!(held(&stream).await, left, "dropped after the stream was told to keep everything");
+    assert_eq!(compacted.unwrap().entries, 60_000 - left);
+
+    /// Would drop everything, and is taken back as soon as it has said so.
+    struct TakenBack(EventStream);
+    impl RetentionPolicy for TakenBack {
+        fn floors(&self, logs: &[LogHead], _: WallMs) -> Vec<(LogId, Seq)> {
+            self.0.set_retention_policy(None);
+            logs.iter().map(|head| (head.name.id(), head.height)).collect()
+        }
+    }
+    stream.set_retention_policy(Some(Arc::new(TakenBack(stream.clone()))));
+    assert_eq!(stream.compact().await.unwrap().entries, 0, "by a policy that was taken back");
+    node.shutdown().await.unwrap();
+}

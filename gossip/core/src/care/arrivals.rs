@@ -30,7 +30,10 @@ pub(super) async fn check(shared: &Shared, stream: &Scope, report: &mut Report) 
             continue;
         }
         let Some(now) = again(shared, head).await? else { continue };
-        bare.into_iter().for_each(|range| report.found(head, range, DamageKind::NotArrived));
+        // What was dropped meanwhile has no place any more.
+        let still_held = held(&now);
+        let bare = bare.iter().flat_map(|bare| still_held.iter().filter_map(|held| held.overlap(bare)));
+        bare.for_each(|range| report.found(head, range, DamageKind::NotArrived));
         twice.iter().for_each(|range| report.found(head, *range, DamageKind::ArrivedTwice));
         let missed = now.missed.iter().filter(|missed| rows.is_some_and(|rows| rows.touches(missed)));
         missed.for_each(|range| report.found(head, *range, DamageKind::ArrivedTwice));

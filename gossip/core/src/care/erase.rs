@@ -21,7 +21,10 @@ impl EventStream {
     ///   entries of others they tell their application
     ///   ([`Event::EraseRequested`](crate::Event::EraseRequested)), which may erase them or not.
     /// - Who is out of reach is asked when met again. A changed program can ignore it.
-    /// - Author ids can be forged in open channels: whoever claims to be the author is followed.
+    /// - Author ids can be forged in open channels: whoever claims to be the author of what others hold
+    ///   is followed. Such a request reaches only what is written when it is made, and never what the
+    ///   receiving node wrote itself; who does not want to follow at all sets
+    ///   [`NodeConfig::follow_erasures`](crate::NodeConfig::follow_erasures) to false.
     /// - Backups and exports made before keep the payload. Importing one does not bring it back where
     ///   the entry is still held.
     /// - Views built before may still contain what they folded of it; open them anew.

@@ -22,20 +22,24 @@ pub struct Repaired {
     pub report: Report,
 }
 
+/// Checks in turns at most: peers fill what was isolated, and a disk may spoil that again and again.
+const MAX_ROUNDS: usize = 16;
+
 /// Checks and isolates in turns, until a check finds nothing more that can be isolated.
 pub(super) async fn repair(handle: &Handle, scope: &Scope) -> Result<Repaired, Error> {
     let mut repaired = Repaired::default();
-    loop {
+    for round in 1.. {
         let report = verify(handle.shared(), scope).await?;
         let mut progress = false;
         for damage in report.damaged.iter().filter(|damage| damage.what.is_repairable()) {
             progress |= isolate(handle, damage, &mut repaired).await?;
         }
-        if !progress {
-            repaired.report = report;
-            return Ok(repaired);
+        repaired.report = report;
+        if !progress || round == MAX_ROUNDS {
+            break;
         }
     }
+    Ok(repaired)
 }
 
 /// Isolates one place, which may be several runs. `false`: the store finds nothing wrong there.

@@ -52,6 +52,14 @@ impl Report {
         self.damaged.extend(other.damaged.into_iter().take(room));
     }
 
+    /// Leaves out what is missing because it was dropped, or isolated, while the log was read.
+    pub(super) fn forgive(&mut self, now: &LogHead) {
+        self.damaged.retain(|damage| {
+            let is_gap = now.gaps.iter().any(|gap| gap.contains(damage.range.first));
+            damage.range.first > now.floor && !is_gap
+        });
+    }
+
     /// Notes damage.
     pub(super) fn found(&mut self, head: &LogHead, range: SeqRange, what: DamageKind) {
         if self.damaged.len() < Self::MAX_DAMAGED {
@@ -97,5 +105,28 @@ impl DamageKind {
     #[must_use]
     pub fn is_repairable(self) -> bool {
         matches!(self, Self::Unreadable | Self::BrokenChain | Self::Missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gossip_proto::Epoch;
+
+    use super::*;
+
+    #[test]
+    fn what_was_dropped_meanwhile_is_no_damage() {
+        let word = "x".try_into().expect("an id");
+        let (channel, stream) = ("c".try_into().expect("an id"), "s".try_into().expect("an id"));
+        let mut head =
+            LogHead::empty(LogName { channel, stream, author: word, epoch: Epoch::new(1, 1), branch: None });
+        let mut report = Report::default();
+        for at in [3, 5, 8, 9] {
+            report.found(&head, SeqRange { first: at, last: at }, DamageKind::Missing);
+        }
+        (head.height, head.floor, head.gaps) = (20, 4, vec![SeqRange { first: 7, last: 8 }]);
+        report.forgive(&head);
+        let left: Vec<_> = report.damaged.iter().map(|damage| damage.range.first).collect();
+        assert_eq!(left, [5, 9]);
     }
 }

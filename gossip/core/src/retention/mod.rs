@@ -6,6 +6,7 @@ mod policy;
 mod steps;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gossip_proto::{LogHead, LogId, NodeId, Retention, Seq, Stamp, WallMs};
 
@@ -43,9 +44,32 @@ pub(crate) struct Decision {
     floors: BTreeMap<LogId, Seq>,
     /// A reader needs something that would be dropped otherwise.
     pub(crate) is_held: bool,
+    ground: Ground,
+}
+
+/// What a decision stands on.
+enum Ground {
+    Retention(Retention),
+    Policy(Arc<dyn RetentionPolicy>),
 }
 
 impl Decision {
+    /// Whether no other policy decides by now. A retention the node compares itself.
+    fn stands(&self, at: &StreamRef) -> bool {
+        match (&self.ground, at.shared.policies.find(&at.channel, &at.stream)) {
+            (Ground::Policy(old), Some(new)) => Arc::ptr_eq(old, &new),
+            (Ground::Retention(_), None) => true,
+            _ => false,
+        }
+    }
+
+    fn retention(&self) -> Option<Retention> {
+        match &self.ground {
+            Ground::Retention(retention) => Some(retention.clone()),
+            Ground::Policy(_) => None,
+        }
+    }
+
     fn raises(&self) -> impl Iterator<Item = Raise<'_>> {
         self.heads.iter().filter_map(|head| {
             let to = (*self.floors.get(&head.name.id())?).min(head.height);
@@ -59,9 +83,11 @@ impl Decision {
 pub(crate) async fn decide(at: &StreamRef, retention: &Retention, live: bool) -> Result<Decision, Error> {
     let wall = at.shared.timer.now().wall;
     let heads = heads(at).await?;
-    let mut wanted = match at.shared.policies.find(&at.channel, &at.stream) {
-        Some(policy) => policy.floors(&heads, wall),
-        None => floors(&*at.shared.store, retention, &heads, wall).await?,
+    let ground = at.shared.policies.find(&at.channel, &at.stream);
+    let ground = ground.map_or_else(|| Ground::Retention(retention.clone()), Ground::Policy);
+    let mut wanted = match &ground {
+        Ground::Policy(policy) => policy.floors(&heads, wall),
+        Ground::Retention(retention) => floors(&*at.shared.store, retention, &heads, wall).await?,
     };
     let is_held = !wanted.is_empty() && holds::lower(at, &mut wanted, live).await?;
     let mut floors = BTreeMap::new();
@@ -69,7 +95,7 @@ pub(crate) async fn decide(at: &StreamRef, retention: &Retention, live: bool) ->
         // Named twice, the lower one keeps more.
         floors.entry(log).and_modify(|found: &mut Seq| *found = floor.min(*found)).or_insert(floor);
     }
-    Ok(Decision { heads, floors, is_held })
+    Ok(Decision { heads, floors, is_held, ground })
 }
 
 /// Floors above the present ones that the retention allows now.

@@ -50,13 +50,17 @@ pub(crate) async fn prune(
         if pace == Pace::Gentle && *at.shared.state.borrow() == NodeState::Paused {
             break;
         }
-        let floors = next_step(&mut left, entries);
+        // Somebody else decides by now what is kept.
+        if !decision.stands(at) {
+            break;
+        }
+        let (floors, under) = (next_step(&mut left, entries), decision.retention());
         let (channel, stream) = (at.channel.clone(), at.stream.clone());
         let begun = timer.now().tick;
-        if let Reply::Pruned(pruned) = ask(commands, Command::Prune { channel, stream, floors }).await? {
-            told.freed.entries += pruned.entries;
-            told.freed.bytes += pruned.bytes;
-        }
+        let step = Command::Prune { channel, stream, floors, under };
+        let Reply::Pruned(pruned) = ask(commands, step).await? else { break };
+        told.freed.entries += pruned.entries;
+        told.freed.bytes += pruned.bytes;
         let now = timer.now().tick;
         let took = now.since(begun);
         entries = if took < SOON {

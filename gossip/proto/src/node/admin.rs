@@ -10,8 +10,8 @@ use super::session::Peer;
 use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
 use crate::digest::Sum;
 use crate::{
-    ChannelId, ChannelRecord, Fault, LogId, NodeId, StoreFailure, StoreReply, StoreRequest, StreamId,
-    StreamRecord,
+    ChannelId, ChannelRecord, Fault, LogId, NodeId, Retention, StoreFailure, StoreReply, StoreRequest,
+    StreamId, StreamRecord,
 };
 
 /// Changes that wait, at most.
@@ -90,6 +90,16 @@ impl Admin {
         let waits = self.waiting.iter().any(|job| matches!(job, Job::Save(c, s) if same(c, s)));
         let work = self.at_work.as_ref().map(|work| &work.change);
         waits || matches!(work, Some(Change::Claim(c, s, _)) if same(c, s))
+    }
+
+    /// Whether a stream is just being told to keep something else.
+    pub(super) fn is_changing(&self, channel: &ChannelId, stream: &StreamId, kept: &Retention) -> bool {
+        match self.at_work.as_ref().map(|work| &work.change) {
+            Some(Change::PutStream(of, record, _)) => {
+                of == channel && record.id == *stream && record.retention != *kept
+            }
+            _ => false,
+        }
     }
 
     /// Why a claim could not be written before the end.

@@ -217,6 +217,10 @@ pub struct NodeConfig {
     pub max_links: usize,
     /// Logs known at once, and streams: peers cannot make the node remember more.
     pub max_logs: usize,
+    /// Entries are erased when their author asks. In open channels anybody can claim to be the author
+    /// of what is written already. When off, every request is only told, as
+    /// [`Event::EraseRequested`].
+    pub follow_erasures: bool,
 }
 
 impl Default for NodeConfig {
@@ -233,6 +237,7 @@ impl Default for NodeConfig {
             message_bytes: 80 << 20,
             max_links: 4096,
             max_logs: 4 << 20,
+            follow_erasures: true,
         }
     }
 }

@@ -56,7 +56,8 @@ impl Node {
     fn load(&mut self, inventory: Inventory) {
         for (record, streams) in inventory.channels {
             let mut channel = Channel::new(record);
-            for record in streams {
+            for mut record in streams {
+                record.erased.sort_unstable();
                 channel.put_stream(record);
             }
             self.channels.insert(channel.record.id.clone(), channel);
@@ -97,20 +98,71 @@ impl Node {
         self.logs.insert(id, log);
     }
 
-    /// Closes our current logs: all of them, or those that are ahead of our clock. The clock may
-    /// have been given up in an earlier life that could not close them.
+    /// Closes our current logs: all of them, or those that are ahead of our clock or followed by a
+    /// later epoch. An earlier life that gave up its clock or an epoch may have ended before the store
+    /// knew.
     fn retire_where(&mut self, all: bool) {
         let streams = self.channels.values().flat_map(|channel| channel.streams.values());
         let writers: Vec<LogId> = streams.filter_map(|stream| stream.writer).collect();
         for writer in writers {
             let stamp = self.logs.get(&writer).map(|log| log.stored.stamp);
-            if all || stamp > Some(self.clock.last()) {
+            if all || stamp > Some(self.clock.last()) || self.is_followed(&writer) {
                 self.retire(writer);
             }
         }
     }
 
+    /// Whether we began a later epoch after this one: it was closed, only its claim outlived that.
+    fn is_followed(&self, id: &LogId) -> bool {
+        let Some(name) = self.logs.get(id).map(|log| &log.name) else { return false };
+        let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
+        let logs = stream.into_iter().flat_map(|stream| &stream.logs).filter_map(|id| self.logs.get(id));
+        let mut own = logs.filter(|log| log.name.author == name.author && log.name.branch.is_none());
+        own.any(|log| log.name.epoch.generation() > name.epoch.generation())
+    }
+
     pub(super) fn log_place(&self, log: &LogId) -> Option<(ChannelId, StreamId)> {
         self.logs.get(log).map(|log| (log.name.channel.clone(), log.name.stream.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::NodeConfig;
+    use crate::{ChannelRecord, Epoch, LogName, NodeId, NodeRecord, Tick, WallMs};
+
+    /// The claim a node goes on with whose record names the first generation.
+    fn claim_of(generations: &[u16]) -> Option<Epoch> {
+        let (channel, stream) = (ChannelId::new("c").unwrap(), StreamId::new("s").unwrap());
+        let author = NodeId::new("me").unwrap();
+        let (members, payload_limit) = ([author.clone()].into(), 1024);
+        let writer = Some(Epoch::new(1, 7));
+        let record = StreamRecord { writer, ..StreamRecord::new(stream.clone()) };
+        let head = |generation: &u16| {
+            let (channel, stream, author) = (channel.clone(), stream.clone(), author.clone());
+            LogHead::empty(LogName {
+                channel,
+                stream,
+                author,
+                epoch: Epoch::new(*generation, 7),
+                branch: None,
+            })
+        };
+        let inventory = Inventory {
+            channels: vec![(ChannelRecord { id: channel.clone(), members, payload_limit }, vec![record])],
+            heads: generations.iter().map(head).collect(),
+            ..Inventory::default()
+        };
+        let record = NodeRecord { id: author.clone(), incarnation: 0, clock: Stamp::ZERO };
+        let boot = Boot { record, inventory, config: NodeConfig::default(), seed: 1, secret: [0; 32] };
+        let node = Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot);
+        node.channels[&channel].streams[&stream].record.writer
+    }
+
+    #[test]
+    fn an_epoch_that_was_followed_by_another_is_not_continued() {
+        assert!(claim_of(&[1]).is_some());
+        assert_eq!(claim_of(&[1, 2]), None, "it was closed, and the store was not told in time");
     }
 }

@@ -116,6 +116,9 @@ pub enum Command {
         stream: StreamId,
         /// Log and highest sequence to drop.
         floors: Vec<(LogId, Seq)>,
+        /// What the floors were reckoned from. If the stream keeps something else by now, nothing is
+        /// dropped; the answer is [`Reply::Changed`] (false) then.
+        under: Option<Retention>,
     },
     /// Replace payloads by their hashes, here and at whoever follows. Entries that are known but not
     /// held are remembered and erased if they come. Answer: [`Reply::Erased`] once it is durable.

@@ -14,8 +14,11 @@ use crate::{
     StoreRequest, StreamId, StreamRecord,
 };
 
-/// Erasures under way at once.
+/// Erasures under way at once, for peers, and begun by requests of one peer. The application always finds
+/// room: a request is about at most 64 streams.
 const JOBS: usize = 256;
+const PEERS_JOBS: usize = JOBS / 2;
+const PEER_JOBS: usize = 16;
 /// Ranges of erased entries that a stream remembers.
 pub(super) const REMEMBERED: usize = 4096;
 /// Pauses before a step that failed is tried again, and how often it is.
@@ -164,7 +167,8 @@ impl Node {
         let mut record = stream.record.clone();
         let mut lost = 0;
         for (log, range) in &job.entries {
-            lost += remember(&mut record.erased, Erasure { log: *log, range: *range, by: by.clone() });
+            let erasure = Erasure { log: *log, range: *range, by: by.clone() };
+            lost += remember(&mut record.erased, erasure, &self.record.id);
         }
         if lost > 0 {
             self.drop_from(None, DropReason::Bound, "more erasures than a stream remembers");
@@ -191,8 +195,8 @@ impl Node {
     /// Which entries of a run are not to be stored with their payloads.
     pub(super) fn erased_in(&self, name: &LogName, log: LogId, run: SeqRange) -> Vec<SeqRange> {
         let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
-        let done = stream.into_iter().flat_map(|stream| &stream.record.erased);
-        let done = done.filter(|erasure| erasure.log == log).map(|erasure| erasure.range);
+        let done = stream.into_iter().flat_map(|stream| of_log(&stream.record.erased, &log));
+        let done = done.map(|erasure| erasure.range).take_while(|range| range.first <= run.last);
         let jobs = self.erasures.jobs.values().flat_map(|job| &job.entries);
         let begun = jobs.filter(|(of, _)| *of == log).map(|(_, range)| *range);
         done.chain(begun).filter_map(|range| range.overlap(&run)).collect()
@@ -205,11 +209,17 @@ impl Erasures {
         self.jobs.len() >= JOBS
     }
 
+    /// Whether there is no room for what a peer asks for.
+    pub(super) fn is_full_for(&self, peer: &NodeId) -> bool {
+        let its = || self.jobs.values().filter(|job| job.from.as_ref() == Some(peer)).count();
+        self.jobs.len() >= PEERS_JOBS || its() >= PEER_JOBS
+    }
+
     /// Which of these entries are not being erased already.
     pub(super) fn not_begun(&self, by: &NodeId, entries: &[(LogId, SeqRange)]) -> Vec<(LogId, SeqRange)> {
         let jobs = || self.jobs.values().filter(|job| job.by == *by).flat_map(|job| &job.entries);
         let rest = entries.iter().flat_map(|(log, range)| {
-            let begun = jobs().filter(|(of, _)| of == log);
+            let begun = jobs().filter(|(of, begun)| of == log && begun.overlap(range).is_some());
             let rest = begun.fold(vec![*range], |rest, (_, begun)| without(&rest, *begun));
             rest.into_iter().map(|range| (*log, range))
         });
@@ -226,28 +236,55 @@ pub(super) fn new_entries(
 ) -> Vec<(LogId, SeqRange)> {
     let rest = entries.iter().flat_map(|(log, range)| {
         let same = |erasure: &&Erasure| author.is_none_or(|author| erasure.by == *author);
-        let known = record.erased.iter().filter(|erasure| erasure.log == *log).filter(same);
+        let near =
+            of_log(&record.erased, log).iter().filter(|erasure| erasure.range.overlap(range).is_some());
+        let known = near.filter(same);
         let rest = known.fold(vec![*range], |rest, erasure| without(&rest, erasure.range));
         rest.into_iter().map(|range| (*log, range))
     });
     rest.collect()
 }
 
-/// Adds an erasure to a list, joined with neighbours, the newest last. Returns how many old ones had
-/// to go.
-fn remember(list: &mut Vec<Erasure>, mut new: Erasure) -> usize {
-    let near = |old: &Erasure, new: &Erasure| {
-        let apart = old.range.first > new.range.last + 1 || new.range.first > old.range.last + 1;
-        old.log == new.log && old.by == new.by && !apart
-    };
-    while let Some(at) = list.iter().position(|old| near(old, &new)) {
-        let old = list.remove(at).range;
-        new.range = SeqRange { first: old.first.min(new.range.first), last: old.last.max(new.range.last) };
+/// The part of a list that is about a log.
+fn of_log<'a>(list: &'a [Erasure], log: &LogId) -> &'a [Erasure] {
+    let from = list.partition_point(|erasure| erasure.log < *log);
+    let upto = list.partition_point(|erasure| erasure.log <= *log);
+    &list[from..upto]
+}
+
+/// Adds an erasure to a list, which is in order, joined with its neighbours. Returns how many had to go
+/// for want of room.
+fn remember(list: &mut Vec<Erasure>, mut new: Erasure, own: &NodeId) -> usize {
+    let asked = new.clone();
+    list.retain(|old| {
+        let apart = old.range.first > asked.range.last + 1 || asked.range.first > old.range.last + 1;
+        let joins = (&old.log, &old.by) == (&asked.log, &asked.by) && !apart;
+        if joins {
+            new.range.first = new.range.first.min(old.range.first);
+            new.range.last = new.range.last.max(old.range.last);
+        }
+        !joins
+    });
+    let at = list.partition_point(|old| *old < new);
+    list.insert(at, new);
+    let mut lost = 0;
+    while list.len() > REMEMBERED {
+        list.remove(least_worth(list, own));
+        lost += 1;
     }
-    list.push(new);
-    let over = list.len().saturating_sub(REMEMBERED);
-    list.drain(..over);
-    over
+    lost
+}
+
+/// What is forgotten first: the beginning of the log that takes most of the room, so that whoever asks
+/// for much crowds out itself; what this node asked for comes last.
+fn least_worth(list: &[Erasure], own: &NodeId) -> usize {
+    let mut logs: BTreeMap<(bool, LogId), (usize, usize)> = BTreeMap::new();
+    for (at, erasure) in list.iter().enumerate() {
+        logs.entry((erasure.by == *own, erasure.log)).or_insert((0, at)).0 += 1;
+    }
+    let others = logs.iter().filter(|((is_own, _), _)| !is_own).map(|(_, found)| *found);
+    let most = others.max_by_key(|(count, _)| *count);
+    most.or_else(|| logs.values().copied().max_by_key(|(count, _)| *count)).map_or(0, |(_, at)| at)
 }
 
 /// Entries as ranges of their logs.
@@ -262,4 +299,39 @@ fn ranges_of(entries: &[EntryId]) -> Vec<(LogId, SeqRange)> {
         }
     }
     ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn erasure(log: u8, first: u64, by: &str) -> Erasure {
+        let range = SeqRange { first, last: first };
+        Erasure { log: LogId([log; 16]), range, by: NodeId::new(by).unwrap() }
+    }
+
+    #[test]
+    fn neighbours_of_one_asker_are_joined() {
+        let (mut list, own) = (Vec::new(), NodeId::new("me").unwrap());
+        for (log, first, by) in [(2, 5, "a"), (1, 9, "a"), (2, 7, "a"), (2, 6, "b"), (2, 6, "a")] {
+            assert_eq!(remember(&mut list, erasure(log, first, by), &own), 0);
+        }
+        assert!(list.is_sorted());
+        let joined = Erasure { range: SeqRange { first: 5, last: 7 }, ..erasure(2, 5, "a") };
+        assert_eq!(list, [erasure(1, 9, "a"), joined, erasure(2, 6, "b")]);
+    }
+
+    #[test]
+    fn who_asks_for_much_crowds_out_itself() {
+        let (mut list, own) = (Vec::new(), NodeId::new("me").unwrap());
+        let kept = [erasure(1, 3, "me"), erasure(2, 3, "honest"), erasure(9, 8, "other")];
+        for erasure in kept.clone() {
+            remember(&mut list, erasure, &own);
+        }
+        let room = REMEMBERED - kept.len();
+        let lost: usize =
+            (0..5000).map(|at| remember(&mut list, erasure(5, 1 + 2 * at, "greedy"), &own)).sum();
+        assert_eq!((list.len(), lost), (REMEMBERED, 5000 - room));
+        assert!(kept.iter().all(|kept| list.contains(kept)), "somebody else's were forgotten");
+    }
 }

@@ -77,8 +77,9 @@ pub enum Event {
         /// How many payloads are gone that were there before.
         payloads: u64,
     },
-    /// A peer asks to erase entries that others wrote. Nothing was done: whether to follow is for the
-    /// application to decide, by erasing them itself.
+    /// A peer asks to erase entries that others wrote, or, in our name, some of ours; or any, with
+    /// [`NodeConfig::follow_erasures`](super::NodeConfig::follow_erasures) off. Nothing was done:
+    /// whether to follow is for the application to decide, by erasing them itself.
     EraseRequested {
         /// The channel.
         channel: ChannelId,

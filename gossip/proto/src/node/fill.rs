@@ -59,6 +59,7 @@ impl Node {
         received: &DeltaRun,
         batch: &mut Batch,
     ) -> bool {
+        let now = self.now.tick;
         let Some((_, asked)) = self.refills.asked(link, serial) else { return true };
         let missing = SeqRange { first: asked.hole.first, last: asked.below };
         let end = asked.hash;
@@ -66,9 +67,7 @@ impl Node {
             Fit::Apart => true,
             Fit::Wrong => false,
             Fit::Fills(stored) => {
-                asked.below = stored.run.first() - 1;
-                asked.hash = stored.prev;
-                asked.gained = true;
+                asked.gain(stored.run.first(), stored.prev, now);
                 self.queue_filling(log, stored, end, batch);
                 true
             }

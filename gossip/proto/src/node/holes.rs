@@ -1,6 +1,6 @@
 //! What is missing of a log below its height: everything up to the floor, and gaps above it.
 
-use crate::{LogHead, Seq, SeqRange};
+use crate::{LogHead, Retention, Seq, SeqRange, Stamp};
 
 /// The holes of a log, as its store has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,6 +96,20 @@ pub(super) fn without(list: &[SeqRange], taken: SeqRange) -> Vec<SeqRange> {
         if range.overlap(&taken).is_some() { [Some(before), Some(after)] } else { [Some(*range), None] }
     });
     parts.flatten().filter(|range| range.first <= range.last).collect()
+}
+
+/// Whether a stream that keeps this much would keep an entry that so many of its author's are newer
+/// than, and that is older than `stamp` if that is known.
+pub(super) fn keeps(retention: &Retention, newer: u64, stamp: Option<Stamp>, wall: u64) -> bool {
+    match retention {
+        Retention::KeepAll => true,
+        Retention::CountBased(count) => newer < *count,
+        Retention::TimeBased(age) => {
+            let oldest = wall.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+            stamp.is_none_or(|stamp| stamp.millis() >= oldest)
+        }
+        Retention::Composite(any) => any.iter().any(|one| keeps(one, newer, stamp, wall)),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ impl Node {
             Command::Resume => self.change_state(id, &[NodeState::Paused], NodeState::Running),
             Command::Shutdown => self.begin_shutdown(id),
             Command::Append { channel, stream, payloads } => self.append(id, channel, stream, payloads),
-            Command::Prune { channel, stream, floors } => self.prune(id, channel, stream, floors),
+            Command::Prune { channel, stream, floors, under } => {
+                self.prune(id, channel, stream, floors, under.as_ref())
+            }
             Command::Erase { channel, stream, entries } => self.erase(id, channel, stream, &entries),
             Command::Repair { log, at } => self.repair(id, log, at),
             Command::AskBack { channel, stream } => self.ask_back(id, channel, stream),

@@ -2,7 +2,7 @@
 
 use super::ops::Op;
 use super::{CommandError, CommandId, Event, Node, NodeState, Reply};
-use crate::{ChannelId, Fault, LogId, Seq, StoreFailure, StoreReply, StoreRequest, StreamId};
+use crate::{ChannelId, Fault, LogId, Retention, Seq, StoreFailure, StoreReply, StoreRequest, StreamId};
 
 impl Node {
     pub(super) fn prune(
@@ -11,18 +11,26 @@ impl Node {
         channel: ChannelId,
         stream: StreamId,
         floors: Vec<(LogId, Seq)>,
+        under: Option<&Retention>,
     ) {
         if self.state == NodeState::ShutDown {
             return self.reply(id, Err(CommandError::State { state: self.state }));
         }
         let open = self.open_channel(&channel).map(|found| found.open_stream(&stream));
-        let known = match open {
+        let open = match open {
             Err(error) => return self.reply(id, Err(error)),
             Ok(None) => return self.reply(id, Err(CommandError::UnknownStream(channel, stream))),
-            Ok(Some(open)) => &open.logs,
+            Ok(Some(open)) => open,
         };
-        if let Some((log, _)) = floors.iter().find(|(log, _)| !known.contains(log)) {
-            return self.reply(id, Err(CommandError::UnknownLog(*log)));
+        let unknown = floors.iter().find(|(log, _)| !open.logs.contains(log)).map(|(log, _)| *log);
+        let is_old = under.is_some_and(|under| open.record.retention != *under);
+        // Also a change on its way: it is answered before a step queued behind it is done.
+        let is_stale = is_old || under.is_some_and(|under| self.admin.is_changing(&channel, &stream, under));
+        if is_stale {
+            return self.reply(id, Ok(Reply::Changed(false)));
+        }
+        if let Some(log) = unknown {
+            return self.reply(id, Err(CommandError::UnknownLog(log)));
         }
         for (id, _) in &floors {
             // What is to be dropped is not to be fetched again, even if it is on its way.

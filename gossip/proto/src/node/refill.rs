@@ -8,14 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::holes::keeps;
 use super::ops::Op;
 use super::pieces::MESSAGE;
 use super::repair::Mending;
 use super::{Class, CommandError, CommandId, LinkId, Node, NodeState, OpId, Reply, Timer};
 use crate::wire::{Back, BackLog, Message};
 use crate::{
-    ChainHash, ChannelId, Fault, LogHead, LogId, MAX_RUN_BYTES, NodeId, Retention, Seq, SeqRange, Stamp,
-    StoreFailure, StoreReply, StoreRequest, StoredRun, StreamId, Tick,
+    ChainHash, ChannelId, Fault, LogHead, LogId, MAX_RUN_BYTES, NodeId, Seq, SeqRange, StoreFailure,
+    StoreReply, StoreRequest, StoredRun, StreamId, Tick,
 };
 
 /// Logs asked for at once, and of one link.
@@ -27,8 +28,10 @@ const HOLES: usize = 64;
 const SPENT: usize = 4096;
 /// Bytes asked for at once.
 const BUDGET: usize = 4 * MAX_RUN_BYTES;
-/// An answer is waited for at most this long.
+/// An answer is waited for at most this long without anything coming on its link,
 const PATIENCE: Duration = Duration::from_secs(30);
+/// and this long without any of it coming: a slot is not for whoever keeps it busy with nothing.
+const PATIENCE_MAX: Duration = Duration::from_secs(120);
 /// A link that brought nothing is left alone first so long, doubling up to
 const PAUSE: Duration = Duration::from_secs(2);
 /// this long.
@@ -71,6 +74,8 @@ pub(super) struct Asked {
     pub(super) hash: ChainHash,
     pub(super) budget: usize,
     pub(super) deadline: Tick,
+    /// Longest the deadline may be put off before more of the answer comes.
+    pub(super) end: Tick,
     pub(super) gained: bool,
     /// The last part of the answer came; it may have overtaken others.
     pub(super) ended: bool,
@@ -123,7 +128,7 @@ impl Refills {
     pub(super) fn extend(&mut self, link: LinkId, until: Tick) {
         for refill in self.at_work.values_mut().filter(|refill| refill.link == link) {
             if let Step::Asked(asked) = &mut refill.step {
-                asked.deadline = asked.deadline.max(until);
+                asked.deadline = asked.deadline.max(until.min(asked.end));
             }
         }
     }
@@ -223,10 +228,12 @@ impl Node {
             if shared.refused.contains(&key) || self.refills.of_link(link) >= OF_LINK {
                 continue;
             }
-            match shared.spent.get(&(id, below)).filter(|spent| self.now.tick < spent.until) {
-                Some(spent) => again = Some(again.map_or(spent.until, |again| again.min(spent.until))),
-                None => return Ok(link),
+            let spent = shared.spent.get(&(id, below)).map_or(Tick(0), |spent| spent.until);
+            let until = spent.max(shared.rests_until);
+            if until <= self.now.tick {
+                return Ok(link);
             }
+            again = Some(again.map_or(until, |again| again.min(until)));
         }
         Err(again)
     }
@@ -306,7 +313,9 @@ impl Node {
         let log = BackLog { log: id, above: hole.first - 1, below: hole.last, check: hash.check() };
         let serial = serial_of(&log);
         let below = hole.last;
-        let asked = Asked { serial, hole, below, hash, budget, deadline, gained: false, ended: false };
+        let end = self.now.tick + PATIENCE_MAX;
+        let (gained, ended) = (false, false);
+        let asked = Asked { serial, hole, below, hash, budget, deadline, end, gained, ended };
         self.refills.at_work.insert(id, Refill { link, step: Step::Asked(asked) });
         self.timers.bring_forward(Timer::Refill, deadline);
         let back = Back { tag, serial, budget: budget as u64, logs: vec![log] };
@@ -324,7 +333,9 @@ impl Node {
         let until = now + pause;
         if let Some(shared) = self.shared(link, &name) {
             if shared.spent.len() >= SPENT {
+                // More than can be remembered: nothing is asked of it for long, then all anew.
                 shared.spent.clear();
+                shared.rests_until = now + PAUSE_MAX;
             }
             shared.spent.insert((id, below), Spent { tries, until });
             self.timers.bring_forward(Timer::Refill, until);
@@ -357,17 +368,11 @@ impl Node {
     }
 }
 
-/// Whether a stream that keeps this much would keep an entry that so many of its author's are newer
-/// than, and that is older than `stamp` if that is known.
-fn keeps(retention: &Retention, newer: u64, stamp: Option<Stamp>, wall: u64) -> bool {
-    match retention {
-        Retention::KeepAll => true,
-        Retention::CountBased(count) => newer < *count,
-        Retention::TimeBased(age) => {
-            let oldest = wall.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-            stamp.is_none_or(|stamp| stamp.millis() >= oldest)
-        }
-        Retention::Composite(any) => any.iter().any(|one| keeps(one, newer, stamp, wall)),
+impl Asked {
+    /// Some of the answer came.
+    pub(super) fn gain(&mut self, down_to: Seq, hash: ChainHash, now: Tick) {
+        (self.below, self.hash, self.gained) = (down_to - 1, hash, true);
+        self.end = now + PATIENCE_MAX;
     }
 }
 

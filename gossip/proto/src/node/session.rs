@@ -89,6 +89,8 @@ pub(super) struct Shared {
     pub(super) offered: Option<Tick>,
     /// Holes they had nothing for, each until when.
     pub(super) spent: BTreeMap<(LogId, Seq), Spent>,
+    /// Not asked for holes before.
+    pub(super) rests_until: Tick,
     /// Erasures they have to be told of.
     pub(super) telling: Telling,
     /// Forks already reported.
@@ -109,6 +111,7 @@ impl Shared {
             offer_from: None,
             offered: None,
             spent: BTreeMap::new(),
+            rests_until: Tick(0),
             telling: Telling::default(),
             forks: BTreeSet::new(),
         }

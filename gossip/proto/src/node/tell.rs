@@ -2,6 +2,9 @@
 //!
 //! An author may erase what it wrote, and everybody follows; what others wrote is only told to the
 //! application. What is new is passed on in turn, what is known is not, so it ends by itself.
+//!
+//! Who asks cannot be proved, so a request never reaches what was not written yet: it is cut to what is
+//! known here, and heard only when that was all of it. Until then it is told again.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -19,6 +22,8 @@ const RANGES: usize = 512;
 const WAITING: usize = 64 * 1024;
 /// Longest pause before they are told again.
 const AGAIN: Duration = Duration::from_secs(30);
+/// So often the same is told before what waits behind it has its turn.
+const PATIENCE: u32 = 3;
 /// Requests about other people's entries that are remembered as told.
 const REQUESTED: usize = 1024;
 
@@ -85,6 +90,7 @@ impl Node {
         if !self.is_active() {
             return;
         }
+        self.let_others_pass(id, &name);
         let Some((count, mut erase)) = self.erase_message(id, &name) else {
             if let Some(shared) = self.shared(id, &name) {
                 shared.telling.sent = 0;
@@ -102,6 +108,15 @@ impl Node {
         let pause = self.rng.jitter(pause);
         self.set_timer(Timer::Tell(id, name), pause);
         self.send(id, &Message::Erase(erase), Class::Live);
+    }
+
+    /// What a peer does not hold yet, and may never hold, keeps nothing else waiting.
+    fn let_others_pass(&mut self, id: LinkId, name: &ChannelId) {
+        let Some(shared) = self.shared(id, name) else { return };
+        let Telling { waiting, sent, tries, .. } = &mut shared.telling;
+        if *tries >= PATIENCE {
+            waiting.rotate_left((*sent).min(waiting.len()));
+        }
     }
 
     /// The first erasures that wait: of one asker, and either all or none of what it wrote itself.
@@ -163,20 +178,23 @@ impl Node {
         if !ranges().all(wellformed) {
             return self.drop_from(Some(peer), DropReason::Malformed, "a request to erase no entries");
         }
-        if self.erasures.is_full() {
+        if self.erasures.is_full_for(&peer) {
             // Not heard: the peer tells it again.
             return self.drop_from(Some(peer), DropReason::Bound, "more erasures than are done at once");
         }
         let Erase { tag, serial, by, logs } = erase;
-        let follow = logs.iter().all(|log| log.name.1 == by);
+        // What we want ourselves we know.
+        let follow =
+            self.config.follow_erasures && by != self.record.id && logs.iter().all(|log| log.name.1 == by);
+        let mut is_whole = true;
         let mut streams: std::collections::BTreeMap<StreamId, Vec<(LogId, SeqRange)>> = Default::default();
         for EraseLog { name: (stream, author, epoch, branch), ranges } in logs {
             let log = LogName { channel: name.clone(), stream: stream.clone(), author, epoch, branch };
-            let log_id = log.id();
-            if follow && !self.know_log(log, log_id) {
-                return self.tell_crowded(&peer);
+            let (known, all) = self.written(&log, ranges);
+            is_whole &= all;
+            if !known.is_empty() {
+                streams.entry(stream).or_default().extend(known);
             }
-            streams.entry(stream).or_default().extend(ranges.into_iter().map(|range| (log_id, range)));
         }
         for (stream, entries) in streams {
             match follow {
@@ -184,7 +202,24 @@ impl Node {
                 false => self.request_erasure(name.clone(), stream, by.clone(), entries),
             }
         }
-        self.send(id, &Message::Erased(tag, serial), Class::Urgent);
+        if is_whole {
+            self.send(id, &Message::Erased(tag, serial), Class::Urgent);
+        }
+    }
+
+    /// The part of some ranges that is known here to be written, and whether that is all. A stream that
+    /// is refused here has nothing to erase and never will.
+    fn written(&self, name: &LogName, ranges: Vec<SeqRange>) -> (Vec<(LogId, SeqRange)>, bool) {
+        let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
+        if stream.is_some_and(|stream| !stream.is_open()) {
+            return (Vec::new(), true);
+        }
+        let id = name.id();
+        let height = self.logs.get(&id).map_or(0, |log| log.stored.height);
+        let all = ranges.iter().all(|range| range.last <= height);
+        let cut = |range: SeqRange| (id, SeqRange { last: range.last.min(height), ..range });
+        let known = ranges.into_iter().filter(|range| range.first <= height).map(cut);
+        (known.collect(), all)
     }
 
     /// Does what an author asks for its own entries, as far as it is new.

@@ -14,12 +14,16 @@ const LINK: u64 = 1;
 
 /// A victim that holds three runs of a peer, and what they call their channel.
 fn pair() -> (Host, Host, ChannelTag) {
-    let started = |name| {
-        let mut host = Host::new(name, NodeConfig::default());
+    pair_with(NodeConfig::default())
+}
+
+fn pair_with(config: NodeConfig) -> (Host, Host, ChannelTag) {
+    let started = |name, config| {
+        let mut host = Host::new(name, config);
         host.must(Command::Start);
         host
     };
-    let (mut victim, mut peer) = (started("victim"), started("peer"));
+    let (mut victim, mut peer) = (started("victim", config), started("peer", NodeConfig::default()));
     meet(&mut victim, &mut peer, LINK, 1 << 20);
     let mut frames = talk(&mut victim, &mut peer, LINK, 500);
     for _ in 0..3 {
@@ -161,23 +165,116 @@ fn an_author_erases_what_it_wrote_and_nobody_else_does() {
     assert_eq!(heard, 3);
 }
 
+/// Which entries are there with their payloads, and which are hollow.
+fn payloads(host: &Host, log: LogId) -> Vec<bool> {
+    let entries = host.disk.runs(log).iter().flat_map(|stored| stored.run.entries());
+    entries.map(|entry| entry.payload.bytes().is_some()).collect()
+}
+
+fn heard(victim: &mut Host) -> bool {
+    messages(victim).iter().any(|message| matches!(message, Message::Erased(..)))
+}
+
 #[test]
-fn what_is_erased_before_it_comes_is_stored_hollow() {
+fn a_forged_request_reaches_nothing_that_was_not_written_yet() {
     let (mut victim, mut peer, _) = pair();
     let log = peer.own_logs().next().expect("a log");
     let (name, tag) = (victim_name(&peer, log), tag_between(&mut victim, &mut peer));
-    tell(&mut victim, erase(tag, "peer", &name, vec![SeqRange { first: 4, last: 4 }]));
+    let everything = SeqRange { first: 1, last: u64::MAX >> 1 };
+    messages(&mut victim);
+    tell(&mut victim, erase(tag, "peer", &name, vec![everything]));
+    assert!(!heard(&mut victim), "as if it had been heard to its end");
+    assert_eq!(victim.disk.erased, [(log, SeqRange { first: 1, last: 3 })]);
     peer.append(100);
     peer.append(100);
     talk(&mut victim, &mut peer, LINK, 2_000);
-    let entries = |host: &Host| {
-        let runs = host.disk.runs(log).iter();
-        runs.flat_map(|stored| stored.run.entries()).map(|entry| entry.payload.bytes().is_some()).collect()
+    assert_eq!(payloads(&victim, log)[3..], [true, true], "written after the request");
+    // Logs nobody has heard of take no memory.
+    let before = victim.health().logs;
+    tell(&mut victim, erase(tag, "peer", &name_of("peer", 99), vec![everything]));
+    assert_eq!(victim.health().logs, before);
+}
+
+#[test]
+fn an_early_request_is_heard_when_it_is_told_again() {
+    let (mut victim, mut peer, _) = pair();
+    let log = peer.own_logs().next().expect("a log");
+    let (name, tag) = (victim_name(&peer, log), tag_between(&mut victim, &mut peer));
+    let early = || erase(tag, "peer", &name, vec![SeqRange { first: 4, last: 4 }]);
+    tell(&mut victim, early());
+    assert!(!heard(&mut victim) && victim.disk.erased.is_empty());
+    peer.append(100);
+    peer.append(100);
+    talk(&mut victim, &mut peer, LINK, 2_000);
+    messages(&mut victim);
+    tell(&mut victim, early());
+    assert!(heard(&mut victim));
+    assert_eq!(victim.disk.erased, [(log, SeqRange { first: 4, last: 4 })]);
+}
+
+#[test]
+fn an_erasure_is_told_until_the_peer_holds_it_and_keeps_no_other_waiting() {
+    let (mut victim, mut peer, _) = pair();
+    let log = peer.own_logs().next().expect("a log");
+    // The peer's store is slow for a while, so it writes what the victim cannot have.
+    victim.fail = |request| matches!(request, StoreRequest::Commit { .. });
+    peer.append(100);
+    talk(&mut victim, &mut peer, LINK, 2_000);
+    let gone = |sequence| {
+        let entries = vec![EntryId { log, sequence }];
+        Command::Erase { channel: channel(), stream: stream(), entries }
     };
-    let (held, written): (Vec<bool>, Vec<bool>) = (entries(&victim), entries(&peer));
-    assert_eq!(held, [true, true, true, false, true]);
-    assert_eq!(written, [true; 5]);
-    assert_eq!(victim.version(), peer.version());
+    peer.must(gone(4));
+    talk(&mut victim, &mut peer, LINK, 2_000);
+    peer.must(gone(1));
+    talk(&mut victim, &mut peer, LINK, 60_000);
+    assert_eq!(victim.disk.erased, [(log, SeqRange { first: 1, last: 1 })], "one waits for another");
+    victim.fail = |_| false;
+    talk(&mut victim, &mut peer, LINK, 60_000);
+    assert_eq!(victim.disk.erased[1..], [(log, SeqRange { first: 4, last: 4 })]);
+    victim.sent.clear();
+    peer.sent.clear();
+    let later = talk(&mut victim, &mut peer, LINK, 120_000);
+    let told = |frame: &bytes::Bytes| matches!(wire::read(frame), Ok(Content::Whole(Message::Erase(_))));
+    assert!(!later.iter().any(told), "told on and on");
+}
+
+#[test]
+fn nobody_erases_in_our_name_and_who_does_not_follow_is_only_told() {
+    let (mut victim, mut peer, _) = pair();
+    victim.append(100);
+    let tag = tag_between(&mut victim, &mut peer);
+    let own = victim.own_logs().next().expect("a log");
+    let name = victim_name(&victim, own);
+    tell(&mut victim, erase(tag, "victim", &name, vec![SeqRange { first: 1, last: 1 }]));
+    assert!(victim.disk.erased.is_empty(), "somebody erased in our own name");
+
+    let config = NodeConfig { follow_erasures: false, ..NodeConfig::default() };
+    let (mut victim, peer, tag) = pair_with(config);
+    let log = peer.own_logs().next().expect("a log");
+    let name = victim_name(&peer, log);
+    messages(&mut victim);
+    tell(&mut victim, erase(tag, "peer", &name, vec![SECOND]));
+    assert!(victim.disk.erased.is_empty() && heard(&mut victim));
+}
+
+#[test]
+fn a_peer_that_asks_for_much_leaves_room_for_the_application() {
+    let (mut victim, peer, tag) = pair();
+    victim.append(100);
+    let (log, own) = (peer.own_logs().next().expect("a log"), victim.own_logs().next().expect("a log"));
+    let name = victim_name(&peer, log);
+    victim.slow_disk = true;
+    for at in 0..1000 {
+        let last = 1 + at % 3;
+        tell(&mut victim, erase(tag, "peer", &name, vec![SeqRange { first: last, last }]));
+    }
+    let entries = vec![EntryId { log: own, sequence: 1 }];
+    let reply = victim.command(Command::Erase { channel: channel(), stream: stream(), entries });
+    assert_eq!(reply, None, "under way");
+    victim.disk_works();
+    let done = victim.replies().filter(|reply| matches!(reply, Ok(Reply::Erased(_)))).count();
+    assert_eq!(done, 1);
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn draw_host(index: usize, payload_limit: u64, rng: &mut Rng) -> HostPlan {
         message_bytes: payload_limit as usize + (64 << (10 + rng.below(5))),
         max_links: 64,
         max_logs: 4_096,
+        follow_erasures: true,
     };
     let modest = rng.chance(80).then_some(150);
     HostPlan { id: NodeId::new(format!("n{index}")).expect("a valid id"), config, durability, skew, modest }

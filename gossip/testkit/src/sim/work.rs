@@ -222,6 +222,6 @@ impl World {
                 floors.push((id, rng.below(head.height + 2)));
             }
         }
-        Command::Prune { channel, stream, floors }
+        Command::Prune { channel, stream, floors, under: None }
     }
 }

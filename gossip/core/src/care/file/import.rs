@@ -18,6 +18,8 @@ const QUEUE: usize = 2;
 /// How long to wait when the node has too much to do, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
+/// How long in all for one part: a store that does not come back must not hold the import for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Which channel a file may hold.
 pub(super) enum Target<'a> {
@@ -122,12 +124,13 @@ impl Taking<'_> {
     async fn handed_over(&self, channel: ChannelId, part: ImportPart) -> Result<u64, Error> {
         let timer = &self.handle.shared().timer;
         let mut pause = FIRST_PAUSE;
+        let end = timer.now().tick + PATIENCE;
         loop {
             let command = Command::Import { channel: channel.clone(), part: part.clone() };
             match self.handle.command(command).await {
                 Ok(Reply::Imported(fresh)) => return Ok(fresh),
                 Ok(_) => return Err(Error::Ended),
-                Err(Error::Command(CommandError::Busy)) => {
+                Err(Error::Command(CommandError::Busy)) if timer.now().tick < end => {
                     timer.sleep_until(timer.now().tick + pause).await;
                     pause = (pause * 2).min(LAST_PAUSE);
                 }

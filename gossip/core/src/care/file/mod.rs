@@ -104,7 +104,8 @@ impl Channel {
     /// stored, and a file that is damaged, cut off or too long in any part fails at that place.
     /// What came before it was sound and has been imported. Streams in the file are created here if
     /// they do not exist, also those that were removed here. Entries are pruned as the streams'
-    /// retention *here* says.
+    /// retention *here* says. Only what lies above the height held of a log is taken: holes below it,
+    /// pruned or damaged, are filled by peers and not from files.
     ///
     /// Memory: some parts of at most 256 KiB or one run each, whatever the file says. The reader is
     /// used on a thread of its own. A dropped import has taken in a part of the file; it can be
@@ -112,7 +113,8 @@ impl Channel {
     ///
     /// # Errors
     /// [`Error::File`]: [`FileError::OtherChannel`], and what is wrong with the file.
-    /// [`Error::Command`] when the node refuses a part, [`Error::State`] after shutdown.
+    /// [`Error::Command`] when the node refuses a part (busy, when its store took nothing for a
+    /// minute), [`Error::State`] after shutdown.
     pub async fn import<R: Read + Send + 'static>(&self, reader: R) -> Result<Imported, Error> {
         let (_, imported) = import::import(self.handle(), Target::Only(self.id()), reader).await?;
         Ok(imported)

@@ -93,7 +93,8 @@ fn kept_though_erased(volumes: &[&Volume], group: &Group) -> Option<String> {
         if author != Some(&erasure.by) {
             continue;
         }
-        for other in &group.hosts {
+        // What it wrote itself a node erases for its application only, and may have forgotten with its disk.
+        for other in group.hosts.iter().filter(|other| volumes[**other].record.id != erasure.by) {
             if let Some(at) = present(volumes[*other], erasure.log, erasure.range) {
                 let log = erasure.log;
                 return Some(format!(
