@@ -1,8 +1,7 @@
 //! Store operations: one lane that writes, a few that read.
 //!
-//! Each lane that reads is a task. The one that writes is polled by the driver itself: a commit is handed
-//! to the store before its callers' neighbours are answered, and no task has to be woken on the way there
-//! and back, which costs more than all the rest of a commit of few entries.
+//! Each lane that reads is a task. The one that writes is polled by the driver: a commit is with the store
+//! before others are answered, and no task has to be woken on the way there and back.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
@@ -28,6 +27,7 @@ type Outcome = Result<StoreReply, StoreFailure>;
 type Job = (OpId, StoreRequest);
 
 /// What a lane reports.
+#[derive(Default)]
 pub(super) struct Done {
     lane: usize,
     pub(super) outcomes: Vec<(OpId, Outcome)>,
@@ -68,7 +68,7 @@ struct Reader {
     busy: bool,
 }
 
-/// Number of the lane that writes; those that read follow.
+/// Number of the lane that writes.
 const WRITER: usize = 0;
 
 /// Most jobs a lane takes at once.
@@ -84,10 +84,9 @@ impl Lanes {
             let task = tokio::spawn(read(lane, shared.clone(), queue, done.clone()));
             Reader { jobs, task, busy: false }
         });
-        let readers = readers.collect();
         let lanes = Self {
+            readers: readers.collect(),
             writer: Writer { shared: shared.clone(), done, work: None, busy: false, bytes: 0 },
-            readers,
             writes: VecDeque::new(),
             reads: VecDeque::new(),
             chores: Chores::new(shared.config.coalesce),
@@ -125,14 +124,14 @@ impl Lanes {
 
     /// When [`Lanes::dispatch`] wants to be called although nothing else happens.
     pub(super) fn deadline(&self) -> Option<Tick> {
-        self.chores.deadline()
+        self.chores.deadline(!self.writer.busy)
     }
 
     /// Gives idle lanes something to do.
     pub(super) fn dispatch(&mut self, now: Tick) {
         self.chores.settle(now);
         if !self.writer.busy {
-            self.dispatch_writes();
+            self.dispatch_writes(now);
         }
         for lane in self.readers.iter_mut().filter(|lane| !lane.busy) {
             let Some(job) = self.reads.pop_front() else { return };
@@ -150,15 +149,17 @@ impl Lanes {
         self.writer.work = None;
     }
 
-    fn dispatch_writes(&mut self) {
-        let chore = match self.writes.is_empty() || self.chores.lost_patience() {
-            true => self.chores.next(),
+    fn dispatch_writes(&mut self, now: Tick) {
+        let chore = match self.writes.is_empty() {
+            true => self.chores.next_at_rest(now),
+            false if self.chores.lost_patience() => self.chores.next(),
             false => None,
         };
         if let Some(chore) = chore {
             self.writer.tidy(chore);
         } else if !self.writes.is_empty() {
             let batch = self.next_writes();
+            self.chores.wrote(now);
             self.writer.write(batch);
         }
     }
@@ -176,11 +177,12 @@ impl Lanes {
         if !done.idle {
             return;
         }
-        if done.lane == WRITER {
-            self.writer.busy = false;
-            self.waiting_bytes -= std::mem::take(&mut self.writer.bytes);
-        } else if let Some(reader) = self.readers.get_mut(done.lane - 1) {
-            reader.busy = false;
+        match done.lane.checked_sub(1) {
+            None => {
+                self.writer.busy = false;
+                self.waiting_bytes -= std::mem::take(&mut self.writer.bytes);
+            }
+            Some(reader) => self.readers[reader].busy = false,
         }
     }
 
@@ -209,14 +211,13 @@ impl Writer {
         let (shared, done) = (self.shared.clone(), self.done.clone());
         self.begin(Box::pin(async move {
             let tidied = Some((chore, care(&shared, chore).await));
-            let report =
-                Done { lane: WRITER, outcomes: Vec::new(), grown: BTreeSet::new(), tidied, idle: true };
+            let report = Done { lane: WRITER, tidied, idle: true, ..Done::default() };
             let _ = done.send(report).await;
         }));
     }
 
-    /// Its first step is made at once: most stores have handed the work to a thread after it. Whoever
-    /// is to be woken is said by [`Lanes::write`], which the driver polls before it waits.
+    /// Its first step is made at once: most stores have handed the work to a thread after it. Whom to
+    /// wake is said by [`Lanes::write`], which the driver polls before it waits.
     fn begin(&mut self, mut work: BoxFuture<'static, ()>) {
         self.busy = true;
         self.work = work.as_mut().now_or_never().is_none().then_some(work);
@@ -266,10 +267,8 @@ async fn perform_all(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, d
             request => (vec![(op, single(store, request).await)], BTreeSet::new()),
         };
         let idle = batch.is_empty();
-        if done.send(Done { lane, outcomes, grown, tidied: None, idle }).await.is_err() {
-            // The driver has ended; what it gave us is still written.
-            tracing::debug!("a store result found no driver");
-        }
+        // The driver may have ended; what it gave us is still written.
+        let _ = done.send(Done { lane, outcomes, grown, tidied: None, idle }).await;
     }
 }
 
@@ -328,20 +327,15 @@ impl Group {
         let arrivals =
             |range: &Range<usize>| committed.arrivals.get(range.clone()).unwrap_or_default().to_vec();
         let parts = self.parts.iter();
-        parts
-            .map(|(op, range, _)| {
-                let arrivals = arrivals(range);
-                (*op, Ok(StoreReply::Committed(Committed { arrivals })))
-            })
-            .collect()
+        let reply = |range| StoreReply::Committed(Committed { arrivals: arrivals(range) });
+        parts.map(|(op, range, _)| (*op, Ok(reply(range)))).collect()
     }
 
     async fn each(&self, store: &dyn Store) -> Vec<(OpId, Outcome)> {
         let mut outcomes = Vec::with_capacity(self.parts.len());
         for (op, range, meta) in &self.parts {
             let committed = guarded(store.commit(&self.items[range.clone()], meta)).await;
-            let outcome = committed.map(StoreReply::Committed).map_err(|error| error.to_failure());
-            outcomes.push((*op, outcome));
+            outcomes.push((*op, committed.map(StoreReply::Committed).map_err(|error| error.to_failure())));
         }
         outcomes
     }
