@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gossip::EventStream;
 
-use super::crowd::crowd;
 use super::engine::{STREAMS, Writer};
 use super::measure::{Pairs, Sample, payload};
 use super::raw::{Key, Raw, key};
@@ -31,7 +30,7 @@ pub(super) async fn measure(plan: &Plan) -> Outcome {
             let bare = bare(&raw, &mut height, plan.time(), BATCH, bytes).await?;
             many.push(bare, batches(&writer.streams, plan.time(), bytes).await?);
             let bare = self::bare(&raw, &mut height, plan.time(), CALLERS, bytes).await?;
-            single.push(bare, crowd(&writer.streams, CALLERS, plan.time(), bytes).await?);
+            single.push(bare, writer.crowd(CALLERS, plan.time(), bytes).await?);
         }
         writer.node.shutdown().await?;
         row(&format!("append_all of {BATCH}"), bytes, &mut many);

@@ -30,7 +30,7 @@ async fn level(plan: &Plan, callers: usize, bytes: usize) -> Outcome<Pairs> {
     let mut pairs = Pairs::default();
     for _ in 0..plan.pairs {
         let raw = crowd(&group, callers, plan.time(), bytes).await?;
-        pairs.push(raw, crowd(&writer.streams, callers, plan.time(), bytes).await?);
+        pairs.push(raw, writer.crowd(callers, plan.time(), bytes).await?);
     }
     drop(group);
     thread.await??;

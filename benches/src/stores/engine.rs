@@ -2,12 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use gossip::{Coordinator, EventStream, MemoryStore, RedbStore, Store};
 
+use super::crowd::crowd;
+use super::measure::Sample;
 use super::raw::{Raw, RawMemory, RawRedb};
-use crate::Outcome;
+use crate::{Outcome, cpu};
 
 /// An engine with a store of gossip on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -76,5 +79,22 @@ impl Writer {
             opened.push(stream);
         }
         Ok(Self { node, streams: opened.into() })
+    }
+
+    /// Many callers, and then what the node leaves to the time after them: small runs are joined. That
+    /// costs processor time of gossip, and would disturb what is measured next.
+    pub(super) async fn crowd(&self, callers: usize, time: Duration, bytes: usize) -> Outcome<Sample> {
+        let mut sample = crowd(&self.streams, callers, time, bytes).await?;
+        let used = cpu::used();
+        let mut joined = None;
+        loop {
+            let now = self.node.resource_usage().await?.coalesced_runs;
+            if joined.replace(now) == Some(now) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        sample.cpu += cpu::used() - used;
+        Ok(sample)
     }
 }

@@ -1,21 +1,48 @@
-//! RocksDB without gossip: defaults but for memory, a synced write-ahead log.
+//! RocksDB without gossip, with the memory, buffers and background work the store of gossip has, and a
+//! synced write-ahead log.
 
 use std::path::Path;
 
 use bytes::Bytes;
-use rocksdb::{DB, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompressionType, IteratorMode, Options, WriteBatch, WriteBufferManager,
+    WriteOptions,
+};
 
 use super::raw::{Key, Raw};
 use crate::Outcome;
+
+const MIB: usize = 1 << 20;
+/// What the store is given by default; the rest follows from it as there.
+const MEMORY: usize = 64 * MIB;
 
 pub(super) struct RawRocksdb(DB);
 
 impl RawRocksdb {
     pub(super) fn open(place: &Path) -> Outcome<Self> {
-        let mut options = Options::default();
-        options.create_if_missing(true);
-        Ok(Self(DB::open(&options, place.join("raw"))?))
+        Ok(Self(DB::open(&options(), place.join("raw"))?))
     }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    let cache = Cache::new_lru_cache(MEMORY);
+    let manager = WriteBufferManager::new_write_buffer_manager_with_cache(MEMORY / 2, false, cache.clone());
+    options.set_write_buffer_manager(&manager);
+    options.set_max_total_wal_size((MEMORY / 2) as u64);
+    options.set_write_buffer_size(MEMORY / 8);
+    options.set_max_write_buffer_number(3);
+    options.set_max_bytes_for_level_base(MEMORY as u64);
+    options.set_target_file_size_base((MEMORY / 4) as u64);
+    options.set_max_background_jobs(2);
+    options.set_bytes_per_sync(MIB as u64);
+    options.set_compression_type(DBCompressionType::None);
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&cache);
+    blocks.set_block_size(16 << 10);
+    options.set_block_based_table_factory(&blocks);
+    options
 }
 
 impl Raw for RawRocksdb {

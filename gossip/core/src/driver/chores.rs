@@ -20,6 +20,8 @@ pub(super) struct Chores {
     calm_at: Option<Tick>,
     /// Batches written while a log was ready.
     passed_over: u32,
+    /// When the last batch was begun.
+    wrote_at: Tick,
     /// Off: notes nothing.
     is_off: bool,
 }
@@ -42,6 +44,9 @@ const FEW: usize = 8;
 const CALM: Duration = Duration::from_secs(1);
 /// Batches of writes that may pass before a log that is ready.
 const PATIENCE: u32 = 64;
+/// A lane that has written nothing for so long is at rest. Callers who append again as soon as they are
+/// answered leave it shorter pauses, and would wait for whatever is begun in one.
+const REST: Duration = Duration::from_millis(5);
 
 impl Chores {
     pub(super) fn new(is_on: bool) -> Self {
@@ -103,9 +108,20 @@ impl Chores {
         }
     }
 
-    /// When [`Chores::settle`] wants to be called.
-    pub(super) fn deadline(&self) -> Option<Tick> {
-        self.calm_at
+    /// When [`Chores::settle`] wants to be called, and a lane with nothing to write is at rest.
+    pub(super) fn deadline(&self, has_time: bool) -> Option<Tick> {
+        let rest = (has_time && !self.ready.is_empty()).then(|| self.wrote_at + REST);
+        self.calm_at.into_iter().chain(rest).min()
+    }
+
+    /// Notes that a batch is begun.
+    pub(super) fn wrote(&mut self, now: Tick) {
+        self.wrote_at = now;
+    }
+
+    /// What to do next, if the lane is at rest.
+    pub(super) fn next_at_rest(&mut self, now: Tick) -> Option<Chore> {
+        if now < self.wrote_at + REST { None } else { self.next() }
     }
 
     /// Queues logs that were left alone for a while.
@@ -195,17 +211,17 @@ mod tests {
     fn a_few_wait_until_their_log_is_calm() {
         let mut chores = noted((1..=8).map(|n| single(1, n)));
         chores.settle(Tick(0));
-        let first = chores.deadline().expect("to be looked at");
+        let first = chores.deadline(false).expect("to be looked at");
         chores.settle(first);
         chores.note_run(&single(1, 9));
         assert_eq!(chores.next(), None, "seen once");
-        let second = chores.deadline().expect("again");
+        let second = chores.deadline(false).expect("again");
         chores.settle(second);
         assert_eq!(chores.next(), None, "it was written to meanwhile");
-        chores.settle(chores.deadline().expect("again"));
+        chores.settle(chores.deadline(false).expect("again"));
         assert_eq!(chores.next().map(|chore| (chore.from, chore.last)), Some((1, 9)));
         chores.settle(Tick(u64::MAX));
-        assert_eq!(chores.deadline(), None, "nothing is left to wait for");
+        assert_eq!(chores.deadline(false), None, "nothing is left to wait for");
     }
 
     #[test]
@@ -222,6 +238,18 @@ mod tests {
         assert_eq!(passed as u32, PATIENCE);
         assert!(chores.next().is_some());
         assert!((0..1000).all(|_| !chores.lost_patience()), "nothing waits");
+    }
+
+    #[test]
+    fn nothing_is_begun_in_the_short_pauses_between_writes() {
+        let mut chores = noted([single(1, 300)]);
+        chores.wrote(Tick(1000));
+        let rest = chores.deadline(true).expect("something is ready");
+        assert!(rest > Tick(1000));
+        assert_eq!(chores.deadline(false), None, "a lane at work asks when it has ended");
+        assert_eq!(chores.next_at_rest(Tick(rest.0 - 1)), None);
+        assert!(chores.next_at_rest(rest).is_some());
+        assert_eq!(chores.deadline(true), None);
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Store operations: one lane that writes, a few that read.
+//!
+//! Each lane that reads is a task. The one that writes is polled by the driver: a commit is with the store
+//! before others are answered, and no task has to be woken on the way there and back.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
@@ -18,20 +21,13 @@ use tokio::task::JoinHandle;
 use super::chores::Chores;
 use super::tidy::{Chore, Tidied, tidy};
 use crate::handle::Shared;
-use crate::{Store, StoreError, StoreResult};
+use crate::{BoxFuture, Store, StoreError, StoreResult};
 
 type Outcome = Result<StoreReply, StoreFailure>;
 type Job = (OpId, StoreRequest);
 
-/// What a lane is given.
-enum Work {
-    /// Operations of the node.
-    Jobs(Vec<Job>),
-    /// Care for what is stored, by the lane that writes when it has nothing to write.
-    Tidy(Chore),
-}
-
 /// What a lane reports.
+#[derive(Default)]
 pub(super) struct Done {
     lane: usize,
     pub(super) outcomes: Vec<(OpId, Outcome)>,
@@ -46,8 +42,8 @@ pub(super) struct Done {
 /// Jobs waiting and under way. Their number is bounded by the node's budget of outstanding store
 /// operations.
 pub(super) struct Lanes {
-    /// The first one writes.
-    lanes: Vec<Lane>,
+    writer: Writer,
+    readers: Vec<Reader>,
     writes: VecDeque<Job>,
     reads: VecDeque<Job>,
     chores: Chores,
@@ -55,12 +51,25 @@ pub(super) struct Lanes {
     waiting_bytes: usize,
 }
 
-struct Lane {
-    jobs: mpsc::Sender<Work>,
-    task: JoinHandle<()>,
+/// The lane that writes.
+struct Writer {
+    shared: Arc<Shared>,
+    done: mpsc::Sender<Done>,
+    /// What it does now. It has reported everything when it ends.
+    work: Option<BoxFuture<'static, ()>>,
     busy: bool,
     bytes: usize,
 }
+
+/// A lane that reads.
+struct Reader {
+    jobs: mpsc::Sender<Job>,
+    task: JoinHandle<()>,
+    busy: bool,
+}
+
+/// Number of the lane that writes.
+const WRITER: usize = 0;
 
 /// Most jobs a lane takes at once.
 const BATCH: usize = 1024;
@@ -70,13 +79,14 @@ impl Lanes {
     pub(super) fn start(shared: &Arc<Shared>) -> (Self, mpsc::Receiver<Done>) {
         let read_lanes = shared.config.read_lanes;
         let (done, reports) = mpsc::channel(2 * (read_lanes + 1));
-        let lanes = (0..=read_lanes).map(|lane| {
+        let readers = (1..=read_lanes).map(|lane| {
             let (jobs, queue) = mpsc::channel(1);
-            let task = tokio::spawn(run(lane, shared.clone(), queue, done.clone()));
-            Lane { jobs, task, busy: false, bytes: 0 }
+            let task = tokio::spawn(read(lane, shared.clone(), queue, done.clone()));
+            Reader { jobs, task, busy: false }
         });
         let lanes = Self {
-            lanes: lanes.collect(),
+            readers: readers.collect(),
+            writer: Writer { shared: shared.clone(), done, work: None, busy: false, bytes: 0 },
             writes: VecDeque::new(),
             reads: VecDeque::new(),
             chores: Chores::new(shared.config.coalesce),
@@ -89,7 +99,10 @@ impl Lanes {
     /// Waits until every lane has done what it was given: after that nobody here uses the store. The
     /// receiver of their reports must be gone or read.
     pub(super) async fn end(&mut self) {
-        for lane in self.lanes.drain(..) {
+        if let Some(work) = self.writer.work.take() {
+            work.await;
+        }
+        for lane in self.readers.drain(..) {
             drop(lane.jobs);
             let _ = lane.task.await;
         }
@@ -111,35 +124,43 @@ impl Lanes {
 
     /// When [`Lanes::dispatch`] wants to be called although nothing else happens.
     pub(super) fn deadline(&self) -> Option<Tick> {
-        self.chores.deadline()
+        self.chores.deadline(!self.writer.busy)
     }
 
     /// Gives idle lanes something to do.
     pub(super) fn dispatch(&mut self, now: Tick) {
         self.chores.settle(now);
-        if !self.lanes[0].busy {
-            self.dispatch_writes();
+        if !self.writer.busy {
+            self.dispatch_writes(now);
         }
-        for lane in &mut self.lanes[1..] {
-            if lane.busy {
-                continue;
-            }
+        for lane in self.readers.iter_mut().filter(|lane| !lane.busy) {
             let Some(job) = self.reads.pop_front() else { return };
-            lane.give(Work::Jobs(vec![job]), 0);
+            lane.give(job);
         }
     }
 
-    fn dispatch_writes(&mut self) {
-        let chore = match self.writes.is_empty() || self.chores.lost_patience() {
-            true => self.chores.next(),
+    /// Goes on with what is being written until it is done; for ever when nothing is. Reports come as
+    /// those of the other lanes do. Cancel safe.
+    pub(super) async fn write(&mut self) {
+        match &mut self.writer.work {
+            Some(work) => work.await,
+            None => std::future::pending().await,
+        }
+        self.writer.work = None;
+    }
+
+    fn dispatch_writes(&mut self, now: Tick) {
+        let chore = match self.writes.is_empty() {
+            true => self.chores.next_at_rest(now),
+            false if self.chores.lost_patience() => self.chores.next(),
             false => None,
         };
         if let Some(chore) = chore {
-            self.lanes[0].give(Work::Tidy(chore), 0);
+            self.writer.tidy(chore);
         } else if !self.writes.is_empty() {
             let batch = self.next_writes();
-            let bytes = batch.iter().map(|(_, request)| bytes(request)).sum();
-            self.lanes[0].give(Work::Jobs(batch), bytes);
+            self.chores.wrote(now);
+            self.writer.write(batch);
         }
     }
 
@@ -153,10 +174,15 @@ impl Lanes {
         if let Some((chore, tidied)) = &done.tidied {
             self.chores.done(*chore, tidied.next);
         }
-        if done.idle {
-            let lane = &mut self.lanes[done.lane];
-            lane.busy = false;
-            self.waiting_bytes -= std::mem::take(&mut lane.bytes);
+        if !done.idle {
+            return;
+        }
+        match done.lane.checked_sub(1) {
+            None => {
+                self.writer.busy = false;
+                self.waiting_bytes -= std::mem::take(&mut self.writer.bytes);
+            }
+            Some(reader) => self.readers[reader].busy = false,
         }
     }
 
@@ -173,12 +199,36 @@ impl Lanes {
     }
 }
 
-impl Lane {
-    fn give(&mut self, work: Work, bytes: usize) {
+impl Writer {
+    fn write(&mut self, batch: Vec<Job>) {
+        self.bytes = batch.iter().map(|(_, request)| bytes(request)).sum();
+        let (store, done) = (self.shared.store.clone(), self.done.clone());
+        self.begin(Box::pin(async move { perform_all(WRITER, &*store, batch.into(), &done).await }));
+    }
+
+    /// Cares for what is stored: done when there is nothing to write.
+    fn tidy(&mut self, chore: Chore) {
+        let (shared, done) = (self.shared.clone(), self.done.clone());
+        self.begin(Box::pin(async move {
+            let tidied = Some((chore, care(&shared, chore).await));
+            let report = Done { lane: WRITER, tidied, idle: true, ..Done::default() };
+            let _ = done.send(report).await;
+        }));
+    }
+
+    /// Its first step is made at once: most stores have handed the work to a thread after it. Whom to
+    /// wake is said by [`Lanes::write`], which the driver polls before it waits.
+    fn begin(&mut self, mut work: BoxFuture<'static, ()>) {
         self.busy = true;
-        self.bytes = bytes;
+        self.work = work.as_mut().now_or_never().is_none().then_some(work);
+    }
+}
+
+impl Reader {
+    fn give(&mut self, job: Job) {
+        self.busy = true;
         // An idle lane's queue of one is empty; it ends only after this end is dropped.
-        let _ = self.jobs.try_send(work);
+        let _ = self.jobs.try_send(job);
     }
 }
 
@@ -196,20 +246,13 @@ fn item_bytes(item: &CommitItem) -> usize {
     }
 }
 
-async fn run(lane: usize, shared: Arc<Shared>, mut queue: mpsc::Receiver<Work>, done: mpsc::Sender<Done>) {
-    while let Some(work) = queue.recv().await {
-        match work {
-            Work::Jobs(batch) => write(lane, &*shared.store, batch.into(), &done).await,
-            Work::Tidy(chore) => {
-                let tidied = Some((chore, care(&shared, chore).await));
-                let report = Done { lane, outcomes: Vec::new(), grown: BTreeSet::new(), tidied, idle: true };
-                let _ = done.send(report).await;
-            }
-        }
+async fn read(lane: usize, shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>, done: mpsc::Sender<Done>) {
+    while let Some(job) = queue.recv().await {
+        perform_all(lane, &*shared.store, [job].into(), &done).await;
     }
 }
 
-async fn write(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, done: &mpsc::Sender<Done>) {
+async fn perform_all(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, done: &mpsc::Sender<Done>) {
     while let Some((op, request)) = batch.pop_front() {
         let (outcomes, grown) = match request {
             StoreRequest::Commit { items, meta } => {
@@ -224,10 +267,8 @@ async fn write(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, done: &
             request => (vec![(op, single(store, request).await)], BTreeSet::new()),
         };
         let idle = batch.is_empty();
-        if done.send(Done { lane, outcomes, grown, tidied: None, idle }).await.is_err() {
-            // The driver has ended; what it gave us is still written.
-            tracing::debug!("a store result found no driver");
-        }
+        // The driver may have ended; what it gave us is still written.
+        let _ = done.send(Done { lane, outcomes, grown, tidied: None, idle }).await;
     }
 }
 
@@ -286,20 +327,15 @@ impl Group {
         let arrivals =
             |range: &Range<usize>| committed.arrivals.get(range.clone()).unwrap_or_default().to_vec();
         let parts = self.parts.iter();
-        parts
-            .map(|(op, range, _)| {
-                let arrivals = arrivals(range);
-                (*op, Ok(StoreReply::Committed(Committed { arrivals })))
-            })
-            .collect()
+        let reply = |range| StoreReply::Committed(Committed { arrivals: arrivals(range) });
+        parts.map(|(op, range, _)| (*op, Ok(reply(range)))).collect()
     }
 
     async fn each(&self, store: &dyn Store) -> Vec<(OpId, Outcome)> {
         let mut outcomes = Vec::with_capacity(self.parts.len());
         for (op, range, meta) in &self.parts {
             let committed = guarded(store.commit(&self.items[range.clone()], meta)).await;
-            let outcome = committed.map(StoreReply::Committed).map_err(|error| error.to_failure());
-            outcomes.push((*op, outcome));
+            outcomes.push((*op, committed.map(StoreReply::Committed).map_err(|error| error.to_failure())));
         }
         outcomes
     }

@@ -43,6 +43,8 @@ enum Wake {
     Control(Control),
     Relieved,
     Time,
+    /// What was being written is done; the report comes by itself.
+    Wrote,
     /// The supervisor is gone.
     Over,
 }
@@ -50,7 +52,8 @@ enum Wake {
 impl Sources {
     /// Waits for whatever comes first; sources that are ready at once take random turns, each up to
     /// its quota.
-    async fn next(&mut self, stalled: bool, sleep: &mut BoxFuture<'static, ()>) -> Wake {
+    async fn next(&mut self, lanes: &mut Lanes, sleep: &mut BoxFuture<'static, ()>) -> Wake {
+        let stalled = lanes.is_stalled();
         let (mut requests, mut frames, mut stored) = (Vec::new(), Vec::new(), Vec::new());
         tokio::select! {
             control = self.control.recv() => control.map_or(Wake::Over, Wake::Control),
@@ -64,6 +67,7 @@ impl Sources {
                 if n == 0 { Wake::Over } else { Wake::Frames(frames) }
             }
             () = self.relieved.notified() => Wake::Relieved,
+            () = lanes.write() => Wake::Wrote,
             () = sleep => Wake::Time,
         }
     }
@@ -93,7 +97,7 @@ impl Driver {
             self.tell_unlinked();
             let deadlines = [self.node.deadline(), self.lanes.deadline()];
             alarm.set(deadlines.into_iter().flatten().min(), &self.shared);
-            match sources.next(self.lanes.is_stalled(), &mut alarm.sleep).await {
+            match sources.next(&mut self.lanes, &mut alarm.sleep).await {
                 Wake::Commands(requests) => self.commands(requests),
                 Wake::Frames(events) => events.into_iter().for_each(|(port, event)| self.port(&port, event)),
                 Wake::Stored(done) => done.into_iter().for_each(|done| self.stored(done)),
@@ -101,6 +105,7 @@ impl Driver {
                 Wake::Control(Control::WhenUnlinked(tell)) => self.unlinked.push(tell),
                 Wake::Relieved => self.relieved(),
                 Wake::Time => alarm.clear(),
+                Wake::Wrote => {}
                 Wake::Control(Control::End) | Wake::Over => break,
             }
         }
