@@ -130,7 +130,11 @@ fn what_is_being_pruned_is_not_asked_for() {
     let serial = asked_back(&mut victim).expect("the hole is asked for");
     victim.slow_disk = true;
     let (channel, stream, floors) = (channel(), stream(), vec![(log, 2)]);
-    assert_eq!(victim.command(Command::Prune { channel, stream, floors }), None, "the disk is slow");
+    assert_eq!(
+        victim.command(Command::Prune { channel, stream, floors, under: None }),
+        None,
+        "the disk is slow"
+    );
     let come_back = |victim: &mut Host| {
         for _ in 0..100 {
             victim.pass(100_000);
