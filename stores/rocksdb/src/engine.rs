@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gossip_core::proto::Fault;
 use gossip_store_kv::{Edit, Edits, Engine, EngineStats, Failure, Opener, Table, of_io};
 use rocksdb::statistics::Ticker;
-use rocksdb::{DB, WriteBatch, WriteOptions};
+use rocksdb::{DB, Error, WriteBatch, WriteOptions};
 
 use crate::fault::of_write;
 use crate::mark::Mark;
 use crate::open::open;
 use crate::reclaim::Reclaimer;
+use crate::room::Room;
 use crate::tables;
 use crate::tuning::{Settings, Tuning};
 use crate::view::RocksdbView;
@@ -27,12 +29,23 @@ pub struct RocksdbEngine {
     path: PathBuf,
     /// Set before the first batch that is not synced.
     unsynced: AtomicBool,
+    room: Room,
 }
 
 impl RocksdbEngine {
     pub(crate) fn new(db: DB, tuning: Tuning, path: PathBuf) -> Self {
         let db = Arc::new(db);
-        Self { reclaimer: Reclaimer::new(db.clone()), db, tuning, path, unsynced: AtomicBool::new(false) }
+        let (reclaimer, unsynced) = (Reclaimer::new(db.clone()), AtomicBool::new(false));
+        Self { reclaimer, db, tuning, path, unsynced, room: Room::default() }
+    }
+
+    fn failed(&self, error: Error) -> Failure {
+        match of_write(error) {
+            full if full.fault() == Fault::Full && self.room.missed(&self.path) => {
+                Failure::broken(Fault::Full, "there is room again, and RocksDB does not take it")
+            }
+            failure => failure,
+        }
     }
 
     fn mark_unsynced(&self) -> Result<(), Failure> {
@@ -67,7 +80,8 @@ impl Engine for RocksdbEngine {
         options.set_sync(sync);
         // Keys of one batch are mostly neighbours.
         options.set_memtable_insert_hint_per_batch(true);
-        self.db.write_opt(batch, &options).map_err(of_write)?;
+        self.db.write_opt(batch, &options).map_err(|error| self.failed(error))?;
+        self.room.found();
         self.reclaimer.add(removed);
         Ok(())
     }

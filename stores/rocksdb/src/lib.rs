@@ -26,7 +26,7 @@
 //! `MANIFEST` that was cut.
 //!
 //! After a full disk reads go on, writes fail with [`Full`](gossip_core::proto::Fault) and are taken again within
-//! some seconds after there is space. After other failures of the disk the database is opened again.
+//! some seconds after there is space: RocksDB goes on by itself, or is opened again. After other failures of the disk the database is opened again.
 //!
 //! | module | idea |
 //! |---|---|
@@ -36,7 +36,7 @@
 //! | `tuning` | how RocksDB is set up, and why |
 //! | `open` | finding, making and recognising the database |
 //! | `wal`, `mark`, `crc32c` | telling damage of the log from power loss |
-//! | `reclaim` | giving space back |
+//! | `reclaim`, `room` | giving space back, and noticing that there is some again |
 //! | `fault` | which failure means what to the caller |
 
 use std::sync::Arc;
@@ -51,6 +51,7 @@ mod mark;
 mod open;
 mod options;
 mod reclaim;
+mod room;
 mod tables;
 mod tuning;
 mod view;
