@@ -1,7 +1,7 @@
 //! Holes are filled by what was there, and only holes; what some neighbour still holds does not stay
 //! missing, and what its author erased does not stay.
 
-use gossip_proto::{CommitItem, LogId, Payload, Retention, SeqRange, StoreRequest};
+use gossip_proto::{CommitItem, Erasure, LogId, Payload, Retention, SeqRange, StoreRequest, StreamRecord};
 
 use super::{Check, Invariant};
 use crate::sim::disk::Volume;
@@ -83,6 +83,12 @@ fn unfilled(volumes: &[&Volume], group: &Group, edges: &[Edge]) -> Option<String
     })
 }
 
+fn covers(one: &Erasure, other: &Erasure) -> bool {
+    (one.log, &one.by) == (other.log, &other.by)
+        && one.range.first <= other.range.first
+        && other.range.last <= one.range.last
+}
+
 /// An author's own erasure that one of its hosts remembers holds at all who are connected to it.
 fn kept_though_erased(volumes: &[&Volume], group: &Group) -> Option<String> {
     let place = (group.channel.clone(), group.stream.clone());
@@ -91,6 +97,15 @@ fn kept_though_erased(volumes: &[&Volume], group: &Group) -> Option<String> {
     for (host, erasure) in erased {
         let author = volumes[host].logs.get(&erasure.log).map(|log| &log.head.name.author);
         if author != Some(&erasure.by) {
+            continue;
+        }
+        // An author whose disk forgot its own wish does not take it from others, nor pass it on.
+        let forgot = |at: &usize| {
+            let volume = volumes[*at];
+            let remembers = |record: &StreamRecord| record.erased.iter().any(|own| covers(own, erasure));
+            volume.record.id == erasure.by && !volume.streams.get(&place).is_some_and(remembers)
+        };
+        if group.hosts.iter().any(forgot) {
             continue;
         }
         // What it wrote itself a node erases for its application only, and may have forgotten with its disk.
