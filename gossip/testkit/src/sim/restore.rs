@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gossip_proto::node::Command;
-use gossip_proto::{LogId, LogName, Rng};
+use gossip_proto::{LogId, LogName, Rng, Seq};
 
 use super::calendar::Happening;
 use super::client::Place;
@@ -44,6 +44,8 @@ pub(super) struct Restore {
     hold: Hold,
     /// Logs of which two versions may come to be.
     pub(super) may_fork: BTreeSet<LogId>,
+    /// Logs that it would have continued though others held more, and where it stood.
+    forgotten: BTreeMap<LogId, (Place, Seq)>,
 }
 
 impl Restore {
@@ -53,8 +55,8 @@ impl Restore {
         let links = |host: &usize| plan.edges.iter().filter(|edge| edge.ends.contains(host)).count();
         let host = (0..plan.hosts.len()).min_by_key(links).filter(|_| rng.chance(SHARE))?;
         let writes = if rng.chance(QUIET) { 0 } else { between(&mut rng, 1, 3) };
-        let (backup, may_fork) = (None, BTreeSet::new());
-        Some(Self { rng, host, writes, backup, restored: false, hold: Hold::Nothing, may_fork })
+        let (backup, may_fork, forgotten) = (None, BTreeSet::new(), BTreeMap::new());
+        Some(Self { rng, host, writes, backup, restored: false, hold: Hold::Nothing, may_fork, forgotten })
     }
 
     /// Whether the application of a host must not write: it would fork what it has not got back.
@@ -103,11 +105,14 @@ impl World {
         let own = backup.logs.iter().filter(|(_, log)| log.head.name.author == backup.record.id);
         // What nobody else holds is lost without a trace, and may be written anew whatever happens.
         let may_fork = own.map(|(id, _)| *id).filter(|id| writes > 0 || !missing.contains_key(id)).collect();
+        let height = |id: &LogId| backup.logs.get(id).map_or(0, |log| log.head.height);
+        let forgotten = missing.into_iter().map(|(id, place)| (id, (place, height(&id)))).collect();
         self.hosts[host].disk.restore(backup);
         self.show(host, Fact::RolledBack);
         self.show(host, Fact::Restored(&may_fork));
         if let Some(restore) = &mut self.restore {
-            (restore.restored, restore.hold, restore.may_fork) = (true, Hold::Start, may_fork);
+            (restore.restored, restore.hold) = (true, Hold::Start);
+            (restore.may_fork, restore.forgotten) = (may_fork, forgotten);
         }
     }
 
@@ -164,11 +169,15 @@ impl World {
         self.restore.as_ref().is_some_and(|restore| restore.silences(host))
     }
 
-    /// Where a host that is to fork nothing has to stay silent to the end: nobody it meets has what it
-    /// forgot, because those who do have no link to it or gave the channel up.
+    /// Where a host that is to fork nothing has to stay silent to the end: it met nobody with what it
+    /// forgot, because those who had it have no link to it or gave the channel up.
     pub(super) fn forgotten_by(&self, host: usize) -> BTreeSet<Place> {
-        let volume = Some(&self.hosts[host].disk.volume).filter(|_| self.is_silenced(host));
-        volume.into_iter().flat_map(|volume| self.missing_in(volume, host).into_values()).collect()
+        let restore = self.restore.as_ref().filter(|restore| restore.silences(host));
+        let logs = &self.hosts[host].disk.volume.logs;
+        let forgotten = restore.into_iter().flat_map(|restore| &restore.forgotten);
+        let forgotten =
+            forgotten.filter(|(id, (_, height))| logs.get(*id).is_some_and(|log| log.head.height == *height));
+        forgotten.map(|(_, (place, _))| place.clone()).collect()
     }
 }
 
