@@ -34,6 +34,8 @@ struct Gathered {
     size: Size,
     is_ready: bool,
     is_calm: bool,
+    /// Not looked at since the start: an app that ends before it rests would never get to it.
+    is_urgent: bool,
 }
 
 /// Logs remembered.
@@ -84,7 +86,8 @@ impl Chores {
         gathered.runs += 1;
         gathered.size.add(size);
         gathered.is_calm = false;
-        let is_due = gathered.size.is_full() || (is_new && run.first() > 1);
+        gathered.is_urgent |= is_new && run.first() > 1;
+        let is_due = gathered.size.is_full() || gathered.is_urgent;
         let is_many = gathered.runs >= FEW;
         if is_due {
             self.queue(log);
@@ -104,7 +107,10 @@ impl Chores {
         if let Some(gathered) = self.logs.get_mut(&log)
             && !std::mem::replace(&mut gathered.is_ready, true)
         {
-            self.ready.push_back(log);
+            match gathered.is_urgent {
+                true => self.ready.push_front(log),
+                false => self.ready.push_back(log),
+            }
         }
     }
 
@@ -119,9 +125,11 @@ impl Chores {
         self.wrote_at = now;
     }
 
-    /// What to do next, if the lane is at rest.
+    /// What to do next, if the lane is at rest or it is urgent.
     pub(super) fn next_at_rest(&mut self, now: Tick) -> Option<Chore> {
-        if now < self.wrote_at + REST { None } else { self.next() }
+        let first = self.ready.front().and_then(|log| self.logs.get(log));
+        let is_urgent = first.is_some_and(|gathered| gathered.is_urgent);
+        if is_urgent || now >= self.wrote_at + REST { self.next() } else { None }
     }
 
     /// Queues logs that were left alone for a while.
@@ -242,7 +250,7 @@ mod tests {
 
     #[test]
     fn nothing_is_begun_in_the_short_pauses_between_writes() {
-        let mut chores = noted([single(1, 300)]);
+        let mut chores = noted((1..=256).map(|n| single(1, n)));
         chores.wrote(Tick(1000));
         let rest = chores.deadline(true).expect("something is ready");
         assert!(rest > Tick(1000));
@@ -250,6 +258,9 @@ mod tests {
         assert_eq!(chores.next_at_rest(Tick(rest.0 - 1)), None);
         assert!(chores.next_at_rest(rest).is_some());
         assert_eq!(chores.deadline(true), None);
+        chores.wrote(rest);
+        chores.note_run(&single(2, 300));
+        assert!(chores.next_at_rest(rest).is_some(), "what an earlier start left is not put off");
     }
 
     #[test]
