@@ -1,9 +1,10 @@
 //! The logs of a stream merged into stream order, forward or backward.
 
-use std::collections::BTreeSet;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
-use gossip_proto::{LogEntry, LogHead, LogName, OrderKey, Seq, SeqRange, Stamp};
+use gossip_proto::{LogEntry, LogHead, LogName, OrderKey, Seq, SeqRange};
 
 use super::source::Source;
 use super::{Direction, StreamRef};
@@ -60,8 +61,8 @@ pub(crate) struct Merge {
     budget: usize,
     /// In order of author, epoch and id.
     logs: Vec<Source>,
-    /// Where the logs that have a next entry stand.
-    fronts: BTreeSet<Front>,
+    /// Where the logs that have a next entry stand; the next of all is the greatest.
+    fronts: BinaryHeap<Front>,
     /// Logs to read on before the next entry is known.
     dry: Vec<usize>,
 }
@@ -69,12 +70,29 @@ pub(crate) struct Merge {
 /// What [`OrderKey`] says of the next entry of a log, in numbers: compared for every entry read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Front {
-    stamp: Stamp,
-    /// The same for all logs of one author and epoch: they are branches of a fork.
-    writer: usize,
-    sequence: Seq,
+    /// Stamp; writer, which is the same for all logs of one author and epoch: they are branches of
+    /// a fork; sequence; log. Complemented on the way forward.
+    key: (u64, u64, u64, u64),
     at: usize,
 }
+
+impl Front {
+    #[inline]
+    fn of(log: &Source, at: usize, direction: Direction) -> Option<Self> {
+        let (stamp, sequence) = log.front()?;
+        let (stamp, writer, place) = (stamp.bits(), log.writer() as u64, at as u64);
+        let key = match direction {
+            Direction::Forward => (!stamp, !writer, !sequence, !place),
+            Direction::Backward => (stamp, writer, sequence, place),
+        };
+        Some(Self { key, at })
+    }
+}
+
+/// Logs read at the same time.
+const AT_ONCE: usize = 4;
+/// Most logs of which more is read than is drawn on: that takes memory.
+const AHEAD: usize = 64;
 
 impl Merge {
     /// Begins at `cut`, or at the end of the order that `direction` comes from.
@@ -99,7 +117,7 @@ impl Merge {
             direction,
             cut,
             budget: at.shared.config.page_bytes / logs.len().max(1),
-            fronts: BTreeSet::new(),
+            fronts: BinaryHeap::new(),
             dry: (0..logs.len()).collect(),
             logs,
         })
@@ -107,38 +125,52 @@ impl Merge {
 
     /// The next entry, or `None` at the end. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Option<LogEntry>, Error> {
-        while let Some(&at) = self.dry.last() {
-            let log = &mut self.logs[at];
-            log.fill(&self.shared, self.direction, self.cut.as_ref(), self.budget).await?;
-            self.dry.pop();
-            self.queue(at);
+        self.read_on().await?;
+        Ok(self.ready())
+    }
+
+    /// The next entry if it was read already.
+    #[inline]
+    pub(crate) fn ready(&mut self) -> Option<LogEntry> {
+        if !self.dry.is_empty() {
+            return None;
         }
-        let front = match self.direction {
-            Direction::Forward => self.fronts.pop_first(),
-            Direction::Backward => self.fronts.pop_last(),
-        };
-        let Some(Front { at, .. }) = front else { return Ok(None) };
-        let entry = self.logs[at].take();
-        self.queue(at);
-        Ok(entry)
+        let mut top = self.fronts.peek_mut()?;
+        let at = top.at;
+        let log = &mut self.logs[at];
+        let entry = log.take();
+        match Front::of(log, at, self.direction) {
+            Some(front) => *top = front,
+            None => {
+                PeekMut::pop(top);
+                if !log.is_done() {
+                    self.dry.push(at);
+                }
+            }
+        }
+        entry
+    }
+
+    /// Reads what must be known before the next entry is.
+    async fn read_on(&mut self) -> Result<(), Error> {
+        let is_ahead = self.logs.len() <= AHEAD;
+        while let Some(&at) = self.dry.last() {
+            if self.direction == Direction::Forward {
+                for soon in self.dry.iter().rev().take(AT_ONCE) {
+                    self.logs[*soon].begin(&self.shared, self.budget).await;
+                }
+            }
+            let log = &mut self.logs[at];
+            log.fill(&self.shared, self.direction, self.cut.as_ref(), self.budget, is_ahead).await?;
+            self.dry.pop();
+            self.fronts.extend(Front::of(log, at, self.direction));
+        }
+        Ok(())
     }
 
     /// Entries that the heads promised and that could not be read, since this was last asked.
     pub(crate) fn take_lost(&mut self) -> Vec<(Arc<LogName>, SeqRange)> {
         self.logs.iter_mut().flat_map(Source::take_lost).collect()
-    }
-
-    /// Notes where a log goes on after its buffer changed.
-    fn queue(&mut self, at: usize) {
-        let log = &self.logs[at];
-        match log.front() {
-            Some(entry) => {
-                let (stamp, sequence) = (entry.stamp(), entry.sequence());
-                self.fronts.insert(Front { stamp, writer: log.writer(), sequence, at });
-            }
-            None if !log.is_done() => self.dry.push(at),
-            None => {}
-        }
     }
 }
 

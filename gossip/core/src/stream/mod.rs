@@ -1,5 +1,6 @@
 //! A stream as an application holds it: appends through the node, reads from the store.
 
+mod buffer;
 mod cursors;
 mod merge;
 mod names;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use gossip_proto::{EntryId, LogEntry, LogHead, LogId, LogName, NodeId, OrderKey, Seq, SeqRange};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::{Cut, Merge, StreamRef, heads};
-use crate::Error;
+use crate::{Error, NodeState};
 
 /// Which way to go from a [`Place`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -214,19 +215,21 @@ async fn key(at: &StreamRef, id: EntryId) -> Result<OrderKey, Error> {
 }
 
 /// All entries of a stream as of one moment, in stream order; from
-/// [`EventStream::read_all`](crate::EventStream::read_all). Memory is bounded by a page and one run
-/// per log.
+/// [`EventStream::read_all`](crate::EventStream::read_all). Memory is bounded by two pages and two runs
+/// per log: what comes next is read while the entries before are dealt with.
 pub struct Pager {
     at: Arc<StreamRef>,
     merge: Merge,
     incomplete: Vec<Incomplete>,
+    /// Changes when the node is shut down, which is cheaper to ask for each entry than the state.
+    state: watch::Receiver<NodeState>,
 }
 
 impl Pager {
     pub(super) async fn open(at: Arc<StreamRef>) -> Result<Self, Error> {
-        let heads = heads(&at).await?;
+        let (heads, state) = (heads(&at).await?, at.shared.state.subscribe());
         let merge = Merge::open(&at, &heads, Direction::Forward, None).await?;
-        Ok(Self { at, merge, incomplete: incomplete(&heads) })
+        Ok(Self { at, merge, incomplete: incomplete(&heads), state })
     }
 
     /// The next entry; `None` at the end. Cancel safe; after an error the same entry is tried again.
@@ -234,7 +237,13 @@ impl Pager {
     /// # Errors
     /// [`Error::Store`]; [`Error::State`] after shutdown.
     pub async fn next(&mut self) -> Result<Option<LogEntry>, Error> {
-        self.at.shared.check_open()?;
+        if !self.state.has_changed().unwrap_or(true)
+            && let Some(entry) = self.merge.ready()
+        {
+            return Ok(Some(entry));
+        }
+        self.state.mark_unchanged();
+        self.at.shared.check_open().inspect_err(|_| self.state.mark_changed())?;
         let next = self.merge.next().await;
         note_lost(&mut self.incomplete, self.merge.take_lost());
         next

@@ -1,14 +1,20 @@
 //! One log of a merge, read piece by piece.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::future::{Future, poll_fn, ready};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
-use gossip_proto::{Fault, LogEntry, LogId, LogName, Seq, SeqRange};
+use gossip_proto::{Fault, LogEntry, LogId, LogName, OrderKey, RunEntry, Seq, SeqRange, Stamp, StoredRun};
 
 use super::Direction;
+use super::buffer::Buffer;
 use super::merge::Cut;
 use crate::handle::Shared;
 use crate::{Store, StoreResult};
+
+/// A read that was begun and is not waited for.
+type Begun = Pin<Box<dyn Future<Output = StoreResult<Vec<StoredRun>>> + Send>>;
 
 pub(super) struct Source {
     id: LogId,
@@ -21,7 +27,11 @@ pub(super) struct Source {
     gaps: Vec<SeqRange>,
     /// What the head says is held and was not found.
     lost: Vec<SeqRange>,
-    buffer: VecDeque<LogEntry>,
+    buffer: Buffer,
+    /// What is read from `low` on. Never locked: it only lets the reader be shared between threads.
+    ahead: Mutex<Option<Begun>>,
+    /// It was drawn on to the end of what was read first.
+    is_long: bool,
 }
 
 impl Source {
@@ -33,7 +43,8 @@ impl Source {
         (low, high): (Seq, Seq),
         gaps: Vec<SeqRange>,
     ) -> Self {
-        Self { id, name, writer, low, high, gaps, lost: Vec::new(), buffer: VecDeque::new() }
+        let (lost, buffer, ahead) = (Vec::new(), Buffer::empty(), Mutex::default());
+        Self { id, name, writer, low, high, gaps, lost, buffer, ahead, is_long: false }
     }
 
     pub(super) fn writer(&self) -> usize {
@@ -45,12 +56,16 @@ impl Source {
         (&self.name.author, self.name.epoch) == (&name.author, name.epoch)
     }
 
-    pub(super) fn front(&self) -> Option<&LogEntry> {
+    /// Stamp and sequence of the next entry, if it was read.
+    #[inline]
+    pub(super) fn front(&self) -> Option<(Stamp, Seq)> {
         self.buffer.front()
     }
 
+    #[inline]
     pub(super) fn take(&mut self) -> Option<LogEntry> {
-        self.buffer.pop_front()
+        let entry = self.buffer.take()?;
+        Some(LogEntry::new(self.name.clone(), self.id, entry))
     }
 
     /// Whether nothing is left to read.
@@ -59,44 +74,81 @@ impl Source {
     }
 
     pub(super) fn take_lost(&mut self) -> impl Iterator<Item = (Arc<LogName>, SeqRange)> {
-        let name = self.name.clone();
-        std::mem::take(&mut self.lost).into_iter().map(move |range| (name.clone(), range))
+        let name = &self.name;
+        std::mem::take(&mut self.lost).into_iter().map(|range| (name.clone(), range))
     }
 
-    /// Reads on until there is an entry or the log is done. Changes nothing before it has read.
+    /// Begins the next read upward without waiting for it.
+    pub(super) async fn begin(&mut self, shared: &Shared, budget: usize) {
+        let ahead = self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ahead.is_some() || self.low > self.high || self.buffer.front().is_some() {
+            return;
+        }
+        *ahead = Some(begin(shared, self.id, self.low, budget).await);
+    }
+
+    /// Reads on until there is an entry or the log is done, and begins to read what is behind it if
+    /// `ahead` and it was read before. Changes nothing before it has read.
     pub(super) async fn fill(
         &mut self,
         shared: &Shared,
         direction: Direction,
         cut: Option<&Cut>,
         budget: usize,
+        ahead: bool,
     ) -> StoreResult<()> {
-        while self.buffer.is_empty() && !self.is_done() {
+        let was_long = self.is_long;
+        while self.buffer.front().is_none() && !self.is_done() {
             let read = match direction {
-                Direction::Forward => self.read(&*shared.store, self.low, budget).await,
-                Direction::Backward => self.read_back(&*shared.store, budget).await,
+                Direction::Forward => self.read_on(shared, budget).await,
+                Direction::Backward => self.read_back(&*shared.store, budget).await.map(Buffer::downward),
             };
-            let mut entries = match read {
+            let (buffer, held) = match read {
                 Err(error) if error.fault == Fault::Corrupt => {
                     self.step_over(shared, direction);
                     continue;
                 }
                 read => read?,
             };
-            self.note_lost(direction, &entries);
-            match (direction, entries.first(), entries.last()) {
-                (Direction::Forward, _, Some(last)) => self.low = last.sequence() + 1,
-                (Direction::Backward, Some(first), _) => self.high = first.sequence() - 1,
+            self.note_lost(direction, &held);
+            match (direction, held.first(), held.last()) {
+                (Direction::Forward, _, Some(last)) => self.low = last.last + 1,
+                (Direction::Backward, Some(first), _) => self.high = first.first - 1,
                 // Pruned since the heads were read.
                 _ => self.low = self.high + 1,
             }
-            entries.retain(|entry| cut.is_none_or(|cut| cut.admits(&entry.key(), direction)));
-            if direction == Direction::Backward {
-                entries.reverse();
-            }
-            self.buffer = entries.into();
+            (self.buffer, self.is_long) = (buffer, true);
+            self.cut_off(direction, cut);
+        }
+        if ahead && was_long && direction == Direction::Forward && !self.is_done() {
+            *self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner) =
+                Some(begin(shared, self.id, self.low, budget).await);
         }
         Ok(())
+    }
+
+    /// Drops what comes first and is not beyond the cut.
+    fn cut_off(&mut self, direction: Direction, cut: Option<&Cut>) {
+        let Some(cut) = cut else { return };
+        while let Some((stamp, sequence)) = self.buffer.front() {
+            let (author, epoch, log) = (self.name.author.clone(), self.name.epoch, self.id);
+            if cut.admits(&OrderKey { stamp, author, epoch, sequence, log }, direction) {
+                break;
+            }
+            self.buffer.take();
+        }
+    }
+
+    /// What is next upward: from the read that was begun, if one was.
+    async fn read_on(&mut self, shared: &Shared, budget: usize) -> StoreResult<(Buffer, Vec<SeqRange>)> {
+        let begun = self.ahead.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let read = match begun {
+            Some(reading) => reading.await,
+            None => shared.store.read(self.id, self.low, budget).await,
+        };
+        // Only now: until here the wait can be given up and taken up again.
+        *begun = None;
+        Ok(Buffer::upward(read?, SeqRange { first: self.low, last: self.high }))
     }
 
     /// Goes one entry past what is damaged, which is a run at most: where it ends is not known, and
@@ -121,17 +173,17 @@ impl Source {
         }
     }
 
-    /// Notes what should have been among the entries just read.
-    fn note_lost(&mut self, direction: Direction, entries: &[LogEntry]) {
-        let mut expected = match (direction, entries.first()) {
-            (Direction::Backward, Some(first)) => first.sequence(),
+    /// Notes what should have been among what was just read.
+    fn note_lost(&mut self, direction: Direction, held: &[SeqRange]) {
+        let mut expected = match (direction, held.first()) {
+            (Direction::Backward, Some(first)) => first.first,
             _ => self.low,
         };
-        for entry in entries {
-            self.lose(expected, entry.sequence() - 1);
-            expected = entry.sequence() + 1;
+        for range in held {
+            self.lose(expected, range.first - 1);
+            expected = range.last + 1;
         }
-        if direction == Direction::Backward || entries.is_empty() {
+        if direction == Direction::Backward || held.is_empty() {
             self.lose(expected, self.high);
         }
     }
@@ -158,20 +210,19 @@ impl Source {
     }
 
     /// Entries from `from` on that are still to read.
-    async fn read(&self, store: &dyn Store, from: Seq, budget: usize) -> StoreResult<Vec<LogEntry>> {
+    async fn read(&self, store: &dyn Store, from: Seq, budget: usize) -> StoreResult<Vec<RunEntry>> {
         let runs = store.read(self.id, from, budget).await?;
-        let entries = runs.iter().flat_map(|stored| stored.run.entries());
-        let wanted = entries.filter(|entry| (from..=self.high).contains(&entry.sequence));
-        Ok(wanted.map(|entry| LogEntry::new(self.name.clone(), self.id, entry)).collect())
+        let within = SeqRange { first: from, last: self.high };
+        Ok(runs.into_iter().flat_map(|stored| stored.run.into_entries().within(within)).collect())
     }
 
     /// The last entries that are still to read: a guess at where a handful of them begins, then
     /// ever smaller steps, because stores read forward.
-    async fn read_back(&self, store: &dyn Store, budget: usize) -> StoreResult<Vec<LogEntry>> {
+    async fn read_back(&self, store: &dyn Store, budget: usize) -> StoreResult<Vec<RunEntry>> {
         for step in [64, 8] {
             let from = self.high.saturating_sub(step - 1).max(self.low);
             match self.read(store, from, budget).await {
-                Ok(entries) if entries.last().is_some_and(|entry| entry.sequence() == self.high) => {
+                Ok(entries) if entries.last().is_some_and(|entry| entry.sequence == self.high) => {
                     return Ok(entries);
                 }
                 // Damage below says nothing about the highest.
@@ -183,11 +234,11 @@ impl Source {
     }
 
     /// The run that holds the highest entry to read, which may lie below a gap.
-    async fn read_last(&self, store: &dyn Store) -> StoreResult<Vec<LogEntry>> {
+    async fn read_last(&self, store: &dyn Store) -> StoreResult<Vec<RunEntry>> {
         let runs = store.read(self.id, self.high, 1).await?;
-        let whole = runs.iter().flat_map(|stored| stored.run.entries());
-        let held = whole.filter(|entry| (self.low..=self.high).contains(&entry.sequence));
-        let entries: Vec<_> = held.map(|entry| LogEntry::new(self.name.clone(), self.id, entry)).collect();
+        let within = SeqRange { first: self.low, last: self.high };
+        let held = runs.into_iter().flat_map(|stored| stored.run.into_entries().within(within));
+        let entries: Vec<_> = held.collect();
         if !entries.is_empty() {
             return Ok(entries);
         }
@@ -195,10 +246,21 @@ impl Source {
         match below {
             Some(high) => {
                 let entries = self.read(store, high, 1).await?;
-                Ok(entries.into_iter().filter(|entry| entry.sequence() == high).collect())
+                Ok(entries.into_iter().filter(|entry| entry.sequence == high).collect())
             }
             None => Ok(Vec::new()),
         }
+    }
+}
+
+/// A read that goes on by itself as far as the store does: stores that block do so on threads of their
+/// own once they were asked the first time.
+async fn begin(shared: &Shared, log: LogId, from: Seq, budget: usize) -> Begun {
+    let store = shared.store.clone();
+    let mut reading: Begun = Box::pin(async move { store.read(log, from, budget).await });
+    match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+        Poll::Ready(read) => Box::pin(ready(read)),
+        Poll::Pending => reading,
     }
 }
 

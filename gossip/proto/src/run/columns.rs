@@ -1,9 +1,6 @@
-//! The columns of a run: steps between stamps, lengths, payloads.
+//! The columns of a run: steps between stamps, lengths.
 
-use bytes::Bytes;
-
-use super::Payload;
-use crate::{PayloadHash, Stamp};
+use crate::Stamp;
 
 /// Appends an unsigned LEB128 number.
 pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
@@ -15,6 +12,7 @@ pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Takes an unsigned LEB128 number in its shortest form off the front.
+#[inline]
 pub(super) fn take(column: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
@@ -46,6 +44,7 @@ pub(super) fn put_step(out: &mut Vec<u8>, from: Stamp, to: Stamp) {
 }
 
 /// Takes one step and applies it; `None` when malformed or beyond the last stamp.
+#[inline]
 pub(super) fn take_step(column: &mut &[u8], from: Stamp) -> Option<Stamp> {
     let word = take(column)?;
     let value = word >> 2;
@@ -102,6 +101,11 @@ impl<'a> Lengths<'a> {
         Self { left: count, all, column }
     }
 
+    /// The number that stands for all.
+    pub(super) fn all(&self) -> Option<u64> {
+        self.all
+    }
+
     /// What the column still holds.
     pub(super) fn rest(&self) -> &'a [u8] {
         if self.all.is_some() { &[] } else { self.column }
@@ -114,36 +118,5 @@ impl Iterator for Lengths<'_> {
     fn next(&mut self) -> Option<u64> {
         self.left = self.left.checked_sub(1)?;
         self.all.or_else(|| take(&mut self.column))
-    }
-}
-
-/// Payloads of a run whose columns were checked.
-pub(super) struct Payloads<'a> {
-    lengths: Lengths<'a>,
-    body: &'a Bytes,
-    at: usize,
-}
-
-impl<'a> Payloads<'a> {
-    pub(super) fn new(count: u64, lengths: &'a [u8], body: &'a Bytes) -> Self {
-        Self { lengths: Lengths::new(count, lengths), body, at: 0 }
-    }
-}
-
-impl Iterator for Payloads<'_> {
-    type Item = Payload;
-
-    fn next(&mut self) -> Option<Payload> {
-        let word = self.lengths.next()?;
-        let (len, hollow) = (word >> 1, word & 1 == 1);
-        let size = if hollow { 32 } else { usize::try_from(len).ok()? };
-        let end = self.at.checked_add(size).filter(|end| *end <= self.body.len())?;
-        let slice = self.body.slice(self.at..end);
-        self.at = end;
-        if !hollow {
-            return Some(Payload::Present(slice));
-        }
-        let hash = PayloadHash(slice[..].try_into().ok()?);
-        Some(Payload::Hollow { hash, len })
     }
 }

@@ -19,12 +19,14 @@ mod columns;
 mod decode;
 mod edit;
 mod encode;
+mod entries;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
 pub use self::encode::RunBuilder;
+pub use self::entries::RunEntries;
 use crate::{ChainHash, Check, LogId, PayloadHash, Seq, SeqRange, Stamp};
 
 /// Most entries in a run.
@@ -186,17 +188,6 @@ impl Run {
     #[must_use]
     pub fn seal(&self) -> Option<&Bytes> {
         self.seal.as_ref()
-    }
-
-    /// The entries in order.
-    pub fn entries(&self) -> impl Iterator<Item = RunEntry> + '_ {
-        let stamps = columns::Stamps::new(self.stamp, self.count, &self.stamps);
-        let payloads = columns::Payloads::new(self.count, &self.lengths, &self.body);
-        stamps.zip(payloads).zip(self.first..).map(|((stamp, payload), sequence)| RunEntry {
-            sequence,
-            stamp,
-            payload,
-        })
     }
 
     /// The entry at a sequence inside the run.
