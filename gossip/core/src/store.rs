@@ -66,6 +66,9 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// is skipped.
     /// A refusal is [`Fault::Rejected`] and writes nothing.
     ///
+    /// *Blocking*: the coordinator polls this beside everything else it does; a store that has to
+    /// block does that on another thread (`tokio::task::spawn_blocking`).
+    ///
     /// *Repeated*: committing the same batch again is `Ok` and changes nothing.
     async fn commit(&self, batch: &[CommitItem], meta: &Meta) -> StoreResult<Committed>;
 
