@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::cases::errors_of;
@@ -86,8 +88,8 @@ impl Weather {
             }
             Self::Syncs => inject("fsync,fdatasync,sync_file_range", &[], process),
             // Not what the process says on a pipe.
-            Self::Writes => inject("write,writev,pwrite64", &files(directory)?, process),
-            Self::Reads => inject("read,pread64", &files(directory)?, process),
+            Self::Writes => inject("write,writev,pwrite64", &settled(directory)?, process),
+            Self::Reads => inject("read,pread64", &settled(directory)?, process),
         }
     }
 }
@@ -108,6 +110,9 @@ impl Storm {
     }
 }
 
+/// So long no file comes or goes before the files of a store are taken to be those it writes to.
+const CALM: Duration = Duration::from_secs(3);
+
 /// Room that is left, for the store to fill itself.
 const LEFT: u64 = 4 << 20;
 
@@ -125,6 +130,21 @@ fn limit(process: u32, bytes: &str) -> Outcome {
     let limit = format!("--fsize={bytes}:unlimited");
     let status = Command::new("prlimit").args(["--pid", &process.to_string(), &limit]).status()?;
     if status.success() { Ok(()) } else { Err("prlimit failed".into()) }
+}
+
+/// The files of a store once no new ones are made: what is done in the background after the last
+/// append may switch to others, which would be spared.
+fn settled(directory: &Path) -> Outcome<Vec<PathBuf>> {
+    let begin = Instant::now();
+    let (mut known, mut since) = (files(directory)?, begin);
+    while since.elapsed() < CALM && begin.elapsed() < CALM * 10 {
+        sleep(Duration::from_millis(50));
+        let found = files(directory)?;
+        if found != known {
+            (known, since) = (found, Instant::now());
+        }
+    }
+    Ok(known)
 }
 
 /// Lets system calls of a running process fail, on these files or on all, by `strace`.
