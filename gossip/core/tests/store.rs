@@ -35,8 +35,8 @@ async fn what_waits_for_the_store_becomes_one_commit_over_all_streams() {
         }));
         tokio::task::yield_now().await;
     }
-    // The first commit waits at the gate with what came first; all others wait behind it.
-    eventually("handed over", || async { node.health().await.unwrap().store_ops == 10 }).await;
+    // The first commit waits at the gate with what came first; all others, of a byte each, wait behind it.
+    eventually("handed over", || async { node.health().await.unwrap().append_bytes == 10 }).await;
     tuned.gate.add_permits(100);
     let mut logs = std::collections::BTreeSet::new();
     for append in appends {
@@ -62,7 +62,7 @@ async fn one_bad_commit_does_not_fail_its_neighbours() {
         appends.push(tokio::spawn(async move { stream.append(payload).await.map(|id| id.sequence) }));
         tokio::task::yield_now().await;
     }
-    eventually("handed over", || async { node.health().await.unwrap().store_ops == 4 }).await;
+    eventually("handed over", || async { node.health().await.unwrap().append_bytes == 19 }).await;
     tuned.gate.add_permits(100);
     let mut results = Vec::new();
     for append in appends {

@@ -42,8 +42,8 @@ pub use self::record::{
 };
 pub use self::rng::Rng;
 pub use self::run::{
-    MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Payload, Run, RunBuilder, RunEntries, RunEntry,
-    RunError, StoredRun,
+    MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, Payload, Run, RunBuilder, RunEntries,
+    RunEntry, RunError, StoredRun,
 };
 pub use self::stamp::{Now, Stamp, Tick, WallMs};
 pub use self::vector::VersionVector;

@@ -164,6 +164,11 @@ impl Lanes {
         }
     }
 
+    /// Whether [`Lanes::dispatch`] would begin to write.
+    pub(super) fn is_writer_idle(&self) -> bool {
+        !self.writer.busy
+    }
+
     /// Whether so much waits to be written that no more should be taken in.
     pub(super) fn is_stalled(&self) -> bool {
         self.waiting_bytes > self.commit_bytes

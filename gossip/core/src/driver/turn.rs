@@ -25,6 +25,9 @@ pub(super) enum Control {
 
 /// Inputs taken from one source in one turn.
 const QUOTA: usize = 128;
+/// So many callers can append again in less time than a disk takes to sync. More are served by turns: some
+/// append while the others are written.
+const FEW: usize = 64;
 
 /// Where inputs come from.
 pub(super) struct Sources {
@@ -81,11 +84,14 @@ pub(super) struct Driver {
     replies: HashMap<CommandId, Caller>,
     next_command: u64,
     unlinked: Vec<oneshot::Sender<()>>,
+    /// Those who append are few, and most of them have just been answered.
+    answered: bool,
 }
 
 impl Driver {
     pub(super) fn new(node: Node, shared: Arc<Shared>, lanes: Lanes, links: Links) -> Self {
-        Self { node, shared, lanes, links, replies: HashMap::new(), next_command: 1, unlinked: Vec::new() }
+        let (replies, unlinked) = (HashMap::new(), Vec::new());
+        Self { node, shared, lanes, links, replies, next_command: 1, unlinked, answered: false }
     }
 
     /// Runs until the supervisor ends it.
@@ -93,7 +99,8 @@ impl Driver {
         let mut alarm = Alarm::default();
         loop {
             self.meet_deadline();
-            self.lanes.dispatch(self.now().tick);
+            self.gather(&mut sources).await;
+            self.dispatch();
             self.tell_unlinked();
             let deadlines = [self.node.deadline(), self.lanes.deadline()];
             alarm.set(deadlines.into_iter().flatten().min(), &self.shared);
@@ -147,6 +154,30 @@ impl Driver {
             Effect::Reply { id, result } => self.reply(id, result),
             Effect::Notify(event) => self.notify(event),
         }
+    }
+
+    /// Who was answered often appends again at once. They share a commit if the store waits for them:
+    /// without that, those who came first would have a commit of their own and the others the next, each
+    /// half as large.
+    async fn gather(&mut self, sources: &mut Sources) {
+        if std::mem::take(&mut self.answered) && self.lanes.is_writer_idle() {
+            tokio::task::yield_now().await;
+            let mut requests = Vec::new();
+            while requests.len() < QUOTA
+                && let Ok(request) = sources.commands.try_recv()
+            {
+                requests.push(request);
+            }
+            self.commands(requests);
+        }
+    }
+
+    fn dispatch(&mut self) {
+        let now = self.now();
+        if self.lanes.is_writer_idle() && self.node.has_unwritten() {
+            self.handle_at(now, Input::StoreReady);
+        }
+        self.lanes.dispatch(now.tick);
     }
 
     fn meet_deadline(&mut self) {
@@ -210,8 +241,12 @@ impl Driver {
                 }
             }
         }
-        // The store works on what waited before anyone is told of what is done.
-        self.lanes.dispatch(now.tick);
+        let answers = told.iter().filter(|effect| matches!(effect, Effect::Reply { .. })).count();
+        self.answered = (1..=FEW).contains(&answers) && 2 * answers > self.replies.len();
+        if !self.answered {
+            // The store works on what waited before anyone is told of what is done.
+            self.dispatch();
+        }
         told.into_iter().for_each(|effect| self.carry_out(now, effect));
         self.carry_out_all(now);
         for (channel, stream) in &done.grown {

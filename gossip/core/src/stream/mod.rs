@@ -13,7 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, Query, Reply};
 use gossip_proto::{
-    ChannelId, Cursor, EntryId, Fault, LogEntry, Pruned, Retention, Scope, StreamId, Usage, VersionVector,
+    ChannelId, Cursor, EntryId, Fault, LogEntry, NewPayload, Pruned, Retention, Scope, StreamId, Usage,
+    VersionVector,
 };
 
 pub use self::cursors::NamedCursor;
@@ -90,9 +91,9 @@ impl EventStream {
         &self,
         payloads: impl IntoIterator<Item = P>,
     ) -> Result<Vec<EntryId>, Error> {
-        let payloads: Vec<Bytes> = payloads.into_iter().map(Into::into).collect();
+        let payloads: Vec<_> = payloads.into_iter().map(NewPayload::new).collect();
         let (channel, stream) = (self.at.channel.clone(), self.at.stream.clone());
-        let bytes = payloads.iter().map(Bytes::len).sum();
+        let bytes = payloads.iter().map(|payload| payload.bytes().len()).sum();
         let command = Command::Append { channel, stream, payloads };
         match self.handle.append(command, bytes).await? {
             Reply::Appended(ids) => Ok(ids),

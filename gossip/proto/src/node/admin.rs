@@ -238,7 +238,7 @@ impl Node {
             // Lists made meanwhile left the channel out.
             self.channels_changed();
         }
-        streams.iter().for_each(|stream| self.write(channel, stream));
+        streams.iter().for_each(|stream| self.write_later(channel, stream));
     }
 
     fn apply(&mut self, change: Change) -> Reply {

@@ -152,6 +152,10 @@ pub enum Input {
         /// How.
         result: Result<StoreReply, StoreFailure>,
     },
+    /// The store can take a commit now: what was appended since the last one becomes runs. To be given
+    /// whenever [`Node::has_unwritten`](super::Node::has_unwritten), at once or as soon as the store has
+    /// done what it was given; waiting for that makes fewer, larger runs.
+    StoreReady,
     /// The deadline named before is due.
     Deadline,
 }

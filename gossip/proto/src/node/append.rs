@@ -1,17 +1,16 @@
 //! Appends become runs: one commit at a time for each log of ours, everything that waits goes
-//! into the next.
+//! into the next. They are stamped and encoded when the store can take them, not before: what comes
+//! while it is busy shares a run.
 
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 use super::admin::Job;
 use super::model::{Log, Queued, Stream, Ticket, Tip};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, CommandId, Node, NodeState};
 use crate::{
-    ChannelId, CommitItem, EntryId, Epoch, LogId, LogName, MAX_RUN_BYTES, Meta, Payload, RunBuilder, Stamp,
-    StoreRequest, StreamId,
+    ChannelId, CommitItem, EntryId, Epoch, LogId, LogName, MAX_RUN_BYTES, Meta, NewPayload, RunBuilder,
+    Stamp, StoreRequest, StreamId,
 };
 
 /// Payload bytes after which a commit takes no further append.
@@ -25,9 +24,9 @@ impl Node {
         id: CommandId,
         channel: ChannelId,
         stream: StreamId,
-        payloads: Vec<Bytes>,
+        payloads: Vec<NewPayload>,
     ) {
-        let bytes = payloads.iter().map(Bytes::len).sum();
+        let bytes = payloads.iter().map(|payload| payload.bytes().len()).sum();
         if let Err(error) = self.admit(&channel, &stream, &payloads, bytes) {
             return self.reply(id, Err(error));
         }
@@ -37,14 +36,14 @@ impl Node {
         };
         open.queue.push_back(Queued { command: id, payloads, bytes });
         self.append_bytes += bytes;
-        self.write(&channel, &stream);
+        self.write_later(&channel, &stream);
     }
 
     fn admit(
         &self,
         channel: &ChannelId,
         stream: &StreamId,
-        payloads: &[Bytes],
+        payloads: &[NewPayload],
         bytes: usize,
     ) -> Result<(), CommandError> {
         if self.state == NodeState::ShutDown {
@@ -57,8 +56,9 @@ impl Node {
             return Err(CommandError::UnknownStream(channel.clone(), stream.clone()));
         }
         let limit = found.record.payload_limit;
-        if let Some(large) = payloads.iter().find(|payload| payload.len() as u64 > limit) {
-            return Err(CommandError::PayloadTooLarge { len: large.len() as u64, limit });
+        let mut lengths = payloads.iter().map(|payload| payload.bytes().len() as u64);
+        if let Some(len) = lengths.find(|len| *len > limit) {
+            return Err(CommandError::PayloadTooLarge { len, limit });
         }
         let limit = self.config.append_queue_bytes;
         if payloads.is_empty() || bytes > limit {
@@ -75,8 +75,34 @@ impl Node {
         Ok(())
     }
 
-    /// Hands the waiting appends of a stream to the store, unless its log is busy.
-    pub(super) fn write(&mut self, channel: &ChannelId, stream: &StreamId) {
+    /// Has the waiting appends of a stream written once the store is ready.
+    pub(super) fn write_later(&mut self, channel: &ChannelId, stream: &StreamId) {
+        let open = self.channels.get_mut(channel).and_then(|channel| channel.open_stream(stream));
+        let Some(open) = open.filter(|open| !open.queue.is_empty()) else { return };
+        if !std::mem::replace(&mut open.is_unwritten, true) {
+            self.unwritten.push((channel.clone(), stream.clone()));
+        }
+    }
+
+    /// Whether [`Input::StoreReady`](super::Input::StoreReady) would lead to a commit.
+    #[must_use]
+    pub fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
+    pub(super) fn write_all(&mut self) {
+        for (channel, stream) in std::mem::take(&mut self.unwritten) {
+            let found = self.channels.get_mut(&channel).and_then(|channel| channel.streams.get_mut(&stream));
+            if let Some(stream) = found {
+                stream.is_unwritten = false;
+            }
+            self.write(&channel, &stream);
+        }
+    }
+
+    /// Hands the waiting appends of a stream to the store, unless its log is busy: then they are
+    /// looked at again when it is not.
+    fn write(&mut self, channel: &ChannelId, stream: &StreamId) {
         let Some(log) = self.writer(channel, stream) else { return };
         if self.logs.get(&log).is_none_or(|log| log.in_flight > 0 || log.frozen.is_some()) {
             return;
@@ -165,7 +191,7 @@ impl Node {
                 let Ok(stamp) = self.clock.tick(self.now.wall) else { break };
                 tip.height += 1;
                 tip.stamp = stamp;
-                writer.push(tip, Payload::Present(payload));
+                writer.push(tip, &payload);
                 ids.push(EntryId { log, sequence: tip.height });
             }
             writer.tickets.push(Ticket { command, ids, bytes });
@@ -194,12 +220,13 @@ impl RunWriter {
         Self { name, log, prev: tip, builder, items, landings, tickets, bytes: 0, last: tip }
     }
 
-    fn push(&mut self, at: Tip, payload: Payload) {
-        debug_assert!(payload.len() <= crate::MAX_PAYLOAD_BYTES as u64, "limits were checked at admission");
-        if !self.builder.fits(&payload) {
+    fn push(&mut self, at: Tip, payload: &NewPayload) {
+        debug_assert!(payload.bytes().len() <= crate::MAX_PAYLOAD_BYTES, "limits were checked at admission");
+        let pushed = self.builder.push_new(at.stamp, payload).or_else(|| {
             self.cut();
-        }
-        if let Some(hash) = self.builder.push(at.stamp, &payload) {
+            self.builder.push_new(at.stamp, payload)
+        });
+        if let Some(hash) = pushed {
             self.last = Tip { hash, ..at };
         }
     }

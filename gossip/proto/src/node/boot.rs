@@ -45,6 +45,7 @@ impl Node {
             refills: Refills::default(),
             store_bytes: 0,
             append_bytes: 0,
+            unwritten: Vec::new(),
             shutdown: Vec::new(),
             stats: Stats::default(),
         };

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::LinkId;
 use crate::{
-    ChainHash, ChannelId, EntryId, LogId, LogName, NodeId, PeerRecord, Pruned, Retention, Seq, SeqRange,
-    Stamp, StoreFailure, StoredRun, StreamId, VersionVector,
+    ChainHash, ChannelId, EntryId, LogId, LogName, NewPayload, NodeId, PeerRecord, Pruned, Retention, Seq,
+    SeqRange, Stamp, StoreFailure, StoredRun, StreamId, VersionVector,
 };
 
 /// Where a node stands in its life.
@@ -106,7 +105,7 @@ pub enum Command {
         /// The stream.
         stream: StreamId,
         /// At least one.
-        payloads: Vec<Bytes>,
+        payloads: Vec<NewPayload>,
     },
     /// Drop entries up to a floor in each log. Answer: [`Reply::Pruned`].
     Prune {

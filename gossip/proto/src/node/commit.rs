@@ -70,7 +70,7 @@ impl Node {
         }
         for ((channel, stream), landings) in &places {
             self.spread(channel, stream, landings, from.as_ref());
-            self.write(channel, stream);
+            self.write_later(channel, stream);
         }
         if let Some((id, entries)) = import {
             self.reply(id, Ok(Reply::Imported(entries)));
@@ -322,7 +322,7 @@ impl Node {
         if new.height > old.height {
             self.announce(&name.channel, &[id]);
         }
-        self.write(&name.channel, &name.stream);
+        self.write_later(&name.channel, &name.stream);
         self.fetch_everywhere();
         self.refill();
     }
@@ -338,7 +338,7 @@ impl Node {
         }
         self.retire(id);
         if let Some((channel, stream)) = self.log_place(&id) {
-            self.write(&channel, &stream);
+            self.write_later(&channel, &stream);
         }
     }
 }

@@ -3,8 +3,8 @@
 //! The node does no I/O, reads no clock and starts no task. A driver (the coordinator, or a
 //! simulator) calls [`Node::handle`] with everything that happens and the present time, then takes
 //! effects with [`Node::poll_effect`] until there are none, and calls again with
-//! [`Input::Deadline`] when [`Node::deadline`] is due. The same seed and the same inputs give the
-//! same effects.
+//! [`Input::Deadline`] when [`Node::deadline`] is due, and with [`Input::StoreReady`] when the store
+//! is idle and [`Node::has_unwritten`]. The same seed and the same inputs give the same effects.
 //!
 //! Inside, in the order of the life of an entry:
 //!
@@ -76,7 +76,7 @@ use self::ops::{Op, Ops};
 use self::session::{Link, Peer};
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
-use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, Tick};
+use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, StreamId, Tick};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
@@ -103,6 +103,8 @@ pub struct Node {
     store_bytes: usize,
     /// Payload bytes of appends that wait.
     append_bytes: usize,
+    /// Streams with appends that may be written, each once.
+    unwritten: Vec<(ChannelId, StreamId)>,
     /// Waits until nothing is in flight.
     shutdown: Vec<CommandId>,
     stats: Stats,
@@ -141,6 +143,7 @@ impl Node {
             Input::LinkCongested { link, congested } => self.on_congestion(link, congested),
             Input::Command { id, command } => self.on_command(id, command),
             Input::Stored { op, result } => self.on_stored(op, result),
+            Input::StoreReady => self.write_all(),
             Input::Deadline => {}
         }
         while let Some(timer) = self.timers.take_due(self.now.tick) {

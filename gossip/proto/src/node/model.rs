@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::CommandId;
 use super::holes::Holes;
 use super::ops::Landing;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::wire::StreamKey;
 use crate::{
-    ChainHash, ChannelRecord, EntryId, Epoch, LogHead, LogId, LogName, NodeId, Seq, Stamp, StoreFailure,
-    StreamId, StreamRecord,
+    ChainHash, ChannelRecord, EntryId, Epoch, LogHead, LogId, LogName, NewPayload, NodeId, Seq, Stamp,
+    StoreFailure, StreamId, StreamRecord,
 };
 
 /// The end of a log.
@@ -134,6 +132,8 @@ pub(super) struct Stream {
     /// of theirs is taken from peers, or a restart could use a sequence twice.
     pub(super) claimed: BTreeSet<Epoch>,
     pub(super) queue: VecDeque<Queued>,
+    /// The node remembers that there is something in the queue to be written.
+    pub(super) is_unwritten: bool,
     /// On its way out, as for channels.
     pub(super) removing: bool,
 }
@@ -151,11 +151,11 @@ impl Stream {
     }
 }
 
-/// An append that waits for the one before it.
+/// An append that waits to be written.
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) command: CommandId,
-    pub(super) payloads: Vec<Bytes>,
+    pub(super) payloads: Vec<NewPayload>,
     pub(super) bytes: usize,
 }
 
@@ -190,6 +190,7 @@ impl Channel {
             writer: None,
             claimed: BTreeSet::new(),
             queue: VecDeque::new(),
+            is_unwritten: false,
             removing: false,
         });
         stream.claimed.extend(record.writer);

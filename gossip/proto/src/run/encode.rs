@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::columns::{put, put_step};
-use super::{MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Payload, Run};
-use crate::{ChainHash, LogId, Seq, Stamp};
+use super::{MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, Payload, Run};
+use crate::{ChainHash, LogId, PayloadHash, Seq, Stamp};
 
 /// Bytes a run spends on everything but its columns, at most.
 const FIXED_BYTES: usize = 17 + 9 + 9 + 9 + 3 * 9 + 9 + 70 + 1;
@@ -51,10 +51,13 @@ impl RunBuilder {
     /// Whether one more entry of this payload length stays within the bounds of a run.
     #[must_use]
     pub fn fits(&self, payload: &Payload) -> bool {
+        self.has_room(payload.bytes().map_or(32, Bytes::len))
+    }
+
+    fn has_room(&self, more: usize) -> bool {
         if self.count == 0 {
             return true;
         }
-        let more = payload.bytes().map_or(32, Bytes::len);
         let size = FIXED_BYTES + self.body.len() + self.stamps.len() + self.lengths.len() * 10;
         self.count < MAX_RUN_ENTRIES && size + more + ENTRY_BYTES <= MAX_RUN_BYTES
     }
@@ -66,11 +69,33 @@ impl RunBuilder {
         if self.fits(payload) { self.push_whatever(stamp, payload) } else { None }
     }
 
+    /// As [`RunBuilder::push`], for a payload that was hashed before.
+    pub fn push_new(&mut self, stamp: Stamp, payload: &NewPayload) -> Option<ChainHash> {
+        let NewPayload { bytes, hash } = payload;
+        let fits = self.has_room(bytes.len());
+        if fits { self.push_part(stamp, bytes, bytes.len() as u64, false, hash) } else { None }
+    }
+
     /// As [`RunBuilder::push`], for entries that were in one run before: the bounds are left to
     /// [`Run::decode`], because [`RunBuilder::fits`] assumes the worst of what is not encoded yet.
     pub(super) fn push_whatever(&mut self, stamp: Stamp, payload: &Payload) -> Option<ChainHash> {
+        let hash = payload.hash();
+        match payload {
+            Payload::Present(bytes) => self.push_part(stamp, bytes, payload.len(), false, &hash),
+            Payload::Hollow { hash, len } => self.push_part(stamp, &hash.0, *len, true, hash),
+        }
+    }
+
+    fn push_part(
+        &mut self,
+        stamp: Stamp,
+        body: &[u8],
+        len: u64,
+        is_hollow: bool,
+        hash: &PayloadHash,
+    ) -> Option<ChainHash> {
         let late = self.count > 0 && stamp <= self.last;
-        if late || payload.len() > MAX_PAYLOAD_BYTES as u64 {
+        if late || len > MAX_PAYLOAD_BYTES as u64 {
             return None;
         }
         if self.count == 0 {
@@ -78,13 +103,9 @@ impl RunBuilder {
         } else {
             put_step(&mut self.stamps, self.last, stamp);
         }
-        let hash = payload.hash();
-        match payload {
-            Payload::Present(bytes) => self.body.extend_from_slice(bytes),
-            Payload::Hollow { hash, .. } => self.body.extend_from_slice(&hash.0),
-        }
-        self.lengths.push(payload.len() << 1 | u64::from(payload.bytes().is_none()));
-        self.hash = self.hash.link(self.first + self.count, stamp, payload.len(), &hash);
+        self.body.extend_from_slice(body);
+        self.lengths.push(len << 1 | u64::from(is_hollow));
+        self.hash = self.hash.link(self.first + self.count, stamp, len, hash);
         self.last = stamp;
         self.count += 1;
         Some(self.hash)

@@ -103,6 +103,35 @@ impl Payload {
     }
 }
 
+/// A payload that is to be appended. Hashed by whoever has it, so that the one task that owns the node
+/// need not do it for all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPayload {
+    bytes: Bytes,
+    hash: PayloadHash,
+}
+
+impl NewPayload {
+    /// Hashes the payload.
+    #[must_use]
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { hash: PayloadHash::of(&bytes), bytes }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+impl From<Bytes> for NewPayload {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(bytes)
+    }
+}
+
 /// One entry of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEntry {

@@ -8,8 +8,8 @@ use gossip_proto::node::{
     NodeState, Query, Reply,
 };
 use gossip_proto::{
-    ChannelId, Fault, LogId, NodeId, NodeRecord, Now, Retention, Stamp, StoreFailure, StoreRequest, StreamId,
-    Tick, VersionVector, WallMs,
+    ChannelId, Fault, LogId, NewPayload, NodeId, NodeRecord, Now, Retention, Stamp, StoreFailure,
+    StoreRequest, StreamId, Tick, VersionVector, WallMs,
 };
 
 use crate::disk::Disk;
@@ -111,7 +111,9 @@ impl Host {
                     Effect::Close { .. } | Effect::Notify(_) => {}
                 }
             }
-            if !self.slow_disk && !self.waiting.is_empty() {
+            if self.node.has_unwritten() {
+                inputs.push(Input::StoreReady);
+            } else if !self.slow_disk && !self.waiting.is_empty() {
                 inputs.push(self.waiting.remove(0));
             }
         }
@@ -142,7 +144,7 @@ impl Host {
     }
 
     pub(crate) fn append(&mut self, size: usize) {
-        let payloads = vec![vec![7; size].into()];
+        let payloads = vec![NewPayload::new(vec![7; size])];
         self.must(Command::Append { channel: channel(), stream: stream(), payloads });
     }
 

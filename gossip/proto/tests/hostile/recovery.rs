@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig, Reply};
 use gossip_proto::wire::{Hello, Message, Nonce};
-use gossip_proto::{ChannelId, StoreRequest};
+use gossip_proto::{ChannelId, NewPayload, StoreRequest};
 
 use crate::host::{Host, channel, stream, talk};
 use crate::lies::say;
@@ -29,7 +29,7 @@ fn named(name: &str) -> ChannelId {
 }
 
 fn append_to(host: &mut Host, channel: &ChannelId) {
-    let (channel, payloads) = (channel.clone(), vec![vec![7; 10].into()]);
+    let (channel, payloads) = (channel.clone(), vec![NewPayload::new(vec![7; 10])]);
     host.must(Command::Append { channel, stream: stream(), payloads });
 }
 
@@ -96,8 +96,11 @@ fn a_store_that_forgot_its_head_acknowledges_no_sequence_twice() {
     host.must(Command::Start);
     (0..5).for_each(|_| host.append(10));
     host.forget_logs();
-    let append =
-        || Command::Append { channel: channel(), stream: stream(), payloads: vec![vec![7; 10].into()] };
+    let append = || Command::Append {
+        channel: channel(),
+        stream: stream(),
+        payloads: vec![NewPayload::new(vec![7; 10])],
+    };
     // A failure makes the node read the head again, which is not there any more.
     host.fail = |request| matches!(request, StoreRequest::Commit { .. });
     host.command(append());

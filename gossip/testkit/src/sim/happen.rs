@@ -73,6 +73,7 @@ impl World {
         if let Some(at) = self.hosts[host].disk.begin(now) {
             self.calendar.plan(at, Happening::Written { host, boot });
         }
+        self.write_appended(host);
         // Replies of one lane come in order.
         let back = (now + Duration::from_micros(self.work.rng.below(300))).max(self.hosts[host].answered);
         self.hosts[host].answered = back;
@@ -208,10 +209,10 @@ impl World {
                 if payloads.len() > 1 {
                     self.coverage.hit("append of a batch");
                 }
-                if payloads.iter().any(|payload| payload.len() > gossip_proto::MAX_RUN_BYTES) {
+                if payloads.iter().any(|payload| payload.bytes().len() > gossip_proto::MAX_RUN_BYTES) {
                     self.coverage.hit("append larger than a run");
                 }
-                if payloads.iter().all(|payload| payload.is_empty()) {
+                if payloads.iter().all(|payload| payload.bytes().is_empty()) {
                     self.coverage.hit("append of nothing but an empty payload");
                 }
             }

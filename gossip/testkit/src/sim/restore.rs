@@ -148,7 +148,7 @@ impl World {
         let missing = self.missing_in(&self.hosts[host].disk.volume, host);
         let places: Vec<Place> = missing.into_values().collect();
         for (channel, stream) in places.into_iter().cycle().take(writes as usize) {
-            let payloads = vec![self.draw_payload(30)];
+            let payloads = vec![self.draw_payload(30).into()];
             self.ask(host, Command::Append { channel, stream, payloads });
         }
         let boot = self.hosts[host].boot;

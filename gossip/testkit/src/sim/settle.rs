@@ -110,7 +110,7 @@ impl World {
             let forgotten = self.forgotten_by(host);
             let streams = self.hosts[host].disk.volume.open_streams();
             for (channel, stream) in streams.difference(&forgotten).cloned() {
-                let payloads = vec![self.draw_payload(30)];
+                let payloads = vec![self.draw_payload(30).into()];
                 appends.push((host, Command::Append { channel, stream, payloads }));
             }
         }

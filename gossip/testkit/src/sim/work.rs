@@ -138,7 +138,7 @@ impl World {
             20..22 => (between(rng, 2, 6), limit / 8),
             _ => (1, typical),
         };
-        let payloads = (0..count).map(|_| self.draw_payload(length)).collect();
+        let payloads = (0..count).map(|_| self.draw_payload(length).into()).collect();
         Command::Append { channel, stream, payloads }
     }
 

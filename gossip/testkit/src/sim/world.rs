@@ -129,13 +129,24 @@ impl World {
             node.handle(now, input);
         }
         let boot = self.hosts[host].boot;
-        let effects = self.drain(host);
+        let effects = self.drain(host) + self.write_appended(host);
         if self.hosts[host].boot == boot && self.hosts[host].node.is_some() {
             let ops = &self.outstanding[host];
             let (store_ops, store_bytes) = (ops.len(), ops.values().sum());
             self.show(host, Fact::Turn { effects, store_ops, store_bytes });
             self.arm(host);
         }
+    }
+
+    /// Lets the node write what was appended, if the disk has nothing else to write.
+    pub(super) fn write_appended(&mut self, host: usize) -> usize {
+        let it = &mut self.hosts[host];
+        let now = it.now(self.calendar.now());
+        match it.node.as_mut().filter(|node| node.has_unwritten() && !it.disk.is_writing()) {
+            Some(node) => node.handle(now, Input::StoreReady),
+            None => return 0,
+        }
+        self.drain(host)
     }
 
     fn drain(&mut self, host: usize) -> usize {

@@ -93,6 +93,11 @@ impl Disk {
         if self.current.is_none() { self.begin(now) } else { None }
     }
 
+    /// Whether a write is in progress.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.current.is_some()
+    }
+
     /// Begins the next write of the queue and says when it ends.
     pub(crate) fn begin(&mut self, now: Tick) -> Option<Tick> {
         let (op, request) = self.queue.pop_front()?;

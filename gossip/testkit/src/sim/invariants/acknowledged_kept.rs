@@ -50,7 +50,7 @@ impl AcknowledgedKept {
     fn asked(&mut self, scene: &Scene<'_>, id: CommandId, command: &Command) {
         match command {
             Command::Append { channel, stream, payloads } => {
-                let payloads = payloads.iter().map(|payload| PayloadHash::of(payload)).collect();
+                let payloads = payloads.iter().map(|payload| PayloadHash::of(payload.bytes())).collect();
                 let (channel, stream) = (channel.clone(), stream.clone());
                 let leaves = |(host, c, s): &(usize, ChannelId, Option<StreamId>)| {
                     *host == scene.host && *c == channel && s.as_ref().is_none_or(|s| *s == stream)
