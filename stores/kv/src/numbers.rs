@@ -1,0 +1,94 @@
+//! The newest arrival number and the newest clock: written with every commit, and told by the rows
+//! when that is damaged.
+
+use gossip_core::proto::NodeRecord;
+
+use crate::arrivals::streams_under;
+use crate::check::{roomy, seal, unseal};
+use crate::edits::Edits;
+use crate::engine::{Order, Table, View};
+use crate::fault::Failure;
+use crate::head::Moving;
+use crate::keys::{self, Span};
+use crate::layout::decode;
+use crate::notes::{NODE, NUMBERS, TAKEN, number};
+use crate::row::Row;
+
+/// Numbers that only rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    pub(crate) arrival: u64,
+    pub(crate) clock: u64,
+}
+
+impl Numbers {
+    /// What is stored; worked out from everything else when it is damaged.
+    pub(crate) fn read(view: &dyn View) -> Result<Self, Failure> {
+        let row = view.get(Table::Meta, NUMBERS)?;
+        if let Some(numbers) = row.and_then(|row| Self::decode(&row)) {
+            return Ok(numbers);
+        }
+        tracing::error!("the newest numbers are damaged: they are worked out from the rows");
+        Self::told(view)
+    }
+
+    /// What everything else tells: at least as high as anything given out.
+    pub(crate) fn told(view: &dyn View) -> Result<Self, Failure> {
+        let heads = heads(view)?;
+        Ok(Self { arrival: arrival(view, heads.height)?, clock: clock(view)?.max(heads.stamp) })
+    }
+
+    /// Writes them.
+    pub(crate) fn put(self, edits: &mut Edits) {
+        let mut value = roomy(NUMBERS, 16);
+        value.extend_from_slice(&self.arrival.to_be_bytes());
+        value.extend_from_slice(&self.clock.to_be_bytes());
+        edits.put(Table::Meta, NUMBERS, seal(Table::Meta, NUMBERS, value));
+    }
+
+    fn decode(row: &[u8]) -> Option<Self> {
+        let (arrival, clock) = unseal(Table::Meta, NUMBERS, row)?.split_first_chunk()?;
+        let clock = clock.try_into().ok()?;
+        Some(Self { arrival: u64::from_be_bytes(*arrival), clock: u64::from_be_bytes(clock) })
+    }
+}
+
+/// The highest of everything that heads tell.
+#[derive(Default)]
+struct Highest {
+    height: u64,
+    stamp: u64,
+}
+
+fn heads(view: &dyn View) -> Result<Highest, Failure> {
+    let (mut rows, mut highest) = (view.scan(Table::Heads, &Span::all(), Order::Up)?, Highest::default());
+    while let Some((key, row)) = rows.next()? {
+        if let Some(head) = Moving::decode(keys::log(key), row) {
+            highest.height = highest.height.max(head.height);
+            highest.stamp = highest.stamp.max(head.stamp.bits());
+        }
+    }
+    Ok(highest)
+}
+
+/// No number above it was given out: what rows have, or had when some were taken away. A newest row that
+/// is damaged as well is taken for as long as a log can be.
+fn arrival(view: &dyn View, longest: u64) -> Result<u64, Failure> {
+    let unknown = || Failure::corrupt("the newest arrival number is damaged, and what would tell it as well");
+    let mut newest = number(view, TAKEN)?.ok_or_else(unknown)?;
+    for stream in streams_under(view, &[])? {
+        let mut rows = view.scan(Table::Arrivals, &keys::arrivals(&stream, 0), Order::Down)?;
+        if let Some((key, row)) = rows.next()? {
+            let count = Row::decode(key, row).map_or(longest, |(_, row)| row.count);
+            newest = newest.max(keys::number(key).saturating_add(count.saturating_sub(1)));
+        }
+    }
+    Ok(newest)
+}
+
+/// The clock in the node record, 0 when that cannot be read either.
+fn clock(view: &dyn View) -> Result<u64, Failure> {
+    let record = view.get(Table::Meta, NODE)?;
+    let record = record.and_then(|row| decode::<NodeRecord>(Table::Meta, NODE, &row).ok());
+    Ok(record.map_or(0, |record| record.clock.bits()))
+}
