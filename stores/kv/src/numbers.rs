@@ -10,7 +10,7 @@ use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
 use crate::head::Moving;
 use crate::keys::{self, Span};
-use crate::layout::decode;
+use crate::layout::{decode, decode_name};
 use crate::notes::{NODE, NUMBERS, TAKEN, number};
 use crate::row::Row;
 
@@ -29,13 +29,7 @@ impl Numbers {
             return Ok(numbers);
         }
         tracing::error!("the newest numbers are damaged: they are worked out from the rows");
-        Self::told(view)
-    }
-
-    /// What everything else tells: at least as high as anything given out.
-    pub(crate) fn told(view: &dyn View) -> Result<Self, Failure> {
-        let heads = heads(view)?;
-        Ok(Self { arrival: arrival(view, heads.height)?, clock: clock(view)?.max(heads.stamp) })
+        Ok(Self { arrival: arrival_told(view)?, clock: clock_told(view)? })
     }
 
     /// Writes them.
@@ -53,42 +47,47 @@ impl Numbers {
     }
 }
 
-/// The highest of everything that heads tell.
-#[derive(Default)]
-struct Highest {
-    height: u64,
-    stamp: u64,
-}
-
-fn heads(view: &dyn View) -> Result<Highest, Failure> {
-    let (mut rows, mut highest) = (view.scan(Table::Heads, &Span::all(), Order::Up)?, Highest::default());
-    while let Some((key, row)) = rows.next()? {
-        if let Some(head) = Moving::decode(keys::log(key), row) {
-            highest.height = highest.height.max(head.height);
-            highest.stamp = highest.stamp.max(head.stamp.bits());
-        }
-    }
-    Ok(highest)
-}
-
-/// No number above it was given out: what rows have, or had when some were taken away. A newest row that
-/// is damaged as well is taken for as long as a log can be.
-fn arrival(view: &dyn View, longest: u64) -> Result<u64, Failure> {
+/// An arrival number above which none was given out: what rows have, or had when some were taken away. A
+/// newest row that is damaged as well is taken for as long as a log can be.
+pub(crate) fn arrival_told(view: &dyn View) -> Result<u64, Failure> {
     let unknown = || Failure::corrupt("the newest arrival number is damaged, and what would tell it as well");
     let mut newest = number(view, TAKEN)?.ok_or_else(unknown)?;
     for stream in streams_under(view, &[])? {
         let mut rows = view.scan(Table::Arrivals, &keys::arrivals(&stream, 0), Order::Down)?;
         if let Some((key, row)) = rows.next()? {
-            let count = Row::decode(key, row).map_or(longest, |(_, row)| row.count);
+            let count = match Row::decode(key, row) {
+                Some((_, row)) => row.count,
+                None => longest(view)?,
+            };
             newest = newest.max(keys::number(key).saturating_add(count.saturating_sub(1)));
         }
     }
     Ok(newest)
 }
 
-/// The clock in the node record, 0 when that cannot be read either.
-fn clock(view: &dyn View) -> Result<u64, Failure> {
+fn longest(view: &dyn View) -> Result<u64, Failure> {
+    let (mut rows, mut longest) = (view.scan(Table::Heads, &Span::all(), Order::Up)?, 1);
+    while let Some((key, row)) = rows.next()? {
+        longest = Moving::decode(keys::log(key), row).map_or(longest, |head| head.height.max(longest));
+    }
+    Ok(longest)
+}
+
+/// A clock that is behind nothing this node wrote: the one in its record, or the newest stamp in its logs.
+/// Stamps of others may be far ahead of any clock and do not count.
+fn clock_told(view: &dyn View) -> Result<u64, Failure> {
     let record = view.get(Table::Meta, NODE)?;
     let record = record.and_then(|row| decode::<NodeRecord>(Table::Meta, NODE, &row).ok());
-    Ok(record.map_or(0, |record| record.clock.bits()))
+    let Some(node) = record else { return Ok(0) };
+    let (mut rows, mut newest) = (view.scan(Table::Heads, &Span::all(), Order::Up)?, node.clock);
+    while let Some((key, row)) = rows.next()? {
+        let log = keys::log(key);
+        let name = view.get(Table::Names, key)?.and_then(|name| decode_name(log, &name));
+        if let Some(head) =
+            Moving::decode(log, row).filter(|_| name.is_some_and(|name| name.author == node.id))
+        {
+            newest = newest.max(head.stamp);
+        }
+    }
+    Ok(newest.bits())
 }

@@ -15,7 +15,7 @@ use crate::fault::Failure;
 use crate::keys::{self, Span};
 use crate::layout::encode_snapshot;
 use crate::notes::{NODE, OPEN, TAKEN, UPGRADE, put_incarnation, put_number, put_version};
-use crate::numbers::Numbers;
+use crate::numbers::{Numbers, arrival_told};
 use crate::row::Row;
 
 /// The tables whose rows had no check, in the order they get one.
@@ -101,10 +101,9 @@ impl Place {
 fn one_step(view: &dyn View, mut place: Place, step: usize) -> Result<Edits, Failure> {
     let mut edits = Edits::default();
     let Some(table) = TABLES.get(usize::from(place.table)).copied() else {
-        // They had no check: what the rows tell counts as well.
-        let (noted, told) = (Numbers::read(view)?, Numbers::told(view)?);
-        let arrival = noted.arrival.max(told.arrival);
-        Numbers { arrival, clock: noted.clock.max(told.clock) }.put(&mut edits);
+        // It had no check: what the rows tell counts as well.
+        let noted = Numbers::read(view)?;
+        Numbers { arrival: noted.arrival.max(arrival_told(view)?), ..noted }.put(&mut edits);
         edits.delete(Table::Meta, UPGRADE);
         return Ok(edits);
     };

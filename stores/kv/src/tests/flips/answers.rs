@@ -203,7 +203,10 @@ impl Flipped<'_> {
         let note = |key: &[u8]| self.table == Table::Meta && self.key == key;
         if let Some(node) = told(self.store.load_node().await, note(notes::NODE)) {
             let (mut node, truth) = (node.expect("it was saved"), &self.world.node);
-            let newest = self.world.entries.values().map(|entry| entry.stamp).max();
+            // What it wrote itself.
+            let own =
+                self.world.entries.range((self.world.logs[0].id(), 0)..=(self.world.logs[0].id(), Seq::MAX));
+            let newest = own.map(|(_, entry)| entry.stamp).max();
             if note(notes::NUMBERS) && Some(node.clock) >= newest && node.clock <= truth.clock {
                 node.clock = truth.clock;
             }
