@@ -144,6 +144,9 @@ impl Flipped<'_> {
                     }
                     seen.insert(at);
                 }
+                let missed = self.world.heads.iter().filter(|head| head.name.id() == row.log);
+                let missed = missed.flat_map(|head| &head.missed).find_map(|range| range.overlap(&row.range));
+                assert!(missed.is_none() || self.table == Table::Heads, "{missed:?} never arrived");
                 let damaged = row.damaged.filter(|_| self.is_of(&[Table::Runs], row.log));
                 assert_eq!(damaged, row.damaged, "nothing else is damaged");
                 seen.extend(damaged.into_iter().flat_map(|at| at..=row.range.last).map(|at| (row.log, at)));
