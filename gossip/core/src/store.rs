@@ -85,6 +85,8 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// that follow each other may be joined to one. `next` is the arrival to go on from, `None`
     /// when nothing more is stored now. What was pruned still has its rows, with fewer or no runs.
     /// A damaged run does not fail the page: [`Arrived::damaged`] tells where it is.
+    /// Entries that lost their place in this order to damage arrive again, with new numbers: readers
+    /// may see them twice, and are not led past them.
     async fn arrivals(
         &self,
         scope: &Scope,
@@ -155,6 +157,9 @@ pub trait ChannelRepository: Send + Sync + 'static {
     /// Removes a channel record and its stream records; unknown ones are ignored.
     async fn delete_channel(&self, channel: &ChannelId) -> StoreResult<()>;
     /// Channel records in order of id, at most `limit`, after `after`.
+    ///
+    /// A damaged record is [`Fault::Corrupt`]; records before it are returned first, here and in the
+    /// listings below. Saved again or deleted it is whole.
     async fn channels(
         &self,
         after: Option<&ChannelId>,

@@ -5,16 +5,30 @@ use std::ops::Bound;
 
 use gossip_core::proto::{Arrival, Arrived, LogId, Page, Scope};
 
-use crate::engine::{Order, Rows, Table, View};
+use crate::engine::{KeyValue, Order, Rows, Table, View};
 use crate::fault::Failure;
 use crate::head::Moving;
 use crate::keys::{self, Span};
-use crate::layout::Row;
+use crate::layout::decode_name;
 use crate::part::{Part, part};
-use crate::turn::stored_head;
+use crate::row::Row;
 
 /// What a page spends on a row beside its runs: bounds a page over rows that were pruned.
 const ROW_BYTES: usize = 64;
+
+/// Why a page came to nothing.
+pub(crate) enum Stop {
+    /// The engine failed.
+    Failed(Failure),
+    /// A row of this stream is damaged.
+    Torn(Vec<u8>),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
 
 /// A page of rows after `after`.
 pub(crate) fn page(
@@ -22,17 +36,17 @@ pub(crate) fn page(
     scope: &Scope,
     after: Arrival,
     budget: usize,
-) -> Result<Page<Arrived, Arrival>, Failure> {
+) -> Result<Page<Arrived, Arrival>, Stop> {
     let mut streams = Vec::new();
     for prefix in prefixes(view, scope)? {
-        streams.push(Stream::open(view, &prefix, after.0, only(scope))?);
+        streams.push(Stream::open(view, prefix, after.0, only(scope))?);
     }
     let (mut page, mut left, mut seen) = (Page { items: Vec::new(), next: None }, budget, after);
     let mut heads = BTreeMap::new();
     while let Some((arrival, row)) = earliest(&mut streams)? {
         let head = head(view, &mut heads, row.log)?;
         let skip = after.0.saturating_add(1).saturating_sub(arrival);
-        let range = (row.first + skip, row.first + row.count - 1);
+        let range = (row.first + skip, row.last());
         let first = page.items.is_empty();
         let Some(part) = part(view, head, row.log, range, (left.saturating_sub(ROW_BYTES), first))? else {
             page.next = Some(seen);
@@ -79,14 +93,18 @@ fn prefixes(view: &dyn View, scope: &Scope) -> Result<Vec<Vec<u8>>, Failure> {
         Scope::Channel(channel) => streams_under(view, &keys::channel(channel)),
         Scope::Stream(channel, stream) => Ok(vec![keys::stream(channel, stream)]),
         Scope::Log(log) => {
-            let held = stored_head(view, *log)?;
-            Ok(held.map(|held| keys::stream_of(&held.head.name)).into_iter().collect())
+            let name = view.get(Table::Names, &log.0)?;
+            match name.as_deref().map(|name| decode_name(*log, name)) {
+                Some(Some(name)) => Ok(vec![keys::stream_of(&name)]),
+                None if view.get(Table::Heads, &log.0)?.is_none() => Ok(Vec::new()),
+                _ => Err(Failure::corrupt(format!("the name of log {log} is damaged"))),
+            }
         }
     }
 }
 
 /// The streams that have rows, found by leaping from one to the next.
-fn streams_under(view: &dyn View, prefix: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+pub(crate) fn streams_under(view: &dyn View, prefix: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
     let mut streams = Vec::new();
     let mut span = Span::under(prefix, None);
     loop {
@@ -103,6 +121,7 @@ fn streams_under(view: &dyn View, prefix: &[u8]) -> Result<Vec<Vec<u8>>, Failure
 
 /// The rows of one stream, the next one in hand.
 struct Stream<'v> {
+    prefix: Vec<u8>,
     rows: Box<dyn Rows + 'v>,
     next: Option<(u64, Row)>,
     only: Option<LogId>,
@@ -110,25 +129,25 @@ struct Stream<'v> {
 
 impl<'v> Stream<'v> {
     /// Begins at the row in whose middle `after` stands, if there is one.
-    fn open(view: &'v dyn View, prefix: &[u8], after: u64, only: Option<LogId>) -> Result<Self, Failure> {
-        let key = |arrival: u64| keys::join(prefix, &arrival.to_be_bytes());
-        let mut before = view.scan(Table::Arrivals, &Span::between(key(0), key(after)), Order::Down)?;
+    fn open(view: &'v dyn View, prefix: Vec<u8>, after: u64, only: Option<LogId>) -> Result<Self, Stop> {
+        let upto = Span::between(keys::arrival(&prefix, 0), keys::arrival(&prefix, after));
+        let mut before = view.scan(Table::Arrivals, &upto, Order::Down)?;
         let across = match before.next()? {
-            Some((key, value)) => Some(numbered(key, value)?),
+            Some(row) => Some(decode(&prefix, row)?),
             None => None,
         };
         let across = across.filter(|(arrival, row)| arrival + (row.count - 1) > after);
         let start = across.map_or(after.saturating_add(1), |(arrival, _)| arrival);
-        let rows = view.scan(Table::Arrivals, &Span::between(key(start), key(u64::MAX)), Order::Up)?;
-        let mut stream = Self { rows, next: None, only };
+        let rows = view.scan(Table::Arrivals, &keys::arrivals(&prefix, start), Order::Up)?;
+        let mut stream = Self { prefix, rows, next: None, only };
         stream.advance()?;
         Ok(stream)
     }
 
-    fn advance(&mut self) -> Result<(), Failure> {
+    fn advance(&mut self) -> Result<(), Stop> {
         self.next = None;
-        while let Some((key, value)) = self.rows.next()? {
-            let (arrival, row) = numbered(key, value)?;
+        while let Some(row) = self.rows.next()? {
+            let (arrival, row) = decode(&self.prefix, row)?;
             if self.only.is_none_or(|log| log == row.log) {
                 self.next = Some((arrival, row));
                 break;
@@ -138,20 +157,15 @@ impl<'v> Stream<'v> {
     }
 }
 
-/// The number of a row's first entry, and the row. Its last entry has a number too.
-fn numbered(key: &[u8], value: &[u8]) -> Result<(u64, Row), Failure> {
-    let (arrival, row) = (keys::number(key), Row::decode(value)?);
-    match arrival.checked_add(row.count) {
-        Some(_) => Ok((arrival, row)),
-        None => Err(Failure::corrupt("a damaged arrival row")),
-    }
+fn decode(stream: &[u8], (key, row): KeyValue<'_>) -> Result<(u64, Row), Stop> {
+    Row::decode(key, row).ok_or_else(|| Stop::Torn(stream.to_vec()))
 }
 
 fn peek(streams: &[Stream<'_>]) -> bool {
     streams.iter().any(|stream| stream.next.is_some())
 }
 
-fn earliest(streams: &mut [Stream<'_>]) -> Result<Option<(u64, Row)>, Failure> {
+fn earliest(streams: &mut [Stream<'_>]) -> Result<Option<(u64, Row)>, Stop> {
     let ahead = streams.iter_mut().filter_map(|stream| Some((stream.next?.0, stream)));
     let Some((_, stream)) = ahead.min_by_key(|(arrival, _)| *arrival) else { return Ok(None) };
     let row = stream.next;

@@ -11,8 +11,9 @@ use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
 use crate::head::Held;
 use crate::keys::{self, Span};
-use crate::layout::{Row, encode_name, put_run};
+use crate::layout::{encode_name, put_listed, put_run};
 use crate::memory::Tail;
+use crate::row::Row;
 use crate::runs::hash_in;
 use crate::turn::{Known, Turn};
 
@@ -101,7 +102,7 @@ impl Step<'_, '_> {
         for range in fresh {
             let row = Row { log: run.log(), first: range.first, count: range.count() };
             let last = self.last.checked_add(row.count);
-            let last = last.ok_or_else(|| Failure::corrupt("the arrival number is damaged"))?;
+            let last = last.ok_or_else(|| Failure::corrupt("no arrival number is left"))?;
             number(self.turn, keys::stream_of(name), self.last + 1, row)?;
             self.last = last;
         }
@@ -124,13 +125,13 @@ fn load(turn: &mut Turn<'_>, name: &LogName, id: LogId) -> Result<Log, Failure> 
 
 /// Drops what is left of a log whose head is lost, so that it can come in anew.
 fn discard(turn: &mut Turn<'_>, name: &LogName, id: LogId) -> Result<(), Failure> {
-    turn.forget();
+    turn.taken_away()?;
     turn.edits.delete(Table::Heads, id.0);
     turn.edits.delete_range(Table::Runs, keys::run(id, 0), keys::after(&keys::run(id, Seq::MAX)));
     let span = Span::under(&keys::stream_of(name), None);
     let mut rows = turn.view().scan(Table::Arrivals, &span, Order::Up)?;
     while let Some((key, value)) = rows.next()? {
-        if value.starts_with(&id.0) {
+        if Row::decode(key, value).is_some_and(|(_, row)| row.log == id) {
             turn.edits.delete(Table::Arrivals, key);
         }
     }
@@ -140,9 +141,8 @@ fn discard(turn: &mut Turn<'_>, name: &LogName, id: LogId) -> Result<(), Failure
 /// Makes a new log known to the listings.
 fn enlist(turn: &mut Turn<'_>, name: &LogName, id: LogId) {
     turn.edits.put(Table::Names, id.0, encode_name(name));
-    let (channel, stream) = (keys::channel(&name.channel), keys::stream_of(name));
-    turn.edits.put(Table::ByChannel, keys::join(&channel, &id.0), &[][..]);
-    turn.edits.put(Table::ByStream, keys::join(&stream, &id.0), &[][..]);
+    put_listed(&mut turn.edits, Table::ByChannel, &keys::channel(&name.channel), id);
+    put_listed(&mut turn.edits, Table::ByStream, &keys::stream_of(name), id);
 }
 
 /// Chain hash at a position, from this batch or from what is stored.
@@ -175,8 +175,7 @@ fn number(turn: &mut Turn<'_>, stream: Vec<u8>, arrival: u64, row: Row) -> Resul
         Some(tail) => Tail { row: Row { count: tail.row.count + row.count, ..tail.row }, ..tail },
         None => Tail { stream, arrival, row },
     };
-    let key = keys::join(&tail.stream, &tail.arrival.to_be_bytes());
-    turn.edits.put(Table::Arrivals, key, tail.row.encode());
+    tail.row.put(&mut turn.edits, &tail.stream, tail.arrival);
     turn.set_tail(tail);
     Ok(())
 }
@@ -185,6 +184,6 @@ fn newest(view: &dyn View, stream: &[u8]) -> Result<Option<Tail>, Failure> {
     let mut rows = view.scan(Table::Arrivals, &Span::under(stream, None), Order::Down)?;
     let Some((key, value)) = rows.next()? else { return Ok(None) };
     // A damaged row is not made longer, and does not stand in the way of new ones.
-    let row = Row::decode(value).ok();
-    Ok(row.map(|row| Tail { stream: stream.to_vec(), arrival: keys::number(key), row }))
+    let row = Row::decode(key, value);
+    Ok(row.map(|(arrival, row)| Tail { stream: stream.to_vec(), arrival, row }))
 }

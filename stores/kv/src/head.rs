@@ -61,10 +61,10 @@ pub(crate) struct Moving {
     pub(crate) floor: Seq,
     pub(crate) gaps: Vec<SeqRange>,
     pub(crate) bytes: u64,
+    pub(crate) stamp: Stamp,
+    pub(crate) missed: Vec<SeqRange>,
     hash: ChainHash,
     floor_hash: Option<ChainHash>,
-    stamp: Stamp,
-    missed: Vec<SeqRange>,
     seal: Option<(Seq, ByteBuf)>,
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A head that cannot be read is left out: it must not take the others with it.
 
-use gossip_core::proto::{LogHead, LogId, Page, Scope, Usage};
+use gossip_core::proto::{LogHead, LogId, LogName, Page, Scope, Usage};
 
+use crate::check::unseal;
 use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
 use crate::head::Moving;
@@ -28,12 +29,41 @@ pub(crate) fn logs(
             return Ok(known.then_some(*log).into_iter().collect());
         }
     };
-    let span = Span::under(&prefix, after.as_ref().map(|log| &log.0[..]));
+    listed(view, table, &prefix, after, limit)
+}
+
+/// Logs under a prefix in order after `after`, at most `limit`.
+pub(crate) fn listed(
+    view: &dyn View,
+    table: Table,
+    prefix: &[u8],
+    after: Option<LogId>,
+    limit: usize,
+) -> Result<Vec<LogId>, Failure> {
+    let span = Span::under(prefix, after.as_ref().map(|log| &log.0[..]));
     let (mut rows, mut logs) = (view.scan(table, &span, Order::Up)?, Vec::new());
     while logs.len() < limit
-        && let Some((key, _)) = rows.next()?
+        && let Some((key, row)) = rows.next()?
     {
+        if table != Table::Heads && unseal(table, key, row).is_none() {
+            tracing::error!(key = %key.escape_ascii(), "a listing is damaged: names are gone through instead");
+            return named(view, prefix, after, limit);
+        }
         logs.push(keys::log(key));
+    }
+    Ok(logs)
+}
+
+/// The same without the listing.
+fn named(view: &dyn View, prefix: &[u8], after: Option<LogId>, limit: usize) -> Result<Vec<LogId>, Failure> {
+    let span = Span::under(&[], after.as_ref().map(|log| &log.0[..]));
+    let (mut rows, mut logs) = (view.scan(Table::Names, &span, Order::Up)?, Vec::new());
+    while logs.len() < limit
+        && let Some((key, row)) = rows.next()?
+    {
+        let log = keys::log(key);
+        let here = |name: LogName| keys::stream_of(&name).starts_with(prefix);
+        logs.extend(decode_name(log, row).is_some_and(here).then_some(log));
     }
     Ok(logs)
 }

@@ -93,6 +93,16 @@ pub(crate) fn stream_of(name: &LogName) -> Vec<u8> {
     stream(&name.channel, &name.stream)
 }
 
+/// Where the arrival row of a stream lies that begins with a number.
+pub(crate) fn arrival(stream: &[u8], number: u64) -> Vec<u8> {
+    join(stream, &number.to_be_bytes())
+}
+
+/// The arrival rows of a stream from a number on.
+pub(crate) fn arrivals(stream: &[u8], first: u64) -> Span {
+    Span::between(arrival(stream, first), arrival(stream, u64::MAX))
+}
+
 /// A prefix and what follows it.
 pub(crate) fn join(prefix: &[u8], rest: &[u8]) -> Vec<u8> {
     [prefix, rest].concat()

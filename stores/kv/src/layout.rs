@@ -5,67 +5,45 @@
 //! | runs | log, last sequence | a check over the rest (8), chain hash before the run, the run as encoded |
 //! | names | log | full name ([`encode_name`]) |
 //! | heads | log | what moves in the head ([`crate::head`]) |
-//! | logs by channel | channel, log | nothing |
-//! | logs by stream | channel, stream, log | nothing |
-//! | arrivals | channel, stream, arrival | log, first sequence, count ([`Row`]) |
-//! | channels | channel | its record |
-//! | streams | channel, stream | its record |
-//! | peers | peer | its record |
-//! | snapshots | key | value |
-//! | meta | see the constants | see the constants |
+//! | logs by channel | channel, log | a check |
+//! | logs by stream | channel, stream, log | a check |
+//! | arrivals | channel, stream, arrival | log, first sequence, count, a check ([`crate::row`]) |
+//! | channels | channel | its record, a check |
+//! | streams | channel, stream | its record, a check |
+//! | peers | peer | its record, a check |
+//! | snapshots | key | a check over key and hash, the value |
+//! | meta | see [`crate::notes`] | mostly a number and a check |
 //!
-//! Numbers are big-endian, records CBOR. How keys are put together is said in [`crate::keys`].
+//! Numbers are big-endian where nothing else is said, records CBOR. A check is the one of
+//! [`crate::check`] (4 bytes) unless its size is told here. The check of a name is its key, a hash of it.
+//! How keys are put together is said in [`crate::keys`].
+//!
+//! What damage to a row leads to (`docs/adr/0012-every-row-is-checked.md` says why):
+//!
+//! | table | then |
+//! |---|---|
+//! | runs | reads stop there, arrivals tell it, `isolate` makes a gap of it |
+//! | names, heads | listings leave the log out, and it comes in anew; a name is written again with the next commit |
+//! | logs by … | the logs are listed from their names |
+//! | arrivals | the row is taken out, what it stood for arrives again ([`crate::mend`]) |
+//! | channels, streams, peers | listings end before the record, then name it; saved again or deleted it is whole |
+//! | snapshots | loading tells it; saved again or deleted it is whole |
+//! | meta | format and incarnation are there twice; numbers are worked out ([`crate::numbers`]); a store whose mark is damaged was not closed; the node record is told |
 
+use bytes::Bytes;
 use gossip_core::proto::{
     Branch, ChainHash, ChannelId, Epoch, LogId, LogName, NodeId, PayloadHash, Run, Seq, StoredRun, StreamId,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::check::{SUM, roomy, seal, unseal};
 use crate::edits::{Edits, Parts};
-use crate::engine::{Table, View};
+use crate::engine::Table;
 use crate::fault::Failure;
 use crate::keys;
 
 /// Bytes of the check over a run.
 const RUN_SUM: usize = 8;
-
-/// Version of the format. A number.
-pub(crate) const META_FORMAT: &[u8] = b"format";
-/// The store incarnation. A number.
-pub(crate) const META_INCARNATION: &[u8] = b"incarnation";
-/// The newest arrival number given out. A number.
-pub(crate) const META_ARRIVAL: &[u8] = b"arrival";
-/// The newest clock saved or committed. A number.
-pub(crate) const META_CLOCK: &[u8] = b"clock";
-/// There while the store is marked open.
-pub(crate) const META_OPEN: &[u8] = b"open";
-/// The node record.
-pub(crate) const META_NODE: &[u8] = b"node";
-
-/// Consecutive entries of one log with consecutive arrival numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub(crate) log: LogId,
-    pub(crate) first: Seq,
-    pub(crate) count: u64,
-}
-
-impl Row {
-    pub(crate) fn encode(self) -> Vec<u8> {
-        [&self.log.0[..], &self.first.to_be_bytes(), &self.count.to_be_bytes()].concat()
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Failure> {
-        let damaged = || Failure::corrupt("a damaged arrival row");
-        let (log, rest) = bytes.split_first_chunk().ok_or_else(damaged)?;
-        let (first, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
-        let count = rest.try_into().map_err(|_| damaged())?;
-        let row =
-            Self { log: LogId(*log), first: u64::from_be_bytes(*first), count: u64::from_be_bytes(count) };
-        let sound = row.first > 0 && row.count > 0 && row.first.checked_add(row.count).is_some();
-        if sound { Ok(row) } else { Err(damaged()) }
-    }
-}
 
 /// Channel, stream and author, each ended by a zero byte, then the epoch and, for a branch, its parent
 /// and first hash. The key is the hash of all this, so that damage shows.
@@ -139,26 +117,42 @@ pub(crate) fn run_len(row: &[u8]) -> u64 {
     row.len().saturating_sub(RUN_SUM + 32) as u64
 }
 
-/// A value as CBOR.
-pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Failure> {
+/// A record: CBOR and its check.
+pub(crate) fn encode<T: Serialize>(table: Table, key: &[u8], record: &T) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    ciborium::into_writer(value, &mut bytes).map_err(|why| Failure::rejected(why.to_string()))?;
-    Ok(bytes)
+    ciborium::into_writer(record, &mut bytes).map_err(|why| Failure::rejected(why.to_string()))?;
+    Ok(seal(table, key, bytes))
 }
 
-/// A value from CBOR.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    ciborium::from_reader(bytes).map_err(|why| Failure::corrupt(why.to_string()))
+/// A record, and whether it is the one its key names is for others to see.
+pub(crate) fn decode<T: DeserializeOwned>(table: Table, key: &[u8], row: &[u8]) -> Result<T, Failure> {
+    let damaged = |why: &dyn std::fmt::Display| {
+        Failure::corrupt(format!("{} {}: {why}", table.name(), key.escape_ascii()))
+    };
+    let bytes = unseal(table, key, row).ok_or_else(|| damaged(&"the row is damaged"))?;
+    ciborium::from_reader(bytes).map_err(|why| damaged(&why))
 }
 
-/// A number among the single values, `None` when it is not there.
-pub(crate) fn meta_number(view: &dyn View, key: &[u8]) -> Result<Option<u64>, Failure> {
-    let Some(value) = view.get(Table::Meta, key)? else { return Ok(None) };
-    let bytes = (*value).try_into().map_err(|_| Failure::corrupt("a damaged number"))?;
-    Ok(Some(u64::from_be_bytes(bytes)))
+/// Names a log in a listing, under a prefix.
+pub(crate) fn put_listed(edits: &mut Edits, table: Table, prefix: &[u8], log: LogId) {
+    let key = keys::join(prefix, &log.0);
+    let value = seal(table, &key, roomy(&key, 0));
+    edits.put(table, key, value);
 }
 
-/// Writes a number among the single values.
-pub(crate) fn put_number(edits: &mut Edits, key: &[u8], value: u64) {
-    edits.put(Table::Meta, key, &value.to_be_bytes()[..]);
+/// A snapshot with its check in front; the value is shared, not copied.
+pub(crate) fn encode_snapshot(key: &str, value: Bytes) -> Parts {
+    Parts { front: snapshot_sum(key, &value), rest: value }
+}
+
+/// The value of a snapshot, `None` when it is damaged.
+pub(crate) fn decode_snapshot<'r>(key: &str, row: &'r [u8]) -> Option<&'r [u8]> {
+    let (sum, value) = row.split_at_checked(SUM)?;
+    (snapshot_sum(key, value) == *sum).then_some(value)
+}
+
+/// A value may be large: its hash stands for it.
+fn snapshot_sum(key: &str, value: &[u8]) -> Vec<u8> {
+    let hash = PayloadHash::of(value).0;
+    seal(Table::Snapshots, key.as_bytes(), hash.to_vec()).split_off(hash.len())
 }

@@ -14,12 +14,14 @@
 //! | `host`, `patience`, `group` | the engine off the async threads, its recovery, syncing in the background |
 //! | `turn`, `memory` | one write, and what is remembered for the next |
 //! | `fault` | which failure means what to the caller |
-//! | `keys`, `layout`, `head`, `format` | what lies where, and how an old format becomes the new one |
-//! | `commit`, `edit`, `isolate`, `remove` | what changes entries |
+//! | `keys`, `layout`, `head`, `row`, `notes`, `numbers`, `check` | what lies where, and what shows that it is damaged |
+//! | `format` | how an old format becomes the new one |
+//! | `commit`, `edit`, `isolate`, `remove`, `mend` | what changes entries and their order |
 //! | `runs`, `arrivals`, `part`, `heads` | what reads them |
 //! | `records` | everything else |
 
 mod arrivals;
+mod check;
 mod commit;
 mod edit;
 mod edits;
@@ -34,11 +36,15 @@ mod isolate;
 mod keys;
 mod layout;
 mod memory;
+mod mend;
+mod notes;
+mod numbers;
 mod options;
 mod part;
 mod patience;
 mod records;
 mod remove;
+mod row;
 mod runs;
 mod store;
 #[cfg(test)]

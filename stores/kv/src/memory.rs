@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use gossip_core::proto::LogId;
 
 use crate::head::Held;
-use crate::layout::Row;
+use crate::numbers::Numbers;
+use crate::row::Row;
 
 /// Most heads remembered: about 2 MiB.
 const MAX_HEADS: usize = 4096;
@@ -19,13 +20,6 @@ pub(crate) struct Memory {
     pub(crate) numbers: Option<Numbers>,
     /// The newest arrival row of all, with its key.
     pub(crate) tail: Option<Tail>,
-}
-
-/// Numbers that only rise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Numbers {
-    pub(crate) arrival: u64,
-    pub(crate) clock: u64,
 }
 
 /// An arrival row and where it lies.

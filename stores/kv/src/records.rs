@@ -6,10 +6,12 @@ use serde::de::DeserializeOwned;
 use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
 use crate::keys::{self, Span};
-use crate::layout::{META_CLOCK, META_NODE, META_OPEN, decode, encode, meta_number};
+use crate::layout::{decode, encode};
+use crate::notes::{NODE, OPEN, number, put_number};
+use crate::numbers::Numbers;
 use crate::turn::Turn;
 
-/// Records in order, and whether there are more.
+/// Records in order, and whether there are more. A damaged one is told to whoever goes on from there.
 pub(crate) fn list<T: DeserializeOwned>(
     view: &dyn View,
     table: Table,
@@ -17,11 +19,14 @@ pub(crate) fn list<T: DeserializeOwned>(
     limit: usize,
 ) -> Result<(Vec<T>, bool), Failure> {
     let (mut rows, mut records) = (view.scan(table, &Span::under(prefix, after), Order::Up)?, Vec::new());
-    while let Some((_, value)) = rows.next()? {
+    while let Some((key, value)) = rows.next()? {
         if records.len() == limit.max(1) {
             return Ok((records, true));
         }
-        records.push(decode(value)?);
+        match decode(table, key, value) {
+            Err(_) if !records.is_empty() => return Ok((records, true)),
+            record => records.push(record?),
+        }
     }
     Ok((records, false))
 }
@@ -36,21 +41,27 @@ pub(crate) fn delete_channel(turn: &mut Turn<'_>, channel: &ChannelId) {
 
 /// The node record, with the newest clock known.
 pub(crate) fn load_node(view: &dyn View) -> Result<Option<NodeRecord>, Failure> {
-    let Some(record) = view.get(Table::Meta, META_NODE)? else { return Ok(None) };
-    let record: NodeRecord = decode(&record)?;
-    let newest = Stamp::from_bits(meta_number(view, META_CLOCK)?.unwrap_or(0));
+    let Some(record) = view.get(Table::Meta, NODE)? else { return Ok(None) };
+    let record: NodeRecord = decode(Table::Meta, NODE, &record)?;
+    let newest = Stamp::from_bits(Numbers::read(view)?.clock);
     Ok(Some(NodeRecord { clock: record.clock.max(newest), ..record }))
 }
 
 /// Writes the node record.
 pub(crate) fn save_node(turn: &mut Turn<'_>, record: &NodeRecord) -> Result<(), Failure> {
-    turn.edits.put(Table::Meta, META_NODE, encode(record)?);
+    turn.edits.put(Table::Meta, NODE, encode(Table::Meta, NODE, record)?);
     turn.raise(0, record.clock.bits())
 }
 
-/// Sets the open mark and says whether it was set.
+/// Sets the open mark and says whether it was set. One that is damaged counts as set: so does no entry
+/// get a number twice.
 pub(crate) fn mark_open(turn: &mut Turn<'_>) -> Result<bool, Failure> {
-    let before = turn.view().get(Table::Meta, META_OPEN)?.is_some();
-    turn.edits.put(Table::Meta, META_OPEN, &[1][..]);
-    Ok(before)
+    let closed = number(turn.view(), OPEN)? == Some(0);
+    put_number(&mut turn.edits, OPEN, 1);
+    Ok(!closed)
+}
+
+/// Takes the open mark off.
+pub(crate) fn mark_closed(turn: &mut Turn<'_>) {
+    put_number(&mut turn.edits, OPEN, 0);
 }

@@ -10,8 +10,10 @@ use crate::engine::{Engine, Order, Rows, Table, Value, View};
 use crate::fault::Failure;
 use crate::head::{Held, Moving};
 use crate::keys::Span;
-use crate::layout::{META_ARRIVAL, META_CLOCK, decode_name, encode_name, meta_number, put_number};
-use crate::memory::{Memory, Numbers, Tail};
+use crate::layout::{decode_name, encode_name};
+use crate::memory::{Memory, Tail};
+use crate::notes::{TAKEN, put_number};
+use crate::numbers::Numbers;
 
 /// A write in the making. Changes are collected and applied at the end: reading shows what was there
 /// before, except heads, numbers and the tail of the arrivals, which show what this write made of them.
@@ -83,8 +85,7 @@ impl<'e> Turn<'e> {
         if let Some(numbers) = self.kept.numbers.or(self.memory.numbers) {
             return Ok(numbers);
         }
-        let number = |key: &[u8]| Ok::<_, Failure>(meta_number(self.view, key)?.unwrap_or(0));
-        let numbers = Numbers { arrival: number(META_ARRIVAL)?, clock: number(META_CLOCK)? };
+        let numbers = Numbers::read(self.view)?;
         // Read is as good as written: they are remembered either way.
         self.kept.numbers = Some(numbers);
         Ok(numbers)
@@ -94,11 +95,8 @@ impl<'e> Turn<'e> {
     pub(crate) fn raise(&mut self, arrival: u64, clock: u64) -> Result<(), Failure> {
         let before = self.numbers()?;
         let after = Numbers { arrival: before.arrival.max(arrival), clock: before.clock.max(clock) };
-        if after.arrival > before.arrival {
-            put_number(&mut self.edits, META_ARRIVAL, after.arrival);
-        }
-        if after.clock > before.clock {
-            put_number(&mut self.edits, META_CLOCK, after.clock);
+        if after != before {
+            after.put(&mut self.edits);
         }
         self.kept.numbers = Some(after);
         Ok(())
@@ -113,9 +111,13 @@ impl<'e> Turn<'e> {
         self.kept.tail = Some(tail);
     }
 
-    /// Heads and rows were taken away: what is remembered of them must go as well.
-    pub(crate) fn forget(&mut self) {
+    /// Heads and rows are taken away: what is remembered of them must go as well, and the numbers they
+    /// had stay used even if nothing else tells them.
+    pub(crate) fn taken_away(&mut self) -> Result<(), Failure> {
         self.kept.forget = true;
+        let newest = self.numbers()?.arrival;
+        put_number(&mut self.edits, TAKEN, newest);
+        Ok(())
     }
 
     pub(crate) fn finish(self) -> (Edits, Kept) {

@@ -4,18 +4,19 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use async_trait::async_trait;
 use gossip_core::proto::{
-    Arrival, Arrived, ChainHash, CommitItem, Committed, Durability, LogHead, LogId, Meta, Page, Pruned,
-    Removed, Scope, Seq, SeqRange, StoreStats, StoredRun, Usage,
+    Arrival, Arrived, ChainHash, CommitItem, Committed, Durability, Fault, LogHead, LogId, Meta, Page,
+    Pruned, Removed, Scope, Seq, SeqRange, StoreStats, StoredRun, Usage,
 };
-use gossip_core::{EntryRepository, StoreResult};
+use gossip_core::{EntryRepository, StoreError, StoreResult};
 
 use super::KvStore;
+use crate::arrivals::Stop;
 use crate::commit::{self, COMMITTING};
 use crate::engine::Engine;
 use crate::host::When;
-use crate::layout::{META_ARRIVAL, meta_number};
+use crate::numbers::Numbers;
 use crate::turn::Turn;
-use crate::{arrivals, edit, group, heads, isolate, remove, runs};
+use crate::{arrivals, edit, group, heads, isolate, mend, remove, runs};
 
 #[async_trait]
 impl<E: Engine> EntryRepository for KvStore<E> {
@@ -42,9 +43,19 @@ impl<E: Engine> EntryRepository for KvStore<E> {
         after: Arrival,
         budget: usize,
     ) -> StoreResult<Page<Arrived, Arrival>> {
-        let scope = scope.clone();
-        let work = move |engine: &E| arrivals::page(&engine.view()?, &scope, after, budget);
-        self.host.read("reading arrivals", work).await
+        let mut mended = None;
+        loop {
+            let stream = match self.arrivals_or_torn(scope.clone(), after, budget).await? {
+                Ok(page) => return Ok(page),
+                Err(stream) => stream,
+            };
+            if mended.as_ref() == Some(&stream) {
+                return Err(StoreError::new(Fault::Corrupt, ARRIVALS, "damaged again as soon as mended"));
+            }
+            mended = Some(stream.clone());
+            let mend = move |turn: &mut Turn<'_>| mend::mend(turn, &stream);
+            self.host.write("mending the order of arrival", When::Now, mend).await?;
+        }
     }
 
     async fn heads(
@@ -84,7 +95,7 @@ impl<E: Engine> EntryRepository for KvStore<E> {
     }
 
     async fn last_arrival(&self) -> StoreResult<Arrival> {
-        let work = |engine: &E| Ok(Arrival(meta_number(&engine.view()?, META_ARRIVAL)?.unwrap_or(0)));
+        let work = |engine: &E| Ok(Arrival(Numbers::read(&engine.view()?)?.arrival));
         self.host.read("reading the newest arrival", work).await
     }
 
@@ -103,5 +114,24 @@ impl<E: Engine> EntryRepository for KvStore<E> {
         let scope = scope.clone();
         let work = move |engine: &E| heads::usage(&engine.view()?, &scope);
         self.host.read("measuring usage", work).await
+    }
+}
+
+const ARRIVALS: &str = "reading arrivals";
+
+impl<E: Engine> KvStore<E> {
+    /// A page, or the stream that is to be mended first.
+    async fn arrivals_or_torn(
+        &self,
+        scope: Scope,
+        after: Arrival,
+        budget: usize,
+    ) -> StoreResult<Result<Page<Arrived, Arrival>, Vec<u8>>> {
+        let work = move |engine: &E| match arrivals::page(&engine.view()?, &scope, after, budget) {
+            Ok(page) => Ok(Ok(page)),
+            Err(Stop::Torn(stream)) => Ok(Err(stream)),
+            Err(Stop::Failed(failure)) => Err(failure),
+        };
+        self.host.read(ARRIVALS, work).await
     }
 }

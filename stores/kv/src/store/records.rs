@@ -6,20 +6,21 @@ use gossip_core::proto::{
     ChannelId, ChannelRecord, NodeId, NodeRecord, Page, PeerRecord, StoreIncarnation, StreamId, StreamRecord,
 };
 use gossip_core::{ChannelRepository, NodeRepository, PeerRepository, SnapshotRepository, StoreResult};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::KvStore;
 use crate::engine::{Engine, Table, View};
+use crate::fault::Failure;
 use crate::host::When;
-use crate::layout::{META_INCARNATION, META_OPEN, encode, meta_number};
+use crate::layout::{decode_snapshot, encode, encode_snapshot};
 use crate::turn::Turn;
-use crate::{keys, records};
+use crate::{keys, notes, records};
 
 #[async_trait]
 impl<E: Engine> ChannelRepository for KvStore<E> {
     async fn save_channel(&self, record: &ChannelRecord) -> StoreResult<()> {
-        let value = record.clone();
-        self.put("saving a channel", Table::Channels, record.id.as_str().into(), move || encode(&value)).await
+        self.save("saving a channel", Table::Channels, record.id.as_str().into(), record).await
     }
 
     async fn delete_channel(&self, channel: &ChannelId) -> StoreResult<()> {
@@ -42,8 +43,7 @@ impl<E: Engine> ChannelRepository for KvStore<E> {
 
     async fn save_stream(&self, channel: &ChannelId, record: &StreamRecord) -> StoreResult<()> {
         let key = keys::join(&keys::channel(channel), record.id.as_str().as_bytes());
-        let value = record.clone();
-        self.put("saving a stream", Table::Streams, key, move || encode(&value)).await
+        self.save("saving a stream", Table::Streams, key, record).await
     }
 
     async fn streams(
@@ -60,8 +60,7 @@ impl<E: Engine> ChannelRepository for KvStore<E> {
 #[async_trait]
 impl<E: Engine> PeerRepository for KvStore<E> {
     async fn save_peer(&self, record: &PeerRecord) -> StoreResult<()> {
-        let value = record.clone();
-        self.put("saving a peer", Table::Peers, record.id.as_str().into(), move || encode(&value)).await
+        self.save("saving a peer", Table::Peers, record.id.as_str().into(), record).await
     }
 
     async fn delete_peer(&self, peer: &NodeId) -> StoreResult<()> {
@@ -88,8 +87,7 @@ impl<E: Engine> NodeRepository for KvStore<E> {
     }
 
     async fn incarnation(&self) -> StoreResult<StoreIncarnation> {
-        let work =
-            |engine: &E| Ok(StoreIncarnation(meta_number(&engine.view()?, META_INCARNATION)?.unwrap_or(0)));
+        let work = |engine: &E| notes::incarnation(&engine.view()?).map(StoreIncarnation);
         self.host.read("reading the incarnation", work).await
     }
 
@@ -98,23 +96,36 @@ impl<E: Engine> NodeRepository for KvStore<E> {
     }
 
     async fn mark_closed(&self) -> StoreResult<()> {
-        self.delete("marking the store closed", Table::Meta, META_OPEN.into()).await?;
-        self.host.release("closing the store").await
+        let mark = |turn: &mut Turn<'_>| {
+            records::mark_closed(turn);
+            Ok(())
+        };
+        let marked = self.host.write("marking the store closed", When::Now, mark).await;
+        // Whatever came of that: who closes a store does not want its files.
+        let released = self.host.release("closing the store").await;
+        marked.and(released)
     }
 }
 
 #[async_trait]
 impl<E: Engine> SnapshotRepository for KvStore<E> {
     async fn save_snapshot(&self, key: &str, value: Bytes) -> StoreResult<()> {
-        self.put("saving a snapshot", Table::Snapshots, key.into(), move || Ok(value)).await
+        let key = key.to_owned();
+        let put = move |turn: &mut Turn<'_>| {
+            let value = encode_snapshot(&key, value);
+            turn.edits.put(Table::Snapshots, key, value);
+            Ok(())
+        };
+        self.host.write("saving a snapshot", When::Now, put).await
     }
 
     async fn load_snapshot(&self, key: &str) -> StoreResult<Option<Bytes>> {
         let key = key.to_owned();
         let work = move |engine: &E| {
             let view = engine.view()?;
-            let value = view.get(Table::Snapshots, key.as_bytes())?;
-            Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+            let Some(row) = view.get(Table::Snapshots, key.as_bytes())? else { return Ok(None) };
+            let value = decode_snapshot(&key, &row).map(Bytes::copy_from_slice);
+            value.map(Some).ok_or_else(|| Failure::corrupt(format!("snapshot {key:?} is damaged")))
         };
         self.host.read("loading a snapshot", work).await
     }
@@ -125,15 +136,17 @@ impl<E: Engine> SnapshotRepository for KvStore<E> {
 }
 
 impl<E: Engine> KvStore<E> {
-    async fn put<V: Into<crate::Parts>>(
+    async fn save<T: Serialize + Clone + Send + 'static>(
         &self,
         doing: &'static str,
         table: Table,
         key: Vec<u8>,
-        value: impl FnOnce() -> Result<V, crate::Failure> + Send + 'static,
+        record: &T,
     ) -> StoreResult<()> {
+        let record = record.clone();
         let put = move |turn: &mut Turn<'_>| {
-            turn.edits.put(table, key, value()?);
+            let value = encode(table, &key, &record)?;
+            turn.edits.put(table, key, value);
             Ok(())
         };
         self.host.write(doing, When::Now, put).await

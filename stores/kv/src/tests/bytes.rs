@@ -100,3 +100,23 @@ async fn foreign_bytes_in_any_row_are_no_more_than_damage() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_row_under_another_key_is_no_more_than_damage() {
+    let (ground, logs) = small().await;
+    let rows = ground.rows.lock().unwrap().clone();
+    for ((table, key), value) in &rows {
+        for bit in (0..key.len() * 8).step_by(3) {
+            let (mut other, mut moved) = (key.clone(), rows.clone());
+            other[bit / 8] ^= 1 << (bit % 8);
+            moved.remove(&(*table, key.clone()));
+            moved.insert((*table, other), value.clone());
+            let again = Arc::new(Ground::default());
+            *again.rows.lock().unwrap() = moved;
+            let row = format!("{table:?} {key:?}, bit {bit} of the key");
+            let store = KvStore::with_opener(Tiny::opener(&again), Durability::Sync).expect("it opens");
+            assert!(store.last_arrival().await.unwrap() >= Arrival(6), "{row}: no number is used again");
+            use_everything(&store, &logs, &row).await;
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::{
     View,
 };
 
-type Tables = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+pub(super) type Tables = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 /// What outlives the engine.
 #[derive(Debug, Default)]
@@ -23,6 +23,10 @@ pub(super) struct Ground {
     pub(super) syncs: AtomicU64,
     pub(super) fail_syncs: AtomicBool,
     pub(super) reads: AtomicU64,
+    /// Engines that were opened and not dropped yet.
+    pub(super) open: AtomicU64,
+    /// One more than the batches that are applied before they fail; 0 is no bound.
+    pub(super) batches: AtomicU64,
 }
 
 pub(super) struct Tiny(Arc<Ground>);
@@ -32,6 +36,7 @@ impl Tiny {
         let ground = ground.clone();
         Box::new(move |_| {
             ground.opened.fetch_add(1, Ordering::Relaxed);
+            ground.open.fetch_add(1, Ordering::Relaxed);
             Ok(Self(ground.clone()))
         })
     }
@@ -45,7 +50,11 @@ impl Engine for Tiny {
     type View<'e> = Copy;
 
     fn opener(_: PathBuf, (): ()) -> Opener<Self> {
-        Box::new(|_: Opening| -> StoreResult<Self> { Ok(Self(Arc::default())) })
+        Box::new(|_: Opening| -> StoreResult<Self> {
+            let ground = Arc::new(Ground::default());
+            ground.open.fetch_add(1, Ordering::Relaxed);
+            Ok(Self(ground))
+        })
     }
 
     fn view(&self) -> Result<Copy, Failure> {
@@ -53,6 +62,11 @@ impl Engine for Tiny {
     }
 
     fn apply(&self, edits: Edits, sync: bool) -> Result<(), Failure> {
+        match self.0.batches.load(Ordering::Relaxed) {
+            0 => {}
+            1 => return Err(Failure::engine(Fault::Transient, "the process is gone")),
+            left => self.0.batches.store(left - 1, Ordering::Relaxed),
+        }
         let mut rows = self.0.rows.lock().unwrap();
         for edit in edits.iter().cloned() {
             match edit {
@@ -83,6 +97,12 @@ impl Engine for Tiny {
 
     fn close(self) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+impl Drop for Tiny {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

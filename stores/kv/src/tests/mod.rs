@@ -2,6 +2,8 @@
 
 mod bytes;
 mod engine;
+mod flips;
+mod upgrade;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -53,12 +55,12 @@ fn a_read_queued_behind_the_closing_does_not_open_the_store_again() {
 #[tokio::test]
 async fn another_store_in_the_place_of_the_one_that_was_open_is_refused() {
     let (store, ground) = store(Durability::Sync);
-    let incarnation = store.incarnation().await.unwrap();
     store.mark_closed().await.unwrap();
-    let key = (Table::Meta, b"incarnation".to_vec());
-    let own = ground.rows.lock().unwrap().insert(key.clone(), (incarnation.0 ^ 1).to_be_bytes().to_vec());
+    let own = ground.rows.lock().unwrap().clone();
+    let (_, other) = self::store(Durability::Sync);
+    ground.rows.lock().unwrap().clone_from(&other.rows.lock().unwrap());
     assert_eq!(store.last_arrival().await.unwrap_err().fault, Fault::Rejected);
-    ground.rows.lock().unwrap().insert(key, own.unwrap());
+    *ground.rows.lock().unwrap() = own;
     store.last_arrival().await.unwrap();
     let rows = std::mem::take(&mut *ground.rows.lock().unwrap());
     store.mark_closed().await.unwrap();
@@ -246,4 +248,23 @@ async fn a_damaged_run_hides_nothing_around_it_and_becomes_a_gap() {
     store.hash_at(ann.id(), &[2, 4]).await.unwrap();
     let page = store.arrivals(&Scope::All, Arrival(0), usize::MAX).await.unwrap();
     assert_eq!(page.items[0].damaged, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_lets_go_of_the_files_also_when_an_earlier_sync_failed() {
+    let (store, ground) = store(Durability::Group(Duration::from_millis(50)));
+    assert!(!store.mark_open().await.unwrap());
+    ground.fail_syncs.store(true, Relaxed);
+    store.commit(&[LogWriter::new("c", "s", "ann").run(1)], &Meta::default()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    while store.host.sync_failed.lock().unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    ground.fail_syncs.store(false, Relaxed);
+    assert_eq!(store.mark_closed().await.unwrap_err().fault, Fault::Unknown, "it is told");
+    assert_eq!(ground.open.load(Relaxed), 0, "and nobody holds the files");
+    assert!(store.mark_open().await.unwrap(), "it was not closed cleanly");
+    store.mark_closed().await.unwrap();
+    assert_eq!(ground.open.load(Relaxed), 0);
+    assert!(!store.mark_open().await.unwrap());
 }
