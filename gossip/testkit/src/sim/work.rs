@@ -191,7 +191,7 @@ impl World {
         let floor = (floor > 0).then_some((floor, hash, Stamp::ZERO));
         Command::Import {
             channel: channel.clone(),
-            part: ImportPart { log: log.head.name.clone(), floor, runs },
+            part: ImportPart { log: log.head.name.clone(), floor, runs, fills: false },
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `import` | from checked parts to the node |
 //! | `error` | what can be wrong with a file |
 
+mod back;
 mod error;
 mod export;
 mod format;
