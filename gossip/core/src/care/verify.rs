@@ -1,4 +1,7 @@
 //! Checking everything a store holds, without writing.
+//!
+//! Digests are not looked at: none is stored. The node adds them up from the heads when it starts and moves
+//! them with each head it is acknowledged, so there is no second record that damage could part from these.
 
 use std::collections::BTreeSet;
 

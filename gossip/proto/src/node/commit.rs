@@ -121,11 +121,11 @@ impl Node {
             log.holes.skip(old.height, new.height);
         }
         log.stored = new;
-        if let Landed::Floor { .. } = landing.what {
-            self.suspect(landing.log);
-        }
         if let Some(channel) = self.channels.get_mut(&landing.name.channel) {
             channel.move_log(landing.log, &landing.name.stream, &old, &new);
+        }
+        if let Landed::Floor { .. } = landing.what {
+            self.suspect(landing.log);
         }
         Vec::new()
     }
