@@ -104,19 +104,32 @@ pub fn isolate(head: &mut LogHead, range: SeqRange) {
     head.gaps = apart;
 }
 
+/// How a run may stand in the place of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It says exactly what they said: whoever loses it and finds them again has lost nothing.
+    Same,
+    /// It is of the same chain; payloads may be missing.
+    SameChain,
+}
+
 /// Whether `new` may stand in the place of `old`: these are all the runs that make up exactly
-/// `range` in log `id`, and the hashes before and after stay the same. Both ends are computed.
+/// `range` in log `id`, and the hashes before and after stay the same. Where it says the same as they
+/// do nothing is hashed, so `old` must be what was written; else both ends are computed.
 #[must_use]
-pub fn stands_for(id: LogId, range: SeqRange, old: &[&StoredRun], new: &StoredRun) -> bool {
-    let (Some(first), Some(last)) = (old.first(), old.last()) else { return false };
+pub fn stands_for(id: LogId, range: SeqRange, old: &[&StoredRun], new: &StoredRun) -> Option<Standing> {
+    let (first, last) = (old.first()?, old.last()?);
     let whole = first.run.first() == range.first && last.run.last() == range.last;
     let joined = old.windows(2).all(|pair| pair[0].run.last() + 1 == pair[1].run.first());
     let placed = new.run.log() == id && new.run.range() == range && new.prev == first.prev;
     if !(whole && joined && placed) {
-        return false;
+        return None;
+    }
+    if StoredRun::join(old).as_ref() == Some(new) {
+        return Some(Standing::Same);
     }
     let end = last.hash_at(range.last).ok();
-    end.is_some() && new.run.verify(new.prev).ok() == end
+    (end.is_some() && new.run.verify(new.prev).ok() == end).then_some(Standing::SameChain)
 }
 
 /// Puts a run into the upper end of a hole: the floor or a gap.

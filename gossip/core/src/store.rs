@@ -108,7 +108,9 @@ pub trait EntryRepository: Send + Sync + 'static {
     async fn hash_at(&self, log: LogId, positions: &[Seq]) -> StoreResult<Vec<ChainHash>>;
 
     /// Replaces the runs that make up exactly `range` by one run of the same chain (same hash
-    /// before and after), atomically. Arrivals stay. Anything else is [`Fault::Rejected`].
+    /// before and after), atomically. Arrivals stay. Anything else is [`Fault::Rejected`]. A run that
+    /// says the same as those before it, as [`StoredRun::join`] makes it, need not be on stable
+    /// storage on return: whoever loses it finds them again.
     async fn replace(&self, log: LogId, range: SeqRange, run: StoredRun) -> StoreResult<()>;
 
     /// Drops entries up to and including `floor` in each log, atomically for each. Height and

@@ -139,6 +139,32 @@ async fn an_import_adds_to_what_is_there() {
 }
 
 #[tokio::test]
+async fn an_import_fills_holes_and_leaves_what_was_pruned() {
+    let (ann, store) = local("ann").await;
+    let stream = notes(&ann).await;
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        ids.push(stream.append(format!("{n:02}")).await.unwrap());
+    }
+    let (file, log) = (exported(&ann).await, ids[0].log);
+    // Two holes, one of them of several runs, and a floor.
+    for lost in [4, 8, 9, 10] {
+        assert!(store.lose(log, lost));
+    }
+    assert_eq!(ann.repair().await.unwrap().report.gap_entries, 4);
+    stream.set_retention(Retention::CountBased(6)).await.unwrap();
+    assert_eq!(stream.compact().await.unwrap().entries, 2);
+    stream.set_retention(Retention::KeepAll).await.unwrap();
+    assert_eq!(payloads(&stream).await.len(), 6);
+    let filled = imported(&ann, &file).await;
+    assert_eq!((filled.entries, filled.skipped), (4, 8));
+    assert_eq!(payloads(&stream).await, (2..12).map(|n| format!("{n:02}")).collect::<Vec<_>>());
+    let report = ann.verify().await.unwrap();
+    assert!(report.is_sound() && report.gaps == 0, "{report:?}");
+    assert_eq!(imported(&ann, &file).await.entries, 0);
+}
+
+#[tokio::test]
 async fn an_old_export_of_our_own_is_taken_and_we_write_on_in_another_log() {
     let (ann, _) = local("ann").await;
     let old = notes(&ann).await.append("before").await.unwrap();

@@ -4,6 +4,7 @@ mod common;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use common::{Count, Joined, eventually, linked, notes, payloads, soon};
@@ -166,4 +167,46 @@ async fn a_removed_stream_frees_everything_and_comes_back_with_what_peers_hold()
     assert_ne!(first.log, second.log, "a new epoch: the old one may be longer elsewhere");
     eventually("heard", || async { payloads(&b).await.len() == 3 }).await;
     assert_eq!(payloads(&a).await, payloads(&b).await);
+}
+
+/// A stream of single runs "1" to "9" of which the fourth and fifth are lost.
+async fn lost(config: Config) -> (Coordinator, EventStream) {
+    let store = MemoryStore::new();
+    let config = Config { coalesce: false, ..config };
+    let builder = Coordinator::builder().store(store.clone()).config(config);
+    let node = builder.node_id("ann").build().await.expect("build");
+    let stream = notes(&node).await;
+    for n in 1..=9 {
+        let id = stream.append(format!("{n}")).await.expect("append");
+        if n == 9 {
+            assert!(store.lose(id.log, 4) && store.lose(id.log, 5));
+        }
+    }
+    (node, stream)
+}
+
+#[tokio::test]
+async fn damage_at_a_floor_is_isolated_and_pruned_with_the_rest() {
+    let (node, stream) = lost(Config::default()).await;
+    stream.set_retention(Retention::CountBased(5)).await.unwrap();
+    assert_eq!(stream.compact().await.unwrap().entries, 3, "what was lost is not freed");
+    let report = node.verify().await.unwrap();
+    assert!(report.is_sound() && report.entries == 4 && report.gaps == 0, "{report:?}");
+}
+
+#[tokio::test]
+async fn damage_in_the_way_of_finding_what_is_old_is_isolated() {
+    let (node, stream) = lost(Config::default()).await;
+    stream.set_retention(Retention::TimeBased(Duration::from_secs(3600))).await.unwrap();
+    assert_eq!(stream.compact().await.unwrap().entries, 0, "nothing is old");
+    let report = node.verify().await.unwrap();
+    assert_eq!((report.is_sound(), report.gaps, report.entries), (true, 1, 7), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_prunes_itself_is_not_stopped_by_damage() {
+    let (_node, stream) =
+        lost(Config { retention_every: Duration::from_millis(10), ..Config::default() }).await;
+    stream.set_retention(Retention::CountBased(5)).await.unwrap();
+    eventually("pruned", || async { stream.usage().await.unwrap().entries == 4 }).await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gossip_core::continuity::{entries_held, raise_floor, resting_floor, stands_for};
+use gossip_core::continuity::{Standing, entries_held, raise_floor, resting_floor, stands_for};
 use gossip_core::proto::{LogId, Pruned, Seq, SeqRange, StoredRun};
 
 use crate::engine::{Order, Table, View};
@@ -27,12 +27,17 @@ pub(crate) fn replace(
         return Err(Failure::rejected("the log is not known"));
     };
     let old = covering(turn.view(), log, range)?;
-    if !stands_for(log, range, &old.iter().collect::<Vec<_>>(), new) {
-        return Err(Failure::rejected("the run does not stand for exactly the runs stored there"));
+    match stands_for(log, range, &old.iter().collect::<Vec<_>>(), new) {
+        None => return Err(Failure::rejected("the run does not stand for exactly the runs stored there")),
+        Some(Standing::Same) => turn.may_be_lost(),
+        Some(Standing::SameChain) => {}
     }
-    held.bytes = held.bytes.saturating_sub(drop_runs(turn, log, range.first, range.last)?);
+    let freed = old.iter().map(|stored| stored.run.encoded().len() as u64).sum();
+    // The last one is written over.
+    let ends: Vec<_> = old.iter().map(|stored| stored.run.last()).filter(|end| *end < range.last).collect();
+    drop_ends(turn, log, &ends);
     put_run(&mut turn.edits, &new.prev, &new.run);
-    held.bytes += new.run.encoded().len() as u64;
+    held.bytes = held.bytes.saturating_sub(freed) + new.run.encoded().len() as u64;
     turn.put_head(log, held);
     Ok(())
 }
@@ -108,10 +113,16 @@ pub(crate) fn drop_runs(turn: &mut Turn<'_>, log: LogId, first: Seq, last: Seq) 
         freed += run_len(value);
         ends.push(keys::number(key));
     }
-    if ends.len() <= FEW {
-        ends.into_iter().for_each(|end| turn.edits.delete(Table::Runs, keys::run(log, end)));
-    } else {
-        turn.edits.delete_range(Table::Runs, keys::run(log, first), keys::after(&keys::run(log, last)));
-    }
+    drop_ends(turn, log, &ends);
     Ok(freed)
+}
+
+/// Drops the runs that end at these places, which are all there are from the first to the last of them.
+fn drop_ends(turn: &mut Turn<'_>, log: LogId, ends: &[Seq]) {
+    match ends {
+        [first, .., last] if ends.len() > FEW => {
+            turn.edits.delete_range(Table::Runs, keys::run(log, *first), keys::after(&keys::run(log, *last)));
+        }
+        _ => ends.iter().for_each(|end| turn.edits.delete(Table::Runs, keys::run(log, *end))),
+    }
 }

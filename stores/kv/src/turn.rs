@@ -22,6 +22,7 @@ pub(crate) struct Turn<'e> {
     memory: &'e Memory,
     pub(crate) edits: Edits,
     kept: Kept,
+    may_be_lost: bool,
 }
 
 /// What is to be remembered of a turn once its changes were applied.
@@ -46,7 +47,7 @@ pub(crate) enum Known {
 
 impl<'e> Turn<'e> {
     pub(crate) fn new(view: &'e dyn View, memory: &'e Memory) -> Self {
-        Self { view, memory, edits: Edits::default(), kept: Kept::default() }
+        Self { view, memory, edits: Edits::default(), kept: Kept::default(), may_be_lost: false }
     }
 
     pub(crate) fn view(&self) -> &'e dyn View {
@@ -118,6 +119,16 @@ impl<'e> Turn<'e> {
         let newest = self.numbers()?.arrival;
         put_number(&mut self.edits, TAKEN, newest);
         Ok(())
+    }
+
+    /// Nobody misses this write if a loss of power takes it.
+    pub(crate) fn may_be_lost(&mut self) {
+        self.may_be_lost = true;
+    }
+
+    /// Whether it need not be synced, whatever the caller asked for.
+    pub(crate) fn is_lax(&self) -> bool {
+        self.may_be_lost
     }
 
     pub(crate) fn finish(self) -> (Edits, Kept) {

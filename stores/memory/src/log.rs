@@ -82,7 +82,7 @@ impl Log {
     /// Puts one run in the place of those that make up exactly `range`.
     pub(crate) fn replace(&mut self, range: SeqRange, new: StoredRun) -> StoreResult<()> {
         let old: Vec<_> = self.covering(range).collect();
-        if !continuity::stands_for(self.head.name.id(), range, &old, &new) {
+        if continuity::stands_for(self.head.name.id(), range, &old, &new).is_none() {
             let why = "the run does not stand for exactly the runs stored there";
             return Err(StoreError::new(Fault::Rejected, "replacing runs", why));
         }

@@ -24,7 +24,9 @@ use gossip_proto::Scope;
 
 pub use self::file::{Exported, FileError, Imported};
 pub use self::repair::Repaired;
+pub(crate) use self::repair::mend_log;
 pub use self::report::{Damage, DamageKind, Report};
+pub(crate) use self::verify::again;
 use crate::{Channel, Coordinator, Error, EventStream};
 
 impl Coordinator {

@@ -1,12 +1,13 @@
 //! Mending what a check found.
 
 use gossip_proto::node::{Command, CommandError, Reply};
-use gossip_proto::{LogName, Scope, SeqRange};
+use gossip_proto::{LogHead, LogName, Scope, SeqRange};
+use tokio::sync::mpsc;
 
 use super::report::{Damage, Report};
-use super::verify::verify;
+use super::verify::{self, verify};
 use crate::Error;
-use crate::handle::Handle;
+use crate::handle::{Handle, Request, Shared, ask};
 
 /// What [`Coordinator::repair`](crate::Coordinator::repair) did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,7 +33,7 @@ pub(super) async fn repair(handle: &Handle, scope: &Scope) -> Result<Repaired, E
         let report = verify(handle.shared(), scope).await?;
         let mut progress = false;
         for damage in report.damaged.iter().filter(|damage| damage.what.is_repairable()) {
-            progress |= isolate(handle, damage, &mut repaired).await?;
+            progress |= isolate(handle.commands(), damage, &mut repaired).await?;
         }
         repaired.report = report;
         if !progress || round == MAX_ROUNDS {
@@ -42,11 +43,28 @@ pub(super) async fn repair(handle: &Handle, scope: &Scope) -> Result<Repaired, E
     Ok(repaired)
 }
 
+/// Isolates what a walk along one log finds.
+pub(crate) async fn mend_log(
+    shared: &Shared,
+    commands: &mpsc::Sender<Request>,
+    head: &LogHead,
+) -> Result<(), Error> {
+    let (report, mut repaired) = (verify::log(shared, head).await?, Repaired::default());
+    for damage in report.damaged.iter().filter(|damage| damage.what.is_repairable()) {
+        isolate(commands, damage, &mut repaired).await?;
+    }
+    Ok(())
+}
+
 /// Isolates one place, which may be several runs. `false`: the store finds nothing wrong there.
-async fn isolate(handle: &Handle, damage: &Damage, repaired: &mut Repaired) -> Result<bool, Error> {
+async fn isolate(
+    commands: &mpsc::Sender<Request>,
+    damage: &Damage,
+    repaired: &mut Repaired,
+) -> Result<bool, Error> {
     let (log, mut at, mut progress) = (damage.log.id(), damage.range.first, false);
     while at <= damage.range.last {
-        let gap = match handle.command(Command::Repair { log, at }).await {
+        let gap = match ask(commands, Command::Repair { log, at }).await {
             Ok(Reply::Repaired(Some(gap))) => gap,
             // Removed since it was checked.
             Ok(_) | Err(Error::Command(CommandError::UnknownLog(_))) => break,

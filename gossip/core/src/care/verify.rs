@@ -1,4 +1,7 @@
 //! Checking everything a store holds, without writing.
+//!
+//! Digests are not looked at: none is stored. The node adds them up from the heads when it starts and moves
+//! them with each head it is acknowledged, so there is no second record that damage could part from these.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +41,7 @@ pub(super) async fn verify(shared: &Shared, scope: &Scope) -> Result<Report, Err
 }
 
 /// Walks one log; damage is believed only where the log was not pruned, filled or removed meanwhile.
-async fn log(shared: &Shared, head: &LogHead) -> Result<Report, Error> {
+pub(super) async fn log(shared: &Shared, head: &LogHead) -> Result<Report, Error> {
     let mut head = head.clone();
     let mut walks = 1;
     loop {
@@ -59,7 +62,7 @@ async fn log(shared: &Shared, head: &LogHead) -> Result<Report, Error> {
 }
 
 /// The head of the same log as it is now; `None` when it was removed.
-pub(super) async fn again(shared: &Shared, head: &LogHead) -> Result<Option<LogHead>, Error> {
+pub(crate) async fn again(shared: &Shared, head: &LogHead) -> Result<Option<LogHead>, Error> {
     let page = shared.store.heads(&Scope::Log(head.name.id()), None, 1).await?;
     Ok(page.items.into_iter().find(|now| now.name == head.name))
 }

@@ -1,25 +1,32 @@
-//! Which logs have gathered small runs: what the writer lane does when it has nothing to write.
+//! Which logs have gathered small runs, and when the writer lane joins them.
+//!
+//! Joining is paid for by writing: each small run that is written earns twice its weight, and a step,
+//! which joins about one full run, costs the weight of one. So joining keeps up with any load, a pause or
+//! not, and takes its time evenly: no write waits for more than a step. What makes no full run waits for
+//! the lane to rest.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gossip_proto::{CommitItem, LogId, MAX_RUN_ENTRIES, Run, Seq, Tick};
+use gossip_proto::{CommitItem, LogId, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Run, Seq, StoreRequest, Tick};
 
-use super::tidy::{Chore, Size};
+use super::plan::{Chore, Size};
+use super::tidy::Tidied;
 
 /// Small runs since a log was last looked at. Memory is bounded; what is forgotten is found again,
-/// because a look begins a full run before what it is about.
+/// because the first look at a log begins a full run before what it is about.
 #[derive(Debug, Default)]
 pub(super) struct Chores {
     logs: BTreeMap<LogId, Gathered>,
-    /// Logs to look at, each once.
-    ready: VecDeque<LogId>,
+    /// Logs to look at, each at most once in one of them, by a number that rises.
+    queues: BTreeMap<(Why, u64), LogId>,
+    number: u64,
+    /// Weight that may be joined although others wait to write.
+    credit: usize,
     /// Logs with enough small runs to be joined once nothing more comes.
     stirred: BTreeSet<LogId>,
     /// When to see which of them are calm.
     calm_at: Option<Tick>,
-    /// Batches written while a log was ready.
-    passed_over: u32,
     /// When the last batch was begun.
     wrote_at: Tick,
     /// Off: notes nothing.
@@ -28,14 +35,24 @@ pub(super) struct Chores {
 
 #[derive(Debug, Default)]
 struct Gathered {
-    from: Seq,
+    /// Where small runs may begin.
+    from: Option<Seq>,
     last: Seq,
     runs: usize,
     size: Size,
-    is_ready: bool,
+    queued: Option<(Why, u64)>,
     is_calm: bool,
+}
+
+/// Why a log is to be looked at; the most pressing first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    /// It has a full run together.
+    Full,
     /// Not looked at since the start: an app that ends before it rests would never get to it.
-    is_urgent: bool,
+    New,
+    /// Nobody wrote to it for a while.
+    Calm,
 }
 
 /// Logs remembered.
@@ -44,8 +61,11 @@ const MAX_LOGS: usize = 1 << 14;
 const FEW: usize = 8;
 /// A log nobody wrote to for so long is calm (for twice as long at most).
 const CALM: Duration = Duration::from_secs(1);
-/// Batches of writes that may pass before a log that is ready.
-const PATIENCE: u32 = 64;
+/// What a step costs.
+const STEP: usize = MAX_RUN_BYTES;
+/// What a small run earns, in weights of its own: neighbours that do not fit into one run make at least
+/// half of one, so a step joins no less than that.
+const PAY: usize = 2;
 /// A lane that has written nothing for so long is at rest. Callers who append again as soon as they are
 /// answered leave it shorter pauses, and would wait for whatever is begun in one.
 const REST: Duration = Duration::from_millis(5);
@@ -55,42 +75,49 @@ impl Chores {
         Self { is_off: !is_on, ..Self::default() }
     }
 
-    /// Notes what is going to be written.
-    pub(super) fn note(&mut self, items: &[CommitItem]) {
+    /// Notes a batch that is begun.
+    pub(super) fn wrote<'r>(&mut self, now: Tick, batch: impl IntoIterator<Item = &'r StoreRequest>) {
+        self.wrote_at = now;
         if self.is_off {
             return;
         }
-        for item in items {
-            match item {
-                CommitItem::Run { run, .. } | CommitItem::Fill { run, .. } => self.note_run(run),
-                CommitItem::Adopt { .. } => {}
+        for request in batch {
+            let StoreRequest::Commit { items, .. } = request else { continue };
+            for item in items {
+                match item {
+                    CommitItem::Run { run, .. } | CommitItem::Fill { run, .. } => self.note_run(run),
+                    CommitItem::Adopt { .. } => {}
+                }
             }
         }
     }
 
     fn note_run(&mut self, run: &Run) {
-        let size = Size::of(run);
+        self.note_size(run.log(), Size::of(run));
+    }
+
+    fn note_size(&mut self, log: LogId, size: Size) {
         if size.is_settled() {
             return;
         }
-        let log = run.log();
+        self.credit = self.credit.saturating_add(PAY * size.weight());
         // The first one since the start: there may be small ones before it.
         let is_new = !self.logs.contains_key(&log);
         if is_new && self.logs.len() >= MAX_LOGS {
             self.forget_one();
         }
         let gathered = self.logs.entry(log).or_default();
-        let from = run.first().saturating_sub(MAX_RUN_ENTRIES).max(1);
-        gathered.from = if gathered.runs == 0 && !gathered.is_ready { from } else { gathered.from.min(from) };
-        gathered.last = gathered.last.max(run.last());
+        let before = size.first.saturating_sub(MAX_RUN_ENTRIES).max(1);
+        gathered.from = gathered.from.filter(|from| *from <= size.first).or(Some(before));
+        gathered.last = gathered.last.max(size.end() - 1);
         gathered.runs += 1;
         gathered.size.add(size);
         gathered.is_calm = false;
-        gathered.is_urgent |= is_new && run.first() > 1;
-        let is_due = gathered.size.is_full() || gathered.is_urgent;
         let is_many = gathered.runs >= FEW;
-        if is_due {
-            self.queue(log);
+        if gathered.size.is_full() {
+            self.queue(log, Why::Full);
+        } else if is_new && size.first > 1 {
+            self.queue(log, Why::New);
         } else if is_many {
             self.stirred.insert(log);
         }
@@ -98,38 +125,29 @@ impl Chores {
 
     /// Ids are hashes: the lowest is as good as any.
     fn forget_one(&mut self) {
-        if let Some((log, _)) = self.logs.pop_first() {
+        if let Some((log, gathered)) = self.logs.pop_first() {
             self.stirred.remove(&log);
+            gathered.queued.and_then(|place| self.queues.remove(&place));
         }
     }
 
-    fn queue(&mut self, log: LogId) {
-        if let Some(gathered) = self.logs.get_mut(&log)
-            && !std::mem::replace(&mut gathered.is_ready, true)
-        {
-            match gathered.is_urgent {
-                true => self.ready.push_front(log),
-                false => self.ready.push_back(log),
-            }
+    /// Queues a log, unless it is for a reason that presses as much.
+    fn queue(&mut self, log: LogId, why: Why) {
+        let Some(gathered) = self.logs.get_mut(&log) else { return };
+        if gathered.queued.is_some_and(|(before, _)| before <= why) {
+            return;
         }
+        self.number += 1;
+        if let Some(before) = gathered.queued.replace((why, self.number)) {
+            self.queues.remove(&before);
+        }
+        self.queues.insert((why, self.number), log);
     }
 
     /// When [`Chores::settle`] wants to be called, and a lane with nothing to write is at rest.
     pub(super) fn deadline(&self, has_time: bool) -> Option<Tick> {
-        let rest = (has_time && !self.ready.is_empty()).then(|| self.wrote_at + REST);
+        let rest = (has_time && !self.queues.is_empty()).then(|| self.wrote_at + REST);
         self.calm_at.into_iter().chain(rest).min()
-    }
-
-    /// Notes that a batch is begun.
-    pub(super) fn wrote(&mut self, now: Tick) {
-        self.wrote_at = now;
-    }
-
-    /// What to do next, if the lane is at rest or it is urgent.
-    pub(super) fn next_at_rest(&mut self, now: Tick) -> Option<Chore> {
-        let first = self.ready.front().and_then(|log| self.logs.get(log));
-        let is_urgent = first.is_some_and(|gathered| gathered.is_urgent);
-        if is_urgent || now >= self.wrote_at + REST { self.next() } else { None }
     }
 
     /// Queues logs that were left alone for a while.
@@ -141,7 +159,7 @@ impl Chores {
                     continue;
                 };
                 match std::mem::replace(&mut gathered.is_calm, true) {
-                    true => self.queue(log),
+                    true => self.queue(log, Why::Calm),
                     false => drop(self.stirred.insert(log)),
                 }
             }
@@ -151,125 +169,50 @@ impl Chores {
         }
     }
 
-    /// Whether writes have passed before what is ready for long enough; asked once per batch.
-    pub(super) fn lost_patience(&mut self) -> bool {
-        self.passed_over = if self.ready.is_empty() { 0 } else { self.passed_over + 1 };
-        self.passed_over > PATIENCE
-    }
-
-    /// What to do next.
-    pub(super) fn next(&mut self) -> Option<Chore> {
-        self.passed_over = 0;
-        loop {
-            let log = self.ready.pop_front()?;
-            // One that was forgotten meanwhile is found again when more is written to it.
-            if let Some(gathered) = self.logs.get_mut(&log) {
-                let chore = Chore { log, from: gathered.from, last: gathered.last };
-                *gathered = Gathered { from: gathered.from, last: gathered.last, ..Gathered::default() };
-                return Some(chore);
-            }
+    /// What to do next although others wait to write.
+    pub(super) fn next_paid(&mut self) -> Option<Chore> {
+        let is_due = self.queues.first_key_value().is_some_and(|((why, _), _)| *why == Why::Full);
+        if !is_due {
+            // What was earned with nothing to do is no reason to do much at once later.
+            self.credit = self.credit.min(STEP);
+            return None;
         }
+        self.credit = self.credit.checked_sub(STEP)?;
+        self.next()
     }
 
-    /// Notes that a chore is done up to `next`, or whole.
-    pub(super) fn done(&mut self, chore: Chore, next: Option<Seq>) {
-        let Some(next) = next else { return };
-        if let Some(gathered) = self.logs.get_mut(&chore.log) {
-            gathered.from = if gathered.runs == 0 { next } else { gathered.from.min(next) };
-            gathered.last = gathered.last.max(chore.last);
-            self.queue(chore.log);
+    /// What to do next while nobody waits to write.
+    pub(super) fn next_at_rest(&mut self, now: Tick) -> Option<Chore> {
+        if let Some(chore) = self.next_paid() {
+            return Some(chore);
+        }
+        let is_new = self.queues.first_key_value().is_some_and(|((why, _), _)| *why == Why::New);
+        if is_new || now >= self.wrote_at + REST { self.next() } else { None }
+    }
+
+    fn next(&mut self) -> Option<Chore> {
+        let ((why, _), log) = self.queues.pop_first()?;
+        let gathered = self.logs.get_mut(&log)?;
+        gathered.queued = None;
+        gathered.runs = 0;
+        let size = std::mem::take(&mut gathered.size);
+        let (from, last) = (gathered.from.unwrap_or(1), gathered.last);
+        Some(Chore { log, from, last, only_full: why == Why::Full, budget: size.budget() })
+    }
+
+    /// Notes what a step of a chore did. Nothing is begun between it and the step.
+    pub(super) fn done(&mut self, chore: Chore, tidied: &Tidied) {
+        let Some(gathered) = self.logs.get_mut(&chore.log) else { return };
+        gathered.from = tidied.from;
+        gathered.runs = tidied.left.len();
+        tidied.left.iter().for_each(|size| gathered.size.add(*size));
+        if tidied.more {
+            self.queue(chore.log, if chore.only_full { Why::Full } else { Why::Calm });
+        } else if gathered.runs >= FEW {
+            self.stirred.insert(chore.log);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use gossip_proto::{ChainHash, Payload, RunBuilder, Stamp};
-
-    use super::*;
-
-    /// A run of one short entry.
-    fn single(log: u16, sequence: Seq) -> Run {
-        let mut id = [0; 16];
-        id[..2].copy_from_slice(&log.to_be_bytes());
-        let mut builder = RunBuilder::new(LogId(id), sequence, ChainHash([0; 32]));
-        builder.push(Stamp::new(sequence, 0), &Payload::Present("x".into())).expect("fits");
-        builder.finish(None).expect("not empty").0
-    }
-
-    fn noted(runs: impl IntoIterator<Item = Run>) -> Chores {
-        let mut chores = Chores::new(true);
-        runs.into_iter().for_each(|run| chores.note_run(&run));
-        chores
-    }
-
-    #[test]
-    fn a_log_is_ready_when_it_has_a_full_run_together() {
-        let mut chores = noted((1..=255).map(|n| single(1, n)));
-        assert_eq!(chores.next(), None);
-        chores.note_run(&single(1, 256));
-        let chore = chores.next().expect("ready");
-        assert_eq!((chore.from, chore.last), (1, 256));
-        assert_eq!(chores.next(), None, "once");
-        chores.done(chore, Some(200));
-        assert_eq!(chores.next().map(|chore| (chore.from, chore.last)), Some((200, 256)), "it goes on");
-    }
-
-    #[test]
-    fn a_few_wait_until_their_log_is_calm() {
-        let mut chores = noted((1..=8).map(|n| single(1, n)));
-        chores.settle(Tick(0));
-        let first = chores.deadline(false).expect("to be looked at");
-        chores.settle(first);
-        chores.note_run(&single(1, 9));
-        assert_eq!(chores.next(), None, "seen once");
-        let second = chores.deadline(false).expect("again");
-        chores.settle(second);
-        assert_eq!(chores.next(), None, "it was written to meanwhile");
-        chores.settle(chores.deadline(false).expect("again"));
-        assert_eq!(chores.next().map(|chore| (chore.from, chore.last)), Some((1, 9)));
-        chores.settle(Tick(u64::MAX));
-        assert_eq!(chores.deadline(false), None, "nothing is left to wait for");
-    }
-
-    #[test]
-    fn the_first_entry_since_the_start_is_reason_to_look_back() {
-        let mut chores = noted([single(1, 300), single(2, 1)]);
-        assert_eq!(chores.next().map(|chore| (chore.from, chore.last)), Some((44, 300)));
-        assert_eq!(chores.next(), None, "nothing comes before the beginning of a log");
-    }
-
-    #[test]
-    fn writes_pass_before_it_for_a_while_only() {
-        let mut chores = noted([single(1, 300)]);
-        let passed = (0..1000).take_while(|_| !chores.lost_patience()).count();
-        assert_eq!(passed as u32, PATIENCE);
-        assert!(chores.next().is_some());
-        assert!((0..1000).all(|_| !chores.lost_patience()), "nothing waits");
-    }
-
-    #[test]
-    fn nothing_is_begun_in_the_short_pauses_between_writes() {
-        let mut chores = noted((1..=256).map(|n| single(1, n)));
-        chores.wrote(Tick(1000));
-        let rest = chores.deadline(true).expect("something is ready");
-        assert!(rest > Tick(1000));
-        assert_eq!(chores.deadline(false), None, "a lane at work asks when it has ended");
-        assert_eq!(chores.next_at_rest(Tick(rest.0 - 1)), None);
-        assert!(chores.next_at_rest(rest).is_some());
-        assert_eq!(chores.deadline(true), None);
-        chores.wrote(rest);
-        chores.note_run(&single(2, 300));
-        assert!(chores.next_at_rest(rest).is_some(), "what an earlier start left is not put off");
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let mut chores = Chores::new(true);
-        for log in 0..MAX_LOGS as u16 + 500 {
-            (1..=8).for_each(|sequence| chores.note_run(&single(log, sequence)));
-        }
-        assert_eq!(chores.logs.len(), MAX_LOGS);
-        assert!(chores.stirred.len() <= MAX_LOGS && chores.ready.len() <= MAX_LOGS);
-    }
-}
+mod tests;

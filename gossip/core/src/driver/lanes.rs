@@ -19,7 +19,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::chores::Chores;
-use super::tidy::{Chore, Tidied, tidy};
+use super::plan::Chore;
+use super::tidy::{Tidied, tidy};
 use crate::handle::Shared;
 use crate::{BoxFuture, Store, StoreError, StoreResult};
 
@@ -113,9 +114,6 @@ impl Lanes {
         match request {
             StoreRequest::Read { .. } | StoreRequest::Head { .. } => self.reads.push_back((op, request)),
             write => {
-                if let StoreRequest::Commit { items, .. } = &write {
-                    self.chores.note(items);
-                }
                 self.waiting_bytes += bytes(&write);
                 self.writes.push_back((op, write));
             }
@@ -152,14 +150,13 @@ impl Lanes {
     fn dispatch_writes(&mut self, now: Tick) {
         let chore = match self.writes.is_empty() {
             true => self.chores.next_at_rest(now),
-            false if self.chores.lost_patience() => self.chores.next(),
-            false => None,
+            false => self.chores.next_paid(),
         };
         if let Some(chore) = chore {
             self.writer.tidy(chore);
         } else if !self.writes.is_empty() {
             let batch = self.next_writes();
-            self.chores.wrote(now);
+            self.chores.wrote(now, batch.iter().map(|(_, request)| request));
             self.writer.write(batch);
         }
     }
@@ -177,7 +174,7 @@ impl Lanes {
     /// Notes a report.
     pub(super) fn note(&mut self, done: &Done) {
         if let Some((chore, tidied)) = &done.tidied {
-            self.chores.done(*chore, tidied.next);
+            self.chores.done(*chore, tidied);
         }
         if !done.idle {
             return;

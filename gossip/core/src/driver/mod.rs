@@ -17,6 +17,7 @@ mod lanes;
 mod launch;
 mod links;
 mod outbox;
+mod plan;
 mod supervisor;
 mod tidy;
 mod turn;

@@ -117,7 +117,7 @@ impl Keeper {
     }
 
     async fn apply(&self, at: &StreamRef, retention: &Retention) -> Result<bool, Error> {
-        let decision = decide(at, retention, true).await?;
+        let decision = decide(&self.commands, at, retention, true).await?;
         prune(&self.commands, at, &decision, Pace::Gentle).await?;
         Ok(decision.is_held)
     }

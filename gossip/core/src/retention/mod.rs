@@ -2,6 +2,7 @@
 
 mod holds;
 mod keeper;
+mod mend;
 mod policy;
 mod steps;
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gossip_proto::{LogHead, LogId, NodeId, Retention, Seq, Stamp, WallMs};
+use tokio::sync::mpsc;
 
 pub(crate) use self::holds::{Hold, Holds};
 pub(crate) use self::keeper::Keeper;
@@ -16,8 +18,9 @@ pub(crate) use self::policy::Policies;
 pub use self::policy::RetentionPolicy;
 use self::steps::Raise;
 pub(crate) use self::steps::{Pace, prune};
+use crate::Error;
+use crate::handle::Request;
 use crate::stream::{StreamRef, heads};
-use crate::{Error, Store, StoreResult};
 
 /// Deepest nesting of composites.
 const MAX_DEPTH: usize = 8;
@@ -80,14 +83,21 @@ impl Decision {
 
 /// Decides what a stream need not keep now: by its policy if one is set, else by its retention, and
 /// less what named cursors, and with `live` all other readers, still need.
-pub(crate) async fn decide(at: &StreamRef, retention: &Retention, live: bool) -> Result<Decision, Error> {
+///
+/// Damage it comes across is isolated on the way: a gap stands in the way of nothing.
+pub(crate) async fn decide(
+    commands: &mpsc::Sender<Request>,
+    at: &StreamRef,
+    retention: &Retention,
+    live: bool,
+) -> Result<Decision, Error> {
     let wall = at.shared.timer.now().wall;
-    let heads = heads(at).await?;
+    let mut heads = heads(at).await?;
     let ground = at.shared.policies.find(&at.channel, &at.stream);
     let ground = ground.map_or_else(|| Ground::Retention(retention.clone()), Ground::Policy);
     let mut wanted = match &ground {
         Ground::Policy(policy) => policy.floors(&heads, wall),
-        Ground::Retention(retention) => floors(&*at.shared.store, retention, &heads, wall).await?,
+        Ground::Retention(retention) => floors(commands, at, retention, &mut heads, wall).await?,
     };
     let is_held = !wanted.is_empty() && holds::lower(at, &mut wanted, live).await?;
     let mut floors = BTreeMap::new();
@@ -100,15 +110,19 @@ pub(crate) async fn decide(at: &StreamRef, retention: &Retention, live: bool) ->
 
 /// Floors above the present ones that the retention allows now.
 async fn floors(
-    store: &dyn Store,
+    commands: &mpsc::Sender<Request>,
+    at: &StreamRef,
     retention: &Retention,
-    heads: &[LogHead],
+    heads: &mut [LogHead],
     now: WallMs,
-) -> StoreResult<Vec<(LogId, Seq)>> {
+) -> Result<Vec<(LogId, Seq)>, Error> {
     let mut seeks = Seeks::new();
     for stamp in cutoffs(retention, now) {
-        for head in heads {
-            let first = if head.stamp < stamp { head.height + 1 } else { store.seek(head, stamp).await? };
+        for head in heads.iter_mut() {
+            let first = match head.stamp < stamp {
+                true => head.height + 1,
+                false => mend::seek(commands, at, head, stamp).await?,
+            };
             seeks.insert((head.name.id(), stamp), first);
         }
     }

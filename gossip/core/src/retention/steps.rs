@@ -3,15 +3,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use gossip_proto::node::{Command, Event, NodeState, Reply};
+use gossip_proto::node::{Event, NodeState, Reply};
 use gossip_proto::{LogHead, LogId, Pruned, Seq};
 use tokio::sync::mpsc;
 
 use super::Decision;
+use super::mend::drop_to;
 use crate::Error;
 use crate::continuity::resting_floor;
 use crate::events::Notice;
-use crate::handle::{Request, ask};
+use crate::handle::Request;
 use crate::stream::StreamRef;
 
 /// Entries dropped by one step: how it begins, and its bounds.
@@ -55,10 +56,8 @@ pub(crate) async fn prune(
             break;
         }
         let (floors, under) = (next_step(&mut left, entries), decision.retention());
-        let (channel, stream) = (at.channel.clone(), at.stream.clone());
         let begun = timer.now().tick;
-        let step = Command::Prune { channel, stream, floors, under };
-        let Reply::Pruned(pruned) = ask(commands, step).await? else { break };
+        let Reply::Pruned(pruned) = drop_to(commands, at, floors, under.as_ref()).await? else { break };
         told.freed.entries += pruned.entries;
         told.freed.bytes += pruned.bytes;
         let now = timer.now().tick;

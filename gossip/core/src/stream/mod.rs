@@ -202,7 +202,7 @@ impl EventStream {
     /// [`Error::Store`], [`Error::Command`]; steps done before stay done.
     pub async fn compact(&self) -> Result<Pruned, Error> {
         let retention = self.retention().await?;
-        let decision = decide(&self.at, &retention, false).await?;
+        let decision = decide(self.handle.commands(), &self.at, &retention, false).await?;
         prune(self.handle.commands(), &self.at, &decision, Pace::Brisk).await
     }
 

@@ -279,7 +279,13 @@ impl Node {
         }
         // A peer's runs may have brought the stream meanwhile.
         let new = found.streams.get(&record.id).is_none_or(|stream| stream.record.refused);
+        let kept = found.streams.get(&record.id).map(|stream| stream.record.retention.clone());
+        let keeps_other = kept.is_some_and(|kept| kept != record.retention);
         found.put_stream(record).stored_claim(claim);
+        // What it keeps now may be worth asking for.
+        if keeps_other {
+            self.refill_anew();
+        }
         let Some(event) = event else { return Reply::Done };
         if new {
             self.notify(event);

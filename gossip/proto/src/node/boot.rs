@@ -94,7 +94,7 @@ impl Node {
             }
         }
         if !log.holes.gaps.is_empty() {
-            self.refills.suspect(id);
+            self.refills.holey.add(id, &head.name.channel);
         }
         self.logs.insert(id, log);
     }

@@ -168,6 +168,9 @@ pub struct ImportPart {
     pub floor: Option<(Seq, ChainHash, Stamp)>,
     /// Runs in order. What is held already is left out.
     pub runs: Vec<StoredRun>,
+    /// The runs are for a hole of what is held, and in order from the last to the first: a hole is
+    /// filled from its upper end down. Whoever asks has compared the chain hash there.
+    pub fills: bool,
 }
 
 /// A look-up that changes nothing.

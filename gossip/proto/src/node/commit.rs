@@ -89,6 +89,7 @@ impl Node {
             && let Some(log) = self.logs.get_mut(&landing.log)
         {
             log.filling = log.filling.saturating_sub(1);
+            self.suspect(landing.log);
         }
     }
 
@@ -118,11 +119,13 @@ impl Node {
         }
         if let Landed::Floor { .. } = landing.what {
             log.holes.skip(old.height, new.height);
-            self.refills.suspect(landing.log);
         }
         log.stored = new;
         if let Some(channel) = self.channels.get_mut(&landing.name.channel) {
             channel.move_log(landing.log, &landing.name.stream, &old, &new);
+        }
+        if let Landed::Floor { .. } = landing.what {
+            self.suspect(landing.log);
         }
         Vec::new()
     }
@@ -283,10 +286,8 @@ impl Node {
             Some(head) => log.adopt_head(head),
             None => log.adopt_nothing(),
         }
-        if !log.holes.gaps.is_empty() {
-            self.refills.suspect(id);
-        }
         let (new, name, holes) = (log.stored, log.name.clone(), log.holes.clone());
+        self.suspect(id);
         if let Some(channel) = self.channels.get_mut(&name.channel) {
             channel.move_log(id, &name.stream, &old, &new);
         }

@@ -9,7 +9,7 @@ use crate::{ChainHash, ChannelId, CommitItem, LogId, NodeId, SeqRange, StoredRun
 
 /// What becomes of a run that should fill a hole.
 #[allow(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
-enum Fit {
+pub(super) enum Fit {
     Fills(StoredRun),
     /// It does not reach the end of what is missing: another one comes or is asked for.
     Apart,
@@ -91,7 +91,7 @@ impl Node {
 }
 
 /// The part of a run that lies in what is missing, if the run is of the chain that goes on after it.
-fn fit(log: LogId, received: &DeltaRun, missing: SeqRange, end: ChainHash) -> Fit {
+pub(super) fn fit(log: LogId, received: &DeltaRun, missing: SeqRange, end: ChainHash) -> Fit {
     let DeltaRun { prev: Some(prev), run } = received else { return Fit::Wrong };
     if run.log() != log {
         return Fit::Wrong;

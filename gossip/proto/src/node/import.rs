@@ -47,7 +47,10 @@ impl Node {
         let Some(before) = self.logs.get(&id).map(|log| log.pending) else {
             return Err(CommandError::UnknownLog(id));
         };
-        let done = self.take_part(id, part, &mut batch);
+        let done = match part.fills {
+            true => self.take_filling_part(id, part, &mut batch).map(|()| Taken::All),
+            false => self.take_part(id, part, &mut batch),
+        };
         if !matches!(done, Ok(Taken::All))
             && let Some(log) = self.logs.get_mut(&id)
         {

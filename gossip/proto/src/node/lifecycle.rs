@@ -41,7 +41,7 @@ impl Node {
                 self.tell_all(&Message::Paused(false));
                 self.compare_everything();
                 self.fetch_everywhere();
-                self.refill();
+                self.refill_anew();
                 self.tell_everyone();
             }
             NodeState::Running | NodeState::ShutDown => {}

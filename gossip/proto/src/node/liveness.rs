@@ -70,6 +70,7 @@ impl Node {
         let Some(peer) = self.peers.get_mut(&peer) else { return };
         if std::mem::replace(&mut peer.paused, paused) && !paused {
             self.compare_link(id);
+            self.refill_anew();
         }
     }
 }

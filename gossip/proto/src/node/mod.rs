@@ -18,8 +18,8 @@
 //! | `round`, `offer` | digests are compared, heights offered |
 //! | `fetch`, `serve` | what is missing is asked for and answered |
 //! | `accept` | received runs are checked and handed to the store |
-//! | `holes`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
-//! | `repair`, `erase`, `tell`, `import` | damage isolated, payloads erased, logs brought by hand |
+//! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
+//! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
@@ -37,12 +37,15 @@ mod fetch;
 mod fill;
 mod hello;
 mod holes;
+mod holey;
 mod import;
+mod import_back;
 mod lifecycle;
 mod liveness;
 mod model;
 mod offer;
 mod ops;
+mod pick;
 mod pieces;
 mod plan;
 mod prune;

@@ -129,6 +129,7 @@ impl Node {
         shared.refused = refused;
         if taken_up {
             self.tell_all_erasures(id, &name);
+            self.refill_anew();
         }
         self.hear_digest(id, &name, offer.mine);
         let Some(seen) = self.read_offer(id, &name, offer) else { return };

@@ -61,6 +61,7 @@ impl Node {
             if let Some(log) = self.logs.get_mut(id) {
                 log.pruning = log.pruning.saturating_sub(1);
             }
+            self.suspect(*id);
         }
         // If the outcome is unknown, offering less than we hold is the safe side.
         if result.as_ref().map_or_else(|failure| failure.fault == Fault::Unknown, |_| true) {

@@ -5,10 +5,11 @@
 //! end hash is that one. A log is asked of one peer at a time. A peer that has nothing is left alone
 //! for a while, longer each time, so that a hole nobody can fill costs next to nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::holes::keeps;
+use super::holey::Holey;
 use super::ops::Op;
 use super::pieces::MESSAGE;
 use super::repair::Mending;
@@ -20,10 +21,8 @@ use crate::{
 };
 
 /// Logs asked for at once, and of one link.
-const AT_ONCE: usize = 8;
-const OF_LINK: usize = 2;
-/// Holes of a log that take their turns; lower ones wait until these are filled.
-const HOLES: usize = 64;
+pub(super) const AT_ONCE: usize = 8;
+pub(super) const OF_LINK: usize = 2;
 /// Holes remembered as asked for in vain, for each channel of a link.
 const SPENT: usize = 4096;
 /// Bytes asked for at once.
@@ -35,14 +34,16 @@ const PATIENCE_MAX: Duration = Duration::from_secs(120);
 /// A link that brought nothing is left alone first so long, doubling up to
 const PAUSE: Duration = Duration::from_secs(2);
 /// this long.
-const PAUSE_MAX: Duration = Duration::from_secs(600);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(600);
 
 /// Holes known and asked for.
 #[derive(Debug, Default)]
 pub(super) struct Refills {
     /// Logs that may have a hole worth asking for.
-    holey: BTreeSet<LogId>,
-    at_work: BTreeMap<LogId, Refill>,
+    pub(super) holey: Holey,
+    pub(super) at_work: BTreeMap<LogId, Refill>,
+    #[cfg(test)]
+    pub(super) looks: usize,
 }
 
 /// A log that is being asked for.
@@ -88,9 +89,16 @@ pub(super) struct Spent {
     until: Tick,
 }
 
+impl Spent {
+    pub(super) fn until(&self) -> Tick {
+        self.until
+    }
+}
+
 impl Refills {
-    pub(super) fn suspect(&mut self, log: LogId) {
-        self.holey.insert(log);
+    pub(super) fn begin(&mut self, log: LogId, refill: Refill) {
+        self.at_work.insert(log, refill);
+        self.holey.asked(log);
     }
 
     pub(super) fn forget_log(&mut self, log: &LogId) {
@@ -99,10 +107,12 @@ impl Refills {
     }
 
     pub(super) fn forget_link(&mut self, link: LinkId) {
-        self.at_work.retain(|_, refill| refill.link != link);
+        let asked = self.at_work.iter().filter(|(_, refill)| refill.link == link);
+        let asked: Vec<LogId> = asked.map(|(log, _)| *log).collect();
+        asked.iter().for_each(|log| self.end(log));
     }
 
-    fn of_link(&self, link: LinkId) -> usize {
+    pub(super) fn of_link(&self, link: LinkId) -> usize {
         self.at_work.values().filter(|refill| refill.link == link).count()
     }
 
@@ -133,8 +143,10 @@ impl Refills {
         }
     }
 
-    pub(super) fn end(&mut self, log: &LogId) -> Option<Refill> {
-        self.at_work.remove(log)
+    pub(super) fn end(&mut self, log: &LogId) {
+        if self.at_work.remove(log).is_some() {
+            self.holey.answered(*log);
+        }
     }
 }
 
@@ -153,89 +165,11 @@ impl Node {
         for id in logs {
             if let Some(log) = self.logs.get_mut(&id) {
                 log.asks_back = true;
-                self.refills.suspect(id);
+                self.suspect(id);
             }
         }
         self.reply(id, Ok(Reply::Done));
         self.refill();
-    }
-
-    /// Asks for holes, as far as there are peers and room.
-    pub(super) fn refill(&mut self) {
-        let now = self.now.tick;
-        if self.refills.holey.is_empty() || !self.is_active() || now < self.fetches.store_ready_at() {
-            return;
-        }
-        let logs: Vec<LogId> = self.refills.holey.iter().copied().collect();
-        let mut again: Option<Tick> = None;
-        for id in logs {
-            if self.refills.at_work.len() >= AT_ONCE {
-                break;
-            }
-            if self.refills.at_work.contains_key(&id) {
-                continue;
-            }
-            for hole in self.holes_of(id) {
-                match self.link_for(id, hole.last) {
-                    Ok(link) => {
-                        let op = self.store(Op::Refill(id), StoreRequest::Head { log: id });
-                        let step = Step::Reading { op, hole, after: false };
-                        self.refills.at_work.insert(id, Refill { link, step });
-                        break;
-                    }
-                    Err(Some(until)) => again = Some(again.map_or(until, |again| again.min(until))),
-                    Err(None) => {}
-                }
-            }
-        }
-        if let Some(again) = again {
-            self.timers.bring_forward(Timer::Refill, again);
-        }
-    }
-
-    /// The holes of a log that are worth asking for, the uppermost first, if it is at rest. Logs without
-    /// holes leave the list.
-    fn holes_of(&mut self, id: LogId) -> Vec<SeqRange> {
-        let Some(log) = self.logs.get(&id) else { return Vec::new() };
-        let below =
-            (log.asks_back && log.holes.floor > 0).then_some(SeqRange { first: 1, last: log.holes.floor });
-        if log.holes.gaps.is_empty() && below.is_none() {
-            self.refills.holey.remove(&id);
-            return Vec::new();
-        }
-        let channel = self.channels.get(&log.name.channel).filter(|channel| !channel.removing);
-        let stream = channel.and_then(|channel| channel.streams.get(&log.name.stream));
-        let Some(stream) = stream.filter(|stream| stream.is_open()) else { return Vec::new() };
-        if log.filling > 0 || log.pruning > 0 || log.frozen.is_some() {
-            return Vec::new();
-        }
-        let (retention, height) = (&stream.record.retention, log.stored.height);
-        let kept = |gap: &&SeqRange| keeps(retention, height.saturating_sub(gap.last), None, self.now.wall.0);
-        log.holes.gaps.iter().rev().filter(kept).copied().take(HOLES).chain(below).collect()
-    }
-
-    /// A link to ask for a hole; or when one may be asked again.
-    fn link_for(&self, id: LogId, below: Seq) -> Result<LinkId, Option<Tick>> {
-        let Some(name) = self.logs.get(&id).map(|log| &log.name) else { return Err(None) };
-        let key = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
-        let Some(key) = key.map(|stream| stream.key) else { return Err(None) };
-        let mut again: Option<Tick> = None;
-        for link in self.primaries(&name.channel) {
-            let session = self.links.get(&link).and_then(|link| link.session.as_ref());
-            let Some(shared) = session.and_then(|session| session.shared.get(&name.channel)) else {
-                continue;
-            };
-            if shared.refused.contains(&key) || self.refills.of_link(link) >= OF_LINK {
-                continue;
-            }
-            let spent = shared.spent.get(&(id, below)).map_or(Tick(0), |spent| spent.until);
-            let until = spent.max(shared.rests_until);
-            if until <= self.now.tick {
-                return Ok(link);
-            }
-            again = Some(again.map_or(until, |again| again.min(until)));
-        }
-        Err(again)
     }
 
     pub(super) fn on_refill_read(&mut self, id: LogId, op: OpId, result: Result<StoreReply, StoreFailure>) {
@@ -270,7 +204,7 @@ impl Node {
                 let request = StoreRequest::Read { log: id, from: gap.last + 1, budget: 1 };
                 let op = self.store(Op::Refill(id), request);
                 let step = Step::Reading { op, hole: gap, after: true };
-                self.refills.at_work.insert(id, Refill { link, step });
+                self.refills.begin(id, Refill { link, step });
             }
         }
     }
@@ -316,7 +250,7 @@ impl Node {
         let end = self.now.tick + PATIENCE_MAX;
         let (gained, ended) = (false, false);
         let asked = Asked { serial, hole, below, hash, budget, deadline, end, gained, ended };
-        self.refills.at_work.insert(id, Refill { link, step: Step::Asked(asked) });
+        self.refills.begin(id, Refill { link, step: Step::Asked(asked) });
         self.timers.bring_forward(Timer::Refill, deadline);
         let back = Back { tag, serial, budget: budget as u64, logs: vec![log] };
         self.send(link, &Message::Back(back), Class::Live);

@@ -66,7 +66,7 @@ impl Node {
         let Some(log) = self.logs.get_mut(&id) else { return };
         log.holes.isolate(range);
         let log = (*log.name).clone();
-        self.refills.suspect(id);
+        self.suspect(id);
         self.notify(Event::LogDamaged { log, range });
         self.refill();
     }

@@ -204,7 +204,7 @@ impl Node {
             self.tell_all_erasures(id, name);
         }
         if !new.is_empty() {
-            self.refill();
+            self.refill_anew();
         }
     }
 

@@ -117,6 +117,11 @@ impl Shared {
         }
     }
 
+    /// Until when they are not asked for a hole that ends there.
+    pub(super) fn spent_until(&self, log: LogId, below: Seq) -> Tick {
+        self.spent.get(&(log, below)).map_or(Tick(0), Spent::until).max(self.rests_until)
+    }
+
     /// Digest of what we hold of the streams that neither side refuses.
     pub(super) fn digest_of(&self, channel: &Channel) -> DigestTag {
         let mut sum = channel.digest;
@@ -230,7 +235,7 @@ impl Node {
         }
         self.forget_stranger(&link.peer);
         self.fetch_everywhere();
-        self.refill();
+        self.refill_anew();
     }
 
     /// Peers that were only met are remembered up to a bound while they are away.
@@ -264,7 +269,7 @@ impl Node {
             self.serve(id);
             self.compare_link(id);
             self.fetch(id);
-            self.refill();
+            self.refill_anew();
         }
     }
 

@@ -1,1 +1,127 @@
+//! Two nodes without a network between them, and a count of what is done inside.
 
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    ChannelRecord, Epoch, Inventory, LogHead, LogName, SeqRange, Stamp, StoreReply, StreamId, StreamRecord,
+    WallMs,
+};
+
+const LINK: LinkId = LinkId(1);
+
+fn node(name: &str, heads: Vec<LogHead>) -> Node {
+    let id = NodeId::new(name).unwrap();
+    let members = ["a", "b"].map(|name| NodeId::new(name).unwrap()).into();
+    let channel = ChannelRecord { id: ChannelId::new("c").unwrap(), members, payload_limit: 1024 };
+    let stream = StreamRecord::new(StreamId::new("s").unwrap());
+    let inventory = Inventory { channels: vec![(channel, vec![stream])], heads, ..Inventory::default() };
+    let record = NodeRecord { id, incarnation: 0, clock: Stamp::ZERO };
+    let (seed, secret) = (u64::from(name.as_bytes()[0]), [name.as_bytes()[0]; 32]);
+    let boot = Boot { record, inventory, config: NodeConfig::default(), seed, secret };
+    Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot)
+}
+
+/// A log of five entries of which all but the first are a gap.
+fn holey(number: u64) -> LogHead {
+    let name = LogName {
+        channel: ChannelId::new("c").unwrap(),
+        stream: StreamId::new("s").unwrap(),
+        author: NodeId::new("away").unwrap(),
+        epoch: Epoch::new(1, number),
+        branch: None,
+    };
+    let gaps = vec![SeqRange { first: 2, last: 5 }];
+    LogHead { height: 5, gaps, ..LogHead::empty(name) }
+}
+
+/// Nodes `a`, which holds these logs, and `b`, which holds nothing.
+struct Pair {
+    nodes: [Node; 2],
+    heads: BTreeMap<LogId, LogHead>,
+    now: Tick,
+    asked: usize,
+}
+
+impl Pair {
+    fn new(logs: u64) -> Self {
+        let heads: Vec<LogHead> = (0..logs).map(holey).collect();
+        let nodes = [node("a", heads.clone()), node("b", Vec::new())];
+        let heads = heads.into_iter().map(|head| (head.name.id(), head)).collect();
+        let mut pair = Self { nodes, heads, now: Tick(0), asked: 0 };
+        let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
+        for (at, peer) in [(0, "b"), (1, "a")] {
+            pair.give(at, Input::Command { id: CommandId(1), command: Command::Start });
+            let peer = NodeId::new(peer).unwrap();
+            pair.give(at, Input::LinkUp { peer, link: LINK, limits });
+        }
+        pair
+    }
+
+    fn give(&mut self, at: usize, input: Input) {
+        let mut inputs = VecDeque::from([(at, input)]);
+        while let Some((at, input)) = inputs.pop_front() {
+            self.nodes[at].handle(Now { tick: self.now, wall: WallMs(1) }, input);
+            while let Some(effect) = self.nodes[at].poll_effect() {
+                match effect {
+                    Effect::Send { link, frame, .. } => {
+                        inputs.push_back((1 - at, Input::Frame { link, bytes: frame.into_bytes() }));
+                    }
+                    Effect::Store { op, request: StoreRequest::Head { log } } => {
+                        self.asked += 1;
+                        let head = self.heads.get(&log).cloned().map(Box::new);
+                        inputs.push_back((at, Input::Stored { op, result: Ok(StoreReply::Head(head)) }));
+                    }
+                    Effect::Store { op, .. } => {
+                        inputs.push_back((at, Input::Stored { op, result: Ok(StoreReply::Saved) }));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, until: Tick) {
+        while let Some(next) =
+            self.nodes.iter().filter_map(Node::deadline).min().filter(|next| *next <= until)
+        {
+            self.now = next.max(self.now);
+            [0, 1].into_iter().for_each(|at| self.give(at, Input::Deadline));
+        }
+        self.now = until;
+    }
+}
+
+/// With ten times as many holes that a peer has nothing for, ten times as much is looked at: the same
+/// for each question. Looking at all of them each time would be a hundred times as much.
+#[test]
+fn holes_nobody_fills_cost_what_is_asked_and_not_their_number() {
+    for logs in [100, 1000] {
+        let mut pair = Pair::new(logs);
+        pair.run(Tick(1_500_000));
+        let (asked, looks) = (pair.asked, pair.nodes[0].refills.looks);
+        assert!(asked >= logs as usize, "every log is asked for: {asked} of {logs}");
+        assert!(looks <= 3 * (asked + logs as usize), "{looks} looks for {asked} questions at {logs} logs");
+        // Left alone longer and longer.
+        pair.run(Tick(1_200_000_000));
+        let (before, looks) = (pair.asked, pair.nodes[0].refills.looks);
+        pair.run(Tick(1_800_000_000));
+        assert!(pair.asked - before <= 4 * logs as usize, "{} questions in ten minutes", pair.asked - before);
+        let again = pair.nodes[0].refills.looks - looks;
+        assert!(again <= 3 * (pair.asked - before + logs as usize), "{again} looks");
+    }
+}
+
+/// Nobody is there to ask, and something keeps happening.
+#[test]
+fn holes_nobody_can_be_asked_for_cost_nothing() {
+    let mut pair = Pair::new(1000);
+    pair.run(Tick(10_000_000));
+    pair.give(0, Input::LinkDown { link: LINK });
+    let looks = pair.nodes[0].refills.looks;
+    for _ in 0..100 {
+        pair.nodes[0].refill();
+    }
+    pair.nodes[0].refill_anew();
+    assert_eq!(pair.nodes[0].refills.looks, looks);
+}

@@ -1,4 +1,4 @@
-//! Cutting a run at its front and joining neighbours: both re-encode, neither needs a key.
+//! Cutting a run and taking payloads out of it: both re-encode, neither needs a key.
 
 use super::{Payload, Run, RunBuilder, RunEntry, RunError, StoredRun};
 use crate::{ChainHash, Seq};
@@ -45,20 +45,6 @@ impl StoredRun {
         }
         let (run, _) = builder.finish(None).ok_or(RunError::BrokenChain)?;
         Ok((Self { prev: self.prev, run }, end))
-    }
-
-    /// Joins this run and its direct successor, if the result keeps the bounds of a run.
-    #[must_use]
-    pub fn join(&self, next: &Self) -> Option<Self> {
-        if next.run.first() != self.run.last() + 1 || next.run.log() != self.run.log() {
-            return None;
-        }
-        let mut builder = RunBuilder::new(self.run.log(), self.run.first(), self.prev);
-        for entry in self.run.entries().chain(next.run.entries()) {
-            builder.push(entry.stamp, &entry.payload)?;
-        }
-        let run = finish(builder, &next.run).ok()?;
-        Some(Self { prev: self.prev, run })
     }
 
     /// The same run without the payloads of the entries that `is_unwanted` picks: only their hashes

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::columns::{put, put_step};
 use super::{MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, Payload, Run};
-use crate::{ChainHash, LogId, PayloadHash, Seq, Stamp};
+use crate::{ChainHash, Check, LogId, PayloadHash, Seq, Stamp};
 
 /// Bytes a run spends on everything but its columns, at most.
 const FIXED_BYTES: usize = 17 + 9 + 9 + 9 + 3 * 9 + 9 + 70 + 1;
@@ -122,17 +122,49 @@ impl RunBuilder {
     }
 
     fn encode(self, seal: Option<&[u8]>) -> Bytes {
+        let columns = Columns {
+            log: self.log,
+            first: self.first,
+            stamp: self.stamp,
+            stamps: self.stamps,
+            lengths: self.lengths,
+            bodies: &[&self.body],
+            check: self.hash.check(),
+        };
+        columns.encode(seal)
+    }
+}
+
+/// What a run is encoded from.
+pub(super) struct Columns<'a> {
+    pub(super) log: LogId,
+    pub(super) first: Seq,
+    pub(super) stamp: Stamp,
+    /// As encoded.
+    pub(super) stamps: Vec<u8>,
+    /// One number for each entry.
+    pub(super) lengths: Vec<u64>,
+    /// The body in parts.
+    pub(super) bodies: &'a [&'a [u8]],
+    pub(super) check: Check,
+}
+
+impl Columns<'_> {
+    pub(super) fn encode(&self, seal: Option<&[u8]>) -> Bytes {
         let mut lengths = Vec::with_capacity(self.lengths.len() * 2);
         let uniform = self.lengths.iter().all(|word| *word == self.lengths[0]);
         for word in if uniform { &self.lengths[..1] } else { &self.lengths[..] } {
             put(&mut lengths, *word);
         }
-        let capacity = FIXED_BYTES + self.stamps.len() + lengths.len() + self.body.len();
+        let body: usize = self.bodies.iter().map(|part| part.len()).sum();
+        let capacity = FIXED_BYTES + self.stamps.len() + lengths.len() + body;
         let mut out = minicbor::Encoder::new(Vec::with_capacity(capacity));
         let done = (|| {
-            out.array(9)?.bytes(&self.log.0)?.u64(self.first)?.u64(self.count)?;
+            out.array(9)?.bytes(&self.log.0)?.u64(self.first)?.u64(self.lengths.len() as u64)?;
             out.u64(self.stamp.bits())?.bytes(&self.stamps)?.bytes(&lengths)?;
-            out.bytes(&self.body)?.bytes(&self.hash.check().0)?;
+            out.bytes_len(body as u64)?;
+            self.bodies.iter().for_each(|part| out.writer_mut().extend_from_slice(part));
+            out.bytes(&self.check.0)?;
             match seal {
                 Some(seal) => out.bytes(seal)?,
                 None => out.null()?,

@@ -20,6 +20,7 @@ mod decode;
 mod edit;
 mod encode;
 mod entries;
+mod join;
 #[cfg(test)]
 mod tests;
 

@@ -16,6 +16,15 @@ fn build(first: Seq, prev: ChainHash, entries: &[(Stamp, Payload)]) -> StoredRun
     StoredRun { prev, run }
 }
 
+fn sealed(first: Seq, prev: ChainHash, entries: &[(Stamp, Payload)]) -> (StoredRun, ChainHash) {
+    let mut builder = RunBuilder::new(LOG, first, prev);
+    for (stamp, payload) in entries {
+        builder.push(*stamp, payload).expect("fits");
+    }
+    let (run, end) = builder.finish(Some(&[5; 64])).expect("not empty");
+    (StoredRun { prev, run }, end)
+}
+
 fn entries() -> impl Strategy<Value = Vec<(Stamp, Payload)>> {
     let payload = prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..300).prop_map(|b| Payload::Present(b.into())),
@@ -53,8 +62,31 @@ proptest! {
         prop_assert_eq!(tail.run.check(), stored.run.check());
         if from > 1 {
             let head = build(1, PREV, &entries[..(from - 1) as usize]);
-            prop_assert_eq!(head.join(&tail), Some(stored));
+            prop_assert_eq!(StoredRun::join(&[head, tail]), Some(stored));
         }
+    }
+
+    #[test]
+    fn joining_gives_what_a_builder_makes(
+        entries in entries(),
+        uniform in any::<bool>(),
+        cuts in proptest::collection::vec(1..20_usize, 1..100),
+    ) {
+        let alike = |(stamp, _)| (stamp, Payload::Present(Bytes::from_static(b"as long as all")));
+        let entries: Vec<_> = if uniform { entries.into_iter().map(alike).collect() } else { entries };
+        let mut cuts = cuts.into_iter().cycle();
+        let (mut parts, mut rest, mut prev, mut first) = (Vec::new(), &entries[..], PREV, 1);
+        while !rest.is_empty() {
+            let (few, after) = rest.split_at(rest.len().min(cuts.next().unwrap()));
+            let count = few.len() as Seq;
+            let (part, end) = sealed(first, prev, few);
+            parts.push(part);
+            (rest, prev, first) = (after, end, first + count);
+        }
+        let (whole, end) = sealed(1, PREV, &entries);
+        let joined = StoredRun::join(&parts).expect("neighbours");
+        prop_assert_eq!(joined.run.encoded(), whole.run.encoded());
+        prop_assert_eq!(joined.run.verify(joined.prev), Ok(end));
     }
 
     #[test]
@@ -98,6 +130,34 @@ fn golden_bytes_of_a_run() {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn only_neighbours_of_one_chain_are_joined() {
+    let entry = |n: u64| (Stamp::from_bits(n), Payload::Present(Bytes::from_static(b"x")));
+    let first = build(1, PREV, &[entry(1), entry(2)]);
+    let end = first.hash_at(2).unwrap();
+    let next = build(3, end, &[entry(3)]);
+    let join = |runs: &[&StoredRun]| StoredRun::join(runs);
+    assert_eq!(join(&[&first]), Some(first.clone()));
+    assert!(join(&[&first, &next]).is_some());
+    assert_eq!(join(&[]), None);
+    assert_eq!(join(&[&next, &first]), None, "order");
+    assert_eq!(join(&[&first, &build(4, end, &[entry(3)])]), None, "a hole");
+    assert_eq!(join(&[&first, &build(3, PREV, &[entry(3)])]), None, "another chain");
+    assert_eq!(join(&[&first, &build(3, end, &[entry(2)])]), None, "a stamp that is not later");
+    let mut builder = RunBuilder::new(LogId([8; 16]), 3, end);
+    builder.push(Stamp::from_bits(3), &entry(3).1).unwrap();
+    let stranger = StoredRun { prev: end, run: builder.finish(None).unwrap().0 };
+    assert_eq!(join(&[&first, &stranger]), None, "another log");
+    let heavy = |n: Seq| (Stamp::from_bits(n), Payload::Present(vec![0; MAX_RUN_BYTES / 2].into()));
+    let half = build(3, end, &[heavy(3)]);
+    let other = build(4, half.hash_at(3).unwrap(), &[heavy(4)]);
+    assert_eq!(join(&[&half, &other]), None, "too many bytes");
+    let long = (1..=MAX_RUN_ENTRIES).map(entry).collect::<Vec<_>>();
+    let long = build(1, PREV, &long);
+    let one = build(257, long.hash_at(256).unwrap(), &[entry(257)]);
+    assert_eq!(join(&[&long, &one]), None, "too many entries");
 }
 
 #[test]

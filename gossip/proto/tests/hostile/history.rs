@@ -322,7 +322,7 @@ fn a_shutdown_that_could_not_end_an_epoch_says_so() {
     let prev = name.hash().root();
     let run = builder.finish(None).unwrap().0;
     let runs = vec![gossip_proto::StoredRun { prev, run }];
-    let part = gossip_proto::node::ImportPart { log: name, floor: None, runs };
+    let part = gossip_proto::node::ImportPart { log: name, floor: None, runs, fills: false };
     let forked = host.command(Command::Import { channel: channel(), part });
     assert!(matches!(forked, Some(Err(CommandError::Forked { .. }))), "{forked:?}");
     assert_eq!(host.command(Command::Shutdown), None, "tried again for a while");

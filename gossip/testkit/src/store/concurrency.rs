@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use gossip_core::Store;
-use gossip_proto::{Arrival, LogId, Meta, Scope};
+use gossip_proto::{Arrival, LogId, Meta, Scope, StoredRun};
 
 use super::StoreHarness;
 use super::expect::{PLENTY, commit, find_head, head, numbered, numbers, read_all, rows, sequences};
@@ -89,7 +89,7 @@ pub async fn readers_see_no_seam_of_an_edit<H: StoreHarness>(place: H) {
     commit(&*store, &batch).await;
     let readers = [(); 2].map(|()| tokio::spawn(watch_edits(store.clone(), ann.id())));
     while let [one, two, ..] = &read_all(&*store, ann.id()).await[..] {
-        let joined = one.join(two).unwrap();
+        let joined = StoredRun::join(&[one, two]).unwrap();
         store.replace(ann.id(), joined.run.range(), joined.clone()).await.unwrap();
         store.prune(&[(ann.id(), joined.run.first() + 2)]).await.unwrap();
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gossip_core::{Store, StoreError};
-use gossip_proto::{CommitItem, Fault, Meta, Scope};
+use gossip_proto::{CommitItem, Fault, Meta, Scope, StoredRun};
 
 use super::expect::{Everything, commit, everything, head, numbered, sequences};
 use super::{Cannot, FaultSwitch, Moment, StoreHarness};
@@ -144,7 +144,7 @@ pub async fn other_writes_are_whole_too<H: StoreHarness>(place: H) -> Result<(),
     let scene = Scene::set(place).await?;
     let (store, log) = (&*scene.store, scene.ann.id());
     let runs = store.read(log, 1, usize::MAX).await.unwrap();
-    let joined = runs[0].join(&runs[1]).unwrap();
+    let joined = StoredRun::join(&runs[..2]).unwrap();
     let range = joined.run.range();
     scene.switch.fail(Moment::Write)?;
     assert_typed(&store.replace(log, range, joined.clone()).await.expect_err("failing"), Moment::Write);

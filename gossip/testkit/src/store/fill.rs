@@ -1,7 +1,7 @@
 //! Laws of `CommitItem::Fill`: holes are filled from their upper end down.
 
 use gossip_core::Store;
-use gossip_proto::{Arrival, ChainHash, CommitItem, Scope, SeqRange};
+use gossip_proto::{Arrival, ChainHash, CommitItem, Scope, SeqRange, StoredRun};
 
 use super::StoreHarness;
 use super::expect::{commit, entries, everything, find_head, head, numbered, read_all, refuses, sequences};
@@ -198,7 +198,7 @@ pub async fn a_filled_log_is_like_any_other<H: StoreHarness>(place: H) {
     let (mut ann, [a, b, c]) = log_with_gap(&*store).await;
     commit(&*store, &[filling(&c), filling(&b), filling(&a)]).await;
     let runs = read_all(&*store, ann.id()).await;
-    let joined = runs[1..].iter().fold(runs[0].clone(), |joined, next| joined.join(next).unwrap());
+    let joined = StoredRun::join(&runs).unwrap();
     store.replace(ann.id(), range(1, 11), joined.clone()).await.unwrap();
     assert_eq!(read_all(&*store, ann.id()).await, [joined]);
     commit(&*store, &[ann.run(1)]).await;

@@ -7,9 +7,7 @@ use super::expect::{arrived_runs, commit, everything, head, read_all, rejected, 
 use crate::fixture::{LogWriter, stored};
 
 fn join(items: &[CommitItem]) -> StoredRun {
-    let mut runs = items.iter().map(stored);
-    let first = runs.next().unwrap();
-    runs.fold(first, |joined, next| joined.join(&next).unwrap())
+    StoredRun::join(&items.iter().map(stored).collect::<Vec<_>>()).unwrap()
 }
 
 /// Neighbours become one run; entries, head and arrival rows stay.

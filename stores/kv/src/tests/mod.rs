@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
-use gossip_core::proto::{Arrival, Durability, Fault, Meta, Scope};
+use gossip_core::proto::{Arrival, Durability, Fault, Meta, Scope, StoredRun};
 use gossip_core::{EntryRepository, NodeRepository};
 use gossip_testkit::fixture::LogWriter;
 use tokio::runtime::Builder;
@@ -162,6 +162,22 @@ async fn what_is_buffered_is_synced_with_the_next_record_at_the_latest() {
     assert_eq!(ground.syncs.load(Relaxed), before);
     store.mark_open().await.unwrap();
     assert_eq!(ground.syncs.load(Relaxed), before + 1);
+}
+
+#[tokio::test]
+async fn joining_runs_is_not_synced_and_erasing_is() {
+    let (store, ground) = store(Durability::Sync);
+    let mut ann = LogWriter::new("c", "s", "ann");
+    store.commit(&[ann.run(2), ann.run(2)], &Meta::default()).await.unwrap();
+    let before = ground.syncs.load(Relaxed);
+    let joined = StoredRun::join(&store.read(ann.id(), 1, usize::MAX).await.unwrap()).unwrap();
+    store.replace(ann.id(), joined.run.range(), joined.clone()).await.unwrap();
+    assert_eq!(store.read(ann.id(), 1, usize::MAX).await.unwrap().len(), 1);
+    assert_eq!(ground.syncs.load(Relaxed), before, "it would not be missed");
+    let hollow = joined.hollowed(|entry| entry.sequence == 2).unwrap();
+    store.replace(ann.id(), joined.run.range(), hollow.clone()).await.unwrap();
+    assert_eq!(store.read(ann.id(), 1, usize::MAX).await.unwrap(), [hollow]);
+    assert_eq!(ground.syncs.load(Relaxed), before + 1, "what was erased must not come back");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use gossip_proto::node::{Command, ImportPart, Reply};
 use gossip_proto::{ChannelId, Retention};
 use tokio::sync::mpsc;
 
+use super::back::Back;
 use super::format::{Header, StreamLine};
 use super::parse::{Parser, Step};
 use super::{FileError, Imported, joined};
@@ -38,7 +39,8 @@ pub(super) async fn import<R: Read + Send + 'static>(
     handle.shared().check_open()?;
     let (steps, mut queue) = mpsc::channel(QUEUE);
     let thread = tokio::task::spawn_blocking(move || read(reader, &steps));
-    let mut taking = Taking { handle, target, channel: None, imported: Imported::default() };
+    let (imported, back) = (Imported::default(), Back::default());
+    let mut taking = Taking { handle, target, channel: None, imported, back };
     while let Some(step) = queue.recv().await {
         taking.step(step).await?;
     }
@@ -66,6 +68,7 @@ struct Taking<'a> {
     target: Target<'a>,
     channel: Option<ChannelId>,
     imported: Imported,
+    back: Back,
 }
 
 impl Taking<'_> {
@@ -74,7 +77,10 @@ impl Taking<'_> {
             (Step::Header(header), None) => self.begin(header).await,
             (Step::Stream(line), Some(channel)) => self.stream(channel, line).await,
             (Step::Part { part, begins }, Some(channel)) => {
-                self.imported.logs += u64::from(begins);
+                if begins {
+                    self.imported.logs += 1;
+                    self.back.begin(self.handle.shared(), &part.log).await?;
+                }
                 self.part(channel, part).await
             }
             _ => Ok(()),
@@ -114,14 +120,20 @@ impl Taking<'_> {
         if entries == 0 && part.floor.is_none() {
             return Ok(());
         }
-        let fresh = self.handed_over(channel, part).await?;
+        let filling = self.back.pass(self.handle.shared(), &part.runs).await;
+        let fresh = self.handed_over(&channel, part).await?;
         self.imported.entries += fresh;
         self.imported.skipped += entries.saturating_sub(fresh);
+        for part in filling {
+            let filled = self.handed_over(&channel, part).await?;
+            self.imported.entries += filled;
+            self.imported.skipped = self.imported.skipped.saturating_sub(filled);
+        }
         Ok(())
     }
 
     /// Gives a part to the node, again as long as it has too much to do.
-    async fn handed_over(&self, channel: ChannelId, part: ImportPart) -> Result<u64, Error> {
+    async fn handed_over(&self, channel: &ChannelId, part: ImportPart) -> Result<u64, Error> {
         let timer = &self.handle.shared().timer;
         let mut pause = FIRST_PAUSE;
         let end = timer.now().tick + PATIENCE;

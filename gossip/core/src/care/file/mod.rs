@@ -8,6 +8,7 @@
 //! | `import` | from checked parts to the node |
 //! | `error` | what can be wrong with a file |
 
+mod back;
 mod error;
 mod export;
 mod format;
@@ -46,7 +47,7 @@ pub struct Imported {
     pub streams: u64,
     /// Logs in the file.
     pub logs: u64,
-    /// Entries that are new here.
+    /// Entries that are new here, or were missing in a gap.
     pub entries: u64,
     /// Entries that were held here already, or that this node does not want, as below a floor it
     /// has pruned to.

@@ -162,7 +162,7 @@ impl<R: Read> Parser<R> {
         let log = self.log.as_mut().ok_or(misplaced)?;
         let begins = std::mem::replace(&mut log.begins, false);
         let floor = floor.filter(|(at, ..)| *at > 0);
-        Ok(Step::Part { part: ImportPart { log: log.name.clone(), floor, runs }, begins })
+        Ok(Step::Part { part: ImportPart { log: log.name.clone(), floor, runs, fills: false }, begins })
     }
 
     fn run(&mut self, body: Bytes) -> Result<StoredRun, FileError> {

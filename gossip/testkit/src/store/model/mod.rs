@@ -5,7 +5,7 @@ mod log;
 use std::sync::Arc;
 
 use gossip_core::Store;
-use gossip_proto::{Arrival, Fault, LogId, Rng, Scope, Seq, SeqRange};
+use gossip_proto::{Arrival, Fault, LogId, Rng, Scope, Seq, SeqRange, StoredRun};
 
 use self::log::Log;
 use super::expect::{PLENTY, commit, entries, head, numbered, read_all, refuses};
@@ -181,10 +181,7 @@ impl<H: StoreHarness> Trial<H> {
         let runs = read_all(self.store(), log).await;
         let pick = self.rng.below(runs.len() as u64) as usize;
         let Some(few) = runs.get(pick..runs.len().min(pick + 4)) else { return };
-        let (Some(first), rest) = (few.first(), few.get(1..).unwrap_or_default()) else { return };
-        let joined = rest
-            .iter()
-            .fold(first.clone(), |joined, next| joined.join(next).unwrap_or_else(|| joined.clone()));
+        let Some(joined) = (1..=few.len()).rev().find_map(|n| StoredRun::join(&few[..n])) else { return };
         self.store().replace(log, joined.run.range(), joined).await.unwrap();
     }
 

@@ -1,0 +1,211 @@
+use gossip_proto::{ChainHash, Meta, Payload, RunBuilder, Stamp};
+
+use super::super::plan::{Plan, WHOLE};
+use super::*;
+
+fn log(number: u16) -> LogId {
+    let mut id = [0; 16];
+    id[..2].copy_from_slice(&number.to_be_bytes());
+    LogId(id)
+}
+
+/// A run of one short entry.
+fn single(number: u16, sequence: Seq) -> Run {
+    let mut builder = RunBuilder::new(log(number), sequence, ChainHash([0; 32]));
+    builder.push(Stamp::new(sequence, 0), &Payload::Present("x".into())).expect("fits");
+    builder.finish(None).expect("not empty").0
+}
+
+fn noted(runs: impl IntoIterator<Item = Run>) -> Chores {
+    let mut chores = Chores::new(true);
+    runs.into_iter().for_each(|run| chores.note_run(&run));
+    chores
+}
+
+fn bounds(chore: Option<Chore>) -> Option<(Seq, Seq)> {
+    chore.map(|chore| (chore.from, chore.last))
+}
+
+#[test]
+fn a_log_is_due_when_it_has_a_full_run_together() {
+    let mut chores = noted((1..=255).map(|n| single(1, n)));
+    assert_eq!(chores.next_paid(), None);
+    chores.note_run(&single(1, 256));
+    let chore = chores.next_paid().expect("due");
+    assert_eq!((chore.from, chore.last, chore.only_full), (1, 256, true));
+    assert_eq!(chores.next_paid(), None, "once");
+    chores.done(chore, &Tidied { from: Some(200), more: true, ..Tidied::default() });
+    (257..=400).for_each(|n| chores.note_run(&single(1, n)));
+    assert_eq!(bounds(chores.next_paid()), Some((200, 400)), "it goes on");
+}
+
+#[test]
+fn a_few_wait_until_their_log_is_calm() {
+    let mut chores = noted((1..=8).map(|n| single(1, n)));
+    let rest = Tick(u64::MAX);
+    chores.settle(Tick(0));
+    let first = chores.deadline(false).expect("to be looked at");
+    chores.settle(first);
+    chores.note_run(&single(1, 9));
+    assert_eq!(chores.next_at_rest(rest), None, "seen once");
+    chores.settle(chores.deadline(false).expect("again"));
+    assert_eq!(chores.next_at_rest(rest), None, "it was written to meanwhile");
+    chores.settle(chores.deadline(false).expect("again"));
+    assert_eq!(chores.next_paid(), None, "not before others");
+    assert_eq!(bounds(chores.next_at_rest(rest)), Some((1, 9)));
+    chores.settle(rest);
+    assert_eq!(chores.deadline(false), None, "nothing is left to wait for");
+}
+
+#[test]
+fn what_a_full_run_left_waits_until_it_is_calm() {
+    let mut chores = noted((1..=256).map(|n| single(1, n)));
+    let chore = chores.next_paid().expect("due");
+    let left = (250..=256).map(|n| Size::of(&single(1, n))).collect();
+    chores.done(chore, &Tidied { from: Some(250), left, ..Tidied::default() });
+    chores.note_run(&single(1, 257));
+    for now in [0, 1_000_000_000, 2_000_000_000].map(Tick) {
+        chores.settle(now);
+    }
+    chores.settle(Tick(u64::MAX));
+    assert_eq!(bounds(chores.next_at_rest(Tick(u64::MAX))), Some((250, 257)));
+}
+
+#[test]
+fn the_first_entry_since_the_start_is_reason_to_look_back() {
+    let mut chores = noted([single(1, 300), single(2, 1)]);
+    assert_eq!(chores.next_paid(), None, "others go first");
+    let chore = chores.next_at_rest(Tick(0)).expect("at once");
+    assert_eq!((chore.from, chore.last, chore.only_full), (44, 300, false));
+    assert_eq!(chores.next_at_rest(Tick(0)), None, "nothing comes before the beginning of a log");
+    chores.done(chore, &Tidied { from: Some(290), ..Tidied::default() });
+    (301..=600).for_each(|n| chores.note_run(&single(1, n)));
+    assert_eq!(bounds(chores.next_paid()), Some((290, 600)), "it is known from where on");
+    chores.note_run(&single(1, 100));
+    (601..=900).for_each(|n| chores.note_run(&single(1, n)));
+    chores.credit = STEP;
+    assert_eq!(bounds(chores.next_paid()), Some((1, 900)), "unless a hole further down was filled");
+}
+
+#[test]
+fn nothing_unpaid_is_begun_in_the_short_pauses_between_writes() {
+    let mut chores = noted((1..=256).map(|n| single(1, n)));
+    chores.credit = 0;
+    chores.wrote(Tick(1000), []);
+    let rest = chores.deadline(true).expect("something is due");
+    assert!(rest > Tick(1000));
+    assert_eq!(chores.deadline(false), None, "a lane at work asks when it has ended");
+    assert_eq!(chores.next_at_rest(Tick(rest.0 - 1)), None);
+    assert!(chores.next_at_rest(rest).is_some());
+    assert_eq!(chores.deadline(true), None);
+}
+
+#[test]
+fn what_is_begun_is_noted_and_off_notes_nothing() {
+    let name = gossip_proto::LogName {
+        channel: "c".parse().expect("an id"),
+        stream: "s".parse().expect("an id"),
+        author: "a".parse().expect("an id"),
+        epoch: gossip_proto::Epoch::new(0, 1),
+        branch: None,
+    };
+    let items = (1..=256).map(|n| CommitItem::Run {
+        log: name.clone().into(),
+        prev: ChainHash([0; 32]),
+        run: single(1, n),
+        end: ChainHash([0; 32]),
+    });
+    let commit = StoreRequest::Commit { items: items.collect(), meta: Meta::default() };
+    for is_on in [true, false] {
+        let mut chores = Chores::new(is_on);
+        chores.wrote(Tick(0), [&commit]);
+        assert_eq!(chores.next_paid().is_some(), is_on);
+    }
+}
+
+#[test]
+fn memory_is_bounded() {
+    let mut chores = Chores::new(true);
+    for log in 0..MAX_LOGS as u16 + 500 {
+        (2..=9).for_each(|sequence| chores.note_run(&single(log, sequence)));
+    }
+    assert_eq!(chores.logs.len(), MAX_LOGS);
+    assert!(chores.stirred.len() <= MAX_LOGS && chores.queues.len() <= MAX_LOGS);
+}
+
+/// Logs as a store holds them.
+struct Stored(Vec<Vec<Size>>);
+
+impl Stored {
+    /// What [`super::super::tidy::tidy`] does; returns also the weight of what was rewritten.
+    fn tidy(&mut self, chore: Chore) -> (Tidied, usize) {
+        let runs = &mut self.0[usize::from(u16::from_be_bytes([chore.log.0[0], chore.log.0[1]]))];
+        let begin = runs.partition_point(|run| run.end() <= chore.from);
+        let look = |budget: usize| {
+            let mut bytes = 0;
+            let fits = |run: &&Size| {
+                bytes += run.bytes;
+                bytes <= budget || bytes == run.bytes
+            };
+            let sizes: Vec<_> = runs[begin..].iter().take_while(fits).copied().collect();
+            Plan::of(&chore, &sizes, budget)
+        };
+        let plan = look(chore.budget).or_else(|| look(WHOLE)).expect("enough");
+        let mut rewritten = 0;
+        for group in plan.groups.into_iter().rev() {
+            let mut sum = Size { first: runs[begin + group.start].first, ..Size::default() };
+            let group = begin + group.start..begin + group.end;
+            runs[group.clone()].iter().for_each(|run| sum.add(*run));
+            rewritten += sum.weight();
+            runs.splice(group, [sum]);
+        }
+        (Tidied { from: Some(plan.from), more: plan.more, left: plan.left, ..Tidied::default() }, rewritten)
+    }
+
+    fn small(&self) -> impl Iterator<Item = &Size> {
+        self.0.iter().flatten().filter(|run| !run.is_settled())
+    }
+}
+
+/// A load without any pause: `batches` of one run in each of so many logs.
+fn without_pauses(logs: u16, count: u64, bytes: usize, batches: u64) {
+    let mut stored = Stored(vec![Vec::new(); usize::from(logs)]);
+    let mut chores = Chores::new(true);
+    let (mut written, mut rewritten, mut most_steps) = (0, 0, 0);
+    let bound = usize::from(logs) * 2 * STEP + 4 * STEP;
+    for batch in 0..batches {
+        for number in 0..logs {
+            let run = Size { first: 1 + batch * count, count, bytes };
+            stored.0[usize::from(number)].push(run);
+            chores.note_size(log(number), run);
+            written += run.weight();
+        }
+        chores.wrote(Tick(batch), []);
+        let mut steps = 0;
+        while let Some(chore) = chores.next_paid() {
+            let (tidied, weight) = stored.tidy(chore);
+            chores.done(chore, &tidied);
+            rewritten += weight;
+            steps += 1;
+        }
+        most_steps = most_steps.max(steps);
+        let debt: usize = if batch % 8 == 0 { stored.small().map(|run| run.weight()).sum() } else { 0 };
+        assert!(debt <= bound, "{debt} of {bound} after {batch} batches");
+    }
+    let case = format!("{logs} logs, {count} entries, {bytes} bytes");
+    assert!(written > 4 * bound, "{case}: too little to see anything");
+    assert!(rewritten <= written, "{case}: a byte is written again once");
+    let of_batch = usize::from(logs) * Size { first: 1, count, bytes }.weight();
+    assert!(most_steps <= 2 + PAY * of_batch / STEP, "{case}: {most_steps} steps at once");
+}
+
+#[test]
+fn a_load_without_pauses_is_kept_up_with_in_even_steps() {
+    without_pauses(1, 1, 70, 20_000);
+    without_pauses(1, 16, 1_200, 2_000);
+    without_pauses(1, 16, 17_000, 500);
+    without_pauses(1, 1, 20_000, 500);
+    without_pauses(64, 1, 70, 4_000);
+    without_pauses(64, 2, 2_200, 1_000);
+    without_pauses(300, 1, 70, 2_500);
+}
