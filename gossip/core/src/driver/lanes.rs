@@ -39,8 +39,7 @@ pub(super) struct Done {
     idle: bool,
 }
 
-/// Jobs waiting and under way. Their number is bounded by the node's budget of outstanding store
-/// operations.
+/// Jobs waiting and under way, as many as the node's budget of outstanding store operations allows.
 pub(super) struct Lanes {
     writer: Writer,
     readers: Vec<Reader>,
@@ -364,8 +363,10 @@ async fn single(store: &dyn Store, request: StoreRequest) -> Outcome {
 }
 
 /// The order inside removals matters: the record goes (or says so) first, so that a crash in
-/// between leaves orphans, which the next boot removes, and no channel that has lost entries.
+/// between leaves orphans, which the next boot removes, and no channel that has lost entries. When the
+/// entries cannot be removed after that it is half done, whatever the store says: not simply undone.
 async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreReply> {
+    let half = |error| StoreError { fault: Fault::Unknown, ..error };
     Ok(match request {
         StoreRequest::Commit { items, meta } => StoreReply::Committed(store.commit(&items, &meta).await?),
         StoreRequest::Read { log, from, budget } => StoreReply::Runs(store.read(log, from, budget).await?),
@@ -383,11 +384,11 @@ async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreR
         StoreRequest::SaveStream(channel, record) => saved(store.save_stream(&channel, &record).await)?,
         StoreRequest::RemoveChannel(channel) => {
             store.delete_channel(&channel).await?;
-            StoreReply::Removed(store.remove(&Scope::Channel(channel)).await?)
+            StoreReply::Removed(store.remove(&Scope::Channel(channel)).await.map_err(half)?)
         }
         StoreRequest::RemoveStream(channel, record) => {
             store.save_stream(&channel, &record).await?;
-            StoreReply::Removed(store.remove(&Scope::Stream(channel, record.id)).await?)
+            StoreReply::Removed(store.remove(&Scope::Stream(channel, record.id)).await.map_err(half)?)
         }
         StoreRequest::SavePeer(record) => saved(store.save_peer(&record).await)?,
         StoreRequest::RemovePeer(peer) => saved(store.delete_peer(&peer).await)?,

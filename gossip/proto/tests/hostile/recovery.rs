@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig, Reply};
 use gossip_proto::wire::{Hello, Message, Nonce};
-use gossip_proto::{ChannelId, StoreRequest};
+use gossip_proto::{ChannelId, Fault, StoreRequest};
 
 use crate::host::{Host, channel, stream, talk};
 use crate::lies::say;
@@ -116,4 +116,27 @@ fn a_store_that_forgot_its_head_acknowledges_no_sequence_twice() {
     }
     assert_eq!(count, 15, "appends go on");
     assert_eq!(ids.len(), count, "a sequence was acknowledged twice");
+}
+
+/// The store may have forgotten it: what is acknowledged now would be gone after a restart.
+#[test]
+fn what_may_be_removed_takes_no_more_entries_until_it_can_be_removed_again() {
+    let remove_channel = || Command::RemoveChannel { channel: channel() };
+    let remove_stream = || Command::RemoveStream { channel: channel(), stream: stream() };
+    for remove in [remove_channel as fn() -> Command, remove_stream] {
+        let mut host = Host::new("one", NodeConfig::default());
+        host.append(10);
+        let is_removal = |request: &StoreRequest| {
+            matches!(request, StoreRequest::RemoveChannel(_) | StoreRequest::RemoveStream(..))
+        };
+        (host.fail, host.fault) = (is_removal, Fault::Unknown);
+        host.command(remove());
+        host.pass(600_000_000);
+        assert_eq!(host.replies().filter(|reply| reply.is_err()).count(), 1, "it is given up");
+        let payloads = vec![vec![7; 10].into()];
+        let append = Command::Append { channel: channel(), stream: stream(), payloads };
+        assert!(matches!(host.command(append), Some(Err(_))), "it may be gone");
+        host.fail = |_| false;
+        assert!(matches!(host.must(remove()), Reply::Changed(true)));
+    }
 }
