@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig, Reply};
 use gossip_proto::wire::{Hello, Message, Nonce};
-use gossip_proto::{ChannelId, Fault, StoreRequest};
+use gossip_proto::{ChannelId, EntryId, Fault, StoreRequest};
 
 use crate::host::{Host, channel, stream, talk};
 use crate::lies::say;
@@ -139,4 +139,21 @@ fn what_may_be_removed_takes_no_more_entries_until_it_can_be_removed_again() {
         host.fail = |_| false;
         assert!(matches!(host.must(remove()), Reply::Changed(true)));
     }
+}
+
+#[test]
+fn an_erasure_that_is_tried_again_is_answered_before_the_node_has_shut_down() {
+    let mut host = Host::new("one", NodeConfig::default());
+    host.append(10);
+    let entry = EntryId { log: host.own_logs().next().unwrap(), sequence: 1 };
+    let erase = Command::Erase { channel: channel(), stream: stream(), entries: vec![entry] };
+    host.fail = |request| matches!(request, StoreRequest::Erase { .. });
+    host.fault = Fault::Unknown;
+    assert!(host.command(erase).is_none(), "it may have happened");
+    let commands = host.replies().count() + 1;
+    let has_ended = host.command(Command::Shutdown).is_some();
+    assert_eq!(has_ended, host.replies().count() > commands, "whoever ends it asks no further");
+    host.pass(20_000_000);
+    assert_eq!(host.replies().count(), commands + 1, "one is never answered");
+    assert!(matches!(host.replies().last(), Some(Ok(Reply::Done))), "the end comes all the same");
 }
