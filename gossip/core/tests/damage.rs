@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use common::{Count, Joined, eventually, linked, notes, payloads, soon};
 use gossip_core::proto::{CommitItem, Meta};
 use gossip_core::{
-    Config, Coordinator, Delivered, EntryRepository, EventStream, From, LogId, PageQuery, Retention,
-    SeqRange, StoreResult,
+    Config, Coordinator, Delivered, EntryRepository, EventStream, From, LogId, NodeConfig, PageQuery,
+    Retention, SeqRange, StoreResult,
 };
 use gossip_store_memory::MemoryStore;
 use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
@@ -166,4 +166,36 @@ async fn a_removed_stream_frees_everything_and_comes_back_with_what_peers_hold()
     assert_ne!(first.log, second.log, "a new epoch: the old one may be longer elsewhere");
     eventually("heard", || async { payloads(&b).await.len() == 3 }).await;
     assert_eq!(payloads(&a).await, payloads(&b).await);
+}
+
+#[tokio::test]
+async fn what_is_erased_while_it_is_damaged_does_not_come_back_whole() {
+    let (network, store) = (MemoryNetwork::new(7), MemoryStore::new());
+    let on = |id: &str, store: MemoryStore, config: Config| {
+        Coordinator::builder()
+            .store(store)
+            .transport(network.transport(id))
+            .config(config)
+            .node_id(id)
+            .build()
+    };
+    let ann = on("ann", store.clone(), Config { coalesce: false, ..Config::default() }).await.unwrap();
+    let deaf = NodeConfig { follow_erasures: false, ..NodeConfig::default() };
+    let bob = on("bob", MemoryStore::new(), Config { node: deaf, ..Config::default() }).await.unwrap();
+    ann.start().await.unwrap();
+    bob.start().await.unwrap();
+    let (a, b) = (notes(&ann).await, notes(&bob).await);
+    ann.connect("memory:bob").await.unwrap();
+    let mut ids = Vec::new();
+    for n in 1..=9 {
+        ids.push(a.append(format!("{n}")).await.unwrap());
+    }
+    eventually("all there", || async { payloads(&b).await.len() == 9 }).await;
+    assert!(store.lose(ids[3].log, 4));
+    let erased = soon("an answer", a.erase_all(ids[2..5].iter().copied())).await;
+    assert_eq!(erased.unwrap(), 2, "what can be read");
+    ann.repair().await.unwrap();
+    eventually("filled", || async { a.get(ids[3]).await.unwrap().is_some() }).await;
+    let has_payload = a.get(ids[3]).await.unwrap().is_some_and(|entry| entry.bytes().is_some());
+    assert!(!has_payload, "it was erased");
 }
