@@ -242,6 +242,20 @@ pub async fn seek_by_reading<R: EntryRepository + ?Sized>(
     Ok(found.map_or(head.height + 1, |entry| entry.sequence))
 }
 
+/// Heads of all logs in a scope.
+pub(crate) async fn all_heads(store: &dyn Store, scope: &Scope) -> StoreResult<Vec<LogHead>> {
+    const PAGE: usize = 256;
+    let (mut heads, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.heads(scope, after, PAGE).await?;
+        heads.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(heads),
+        }
+    }
+}
+
 async fn first_from<R: EntryRepository + ?Sized>(
     entries: &R,
     log: LogId,

@@ -9,6 +9,7 @@ use gossip_proto::{LogEntry, LogHead, LogName, OrderKey, Seq, SeqRange};
 use super::source::Source;
 use super::{Direction, StreamRef};
 use crate::handle::Shared;
+use crate::store::all_heads;
 use crate::{Error, Store, StoreResult};
 
 /// A place between two entries of the order.
@@ -39,16 +40,7 @@ impl Cut {
 
 /// Heads of all logs of a stream.
 pub(crate) async fn heads(at: &StreamRef) -> StoreResult<Vec<LogHead>> {
-    const PAGE: usize = 256;
-    let (mut heads, mut after) = (Vec::new(), None);
-    loop {
-        let page = at.shared.store.heads(&at.scope, after, PAGE).await?;
-        heads.extend(page.items);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(heads),
-        }
-    }
+    all_heads(&*at.shared.store, &at.scope).await
 }
 
 /// Entries of several logs in stream order, read as they are drawn on. It sees what the heads it
