@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use common::{Count, Joined, eventually, linked, notes, payloads, soon};
 use gossip_core::proto::{CommitItem, Meta};
 use gossip_core::{
-    Config, Coordinator, Delivered, EntryRepository, EventStream, From, LogId, NodeConfig, PageQuery,
+    Config, Coordinator, Delivered, EntryRepository, EventStream, From, LogId, NodeConfig, PageQuery, Place,
     Retention, SeqRange, StoreResult,
 };
 use gossip_store_memory::MemoryStore;
@@ -82,6 +82,34 @@ async fn pages_in_both_directions_leave_out_what_is_damaged_and_say_so() {
     }
     assert_eq!(payloads(&stream).await.len(), 7);
     eventually("repair asked for", || async { rot.repairs.load(Ordering::SeqCst) >= 1 }).await;
+}
+
+/// The place where a page begins is searched for, and the search may hit the damage.
+#[tokio::test]
+async fn a_page_beyond_the_damage_is_found() {
+    for (lost, from) in [(5, 8), (5, 2)] {
+        let store = MemoryStore::new();
+        let config = Config { coalesce: false, ..Config::default() };
+        let builder = Coordinator::builder().store(store.clone()).config(config);
+        let node = builder.node_id("ann").build().await.unwrap();
+        let stream = notes(&node).await;
+        let mut ids = Vec::new();
+        for n in 1..=9 {
+            ids.push(stream.append(format!("{n}")).await.unwrap());
+        }
+        let cut = stream.get(ids[from - 1]).await.unwrap().unwrap().key();
+        assert!(store.lose(ids[0].log, lost));
+        for (query, count) in [
+            (
+                PageQuery::forward(Place::AfterKey(cut.clone())),
+                (from..9).filter(|at| *at as u64 + 1 != lost).count(),
+            ),
+            (PageQuery::backward(Place::BeforeKey(cut)), (1..from).filter(|at| *at as u64 != lost).count()),
+        ] {
+            let page = stream.page(query).await.unwrap();
+            assert_eq!(page.entries.len(), count, "{from}: {:?}", page.entries);
+        }
+    }
 }
 
 #[tokio::test]
