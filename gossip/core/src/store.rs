@@ -59,7 +59,7 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// at or below the height and ends above it is refused. Below the floor and inside a gap
     /// nothing can be compared: such a run is skipped. `Adopt` above the height moves the head
     /// there: floor of a log of which nothing is held, a gap otherwise (joined to a gap that ends
-    /// at the height); at or below it does nothing.
+    /// at the height), and never lowers the stamp; at or below it does nothing.
     /// `Fill` must end where a gap ends, or at the floor, with the chain hash known there, and begin
     /// inside; the gap shrinks to what is before it, the floor moves down to it. Its entries get
     /// arrival numbers only as far as they never had any ([`LogHead::missed`]). What is held already
