@@ -218,12 +218,12 @@ impl StoreHooks for Closing {
     async fn before(&self, call: StoreCall<'_>) -> StoreResult<()> {
         let StoreCall::Other(name) = call else { return Ok(()) };
         if self.is_closed.load(Ordering::SeqCst) {
-            self.late.lock().unwrap().push(name);
+            self.late.lock().expect("late").push(name);
         }
         self.is_closed.fetch_or(name == "mark_closed", Ordering::SeqCst);
         if name == self.held_up {
             self.waits.store(true, Ordering::SeqCst);
-            self.gate.acquire().await.unwrap().forget();
+            self.gate.acquire().await.expect("gate").forget();
         }
         Ok(())
     }
