@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use gossip::proto::{Meta, Scope};
-use gossip::{Fault, LogId, Seq, Store};
+use gossip::{EntryRepository, Fault, LogId, Seq, Store};
 use gossip_examples::filestore::{Disk, FileStore};
 use gossip_testkit::fixture::LogWriter;
 use gossip_testkit::store::{Cannot, FaultSwitch, Moment, StoreHarness};
@@ -131,6 +131,20 @@ async fn a_torn_end_is_cut_off_wherever_it_tore() {
             assert_eq!(fs::read(place.path()).unwrap(), whole[..starts[2]]);
         }
     }
+}
+
+/// Whoever sends an entry chooses what is in it.
+#[tokio::test]
+async fn a_frame_inside_a_torn_one_is_not_taken_for_a_later_one() {
+    let place = OneFile::create();
+    three_commits(&place).await;
+    let store = place.open().await;
+    store.save_snapshot("copy of the file", fs::read(place.path()).unwrap().into()).await.unwrap();
+    drop(store);
+    let whole = fs::read(place.path()).unwrap();
+    fs::write(place.path(), &whole[..whole.len() - 1]).unwrap();
+    let store = FileStore::open(&place.path()).expect("it is torn, not damaged");
+    assert_eq!(store.usage(&Scope::All).await.unwrap().entries, 6);
 }
 
 #[tokio::test]

@@ -1,8 +1,12 @@
 //! The file: frames, one after the other, each with its length and a check.
 //!
 //! ```text
-//! frame = length of the body: u32 LE, first 8 bytes of its BLAKE3, body
+//! frame = length of the body: u32 LE, check, body
+//! check = first 8 bytes of the BLAKE3 of the frame's place: u64 LE, and the BLAKE3 of the body
 //! ```
+//!
+//! The place is part of it because bodies hold what others wrote: bytes that look like a frame are none
+//! where they stand.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -62,12 +66,12 @@ impl Journal {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(opening)?;
         let (mut frames, mut last, mut end) = (Vec::new(), 0, 0);
-        while let Some(body) = frame(&bytes[end..]) {
+        while let Some(body) = frame(&bytes, end) {
             (last, end) = (end, end + HEADER + body.len());
             frames.push(body.to_vec());
         }
         // The last frame alone may be unfinished: all before it were durable before it was begun.
-        if (end + 1..bytes.len()).any(|later| frame(&bytes[later..]).is_some()) {
+        if (end + 1..bytes.len()).any(|later| frame(&bytes, later).is_some()) {
             let why = format!("the frame at byte {end} is damaged, and sound ones follow");
             return Err(because(Fault::Corrupt, "reading the file", why));
         }
@@ -85,7 +89,7 @@ impl Journal {
     pub(super) fn append(&mut self, body: &[u8]) -> StoreResult<()> {
         const DOING: &str = "appending to the file";
         let length = u32::try_from(body.len()).map_err(|_| because(Fault::Rejected, DOING, "over 4 GiB"))?;
-        let frame = [&length.to_le_bytes()[..], &check(body), body].concat();
+        let frame = [&length.to_le_bytes()[..], &check(self.end, body), body].concat();
         if self.ragged {
             self.disk.cut(self.end).map_err(|error| because(of_io(&error), DOING, error))?;
         }
@@ -106,16 +110,17 @@ impl Journal {
 
 const HEADER: usize = 4 + 8;
 
-/// The body of the frame that begins here, if it is whole and sound.
-fn frame(bytes: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = bytes.split_first_chunk()?;
+/// The body of the frame that begins at this place of a file, if it is whole and sound.
+fn frame(file: &[u8], at: usize) -> Option<&[u8]> {
+    let (length, rest) = file.get(at..)?.split_first_chunk()?;
     let (sum, rest) = rest.split_first_chunk()?;
     let body = rest.get(..u32::from_le_bytes(*length) as usize)?;
-    (check(body) == *sum).then_some(body)
+    (check(at as u64, body) == *sum).then_some(body)
 }
 
-fn check(body: &[u8]) -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..] = PayloadHash::of(body).0;
+fn check(at: u64, body: &[u8]) -> [u8; 8] {
+    let placed = [&at.to_le_bytes()[..], &PayloadHash::of(body).0].concat();
+    let [a, b, c, d, e, f, g, h, ..] = PayloadHash::of(&placed).0;
     [a, b, c, d, e, f, g, h]
 }
 

@@ -43,7 +43,8 @@ pub fn admit(
         CommitItem::Adopt { floor, .. } if *floor <= head.height => Ok(Admission::Known),
         CommitItem::Adopt { floor, hash, stamp, .. } => {
             adopt(head, *floor, *hash);
-            head.stamp = *stamp;
+            // Where it is not known what is held below still has its age.
+            head.stamp = head.stamp.max(*stamp);
             Ok(Admission::Moved)
         }
         CommitItem::Run { prev, run, end, .. } => {

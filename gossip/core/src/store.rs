@@ -59,7 +59,7 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// at or below the height and ends above it is refused. Below the floor and inside a gap
     /// nothing can be compared: such a run is skipped. `Adopt` above the height moves the head
     /// there: floor of a log of which nothing is held, a gap otherwise (joined to a gap that ends
-    /// at the height); at or below it does nothing.
+    /// at the height), and never lowers the stamp; at or below it does nothing.
     /// `Fill` must end where a gap ends, or at the floor, with the chain hash known there, and begin
     /// inside; the gap shrinks to what is before it, the floor moves down to it. Its entries get
     /// arrival numbers only as far as they never had any ([`LogHead::missed`]). What is held already
@@ -247,6 +247,20 @@ pub async fn seek_by_reading<R: EntryRepository + ?Sized>(
     }
     let found = first_from(entries, log, low).await?;
     Ok(found.map_or(head.height + 1, |entry| entry.sequence))
+}
+
+/// Heads of all logs in a scope.
+pub(crate) async fn all_heads(store: &dyn Store, scope: &Scope) -> StoreResult<Vec<LogHead>> {
+    const PAGE: usize = 256;
+    let (mut heads, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.heads(scope, after, PAGE).await?;
+        heads.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(heads),
+        }
+    }
 }
 
 async fn first_from<R: EntryRepository + ?Sized>(

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use common::{Count, Joined, eventually, linked, notes, payloads, soon};
 use gossip_core::proto::{CommitItem, Meta};
 use gossip_core::{
-    Config, Coordinator, Delivered, EntryRepository, EventStream, From, LogId, PageQuery, Retention,
-    SeqRange, StoreResult,
+    Config, Coordinator, Delivered, EntryRepository, EventStream, From, LogId, NodeConfig, PageQuery, Place,
+    Retention, SeqRange, StoreResult,
 };
 use gossip_store_memory::MemoryStore;
 use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
@@ -83,6 +83,34 @@ async fn pages_in_both_directions_leave_out_what_is_damaged_and_say_so() {
     }
     assert_eq!(payloads(&stream).await.len(), 7);
     eventually("repair asked for", || async { rot.repairs.load(Ordering::SeqCst) >= 1 }).await;
+}
+
+/// The place where a page begins is searched for, and the search may hit the damage.
+#[tokio::test]
+async fn a_page_beyond_the_damage_is_found() {
+    for (lost, from) in [(5, 8), (5, 2)] {
+        let store = MemoryStore::new();
+        let config = Config { coalesce: false, ..Config::default() };
+        let builder = Coordinator::builder().store(store.clone()).config(config);
+        let node = builder.node_id("ann").build().await.unwrap();
+        let stream = notes(&node).await;
+        let mut ids = Vec::new();
+        for n in 1..=9 {
+            ids.push(stream.append(format!("{n}")).await.unwrap());
+        }
+        let cut = stream.get(ids[from - 1]).await.unwrap().unwrap().key();
+        assert!(store.lose(ids[0].log, lost));
+        for (query, count) in [
+            (
+                PageQuery::forward(Place::AfterKey(cut.clone())),
+                (from..9).filter(|at| *at as u64 + 1 != lost).count(),
+            ),
+            (PageQuery::backward(Place::BeforeKey(cut)), (1..from).filter(|at| *at as u64 != lost).count()),
+        ] {
+            let page = stream.page(query).await.unwrap();
+            assert_eq!(page.entries.len(), count, "{from}: {:?}", page.entries);
+        }
+    }
 }
 
 #[tokio::test]
@@ -209,4 +237,36 @@ async fn a_stream_that_prunes_itself_is_not_stopped_by_damage() {
         lost(Config { retention_every: Duration::from_millis(10), ..Config::default() }).await;
     stream.set_retention(Retention::CountBased(5)).await.unwrap();
     eventually("pruned", || async { stream.usage().await.unwrap().entries == 4 }).await;
+}
+
+#[tokio::test]
+async fn what_is_erased_while_it_is_damaged_does_not_come_back_whole() {
+    let (network, store) = (MemoryNetwork::new(7), MemoryStore::new());
+    let on = |id: &str, store: MemoryStore, config: Config| {
+        Coordinator::builder()
+            .store(store)
+            .transport(network.transport(id))
+            .config(config)
+            .node_id(id)
+            .build()
+    };
+    let ann = on("ann", store.clone(), Config { coalesce: false, ..Config::default() }).await.unwrap();
+    let deaf = NodeConfig { follow_erasures: false, ..NodeConfig::default() };
+    let bob = on("bob", MemoryStore::new(), Config { node: deaf, ..Config::default() }).await.unwrap();
+    ann.start().await.unwrap();
+    bob.start().await.unwrap();
+    let (a, b) = (notes(&ann).await, notes(&bob).await);
+    ann.connect("memory:bob").await.unwrap();
+    let mut ids = Vec::new();
+    for n in 1..=9 {
+        ids.push(a.append(format!("{n}")).await.unwrap());
+    }
+    eventually("all there", || async { payloads(&b).await.len() == 9 }).await;
+    assert!(store.lose(ids[3].log, 4));
+    let erased = soon("an answer", a.erase_all(ids[2..5].iter().copied())).await;
+    assert_eq!(erased.unwrap(), 2, "what can be read");
+    ann.repair().await.unwrap();
+    eventually("filled", || async { a.get(ids[3]).await.unwrap().is_some() }).await;
+    let has_payload = a.get(ids[3]).await.unwrap().is_some_and(|entry| entry.bytes().is_some());
+    assert!(!has_payload, "it was erased");
 }

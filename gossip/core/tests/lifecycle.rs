@@ -2,16 +2,21 @@
 
 mod common;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use common::{eventually, linked, local, notes, payloads, soon};
+use gossip_core::proto::Meta;
 use gossip_core::{
-    Coordinator, Error, LocalNode, MessagePort, NodeRepository, NodeState, PortError, Transport,
+    Coordinator, EntryRepository, Error, From, LocalNode, MessagePort, NodeRepository, NodeState, PortError,
+    StoreResult, Transport,
 };
 use gossip_store_memory::MemoryStore;
+use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
+use gossip_testkit::fixture::LogWriter;
 use gossip_transport_memory::{MemoryNetwork, MemoryTransport};
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn wrong_turns_are_typed_and_harmless() {
@@ -197,4 +202,56 @@ async fn dropping_the_last_handle_ends_the_node() {
     soon("end of events", async { while events.next().await.is_some() {} }).await;
     // Each look marks the store open again, so only the node's closing can show.
     eventually("closed", || async { !store.mark_open().await.unwrap() }).await;
+}
+
+/// Holds one method up, and notes what is asked of the store after it was closed.
+struct Closing {
+    held_up: &'static str,
+    gate: Semaphore,
+    waits: AtomicBool,
+    is_closed: AtomicBool,
+    late: Mutex<Vec<&'static str>>,
+}
+
+#[async_trait]
+impl StoreHooks for Closing {
+    async fn before(&self, call: StoreCall<'_>) -> StoreResult<()> {
+        let StoreCall::Other(name) = call else { return Ok(()) };
+        if self.is_closed.load(Ordering::SeqCst) {
+            self.late.lock().expect("late").push(name);
+        }
+        self.is_closed.fetch_or(name == "mark_closed", Ordering::SeqCst);
+        if name == self.held_up {
+            self.waits.store(true, Ordering::SeqCst);
+            self.gate.acquire().await.expect("gate").forget();
+        }
+        Ok(())
+    }
+}
+
+/// A store that was closed opens its files again when it is used.
+#[tokio::test]
+async fn nobody_goes_on_with_a_store_that_was_closed() {
+    for held_up in ["load_snapshot", "arrivals"] {
+        let (gate, late) = (Semaphore::new(0), Mutex::default());
+        let (waits, is_closed) = (AtomicBool::new(false), AtomicBool::new(false));
+        let closing = Arc::new(Closing { held_up, gate, waits, is_closed, late });
+        let store = MemoryStore::new();
+        let node = common::on("ann", Arc::new(StoreDouble::new(store.clone(), closing.clone()))).await;
+        let stream = notes(&node).await;
+        // A log whose name nobody asked for yet.
+        store.commit(&[LogWriter::new("project", "notes", "bob").run(1)], &Meta::default()).await.unwrap();
+        let mut live = stream.subscribe(From::Start).await.unwrap();
+        let busy = tokio::spawn(async move {
+            match held_up {
+                "arrivals" => drop(live.next().await),
+                _ => drop(stream.cursor("mine").unwrap().save(live.cursor()).await),
+            }
+        });
+        eventually("it is held up", || async { closing.waits.load(Ordering::SeqCst) }).await;
+        soon("the end", node.shutdown()).await.unwrap();
+        closing.gate.add_permits(100);
+        soon("an answer", busy).await.unwrap();
+        assert_eq!(*closing.late.lock().unwrap(), [""; 0], "after {held_up}");
+    }
 }

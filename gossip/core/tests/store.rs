@@ -133,3 +133,29 @@ async fn what_an_interrupted_removal_left_is_cleaned_at_the_next_start() {
     let stream = node.channel("half").await.unwrap().stream("s").await.unwrap();
     assert!(payloads(&stream).await.is_empty());
 }
+
+/// The record says that it is gone before the entries are: what is taken in after that would not be
+/// there at the next start.
+#[tokio::test]
+async fn what_is_acknowledged_after_half_a_removal_outlives_the_node() {
+    for whole in [true, false] {
+        let (tuned, store) = (Arc::new(Tuned::new()), MemoryStore::new());
+        let node = on("ann", tuned.around(store.clone())).await;
+        let stream = notes(&node).await;
+        stream.append("before").await.unwrap();
+        tuned.stuck.store(1, Ordering::SeqCst);
+        let removing = async {
+            match whole {
+                true => node.remove_channel("project").await,
+                false => node.channel("project").await.unwrap().remove_stream("notes").await,
+            }
+        };
+        let removed = soon("an answer", removing).await;
+        let held = soon("an answer", stream.append("after")).await.is_ok();
+        soon("the end", node.shutdown()).await.unwrap();
+        let node = on("ann", Arc::new(store)).await;
+        let found = payloads(&notes(&node).await).await;
+        assert_eq!(found.contains(&"after".to_owned()), held, "{whole}: {removed:?}, {found:?}");
+        assert!(removed.is_ok(), "{whole}: a disk that was full for a moment: {removed:?}");
+    }
+}

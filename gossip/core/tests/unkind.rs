@@ -4,11 +4,12 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::tuned::Tuned;
-use common::{Count, Joined, notes, on, soon};
+use common::{Count, Joined, notes, on, payloads, soon};
 use gossip_core::proto::{ChainHash, CommitItem, Epoch, LogName, Meta, NodeId, Payload, RunBuilder, Stamp};
-use gossip_core::{Delivered, EntryRepository, Error, From};
+use gossip_core::{Delivered, EntryRepository, Error, From, PageQuery, Place, Retention};
 use gossip_store_memory::MemoryStore;
 
 #[tokio::test]
@@ -62,4 +63,35 @@ async fn reading_ends_with_the_node() {
     let mut entries = stream.read_all().await.unwrap();
     node.shutdown().await.unwrap();
     assert!(matches!(entries.next().await, Err(Error::State { .. })));
+}
+
+/// A peer that pruned may not know how old the entry at its floor is.
+#[tokio::test]
+async fn what_lies_below_a_gap_of_unknown_age_is_young_still() {
+    let store = Arc::new(MemoryStore::new());
+    let node = common::on("ann", store.clone()).await;
+    let stream = notes(&node).await;
+    let name = Arc::new(LogName {
+        channel: stream.channel_id().clone(),
+        stream: stream.id().clone(),
+        author: NodeId::new("bob").unwrap(),
+        epoch: Epoch::new(1, 0),
+        branch: None,
+    });
+    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let prev = name.hash().root();
+    let mut run = RunBuilder::new(name.id(), 1, prev);
+    for n in 1..=3 {
+        run.push(Stamp::new(now - 1000, n), &Payload::Present("young".into())).unwrap();
+    }
+    let (run, end) = run.finish(None).unwrap();
+    let held = CommitItem::Run { log: name.clone(), prev, run, end };
+    let adopt = CommitItem::Adopt { log: name, floor: 9, hash: ChainHash([7; 32]), stamp: Stamp::ZERO };
+    store.commit(&[held, adopt], &Meta::default()).await.unwrap();
+    let cut = stream.read_all().await.unwrap().next().await.unwrap().unwrap().key();
+    let page = stream.page(PageQuery::forward(Place::AfterKey(cut))).await.unwrap();
+    assert_eq!(page.entries.len(), 2, "a page from the middle shows what all of it shows");
+    stream.set_retention(Retention::TimeBased(Duration::from_secs(3600))).await.unwrap();
+    assert_eq!(stream.compact().await.unwrap().entries, 0);
+    assert_eq!(payloads(&stream).await.len(), 3);
 }

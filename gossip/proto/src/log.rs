@@ -179,7 +179,8 @@ pub struct LogHead {
     pub height: Seq,
     /// Chain hash at `height`.
     pub hash: ChainHash,
-    /// Stamp of the entry at `height`, [`Stamp::ZERO`] when there is none.
+    /// Stamp of the entry at `height`; where that is not known, of the newest below that was;
+    /// [`Stamp::ZERO`] when there is none.
     pub stamp: Stamp,
     /// Everything up to and including this sequence was pruned or never held.
     pub floor: Seq,

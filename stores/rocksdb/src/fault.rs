@@ -32,7 +32,7 @@ pub(crate) fn of_write(error: Error) -> Failure {
         ErrorKind::ShutdownInProgress => Failure::broken(Fault::Transient, error),
         // What did not fit into the log is not whole in it, and what is not whole is not replayed. A
         // sync that finds no space is another matter: the batch was written.
-        _ if is_full(text) && !text.contains("sync") => Failure::engine(Fault::Full, error),
+        _ if is_full(text) && !is_of_sync(text) => Failure::engine(Fault::Full, error),
         _ if is_full(text) => Failure::engine(Fault::Unknown, error),
         _ => Failure::broken(Fault::Unknown, error),
     }
@@ -76,6 +76,13 @@ fn is_full(text: &str) -> bool {
         .any(|full| text.contains(full))
 }
 
+/// Whether it was a sync that failed. What was being done is told before the path, in which any word may
+/// stand.
+fn is_of_sync(text: &str) -> bool {
+    let mut doing = text.split("hile ").skip(1).filter_map(|doing| doing.split(':').next());
+    doing.any(|doing| doing.to_ascii_lowercase().contains("sync"))
+}
+
 /// Why it is not opened.
 pub(crate) fn refused(fault: Fault, path: &Path, why: &dyn std::fmt::Display) -> StoreError {
     StoreError::new(fault, OPENING, format!("{}: {why}", path.display()))
@@ -84,4 +91,24 @@ pub(crate) fn refused(fault: Fault, path: &Path, why: &dyn std::fmt::Display) ->
 /// The same as a result.
 pub(crate) fn refuse<T>(fault: Fault, path: &Path, why: &dyn std::fmt::Display) -> StoreResult<T> {
     Err(refused(fault, path, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_sync_that_failed_wherever_the_store_lies() {
+        let full = |doing: &str, path: &str| {
+            format!("IO error: No space left on device: {doing}: {path}: No space left on device")
+        };
+        for doing in ["While fdatasync", "While fsync", "while fcntl(F_FULLFSYNC)"] {
+            let text = full(doing, "/data/000004.log");
+            assert!(is_full(&text) && is_of_sync(&text), "{text}");
+        }
+        for path in ["/data/000004.log", "/home/ann/sync/gossip.rocksdb/000004.log"] {
+            let text = full("While appending to file", path);
+            assert!(is_full(&text) && !is_of_sync(&text), "{text}");
+        }
+    }
 }

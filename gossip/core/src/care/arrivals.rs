@@ -6,14 +6,15 @@ use gossip_proto::{Arrival, Fault, LogHead, LogId, Scope, SeqRange};
 
 use super::report::{DamageKind, Report};
 use super::verify::again;
+use crate::Error;
 use crate::handle::Shared;
-use crate::{Error, Store};
+use crate::store::all_heads;
 
 /// Checks one stream. It remembers a few numbers for each log, as the arrivals of a log nearly always
 /// follow each other.
 pub(super) async fn check(shared: &Shared, stream: &Scope, report: &mut Report) -> Result<(), Error> {
     // Read before the rows: what comes later has rows too, but is not asked for.
-    let heads = heads(&*shared.store, stream).await?;
+    let heads = all_heads(&*shared.store, stream).await?;
     let rows = match rows(shared, stream).await {
         Err(Error::Store(error)) if error.fault == Fault::Corrupt => {
             report.orders_unreadable += 1;
@@ -96,19 +97,6 @@ async fn rows(shared: &Shared, stream: &Scope) -> Result<HashMap<LogId, Rows>, E
         match page.next {
             Some(next) => after = next,
             None => return Ok(rows),
-        }
-    }
-}
-
-async fn heads(store: &dyn Store, stream: &Scope) -> Result<Vec<LogHead>, Error> {
-    const PAGE: usize = 256;
-    let (mut heads, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.heads(stream, after, PAGE).await?;
-        heads.extend(page.items);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(heads),
         }
     }
 }

@@ -17,7 +17,7 @@ mod erase;
 mod file;
 mod repair;
 mod report;
-mod unreadable;
+pub(crate) mod unreadable;
 mod verify;
 
 use gossip_proto::Scope;

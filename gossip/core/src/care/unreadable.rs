@@ -2,13 +2,13 @@
 
 use gossip_proto::{Fault, LogId, Seq};
 
-use crate::{Error, Store};
+use crate::{Store, StoreResult};
 
 /// The last sequence of what cannot be read from `from` on, at most `last`. Reading at `from` has
 /// failed.
 ///
 /// Looks ahead in doubling steps and then closes in: a few reads, however long the damage is.
-pub(super) async fn end(store: &dyn Store, log: LogId, from: Seq, last: Seq) -> Result<Seq, Error> {
+pub(crate) async fn end(store: &dyn Store, log: LogId, from: Seq, last: Seq) -> StoreResult<Seq> {
     let (mut bad, mut step) = (from, 1);
     let mut good = loop {
         let ahead = bad.saturating_add(step).min(last.saturating_add(1));
@@ -31,10 +31,10 @@ pub(super) async fn end(store: &dyn Store, log: LogId, from: Seq, last: Seq) -> 
 }
 
 /// Where the run at `from` begins; `None` when it cannot be read or is not there.
-async fn first_from(store: &dyn Store, log: LogId, from: Seq) -> Result<Option<Seq>, Error> {
+async fn first_from(store: &dyn Store, log: LogId, from: Seq) -> StoreResult<Option<Seq>> {
     match store.read(log, from, 1).await {
         Ok(runs) => Ok(runs.first().map(|stored| stored.run.first())),
         Err(error) if error.fault == Fault::Corrupt => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }

@@ -7,6 +7,7 @@ use gossip_proto::{
     StreamRecord,
 };
 
+use crate::store::all_heads;
 use crate::{BuildError, Store, StoreResult};
 
 /// Records read at once.
@@ -57,7 +58,7 @@ pub(super) async fn inventory(store: &dyn Store) -> StoreResult<Inventory> {
         let streams = stream_records(store, &record.id).await?;
         channels.push((record, streams));
     }
-    let heads = remove_orphans(store, &channels, all_heads(store).await?).await?;
+    let heads = remove_orphans(store, &channels, all_heads(store, &Scope::All).await?).await?;
     let peers = peer_records(store).await?;
     let durability = store.durability();
     Ok(Inventory { channels, heads, peers, incarnation, durability, was_open })
@@ -118,18 +119,6 @@ async fn peer_records(store: &dyn Store) -> StoreResult<Vec<PeerRecord>> {
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(records),
-        }
-    }
-}
-
-async fn all_heads(store: &dyn Store) -> StoreResult<Vec<LogHead>> {
-    let (mut heads, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.heads(&Scope::All, after, PAGE).await?;
-        heads.extend(page.items);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(heads),
         }
     }
 }

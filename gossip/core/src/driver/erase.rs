@@ -3,19 +3,27 @@
 
 use gossip_proto::{Fault, LogId, SeqRange};
 
+use crate::care::unreadable;
 use crate::{Store, StoreError, StoreResult};
 
 /// What is read at once.
 const PAGE: usize = 256 * 1024;
 
-/// Erases payloads of one log; returns how many were there. Entries not held are left out. What was
+/// Erases payloads of one log; returns how many were there. Entries not held are left out, and so is what is
+/// damaged: what comes in its place is stored without them, once the node has noted the erasure. What was
 /// done before a failure stays done, and doing it again is safe.
 pub(super) async fn erase(store: &dyn Store, log: LogId, sequences: &[SeqRange]) -> StoreResult<u64> {
     let mut erased = 0;
     for range in sequences {
         let mut from = range.first.max(1);
         while from <= range.last {
-            let runs = store.read(log, from, PAGE).await?;
+            let runs = match store.read(log, from, PAGE).await {
+                Err(error) if error.fault == Fault::Corrupt => {
+                    from = unreadable::end(store, log, from, range.last).await? + 1;
+                    continue;
+                }
+                runs => runs?,
+            };
             let Some(last) = runs.last().map(|stored| stored.run.last()) else { break };
             for stored in &runs {
                 let unwanted = |sequence| range.contains(sequence);

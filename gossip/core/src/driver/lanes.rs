@@ -4,7 +4,6 @@
 //! before others are answered, and no task has to be woken on the way there and back.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,19 +11,19 @@ use std::sync::atomic::Ordering;
 use futures_util::FutureExt;
 use gossip_proto::node::OpId;
 use gossip_proto::{
-    ChannelId, CommitItem, Committed, Fault, Meta, Scope, StoreFailure, StoreReply, StoreRequest, StreamId,
-    Tick,
+    ChannelId, CommitItem, Fault, Scope, StoreFailure, StoreReply, StoreRequest, StreamId, Tick,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::chores::Chores;
+use super::group::Group;
 use super::plan::Chore;
 use super::tidy::{Tidied, tidy};
 use crate::handle::Shared;
 use crate::{BoxFuture, Store, StoreError, StoreResult};
 
-type Outcome = Result<StoreReply, StoreFailure>;
+pub(super) type Outcome = Result<StoreReply, StoreFailure>;
 type Job = (OpId, StoreRequest);
 
 /// What a lane reports.
@@ -40,8 +39,7 @@ pub(super) struct Done {
     idle: bool,
 }
 
-/// Jobs waiting and under way. Their number is bounded by the node's budget of outstanding store
-/// operations.
+/// Jobs waiting and under way, as many as the node's budget of outstanding store operations allows.
 pub(super) struct Lanes {
     writer: Writer,
     readers: Vec<Reader>,
@@ -289,71 +287,8 @@ async fn care(shared: &Shared, chore: Chore) -> Tidied {
     }
 }
 
-/// Commits that become one.
-struct Group {
-    items: Vec<CommitItem>,
-    parts: Vec<(OpId, Range<usize>, Meta)>,
-}
-
-impl Group {
-    fn new(op: OpId, items: Vec<CommitItem>, meta: Meta) -> Self {
-        let parts = vec![(op, 0..items.len(), meta)];
-        Self { items, parts }
-    }
-
-    fn add(&mut self, op: OpId, items: Vec<CommitItem>, meta: Meta) {
-        let first = self.items.len();
-        self.items.extend(items);
-        self.parts.push((op, first..self.items.len(), meta));
-    }
-
-    async fn commit(self, store: &dyn Store) -> (Vec<(OpId, Outcome)>, BTreeSet<(ChannelId, StreamId)>) {
-        let clock = self.parts.iter().map(|(_, _, meta)| meta.clock).max().unwrap_or_default();
-        let outcomes = match guarded(store.commit(&self.items, &Meta { clock })).await {
-            Ok(committed) => self.split(&committed),
-            // One bad commit must not fail its neighbours.
-            Err(error) if is_about_one(error.fault) && self.parts.len() > 1 => self.each(store).await,
-            Err(error) => self.all_failed(&error),
-        };
-        let mut grown = BTreeSet::new();
-        for ((_, range, _), (_, outcome)) in self.parts.iter().zip(&outcomes) {
-            if outcome.is_ok() {
-                let logs = self.items[range.clone()].iter().map(CommitItem::log);
-                grown.extend(logs.map(|log| (log.channel.clone(), log.stream.clone())));
-            }
-        }
-        (outcomes, grown)
-    }
-
-    fn split(&self, committed: &Committed) -> Vec<(OpId, Outcome)> {
-        let arrivals =
-            |range: &Range<usize>| committed.arrivals.get(range.clone()).unwrap_or_default().to_vec();
-        let parts = self.parts.iter();
-        let reply = |range| StoreReply::Committed(Committed { arrivals: arrivals(range) });
-        parts.map(|(op, range, _)| (*op, Ok(reply(range)))).collect()
-    }
-
-    async fn each(&self, store: &dyn Store) -> Vec<(OpId, Outcome)> {
-        let mut outcomes = Vec::with_capacity(self.parts.len());
-        for (op, range, meta) in &self.parts {
-            let committed = guarded(store.commit(&self.items[range.clone()], meta)).await;
-            outcomes.push((*op, committed.map(StoreReply::Committed).map_err(|error| error.to_failure())));
-        }
-        outcomes
-    }
-
-    fn all_failed(&self, error: &StoreError) -> Vec<(OpId, Outcome)> {
-        self.parts.iter().map(|(op, _, _)| (*op, Err(error.to_failure()))).collect()
-    }
-}
-
-/// Whether a failure may come from one part of a group only; nothing was written then.
-fn is_about_one(fault: Fault) -> bool {
-    matches!(fault, Fault::Rejected | Fault::Corrupt)
-}
-
 /// A panic in a store is a failure whose outcome is unknown, not the end of its lane.
-async fn guarded<T>(work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+pub(super) async fn guarded<T>(work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
     let unknown = |_| Err(StoreError::new(Fault::Unknown, "using the store", "the store panicked"));
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(unknown)
 }
@@ -366,8 +301,10 @@ async fn single(store: &dyn Store, request: StoreRequest) -> Outcome {
 }
 
 /// The order inside removals matters: the record goes (or says so) first, so that a crash in
-/// between leaves orphans, which the next boot removes, and no channel that has lost entries.
+/// between leaves orphans, which the next boot removes, and no channel that has lost entries. When the
+/// entries cannot be removed after that it is half done, whatever the store says: not simply undone.
 async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreReply> {
+    let half = |error| StoreError { fault: Fault::Unknown, ..error };
     Ok(match request {
         StoreRequest::Commit { items, meta } => StoreReply::Committed(store.commit(&items, &meta).await?),
         StoreRequest::Read { log, from, budget } => StoreReply::Runs(store.read(log, from, budget).await?),
@@ -385,11 +322,11 @@ async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreR
         StoreRequest::SaveStream(channel, record) => saved(store.save_stream(&channel, &record).await)?,
         StoreRequest::RemoveChannel(channel) => {
             store.delete_channel(&channel).await?;
-            StoreReply::Removed(store.remove(&Scope::Channel(channel)).await?)
+            StoreReply::Removed(store.remove(&Scope::Channel(channel)).await.map_err(half)?)
         }
         StoreRequest::RemoveStream(channel, record) => {
             store.save_stream(&channel, &record).await?;
-            StoreReply::Removed(store.remove(&Scope::Stream(channel, record.id)).await?)
+            StoreReply::Removed(store.remove(&Scope::Stream(channel, record.id)).await.map_err(half)?)
         }
         StoreRequest::SavePeer(record) => saved(store.save_peer(&record).await)?,
         StoreRequest::RemovePeer(peer) => saved(store.delete_peer(&peer).await)?,

@@ -13,6 +13,7 @@
 mod boot;
 mod chores;
 mod erase;
+mod group;
 mod lanes;
 mod launch;
 mod links;

@@ -4,11 +4,12 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
-use gossip_proto::{LogEntry, LogHead, LogName, OrderKey, Seq, SeqRange};
+use gossip_proto::{Fault, LogEntry, LogHead, LogName, OrderKey, Seq, SeqRange};
 
 use super::source::Source;
 use super::{Direction, StreamRef};
 use crate::handle::Shared;
+use crate::store::all_heads;
 use crate::{Error, Store, StoreResult};
 
 /// A place between two entries of the order.
@@ -39,16 +40,7 @@ impl Cut {
 
 /// Heads of all logs of a stream.
 pub(crate) async fn heads(at: &StreamRef) -> StoreResult<Vec<LogHead>> {
-    const PAGE: usize = 256;
-    let (mut heads, mut after) = (Vec::new(), None);
-    loop {
-        let page = at.shared.store.heads(&at.scope, after, PAGE).await?;
-        heads.extend(page.items);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(heads),
-        }
-    }
+    all_heads(&*at.shared.store, &at.scope).await
 }
 
 /// Entries of several logs in stream order, read as they are drawn on. It sees what the heads it
@@ -174,7 +166,8 @@ impl Merge {
     }
 }
 
-/// Sequences of a log that may lie beyond the cut; at most one of them does not.
+/// Sequences of a log that may lie beyond the cut; at most one of them does not, unless the search for
+/// it hits damage: then all are read, so that the damage is told.
 async fn span(
     store: &dyn Store,
     head: &LogHead,
@@ -184,12 +177,13 @@ async fn span(
     let (mut low, mut high) = (head.floor + 1, head.height);
     if let Some(cut) = cut {
         let stamp = cut.key().stamp;
-        let all_before = head.stamp < stamp;
-        match direction {
-            Direction::Forward if all_before => return Ok(None),
-            Direction::Forward => low = low.max(store.seek(head, stamp).await?),
-            Direction::Backward if all_before => {}
-            Direction::Backward => high = high.min(store.seek(head, stamp).await?),
+        if head.stamp < stamp {
+            return Ok((direction == Direction::Backward && low <= high).then_some((low, high)));
+        }
+        match (store.seek(head, stamp).await, direction) {
+            (Err(error), _) if error.fault == Fault::Corrupt => {}
+            (found, Direction::Forward) => low = low.max(found?),
+            (found, Direction::Backward) => high = high.min(found?),
         }
     }
     Ok((low <= high).then_some((low, high)))

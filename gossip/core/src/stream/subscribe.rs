@@ -177,6 +177,10 @@ impl Subscription {
         let page = shared.store.arrivals(&self.at.scope, self.read, budget).await?;
         let mut names = Vec::with_capacity(page.items.len());
         for row in &page.items {
+            // The node may have ended since, and a store that was closed would be opened again by this.
+            if shared.check_open().is_err() {
+                return Ok(false);
+            }
             names.push(shared.names.resolve(&*shared.store, row.log).await?);
         }
         let before = self.read;

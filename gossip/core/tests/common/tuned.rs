@@ -24,6 +24,8 @@ pub(crate) struct Tuned {
     pub(crate) blind: AtomicBool,
     /// Commits panic.
     pub(crate) panics: AtomicBool,
+    /// So many removals of logs fail.
+    pub(crate) stuck: AtomicU64,
 }
 
 impl Tuned {
@@ -35,12 +37,18 @@ impl Tuned {
             poison: None,
             blind: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            stuck: AtomicU64::new(0),
         }
     }
 
     /// A fresh store with these hooks.
     pub(crate) fn double(self: &Arc<Self>) -> Arc<dyn Store> {
-        Arc::new(StoreDouble::new(MemoryStore::new(), self.clone()))
+        self.around(MemoryStore::new())
+    }
+
+    /// This store with these hooks.
+    pub(crate) fn around(self: &Arc<Self>, store: MemoryStore) -> Arc<dyn Store> {
+        Arc::new(StoreDouble::new(store, self.clone()))
     }
 
     async fn commit(&self, batch: &[CommitItem]) -> StoreResult<()> {
@@ -64,6 +72,13 @@ impl StoreHooks for Tuned {
             StoreCall::Commit(batch) => self.commit(batch).await,
             StoreCall::Other("arrivals") if self.blind.load(Ordering::SeqCst) => {
                 Err(failed(Fault::Transient))
+            }
+            StoreCall::Other("remove") => {
+                let stuck = |left: u64| left.checked_sub(1);
+                match self.stuck.fetch_update(Ordering::SeqCst, Ordering::SeqCst, stuck) {
+                    Ok(_) => Err(failed(Fault::Full)),
+                    Err(_) => Ok(()),
+                }
             }
             _ => Ok(()),
         }

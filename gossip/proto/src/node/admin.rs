@@ -185,7 +185,7 @@ impl Node {
                 return self.set_timer(Timer::Admin, AGAIN.0 * 16);
             }
             Err(failure) => {
-                self.stays(&work.change, &failure);
+                self.did_not_happen(&work, &failure);
                 match work.command {
                     Some(id) => self.reply(id, Err(CommandError::Store(failure))),
                     None => self.notify(Event::StoreFailed(failure)),
@@ -220,10 +220,12 @@ impl Node {
         }
     }
 
-    /// A removal failed: what should have gone takes entries again.
-    fn stays(&mut self, change: &Change, failure: &StoreFailure) {
-        let (channel, stream) = match change {
+    /// A change failed. What should have gone takes entries again, unless the store may have forgotten it
+    /// already: then it would lose them at the next start. It stays closed, and can be removed again.
+    fn did_not_happen(&mut self, work: &Work, failure: &StoreFailure) {
+        let (channel, stream) = match &work.change {
             Change::Erased(.., job) => return self.erase_failed(*job, failure.clone()),
+            _ if work.tries > 0 => return,
             Change::RemoveChannel(channel) => (channel, None),
             Change::RemoveStream(channel, record) => (channel, Some(&record.id)),
             _ => return,
@@ -234,7 +236,7 @@ impl Node {
             None => found.removing = false,
         }
         let streams: Vec<StreamId> = found.streams.keys().cloned().collect();
-        if matches!(change, Change::RemoveChannel(_)) {
+        if matches!(work.change, Change::RemoveChannel(_)) {
             // Lists made meanwhile left the channel out.
             self.channels_changed();
         }

@@ -264,6 +264,9 @@ impl Node {
     fn on_head(&mut self, id: LogId, result: Result<StoreReply, StoreFailure>) {
         let Some(frozen) = self.logs.get_mut(&id).and_then(|log| log.frozen.as_mut()) else { return };
         frozen.reading = false;
+        if std::mem::take(&mut frozen.is_outdated) {
+            return self.thaw(id);
+        }
         match result {
             Ok(StoreReply::Head(head)) => self.thawed(id, head.as_deref()),
             Ok(_) | Err(_) => {

@@ -209,6 +209,11 @@ impl Erasures {
         self.jobs.len() >= JOBS
     }
 
+    /// Whether the application waits for one.
+    pub(super) fn are_waited_for(&self) -> bool {
+        self.jobs.values().any(|job| job.command.is_some())
+    }
+
     /// Whether there is no room for what a peer asks for.
     pub(super) fn is_full_for(&self, peer: &NodeId) -> bool {
         let its = || self.jobs.values().filter(|job| job.from.as_ref() == Some(peer)).count();

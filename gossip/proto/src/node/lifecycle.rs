@@ -66,6 +66,7 @@ impl Node {
     pub(super) fn finish_shutdown(&mut self) {
         if self.shutdown.is_empty()
             || !self.admin.is_idle()
+            || self.erasures.are_waited_for()
             || self.ops.len() > 0
             || self.append_bytes_waiting()
         {

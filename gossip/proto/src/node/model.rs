@@ -47,6 +47,8 @@ pub(super) struct Log {
 pub(super) struct Frozen {
     pub(super) tries: u32,
     pub(super) reading: bool,
+    /// Holes moved meanwhile: what is read may be older.
+    pub(super) is_outdated: bool,
     pub(super) unsettled: Vec<Unsettled>,
     /// From peers, in order: what failed, and what was stored after it all the same.
     pub(super) late: Vec<(NodeId, Landing)>,
@@ -96,6 +98,13 @@ impl Log {
         self.stored = Tip { height: head.height, hash: head.hash, stamp: head.stamp };
         self.pending = self.stored;
         self.holes = Holes::of_head(head);
+    }
+
+    /// The store moved holes; an answer of it that is on its way may not know.
+    pub(super) fn outdate(&mut self) {
+        if let Some(frozen) = self.frozen.as_mut() {
+            frozen.is_outdated = frozen.reading;
+        }
     }
 
     /// Takes the store's word that it holds nothing.

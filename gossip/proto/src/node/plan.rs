@@ -77,7 +77,8 @@ impl Node {
         stream: StreamId,
     ) -> Result<Plan, CommandError> {
         let found = self.open_channel(&channel)?;
-        let Some(open) = found.open_stream(&stream) else {
+        // One that is on its way out already could not be removed the last time.
+        let Some(open) = found.streams.get_mut(&stream).filter(|stream| !stream.record.refused) else {
             return Ok(Plan::Answer(Ok(Reply::Changed(false))));
         };
         open.removing = true;

@@ -82,5 +82,6 @@ impl Node {
     fn raise_floor(&mut self, id: LogId, floor: Seq) {
         let Some(log) = self.logs.get_mut(&id) else { return };
         log.holes.raise(floor.min(log.stored.height));
+        log.outdate();
     }
 }

@@ -65,6 +65,7 @@ impl Node {
     pub(super) fn note_damage(&mut self, id: LogId, range: SeqRange) {
         let Some(log) = self.logs.get_mut(&id) else { return };
         log.holes.isolate(range);
+        log.outdate();
         let log = (*log.name).clone();
         self.suspect(id);
         self.notify(Event::LogDamaged { log, range });

@@ -5,7 +5,7 @@ use minicbor::Decoder;
 use minicbor::data::Type;
 
 use super::columns::{Lengths, take_step};
-use super::{MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Run, RunError};
+use super::{HOLLOW_BYTES, MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Run, RunError};
 use crate::log::MAX_SEQ;
 use crate::{Check, LogId, Stamp};
 
@@ -42,12 +42,14 @@ impl Run {
         }
         let run =
             Self { encoded: encoded.clone(), log, first, count, stamp, stamps, lengths, body, check, seal };
-        run.check_bounds()?;
-        run.check_columns()?;
+        run.check_bounds(MAX_RUN_BYTES + HOLLOW_BYTES)?;
+        if !run.check_columns()? {
+            run.check_bounds(MAX_RUN_BYTES)?;
+        }
         Ok(run)
     }
 
-    fn check_bounds(&self) -> Result<(), RunError> {
+    fn check_bounds(&self, max_bytes: usize) -> Result<(), RunError> {
         if self.first == 0
             || self.count == 0
             || self.first.checked_add(self.count).is_none_or(|end| end > MAX_SEQ)
@@ -57,29 +59,31 @@ impl Run {
         if self.count > MAX_RUN_ENTRIES {
             return Err(RunError::OverBounds("more than 256 entries"));
         }
-        if self.count > 1 && self.encoded.len() > MAX_RUN_BYTES {
+        if self.count > 1 && self.encoded.len() > max_bytes {
             return Err(RunError::OverBounds("more than 64 KiB in several entries"));
         }
         Ok(())
     }
 
-    fn check_columns(&self) -> Result<(), RunError> {
+    /// Whether payloads in it are absent.
+    fn check_columns(&self) -> Result<bool, RunError> {
         let mut steps = &self.stamps[..];
         let mut stamp = self.stamp;
         for _ in 1..self.count {
             stamp = take_step(&mut steps, stamp).ok_or(RunError::Malformed("stamps"))?;
         }
         let mut lengths = Lengths::new(self.count, &self.lengths);
-        let (mut words, mut size) = (0, 0_u64);
+        let (mut words, mut size, mut is_hollow) = (0, 0_u64, false);
         for word in lengths.by_ref() {
             if word >> 1 > MAX_PAYLOAD_BYTES as u64 {
                 return Err(RunError::OverBounds("payload too large"));
             }
             size += if word & 1 == 1 { 32 } else { word >> 1 };
+            is_hollow |= word & 1 == 1;
             words += 1;
         }
         let whole = words == self.count && lengths.rest().is_empty() && size == self.body.len() as u64;
-        if whole && steps.is_empty() { Ok(()) } else { Err(RunError::Malformed("columns")) }
+        if whole && steps.is_empty() { Ok(is_hollow) } else { Err(RunError::Malformed("columns")) }
     }
 }
 

@@ -32,8 +32,12 @@ use crate::{ChainHash, Check, LogId, PayloadHash, Seq, SeqRange, Stamp};
 
 /// Most entries in a run.
 pub const MAX_RUN_ENTRIES: u64 = 256;
-/// Most encoded bytes in a run of several entries; a larger single entry is a run alone.
+/// Most encoded bytes in a run of several entries; a larger single entry is a run alone, and a run with
+/// absent payloads may take 9 KiB more.
 pub const MAX_RUN_BYTES: usize = 64 * 1024;
+/// The hash of a payload may be longer than the payload, and lengths that differ longer than equal ones:
+/// so much for each entry, so that no run is too full to be erased.
+const HOLLOW_BYTES: usize = MAX_RUN_ENTRIES as usize * (32 + 4);
 /// Largest payload any channel can allow.
 pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024 * 1024;
 

@@ -347,3 +347,24 @@ fn tag_between(victim: &mut Host, peer: &mut Host) -> ChannelTag {
     });
     tag.expect("a beacon")
 }
+
+/// Heads are read beside what is written: an answer may be older than one that came before it.
+#[test]
+fn what_became_a_hole_while_the_head_was_read_is_asked_for() {
+    let (mut victim, mut peer, _) = pair();
+    let log = peer.own_logs().next().expect("a log");
+    victim.slow_disk = true;
+    victim.fail = |request| matches!(request, StoreRequest::Commit { .. });
+    peer.append(100);
+    talk(&mut victim, &mut peer, LINK, 100);
+    victim.fail = |_| false;
+    victim.disk_overtakes();
+    // Now its head is being read.
+    victim.command(Command::Repair { log, at: 2 });
+    victim.disk_overtakes();
+    assert_eq!(victim.disk.head(log).unwrap().gaps, [SECOND]);
+    victim.disk_works();
+    talk(&mut victim, &mut peer, LINK, 20_000);
+    let head = victim.disk.head(log).unwrap();
+    assert_eq!((head.height, &head.gaps[..]), (4, &[][..]), "a hole was forgotten");
+}

@@ -33,6 +33,8 @@ pub(crate) struct Host {
     pub(crate) slow_disk: bool,
     /// Store operations for which this holds fail, having done nothing.
     pub(crate) fail: fn(&StoreRequest) -> bool,
+    /// What they say.
+    pub(crate) fault: Fault,
     waiting: Vec<Input>,
     /// Frames for links, in order.
     pub(crate) sent: Vec<(LinkId, Bytes)>,
@@ -46,8 +48,8 @@ pub(crate) fn stream() -> StreamId {
     StreamId::new("s").unwrap()
 }
 
-fn failure() -> StoreFailure {
-    StoreFailure { fault: Fault::Transient, doing: "what the test forbids", detail: String::new() }
+fn failure(fault: Fault) -> StoreFailure {
+    StoreFailure { fault, doing: "what the test forbids", detail: String::new() }
 }
 
 impl Host {
@@ -66,6 +68,7 @@ impl Host {
             replies,
             slow_disk: false,
             fail: |_| false,
+            fault: Fault::Transient,
             waiting: Vec::new(),
             sent: Vec::new(),
         };
@@ -102,7 +105,8 @@ impl Host {
                     }
                     Effect::Store { op, request } => {
                         let failed = (self.fail)(&request);
-                        let result = if failed { Err(failure()) } else { Ok(self.disk.execute(request)) };
+                        let result =
+                            if failed { Err(failure(self.fault)) } else { Ok(self.disk.execute(request)) };
                         self.waiting.push(Input::Stored { op, result });
                     }
                     Effect::Reply { id, result } => {
@@ -202,6 +206,12 @@ impl Host {
             let done = self.waiting.remove(0);
             self.give(done);
         }
+    }
+
+    /// Of the store operations that wait the newest is done, before the others.
+    pub(crate) fn disk_overtakes(&mut self) {
+        let newest = self.waiting.pop().expect("something waits for the disk");
+        self.give(newest);
     }
 
     /// Time passes, deadlines are met.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig, Reply};
 use gossip_proto::wire::{Hello, Message, Nonce};
-use gossip_proto::{ChannelId, NewPayload, StoreRequest};
+use gossip_proto::{ChannelId, EntryId, Fault, NewPayload, StoreRequest};
 
 use crate::host::{Host, channel, stream, talk};
 use crate::lies::say;
@@ -119,4 +119,44 @@ fn a_store_that_forgot_its_head_acknowledges_no_sequence_twice() {
     }
     assert_eq!(count, 15, "appends go on");
     assert_eq!(ids.len(), count, "a sequence was acknowledged twice");
+}
+
+/// The store may have forgotten it: what is acknowledged now would be gone after a restart.
+#[test]
+fn what_may_be_removed_takes_no_more_entries_until_it_can_be_removed_again() {
+    let remove_channel = || Command::RemoveChannel { channel: channel() };
+    let remove_stream = || Command::RemoveStream { channel: channel(), stream: stream() };
+    for remove in [remove_channel as fn() -> Command, remove_stream] {
+        let mut host = Host::new("one", NodeConfig::default());
+        host.append(10);
+        let is_removal = |request: &StoreRequest| {
+            matches!(request, StoreRequest::RemoveChannel(_) | StoreRequest::RemoveStream(..))
+        };
+        (host.fail, host.fault) = (is_removal, Fault::Unknown);
+        host.command(remove());
+        host.pass(600_000_000);
+        assert_eq!(host.replies().filter(|reply| reply.is_err()).count(), 1, "it is given up");
+        let payloads = vec![NewPayload::new(vec![7; 10])];
+        let append = Command::Append { channel: channel(), stream: stream(), payloads };
+        assert!(matches!(host.command(append), Some(Err(_))), "it may be gone");
+        host.fail = |_| false;
+        assert!(matches!(host.must(remove()), Reply::Changed(true)));
+    }
+}
+
+#[test]
+fn an_erasure_that_is_tried_again_is_answered_before_the_node_has_shut_down() {
+    let mut host = Host::new("one", NodeConfig::default());
+    host.append(10);
+    let entry = EntryId { log: host.own_logs().next().unwrap(), sequence: 1 };
+    let erase = Command::Erase { channel: channel(), stream: stream(), entries: vec![entry] };
+    host.fail = |request| matches!(request, StoreRequest::Erase { .. });
+    host.fault = Fault::Unknown;
+    assert!(host.command(erase).is_none(), "it may have happened");
+    let commands = host.replies().count() + 1;
+    let has_ended = host.command(Command::Shutdown).is_some();
+    assert_eq!(has_ended, host.replies().count() > commands, "whoever ends it asks no further");
+    host.pass(20_000_000);
+    assert_eq!(host.replies().count(), commands + 1, "one is never answered");
+    assert!(matches!(host.replies().last(), Some(Ok(Reply::Done))), "the end comes all the same");
 }

@@ -1,6 +1,6 @@
 //! Laws of `CommitItem::Adopt`: floors and gaps taken from peers.
 
-use gossip_proto::{LogHead, SeqRange};
+use gossip_proto::{CommitItem, LogHead, SeqRange, Stamp};
 
 use super::StoreHarness;
 use super::expect::{commit, everything, head, refuses, rejected, sequences};
@@ -55,6 +55,11 @@ pub async fn adjoining_gaps_are_one<H: StoreHarness>(place: H) {
     }
     assert_eq!(head(&*store, ann.id()).await.gaps, [SeqRange { first: 4, last: 7 }]);
     assert_eq!(store.last_arrival().await.unwrap().0, 3, "a gap gets no arrival");
+    let _missed = ann.run(1);
+    let CommitItem::Adopt { log, floor, hash, .. } = ann.adopt() else { panic!("a floor") };
+    commit(&*store, &[CommitItem::Adopt { log, floor, hash, stamp: Stamp::ZERO }]).await;
+    let moved = head(&*store, ann.id()).await;
+    assert_eq!((moved.height, moved.stamp), (8, LogWriter::stamp_at(7)), "what is held has its age");
 }
 
 /// At or below the height, and at 0 in an unknown log, nothing happens.

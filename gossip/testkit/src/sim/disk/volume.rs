@@ -300,7 +300,7 @@ fn adopt(head: &mut LogHead, floor: Seq, hash: ChainHash, stamp: Stamp) {
     } else {
         decay::append(&mut head.gaps, missing);
     }
-    (head.height, head.hash, head.stamp) = (floor, hash, stamp);
+    (head.height, head.hash, head.stamp) = (floor, hash, head.stamp.max(stamp));
 }
 
 /// Drops what lies at or below a floor; a floor inside a gap moves to the end of the gap.
