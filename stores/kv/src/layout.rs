@@ -36,7 +36,7 @@ use gossip_core::proto::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::check::{SUM, roomy, seal, unseal};
+use crate::check::{SUM, seal, sum_of, unseal};
 use crate::edits::{Edits, Parts};
 use crate::engine::Table;
 use crate::fault::Failure;
@@ -87,7 +87,7 @@ pub(crate) fn decode_run(log: LogId, last: Seq, bytes: &[u8]) -> Result<StoredRu
     let (sum, bytes) = bytes.split_first_chunk().ok_or_else(|| wrong("too short"))?;
     let (prev, encoded) = bytes.split_first_chunk().ok_or_else(|| wrong("too short"))?;
     let prev = ChainHash(*prev);
-    if *sum != run_sum(&prev, encoded) {
+    if *sum != run_sum(&prev, encoded) && *sum != run_sum_before(&prev, encoded) {
         return Err(wrong("it is not what was written"));
     }
     let run = Run::decode(encoded.to_vec().into()).map_err(|why| wrong(&why.to_string()))?;
@@ -97,8 +97,12 @@ pub(crate) fn decode_run(log: LogId, last: Seq, bytes: &[u8]) -> Result<StoredRu
     Ok(StoredRun { prev, run })
 }
 
-/// Notices accidents, not attacks, as the check of a head does.
 fn run_sum(prev: &ChainHash, encoded: &[u8]) -> [u8; RUN_SUM] {
+    sum_of(&[&prev.0, encoded])
+}
+
+/// The check of runs that were written before format 3: they are not written again for that.
+fn run_sum_before(prev: &ChainHash, encoded: &[u8]) -> [u8; RUN_SUM] {
     let all = PayloadHash::of(&[prev.0, PayloadHash::of(encoded).0].concat());
     let mut sum = [0; RUN_SUM];
     sum.copy_from_slice(&all.0[..RUN_SUM]);
@@ -136,7 +140,7 @@ pub(crate) fn decode<T: DeserializeOwned>(table: Table, key: &[u8], row: &[u8]) 
 /// Names a log in a listing, under a prefix.
 pub(crate) fn put_listed(edits: &mut Edits, table: Table, prefix: &[u8], log: LogId) {
     let key = keys::join(prefix, &log.0);
-    let value = seal(table, &key, roomy(&key, 0));
+    let value = seal(table, &key, Vec::new());
     edits.put(table, key, value);
 }
 

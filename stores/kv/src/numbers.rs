@@ -4,7 +4,7 @@
 use gossip_core::proto::NodeRecord;
 
 use crate::arrivals::streams_under;
-use crate::check::{roomy, seal, unseal};
+use crate::check::{SUM, seal, unseal};
 use crate::edits::Edits;
 use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
@@ -34,7 +34,7 @@ impl Numbers {
 
     /// Writes them.
     pub(crate) fn put(self, edits: &mut Edits) {
-        let mut value = roomy(NUMBERS, 16);
+        let mut value = Vec::with_capacity(16 + SUM);
         value.extend_from_slice(&self.arrival.to_be_bytes());
         value.extend_from_slice(&self.clock.to_be_bytes());
         edits.put(Table::Meta, NUMBERS, seal(Table::Meta, NUMBERS, value));

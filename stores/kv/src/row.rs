@@ -5,7 +5,7 @@
 
 use gossip_core::proto::{LogId, Seq};
 
-use crate::check::{roomy, seal, unseal};
+use crate::check::{SUM, seal, unseal};
 use crate::edits::Edits;
 use crate::engine::Table;
 use crate::keys;
@@ -25,7 +25,7 @@ impl Row {
     /// Writes it where its first entry's number puts it.
     pub(crate) fn put(self, edits: &mut Edits, stream: &[u8], arrival: u64) {
         let key = keys::arrival(stream, arrival);
-        let mut value = roomy(&key, USUAL);
+        let mut value = Vec::with_capacity(USUAL + SUM);
         value.extend_from_slice(&self.log.0);
         put_number(&mut value, self.first);
         put_number(&mut value, self.count);
