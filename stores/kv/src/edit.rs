@@ -15,6 +15,9 @@ use crate::turn::Turn;
 /// So many rows are dropped one by one; more are dropped as a range, which costs some engines more
 /// later on than a few rows do now.
 const FEW: usize = 64;
+/// Few rows with so many bytes are dropped as a range too: engines give back at once what a range took.
+/// More than joined runs take together.
+const MUCH: u64 = 256 << 10;
 
 /// Puts one run in the place of those that make up exactly `range`.
 pub(crate) fn replace(
@@ -108,7 +111,7 @@ pub(crate) fn drop_runs(turn: &mut Turn<'_>, log: LogId, first: Seq, last: Seq) 
         freed += run_len(value);
         ends.push(keys::number(key));
     }
-    if ends.len() <= FEW {
+    if ends.len() <= FEW && freed < MUCH {
         ends.into_iter().for_each(|end| turn.edits.delete(Table::Runs, keys::run(log, end)));
     } else {
         turn.edits.delete_range(Table::Runs, keys::run(log, first), keys::after(&keys::run(log, last)));

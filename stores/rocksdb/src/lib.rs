@@ -36,7 +36,8 @@
 //! | `tuning` | how RocksDB is set up, and why |
 //! | `open` | finding, making and recognising the database |
 //! | `wal`, `mark`, `crc32c` | telling damage of the log from power loss |
-//! | `reclaim`, `room` | giving space back, and noticing that there is some again |
+//! | `reclaim`, `garbage` | giving space back |
+//! | `room` | noticing that a full disk has room again |
 //! | `fault` | which failure means what to the caller |
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use gossip_core::registry::StorePlugin;
 mod crc32c;
 mod engine;
 mod fault;
+mod garbage;
 mod mark;
 mod open;
 mod options;
