@@ -10,9 +10,8 @@ use crate::options::Compression;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// Runs of this size lie in files of their own. Half of a full one: what is no full run yet will be
-/// written again.
-const BLOB: usize = 32 * KIB;
+/// Runs of this size lie in files of their own; smaller ones cost more when read there one by one.
+const BLOB: usize = 4 * KIB;
 
 /// What can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +97,7 @@ fn runs(settings: &Settings, cache: &Cache) -> Options {
     let mut options = family(settings);
     options.set_block_based_table_factory(&blocks(cache, 16 * KIB));
     // Runs of some size lie in files of their own and stay there: compactions move their keys. Smaller
-    // ones lie in the tables; they are soon joined to larger ones, and there they leave no waste.
+    // ones lie in the tables; they will be joined, and what is replaced there leaves no waste.
     options.set_enable_blob_files(true);
     options.set_min_blob_size(BLOB as u64);
     // As much as one write buffer holds anyway; a step of `garbage` writes it again in such pieces.
