@@ -38,6 +38,9 @@ fn options() -> Options {
     options.set_max_background_jobs(2);
     options.set_bytes_per_sync(MIB as u64);
     options.set_compression_type(DBCompressionType::None);
+    // As the store; no row measured here is so large, so they stay in the tables.
+    options.set_enable_blob_files(true);
+    options.set_min_blob_size(4 << 10);
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&cache);
     blocks.set_block_size(16 << 10);

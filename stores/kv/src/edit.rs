@@ -15,6 +15,9 @@ use crate::turn::Turn;
 /// So many rows are dropped one by one; more are dropped as a range, which costs some engines more
 /// later on than a few rows do now.
 const FEW: usize = 64;
+/// Few rows with so many bytes are dropped as a range too: engines give back at once what a range took.
+/// More than joined runs take together.
+const MUCH: u64 = 256 << 10;
 
 /// Puts one run in the place of those that make up exactly `range`.
 pub(crate) fn replace(
@@ -35,7 +38,7 @@ pub(crate) fn replace(
     let freed = old.iter().map(|stored| stored.run.encoded().len() as u64).sum();
     // The last one is written over.
     let ends: Vec<_> = old.iter().map(|stored| stored.run.last()).filter(|end| *end < range.last).collect();
-    drop_ends(turn, log, &ends);
+    drop_ends(turn, log, &ends, freed);
     put_run(&mut turn.edits, &new.prev, &new.run);
     held.bytes = held.bytes.saturating_sub(freed) + new.run.encoded().len() as u64;
     turn.put_head(log, held);
@@ -113,14 +116,15 @@ pub(crate) fn drop_runs(turn: &mut Turn<'_>, log: LogId, first: Seq, last: Seq) 
         freed += run_len(value);
         ends.push(keys::number(key));
     }
-    drop_ends(turn, log, &ends);
+    drop_ends(turn, log, &ends, freed);
     Ok(freed)
 }
 
-/// Drops the runs that end at these places, which are all there are from the first to the last of them.
-fn drop_ends(turn: &mut Turn<'_>, log: LogId, ends: &[Seq]) {
+/// Drops the runs that end at these places, which are all there are from the first to the last of them, and
+/// take so many bytes.
+fn drop_ends(turn: &mut Turn<'_>, log: LogId, ends: &[Seq], bytes: u64) {
     match ends {
-        [first, .., last] if ends.len() > FEW => {
+        [first, .., last] if ends.len() > FEW || bytes >= MUCH => {
             turn.edits.delete_range(Table::Runs, keys::run(log, *first), keys::after(&keys::run(log, *last)));
         }
         _ => ends.iter().for_each(|end| turn.edits.delete(Table::Runs, keys::run(log, *end))),

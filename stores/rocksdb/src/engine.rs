@@ -79,13 +79,14 @@ impl Engine for RocksdbEngine {
             self.mark_unsynced()?;
         }
         let (batch, removed) = batch(&self.db, &edits);
+        let written = batch.size_in_bytes();
         let mut options = WriteOptions::default();
         options.set_sync(sync);
         // Keys of one batch are mostly neighbours.
         options.set_memtable_insert_hint_per_batch(true);
         self.db.write_opt(batch, &options).map_err(|error| self.failed(error))?;
         self.room.found();
-        self.reclaimer.add(removed);
+        self.reclaimer.add(written, removed);
         Ok(())
     }
 

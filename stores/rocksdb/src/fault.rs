@@ -15,6 +15,8 @@ pub(crate) const OPENING: &str = "opening the store";
 pub(crate) fn of_read(error: Error) -> Failure {
     let fault = match error.kind() {
         ErrorKind::Corruption => Fault::Corrupt,
+        // A file of large runs is opened when something in it is read: all of them must be there.
+        ErrorKind::IOError if error.as_ref().contains("No such file or directory") => Fault::Corrupt,
         _ => Fault::Transient,
     };
     Failure::engine(fault, error)

@@ -14,9 +14,10 @@
 //! `memory` (64 MiB when not said otherwise) bounds blocks that were read and batches that are not yet in
 //! tables, together; half of it may be batches. RocksDB may pass the bound for moments, while a table
 //! is written say, and takes a few MiB beside it. The log is kept below half of `memory` too, which
-//! bounds what is replayed when a store is opened after a crash. The space of pruned and removed entries is given back
-//! by compactions in the background; writes go on meanwhile. Old entries are compressed with LZ4 where
-//! that pays.
+//! bounds what is replayed when a store is opened after a crash. Runs of 4 KiB and more lie in files of
+//! their own, are written once beside the log, and kept in memory by the system if at all. The space of
+//! pruned and removed entries is given back in the background; writes go on meanwhile. Up to a third of
+//! the bytes of large runs may be waste. They are compressed with LZ4, as are old small ones where that pays.
 //!
 //! # After a crash
 //! A log cut by power loss is replayed up to its last whole batch. Where every batch was synced
@@ -36,7 +37,8 @@
 //! | `tuning` | how RocksDB is set up, and why |
 //! | `open` | finding, making and recognising the database |
 //! | `wal`, `mark`, `crc32c` | telling damage of the log from power loss |
-//! | `reclaim`, `room` | giving space back, and noticing that there is some again |
+//! | `reclaim`, `garbage` | giving space back |
+//! | `room` | noticing that a full disk has room again |
 //! | `fault` | which failure means what to the caller |
 
 use std::sync::Arc;
@@ -47,6 +49,7 @@ use gossip_core::registry::StorePlugin;
 mod crc32c;
 mod engine;
 mod fault;
+mod garbage;
 mod mark;
 mod open;
 mod options;

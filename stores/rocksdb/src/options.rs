@@ -27,13 +27,13 @@ pub struct RocksdbOptions {
     pub compression: Compression,
 }
 
-/// How old entries are compressed; new ones are not.
+/// How entries are compressed, once they are out of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compression {
     /// Not at all: for payloads that are encrypted or compressed already.
     None,
-    /// With LZ4, where that makes them at least an eighth smaller.
+    /// With LZ4; small runs only where that makes them at least an eighth smaller.
     #[default]
     Lz4,
 }

@@ -2,7 +2,7 @@
 //!
 //! Removing a range writes one small mark; what it hides stays in the files until they are
 //! compacted, which RocksDB does only as more is written there. A log that was pruned may never be
-//! written to again, so a thread asks for it.
+//! written to again, so a thread asks for it. The same thread looks for waste, see [`crate::garbage`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,14 @@ use std::thread::{Builder, JoinHandle};
 use gossip_store_kv::Table;
 use rocksdb::{CompactOptions, DB, Range};
 
+use crate::garbage;
 use crate::tables;
 
-/// A smaller range waits until RocksDB gets to it by itself.
+/// A smaller range of small rows waits until RocksDB gets to it by itself.
 const WORTH_BYTES: u64 = 256 << 10;
+
+/// After so many bytes were written there may be waste.
+const LOOK_BYTES: usize = 16 << 20;
 
 /// Most ranges that wait; then the newest two become one that spans both.
 const MOST_RANGES: usize = 1024;
@@ -34,7 +38,14 @@ struct Work {
 #[derive(Default)]
 struct Todo {
     ranges: VecDeque<(Table, Vec<u8>, Vec<u8>)>,
+    /// Bytes written since it was looked for waste.
+    written: usize,
     stop: bool,
+}
+
+enum Job {
+    Compact(Table, Vec<u8>, Vec<u8>),
+    Look,
 }
 
 impl Reclaimer {
@@ -46,12 +57,17 @@ impl Reclaimer {
         Self { work, thread }
     }
 
-    /// These ranges of keys, as they stand in the column families, were removed.
-    pub(crate) fn add(&self, ranges: Vec<(Table, Vec<u8>, Vec<u8>)>) {
-        if ranges.is_empty() || self.thread.is_none() {
+    /// So many bytes were written, and these ranges of keys, as they stand in the column families,
+    /// removed.
+    pub(crate) fn add(&self, written: usize, ranges: Vec<(Table, Vec<u8>, Vec<u8>)>) {
+        if self.thread.is_none() {
             return;
         }
         let mut todo = self.work.lock();
+        todo.written = todo.written.saturating_add(written);
+        if ranges.is_empty() && todo.written < LOOK_BYTES {
+            return;
+        }
         for range in ranges {
             todo.add(range);
         }
@@ -78,17 +94,21 @@ impl Work {
         self.todo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the next range; `None` when it is time to stop.
-    fn next(&self) -> Option<(Table, Vec<u8>, Vec<u8>)> {
+    /// Waits for something to do; `None` when it is time to stop.
+    fn next(&self) -> Option<Job> {
         let mut todo = self.lock();
         loop {
             if todo.stop {
                 return None;
             }
-            match todo.ranges.pop_front() {
-                Some(range) => return Some(range),
-                None => todo = self.more.wait(todo).unwrap_or_else(PoisonError::into_inner),
+            if let Some((table, from, to)) = todo.ranges.pop_front() {
+                return Some(Job::Compact(table, from, to));
             }
+            if todo.written >= LOOK_BYTES {
+                todo.written = 0;
+                return Some(Job::Look);
+            }
+            todo = self.more.wait(todo).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -109,15 +129,24 @@ impl Todo {
 }
 
 fn run(db: &DB, work: &Work) {
-    let mut options = CompactOptions::default();
-    // Beside the compactions RocksDB has running, not instead of them.
-    options.set_exclusive_manual_compaction(false);
-    while let Some((table, from, to)) = work.next() {
-        let family = tables::family(db, table);
-        let sizes = db.get_approximate_sizes_cf(family, &[Range::new(&from, &to)]);
-        if sizes.iter().sum::<u64>() >= WORTH_BYTES {
-            db.compact_range_cf_opt(family, Some(&from), Some(&to), &options);
+    while let Some(job) = work.next() {
+        if let Job::Compact(table, from, to) = job {
+            compact(db, table, &from, &to);
         }
+        // After a failure of the disk: there will be another look.
+        let _ = garbage::collect(db, || !work.lock().stop);
+    }
+}
+
+fn compact(db: &DB, table: Table, from: &[u8], to: &[u8]) {
+    let family = tables::family(db, table);
+    // Of large runs the tables hold only keys: how much a range of them frees cannot be seen there.
+    let sizes = || db.get_approximate_sizes_cf(family, &[Range::new(from, to)]).iter().sum::<u64>();
+    if table == Table::Runs || sizes() >= WORTH_BYTES {
+        let mut options = CompactOptions::default();
+        // Beside the compactions RocksDB has running, not instead of them.
+        options.set_exclusive_manual_compaction(false);
+        db.compact_range_cf_opt(family, Some(from), Some(to), &options);
     }
 }
 

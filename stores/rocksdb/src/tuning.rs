@@ -10,6 +10,9 @@ use crate::options::Compression;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
+/// Runs of this size lie in files of their own; smaller ones cost more when read there one by one.
+const BLOB: usize = 4 * KIB;
+
 /// What can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -93,10 +96,20 @@ fn database(settings: &Settings, cache: &Cache) -> Options {
 fn runs(settings: &Settings, cache: &Cache) -> Options {
     let mut options = family(settings);
     options.set_block_based_table_factory(&blocks(cache, 16 * KIB));
+    // Runs of some size lie in files of their own and stay there: compactions move their keys. Smaller
+    // ones lie in the tables; they will be joined, and what is replaced there leaves no waste.
+    options.set_enable_blob_files(true);
+    options.set_min_blob_size(BLOB as u64);
+    // As much as one write buffer holds anyway; a step of `garbage` writes it again in such pieces.
+    options.set_blob_file_size(settings.memory as u64 / 4);
+    // A compaction of keys would write the oldest quarter of the runs again, each time: `garbage` says
+    // when that is worth it.
+    options.set_enable_blob_gc(false);
     if settings.compression == Compression::Lz4 {
-        // Payloads are often encrypted or packed already, and then lz4 gives up quickly. Only the last
-        // level, with nine tenths of the data, is worth trying: it is written once and seldom.
+        // Payloads are often encrypted or packed already, and then lz4 gives up quickly. Of the tables
+        // only the last level, with nine tenths of the data, is worth trying: it is written seldom.
         options.set_bottommost_compression_type(DBCompressionType::Lz4);
+        options.set_blob_compression_type(DBCompressionType::Lz4);
     }
     options
 }

@@ -36,6 +36,9 @@ impl View for RocksdbView<'_> {
             return Ok(Box::new(NoRows));
         }
         let mut options = ReadOptions::default();
+        // What is read of runs is seldom read again, and then the system still has it: the cache is for
+        // what is looked up.
+        options.fill_cache(table != Table::Runs);
         let (from, to) = tables::bounds(table, span);
         if let Some(from) = from {
             options.set_iterate_lower_bound(from);

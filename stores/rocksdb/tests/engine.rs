@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{batch, copy, log_file, log_files, number_of, open, rows, table_files, with_batches};
 use gossip_core::proto::Fault;
-use gossip_store_kv::{Edits, Engine, Order, Span, Table, View};
+use gossip_store_kv::{Edit, Edits, Engine, Order, Span, Table, View};
 use gossip_store_rocksdb::{Compression, RocksdbEngine, Settings};
 
 const SETTINGS: Settings = Settings { memory: 8 << 20, compression: Compression::Lz4 };
@@ -251,7 +251,7 @@ fn missing_files_are_told() {
     drop(open(place.path(), SETTINGS).unwrap());
     for name in fs::read_dir(common::database(place.path())).unwrap() {
         let name = name.unwrap().file_name().into_string().unwrap();
-        if !(name.starts_with("MANIFEST") || name.ends_with(".sst")) {
+        if !["MANIFEST", ".sst", ".blob"].iter().any(|part| name.contains(part)) {
             continue;
         }
         let spoilt = copy(place.path());
@@ -308,6 +308,30 @@ fn space_of_a_removed_range_comes_back_while_writing_goes_on() {
         engine.stats().unwrap().disk_bytes < full / 2
     });
     assert_eq!(number_of(&engine, Table::Runs).unwrap(), n as usize - 18);
+}
+
+/// Every file of large runs keeps something: what is in use has to be moved.
+#[test]
+fn space_comes_back_from_files_others_are_still_in() {
+    const OTHERS: u64 = 1000;
+    let place = tempfile::tempdir().unwrap();
+    let engine = open(place.path(), SETTINGS).unwrap();
+    for n in 0..40_u64 {
+        engine.apply(batch(n / 2 + n % 2 * OTHERS, 256 << 10), false).unwrap();
+    }
+    drop(engine);
+    let engine = open(place.path(), SETTINGS).unwrap();
+    let full = engine.stats().unwrap().disk_bytes;
+    let mut edits = Edits::default();
+    edits.delete_range(Table::Runs, 0_u64.to_be_bytes(), OTHERS.to_be_bytes());
+    engine.apply(edits, true).unwrap();
+    eventually("the space comes back", || engine.stats().unwrap().disk_bytes < full * 2 / 3);
+    for n in OTHERS..OTHERS + 20 {
+        let kept = engine.view().unwrap().get(Table::Runs, &n.to_be_bytes()).unwrap().map(|run| run.to_vec());
+        let wanted = batch(n, 256 << 10);
+        let Some(Edit::Put { value, .. }) = wanted.iter().next() else { panic!("{wanted:?}") };
+        assert_eq!(kept.as_deref(), Some(&*value.joined()), "{n}");
+    }
 }
 
 #[test]

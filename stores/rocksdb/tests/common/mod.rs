@@ -79,10 +79,11 @@ pub(crate) fn log_file(place: &Path) -> PathBuf {
     log_files(place).pop().expect("a log")
 }
 
-/// All table files.
+/// All table files, and those of large runs.
 pub(crate) fn table_files(place: &Path) -> Vec<PathBuf> {
-    let tables = files(place, "sst");
-    assert!(!tables.is_empty());
+    let (mut tables, runs) = (files(place, "sst"), files(place, "blob"));
+    assert!(!tables.is_empty() && !runs.is_empty());
+    tables.extend(runs);
     tables
 }
 
