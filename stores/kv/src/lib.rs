@@ -18,6 +18,7 @@
 //! | `commit`, `edit`, `isolate`, `remove` | what changes entries |
 //! | `runs`, `arrivals`, `part`, `heads` | what reads them |
 //! | `records` | everything else |
+//! | `testing` | what tests of stores need (feature `testing`) |
 
 mod arrivals;
 mod commit;
@@ -41,6 +42,8 @@ mod records;
 mod remove;
 mod runs;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod turn;

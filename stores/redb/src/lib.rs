@@ -29,13 +29,11 @@ use gossip_store_kv::KvStore;
 mod disk;
 mod engine;
 mod fault;
-#[cfg(test)]
-mod fault_tests;
 mod journal;
 mod open;
 mod options;
 #[cfg(test)]
-mod power_tests;
+mod tests;
 mod view;
 
 pub use gossip_store_kv::FORMAT;
