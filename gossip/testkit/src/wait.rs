@@ -4,7 +4,6 @@
 //! when an engine tries its disk again, and there is no notification to wait for. A wait ends as soon as
 //! it is so; only a failure takes the whole patience.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// Far more than anything here needs, even on a busy machine.
@@ -17,7 +16,7 @@ const BEAT: Duration = Duration::from_millis(5);
 ///
 /// # Panics
 /// When there is none within [`PATIENCE`].
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let end = tokio::time::Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask().await {

@@ -7,6 +7,7 @@ use crate::Outcome;
 use crate::hammer::Bench;
 use crate::kinds::Kind;
 use crate::line::print;
+use crate::program::{end_of_all, number};
 use crate::rounds::Scene;
 
 /// Rounds per store unless `GOSSIP_CRASH_ROUNDS` says otherwise.
@@ -22,18 +23,7 @@ pub(crate) fn all() -> ExitCode {
     let seed = number("GOSSIP_CRASH_SEED").unwrap_or_else(|| {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
     });
-    match play(rounds, seed) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("crash: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
+    end_of_all("crash", play(rounds, seed))
 }
 
 /// Returns how many rounds failed.

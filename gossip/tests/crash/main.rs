@@ -19,7 +19,7 @@
 //! | `rounds` | kills of a node: write, kill, look, sync |
 //! | `ledger` | what must hold after a kill |
 //! | `replica` | the other node |
-//! | `process` | starting, listening to and killing a child |
+//! | `process`, `program` | starting, listening to and killing a child; being one |
 //! | `line`, `look` | what children print, and reading it |
 //! | `writer`, `reader`, `server` | the children |
 
@@ -31,6 +31,7 @@ mod line;
 mod look;
 #[allow(dead_code, reason = "shared with the test of faults")]
 mod process;
+mod program;
 mod reader;
 mod replica;
 mod rounds;
@@ -38,6 +39,8 @@ mod server;
 mod writer;
 
 use std::process::ExitCode;
+
+use self::program::run;
 
 /// Whatever went wrong, for a person.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -61,15 +64,5 @@ fn main() -> ExitCode {
         _ if words.contains(&"--list") => line::print("crash: test"),
         _ => return campaign::all(),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}: {error}", words.join(" "));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(child: impl Future<Output = Outcome>) -> Outcome {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(child)
+    program::end(&words.join(" "), outcome)
 }

@@ -1,6 +1,5 @@
 //! One round after the other on a node: write, kill, look, sync.
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use gossip::proto::Rng;
@@ -77,8 +76,7 @@ impl Scene {
             let line = writer.line()?.ok_or("the writer ended before it was killed")?;
             self.note(&line)?;
         }
-        sleep(instant);
-        writer.kill()?;
+        writer.kill_after(instant)?;
         let mut told = 0;
         while let Some(line) = writer.line()? {
             self.note(&line)?;
@@ -111,8 +109,7 @@ fn newborn(kind: Kind, rng: &mut Rng) -> Outcome {
     let place = tempfile::tempdir()?;
     let config = kind.config(&place.path().join("deep").display().to_string(), None)?;
     let mut writer = Process::start(&["child-write", &config, "1"])?;
-    sleep(Duration::from_micros(rng.below(50_000)));
-    writer.kill()?;
+    writer.kill_after(Duration::from_micros(rng.below(50_000)))?;
     let mut ledger = Ledger::default();
     while let Some(line) = writer.line()? {
         let (id, hash) = read_acknowledged(&line).ok_or("the writer speaks in tongues")?;

@@ -4,31 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gossip_core::Store;
-use gossip_core::StoreResult;
-use gossip_core::proto::{Durability, Fault, LogId, Seq};
+use gossip_core::proto::{Durability, LogId, Seq};
 use gossip_store_kv::testing::spoil;
 use gossip_store_kv::{Engine, Opening};
 use gossip_store_rocksdb::{RocksdbEngine, RocksdbStore, Settings};
+use gossip_testkit::store::opening::opened;
 use gossip_testkit::store::{Cannot, FaultSwitch, StoreHarness};
-use gossip_testkit::wait::eventually;
 
 /// Why no law of failing disks is tried here.
 const NO_FAULTS: Cannot = Cannot(
     "RocksDB writes through an Env that cannot be replaced from Rust; its disk is made to fail from outside, \
      by gossip/tests/faults and tests/full_disk.rs",
 );
-
-/// Opens it; waits while a sync in the background still holds a store that was dropped.
-async fn opened<T>(open: impl Fn() -> StoreResult<T>) -> T {
-    let open = || {
-        let opened = match open() {
-            Err(error) if error.fault == Fault::Rejected => None,
-            opened => Some(opened.map_err(|error| error.to_string()).expect("the store opens")),
-        };
-        std::future::ready(opened)
-    };
-    eventually("nobody holds the store any more", open).await
-}
 
 macro_rules! durability {
     ($name:ident, $durability:expr) => {
@@ -46,14 +33,14 @@ macro_rules! durability {
 
                 async fn open(&self) -> Arc<dyn Store> {
                     let open = || RocksdbStore::options(self.0.path()).durability($durability).open();
-                    Arc::new(opened(open).await)
+                    Arc::new(opened(open))
                 }
 
                 async fn damage(&self, log: LogId, at: Seq) -> Result<(), Cannot> {
                     let place = self.0.path();
                     let open =
                         || RocksdbEngine::opener(place.to_owned(), Settings::default())(Opening::First);
-                    spoil(opened(open).await, log, at).expect("damaged");
+                    spoil(opened(open), log, at).expect("damaged");
                     Ok(())
                 }
 

@@ -2,7 +2,6 @@
 //! absent, and over when the disk is well again.
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::sync::Arc;
 
 use gossip_core::{Store, StoreError, StoreResult};
@@ -57,7 +56,7 @@ impl<H: StoreHarness> Scene<H> {
     /// Nothing fails any more: reads work again.
     async fn heal(&self) {
         self.switch.heal();
-        soon("reads go on", || self.store.last_arrival()).await;
+        soon("reads go on", async || self.store.last_arrival().await).await;
     }
 
     /// All of the failed batch is there or nothing; nothing when the error says so.
@@ -91,15 +90,10 @@ impl<H: StoreHarness> Scene<H> {
 }
 
 /// A disk that failed is tried again after a pause: until then callers are told to come back.
-async fn soon<T, F: Future<Output = StoreResult<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let answer = eventually(what, || {
-        let asked = ask();
-        async {
-            match asked.await {
-                Err(error) if error.fault == Fault::Transient => None,
-                answer => Some(answer),
-            }
-        }
+async fn soon<T>(what: &str, mut ask: impl AsyncFnMut() -> StoreResult<T>) -> T {
+    let answer = eventually(what, async || match ask().await {
+        Err(error) if error.fault == Fault::Transient => None,
+        answer => Some(answer),
     });
     answer.await.unwrap_or_else(|error| panic!("{what}: {error}"))
 }

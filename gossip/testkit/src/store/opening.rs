@@ -15,6 +15,8 @@ use gossip_core::{NodeRepository, Store, StoreError, StoreResult};
 use gossip_proto::{Durability, Fault};
 use tempfile::TempDir;
 
+use crate::wait::{PATIENCE, eventually_blocking};
+
 /// A durable store that lives in a directory of its own.
 pub trait DirectoryStore {
     /// Its name in configurations.
@@ -57,6 +59,19 @@ macro_rules! store_opening {
 pub fn run(law: impl Future<Output = ()>) {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().expect("a runtime").block_on(law);
+}
+
+/// Opens a store that was dropped; waits while a sync in the background still holds it. Blocks.
+///
+/// # Panics
+/// When it is not let go, or fails in another way.
+pub fn opened<T>(mut open: impl FnMut() -> StoreResult<T>) -> T {
+    let opened = eventually_blocking(PATIENCE, || match open() {
+        Err(error) if error.fault == Fault::Rejected => Ok(None),
+        opened => opened.map(Some),
+    });
+    let opened = opened.unwrap_or_else(|error| panic!("the store opens: {error}"));
+    opened.expect("nobody holds the store any more")
 }
 
 fn place() -> TempDir {

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gossip_core::proto::{Durability, Fault, LogId, Seq};
-use gossip_core::{Store, StoreResult};
+use gossip_core::Store;
+use gossip_core::proto::{Durability, LogId, Seq};
 use gossip_store_kv::testing::spoil;
 use gossip_store_kv::{Opener, Opening};
+use gossip_testkit::store::opening::opened;
 use gossip_testkit::store::{Cannot, FaultSwitch, StoreHarness};
-use gossip_testkit::wait::eventually;
 
 use super::weather::{Exposed, Weather};
 use crate::open::opener_on;
@@ -20,18 +20,6 @@ pub(super) fn exposed(directory: &Path, weather: &Arc<Weather>) -> Opener<Redb> 
     let weather = weather.clone();
     let between = move |file| Exposed { file, weather: weather.clone() };
     opener_on(directory.to_owned(), Tuning::default(), between)
-}
-
-/// Waits while a sync in the background still holds a store that was dropped.
-async fn opened<T>(mut open: impl FnMut() -> StoreResult<T>) -> T {
-    let open = || {
-        let opened = match open() {
-            Err(error) if error.fault == Fault::Rejected => None,
-            opened => Some(opened.expect("the store opens")),
-        };
-        std::future::ready(opened)
-    };
-    eventually("nobody holds the store any more", open).await
 }
 
 macro_rules! durability {
@@ -55,12 +43,12 @@ macro_rules! durability {
                 async fn open(&self) -> Arc<dyn Store> {
                     let open =
                         || RedbStore::with_opener(exposed(self.place.path(), &self.weather), $durability);
-                    Arc::new(opened(open).await)
+                    Arc::new(opened(open))
                 }
 
                 async fn damage(&self, log: LogId, at: Seq) -> Result<(), Cannot> {
                     let open = || exposed(self.place.path(), &self.weather)(Opening::First);
-                    spoil(opened(open).await, log, at).expect("damaged");
+                    spoil(opened(open), log, at).expect("damaged");
                     Ok(())
                 }
 
