@@ -37,7 +37,7 @@ pub(crate) const META_INCARNATION: &[u8] = b"incarnation";
 pub(crate) const META_ARRIVAL: &[u8] = b"arrival";
 /// The newest clock saved or committed. A number.
 pub(crate) const META_CLOCK: &[u8] = b"clock";
-/// There while the store is marked open.
+/// There while the store is marked open: 1 by one that syncs each commit, 2 by one that does not.
 pub(crate) const META_OPEN: &[u8] = b"open";
 /// The node record.
 pub(crate) const META_NODE: &[u8] = b"node";

@@ -18,6 +18,7 @@
 //! | `commit`, `edit`, `isolate`, `remove` | what changes entries |
 //! | `runs`, `arrivals`, `part`, `heads` | what reads them |
 //! | `records` | everything else |
+//! | `restored` | a store of which the newest is lost |
 //! | `testing` | what tests of stores need (feature `testing`) |
 
 mod arrivals;
@@ -40,6 +41,7 @@ mod part;
 mod patience;
 mod records;
 mod remove;
+mod restored;
 mod runs;
 mod store;
 #[cfg(feature = "testing")]
@@ -54,4 +56,5 @@ pub use self::fault::{Failure, of_io};
 pub use self::format::{FORMAT, lay_out};
 pub use self::keys::Span;
 pub use self::options::{OpenOptions, durability};
+pub use self::restored::restored;
 pub use self::store::KvStore;

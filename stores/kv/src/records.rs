@@ -1,8 +1,9 @@
 //! Channels, streams, peers, the node and single values.
 
-use gossip_core::proto::{ChannelId, NodeRecord, Stamp};
+use gossip_core::proto::{ChannelId, Durability, NodeRecord, Stamp, StreamRecord};
 use serde::de::DeserializeOwned;
 
+use crate::edits::Edits;
 use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
 use crate::keys::{self, Span};
@@ -48,9 +49,33 @@ pub(crate) fn save_node(turn: &mut Turn<'_>, record: &NodeRecord) -> Result<(), 
     turn.raise(0, record.clock.bits())
 }
 
+/// Set by a store that promises that nothing acknowledged is lost.
+const OPEN: &[u8] = &[1];
+/// Set by one that promises less.
+const OPEN_UNSYNCED: &[u8] = &[2];
+
 /// Sets the open mark and says whether it was set.
-pub(crate) fn mark_open(turn: &mut Turn<'_>) -> Result<bool, Failure> {
-    let before = turn.view().get(Table::Meta, META_OPEN)?.is_some();
-    turn.edits.put(Table::Meta, META_OPEN, &[1][..]);
-    Ok(before)
+///
+/// A node looks at the promise of the store it finds open, which may be another than that of the life
+/// that ended so. Where that one promised less its claims go, as the node would have it.
+pub(crate) fn mark_open(turn: &mut Turn<'_>, durability: Durability) -> Result<bool, Failure> {
+    let before = turn.view().get(Table::Meta, META_OPEN)?.map(|mark| mark.to_vec());
+    let sync = durability == Durability::Sync;
+    if sync && before.as_deref() == Some(OPEN_UNSYNCED) {
+        forget_claims(turn.view(), &mut turn.edits)?;
+    }
+    turn.edits.put(Table::Meta, META_OPEN, if sync { OPEN } else { OPEN_UNSYNCED });
+    Ok(before.is_some())
+}
+
+/// Takes every claim back: the node draws new epochs for its own logs.
+pub(crate) fn forget_claims(view: &dyn View, edits: &mut Edits) -> Result<(), Failure> {
+    let mut rows = view.scan(Table::Streams, &Span::all(), Order::Up)?;
+    while let Some((key, value)) = rows.next()? {
+        let mut record: StreamRecord = decode(value)?;
+        if record.writer.take().is_some() {
+            edits.put(Table::Streams, key, encode(&record)?);
+        }
+    }
+    Ok(())
 }
