@@ -42,6 +42,7 @@ pub(crate) fn open(directory: &Path, settings: &Settings, opening: Opening) -> S
     if !Mark::of(&path).is_set().map_err(|error| refused(of_path(&error), &path, &error))? {
         refuse_damaged_log(&path)?;
     }
+    salvage::drop_tail(&path).map_err(|error| refused(of_path(&error), &path, &error))?;
     let mut tuning = Tuning::new(settings);
     tuning.database.create_if_missing(!there);
     open_database(path, tuning)

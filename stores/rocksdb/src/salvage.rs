@@ -57,6 +57,16 @@ pub fn salvage(directory: impl AsRef<Path>) -> StoreResult<Vec<PathBuf>> {
     Ok(aside)
 }
 
+/// Cuts off what is no record where that is lawful: the end of a log that was not synced, a batch that was being
+/// written. RocksDB would pass over it, but for some damages it reads for ever instead.
+pub(crate) fn drop_tail(path: &Path) -> io::Result<()> {
+    for (file, keep) in wal::beyond_damage(path, None, false)? {
+        tracing::warn!(file = %file.display(), keep, "the log ends in what is no commit, as after a loss of power");
+        shorten(&file, keep)?;
+    }
+    Ok(())
+}
+
 /// Whether salvaging began and did not end.
 pub(crate) fn is_under_way(path: &Path) -> io::Result<bool> {
     path.join(NAME).try_exists()
@@ -101,8 +111,12 @@ fn cut(file: &Path, keep: u64) -> io::Result<PathBuf> {
         fs::copy(file, &aside)?;
         File::open(&aside)?.sync_all()?;
     }
+    shorten(file, keep)?;
+    Ok(aside)
+}
+
+fn shorten(file: &Path, keep: u64) -> io::Result<()> {
     let file = File::options().write(true).open(file)?;
     file.set_len(keep)?;
-    file.sync_all()?;
-    Ok(aside)
+    file.sync_all()
 }

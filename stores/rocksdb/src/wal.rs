@@ -69,7 +69,8 @@ pub(crate) fn beyond_damage(
             false if spoilt || tails => seen.sound,
             false => seen.at,
         };
-        ended |= spoilt;
+        // Where the next one goes on without a batch missing, what is spoilt was never answered for.
+        ended |= spoilt && seen.next.or(next).is_none();
         newest = seen.newest;
         if seen.begins {
             next = seen.next;

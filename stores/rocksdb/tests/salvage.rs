@@ -5,6 +5,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use common::{copy, log_file, log_files};
@@ -198,4 +199,26 @@ async fn what_was_begun_must_be_ended_and_what_is_open_is_let_alone() {
     assert_eq!(open(place.path()).err().unwrap().fault, Fault::Corrupt);
     assert!(salvage(place.path()).unwrap().is_empty(), "a sound one");
     assert_eq!(held(&open(place.path()).unwrap(), &items).await, 4, "loses nothing");
+}
+
+/// RocksDB reads some of them for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_comes_to_an_end_whichever_bit_of_an_unsynced_log_is_flipped() {
+    let place = tempfile::tempdir().unwrap();
+    let (store, items) = filled(place.path(), 60, 30_000).await;
+    let kept = copy(place.path());
+    drop(store);
+    fs::write(common::database(kept.path()).join("gossip-unsynced"), "").unwrap();
+    let whole = fs::read(log_file(kept.path())).unwrap();
+    for at in (1..12).map(|part| whole.len() * part / 12 + 9) {
+        let spoilt = copy(kept.path());
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        fs::write(log_file(spoilt.path()), bytes).unwrap();
+        let (done, wait) = std::sync::mpsc::channel();
+        let place = spoilt.path().to_owned();
+        std::thread::spawn(move || done.send(open(&place)));
+        let opened = wait.recv_timeout(Duration::from_secs(60)).expect("it does not end");
+        assert!(held(&opened.unwrap(), &items).await < 60, "a bit of byte {at}");
+    }
 }
