@@ -49,6 +49,8 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 const CHANNEL: &str = "crash";
 /// Its streams.
 const STREAMS: [&str; 3] = ["one", "two", "three"];
+/// The one of them that is pruned, and how many entries of each author it keeps.
+const PRUNED: (&str, u64) = ("two", 100);
 /// The node that is killed.
 const VICTIM: &str = "victim";
 

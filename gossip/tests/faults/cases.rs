@@ -151,7 +151,7 @@ fn tell(verdict: Verdict) -> Outcome {
 
 /// Everything acknowledged is there when the store is opened again.
 pub(crate) fn check(config: &str, acks: &Acks) -> Outcome {
-    let held = crate::look::read(config)?;
+    let held = crate::look::look(config)?.held;
     for (id, hash) in acks {
         if held.get(id).is_none_or(|(said, _)| said.hash != *hash) {
             return Err(format!("{id} was acknowledged and is lost").into());

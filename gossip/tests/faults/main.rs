@@ -35,6 +35,7 @@ mod kinds;
 #[allow(dead_code, reason = "shared with the crash test")]
 #[path = "../crash/line.rs"]
 mod line;
+#[allow(dead_code, reason = "shared with the crash test")]
 #[path = "../crash/look.rs"]
 mod look;
 mod power;

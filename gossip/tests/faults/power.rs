@@ -17,6 +17,7 @@ use crate::Outcome;
 use crate::cases::{Verdict, place};
 use crate::hammer::{Models, Settled};
 use crate::kinds::{Kind, open_store};
+use crate::line::print;
 use crate::process::Process;
 use crate::program::number;
 use crate::trace::{CALLS, Event, Loss, left_over, read};
@@ -46,6 +47,10 @@ pub(crate) fn lost(kind: Kind) -> Outcome<Verdict> {
     for cut_number in 0..cuts {
         let cut = first + rng.below((events.len() - first) as u64 + 1) as usize;
         let loss = [Loss::Everything, Loss::Tail, Loss::Anything][cut_number as usize % 3];
+        if cut_number % 10 == 0 {
+            // Whoever waits for the end takes silence for a hang.
+            print(&format!("{cut_number} of {cuts}"))?;
+        }
         let what = format!("{promise:?}, {loss:?} before event {cut} of {}", events.len());
         fs::remove_dir_all(&store)?;
         for (path, bytes) in left_over(&events, cut, loss, &mut rng) {
