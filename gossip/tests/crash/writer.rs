@@ -20,8 +20,12 @@ pub(crate) async fn write(config: &str, seed: &str) -> Outcome {
     let node = open(config).await?;
     let channel = node.channel(CHANNEL).await?;
     let (pruned, keeps) = PRUNED;
-    channel.stream(pruned).await?.set_retention(Retention::CountBased(keeps)).await?;
+    let pruned = channel.stream(pruned).await?;
+    pruned.set_retention(Retention::CountBased(keeps)).await?;
     let mut rng = Rng::new(seed.parse()?);
+    if rng.chance(500) {
+        pruned.compact().await?;
+    }
     let mut tasks = JoinSet::new();
     for task in 0..SINGLE + BATCHES {
         let stream = channel.stream(STREAMS[task as usize % STREAMS.len()]).await?;
@@ -55,7 +59,7 @@ async fn append_for_ever(stream: EventStream, mut rng: Rng, largest: u64) -> Out
         for (id, payload) in ids.into_iter().zip(&payloads) {
             print(&acknowledged(id, payload))?;
         }
-        if rng.chance(150) {
+        if rng.chance(if largest > 1 { 500 } else { 100 }) {
             stream.compact().await?;
         }
         if rng.chance(2) {
