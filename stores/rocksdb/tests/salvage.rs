@@ -83,9 +83,12 @@ fn claim(place: &Path) -> Option<Epoch> {
     streams.items.first()?.writer
 }
 
+/// What is done, and doing it.
+type Damage = (String, Box<dyn Fn(&mut Vec<u8>)>);
+
 /// Damages of a log of this length: a bit, a zeroed page, cut short inside and behind.
-fn damages(length: usize) -> Vec<(String, Box<dyn Fn(&mut Vec<u8>)>)> {
-    let mut damages: Vec<(String, Box<dyn Fn(&mut Vec<u8>)>)> = Vec::new();
+fn damages(length: usize) -> Vec<Damage> {
+    let mut damages: Vec<Damage> = Vec::new();
     for part in 0..6 {
         let at = length * part / 6 + 9;
         damages.push((format!("a bit of byte {at}"), Box::new(move |bytes| bytes[at] ^= 4)));
@@ -135,7 +138,7 @@ async fn an_older_log_that_is_damaged_leaves_nothing_that_does_not_belong_togeth
     let (mut short, mut refused) = (0, 0);
     for log in &logs {
         let length = fs::metadata(log).unwrap().len() as usize;
-        let gone: (String, Box<dyn Fn(&mut Vec<u8>)>) = ("emptied".into(), Box::new(Vec::clear));
+        let gone: Damage = ("emptied".into(), Box::new(Vec::clear));
         for (what, damage) in damages(length.max(30_000)).into_iter().chain([gone]) {
             let spoilt = copy(kept.path());
             let log = common::database(spoilt.path()).join(log.file_name().unwrap());
@@ -215,7 +218,7 @@ async fn opening_comes_to_an_end_whichever_bit_of_an_unsynced_log_is_flipped() {
         let mut bytes = whole.clone();
         bytes[at] ^= 4;
         fs::write(log_file(spoilt.path()), bytes).unwrap();
-        let (done, wait) = std::sync::mpsc::channel();
+        let (done, wait) = std::sync::mpsc::sync_channel(1);
         let place = spoilt.path().to_owned();
         std::thread::spawn(move || done.send(open(&place)));
         let opened = wait.recv_timeout(Duration::from_secs(60)).expect("it does not end");

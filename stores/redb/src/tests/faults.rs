@@ -8,7 +8,7 @@ use gossip_core::{EntryRepository, NodeRepository};
 use gossip_testkit::fixture::LogWriter;
 use gossip_testkit::store::{FaultSwitch, Moment};
 
-use super::conformance::exposed;
+use super::laws::exposed;
 use super::weather::Weather;
 use crate::RedbStore;
 
