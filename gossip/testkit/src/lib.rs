@@ -6,6 +6,7 @@
 //! | `sim` | real nodes in virtual time, with faults from a seed |
 //! | `double` | stores and transports with a test's hooks in between |
 //! | `fixture` | logs and runs to test with |
+//! | `wait` | waiting for what nothing tells |
 
 pub mod double;
 pub mod fixture;
@@ -13,3 +14,4 @@ pub mod materializer;
 pub mod port;
 pub mod sim;
 pub mod store;
+pub mod wait;

@@ -1,21 +1,12 @@
 //! Waiting for what is claimed, never for time to pass.
 
-use std::time::Duration;
-
 use gossip::{Event, Events};
-use tokio::time::{Instant, sleep, timeout};
-
-/// Far more than anything here needs, even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-const BEAT: Duration = Duration::from_millis(5);
+pub(crate) use gossip_testkit::wait::PATIENCE;
+use tokio::time::timeout;
 
 /// Looks again and again until it is so.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < end, "still not so: {what}");
-        sleep(BEAT).await;
-    }
+    gossip_testkit::wait::eventually(what, async || is_so().await.then_some(())).await;
 }
 
 /// The first event that fits.

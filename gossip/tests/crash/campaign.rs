@@ -7,6 +7,7 @@ use crate::Outcome;
 use crate::hammer::Bench;
 use crate::kinds::Kind;
 use crate::line::print;
+use crate::program::{end_of_all, number};
 use crate::rounds::Scene;
 
 /// Rounds per store unless `GOSSIP_CRASH_ROUNDS` says otherwise.
@@ -22,18 +23,7 @@ pub(crate) fn all() -> ExitCode {
     let seed = number("GOSSIP_CRASH_SEED").unwrap_or_else(|| {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
     });
-    match play(rounds, seed) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("crash: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
+    end_of_all("crash", play(rounds, seed))
 }
 
 /// Returns how many rounds failed.
@@ -87,7 +77,7 @@ fn hammer(kind: Kind, rounds: u64, seed: u64) -> Outcome<u64> {
 /// Kills of a node that appends and syncs.
 fn node(kind: Kind, rounds: u64, seed: u64) -> Outcome<u64> {
     let (begin, mut failed) = (Instant::now(), 0);
-    let (mut acknowledged, mut in_flight, mut in_opening) = (0, 0, 0);
+    let (mut acknowledged, mut in_flight, mut in_opening, mut pruned) = (0, 0, 0, 0);
     for first in (1..=rounds).step_by(LONGEST as usize) {
         let mut scene = Scene::new(kind, seed ^ first)?;
         let (last, before) = (rounds.min(first + LONGEST - 1), failed);
@@ -100,6 +90,7 @@ fn node(kind: Kind, rounds: u64, seed: u64) -> Outcome<u64> {
         acknowledged += scene.ledger.acknowledged();
         in_flight += scene.ledger.in_flight;
         in_opening += scene.kills_in_opening;
+        pruned += scene.pruned;
         if failed > before {
             scene.keep()?;
         }
@@ -107,9 +98,12 @@ fn node(kind: Kind, rounds: u64, seed: u64) -> Outcome<u64> {
     let seconds = begin.elapsed().as_secs_f32();
     print(&format!(
         "{} node: {rounds} kills ({in_opening} while opening), {acknowledged} entries acknowledged, {in_flight} \
-         more kept of writes in flight, {seconds:.1} s",
+         more kept of writes in flight, {pruned} pruned, {seconds:.1} s",
         kind.name
     ))?;
+    if rounds >= ENOUGH && pruned == 0 {
+        return Err("nothing was pruned: nothing was shown about it".into());
+    }
     shown(rounds, failed, acknowledged, in_flight)
 }
 

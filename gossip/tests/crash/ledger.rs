@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use gossip::proto::Arrival;
 use gossip::{EntryId, LogId};
 
-use crate::Outcome;
 use crate::line::{Contents, Held, Said};
+use crate::look::Found;
+use crate::{Outcome, PRUNED};
 
 /// Everything ever acknowledged or seen, over all rounds.
 #[derive(Default)]
@@ -32,13 +33,14 @@ impl Ledger {
     }
 
     /// Checks what a store holds now; the other node holds `announced`.
-    pub(crate) fn check(&mut self, held: &Held, announced: &Contents) -> Outcome {
-        whole(held)?;
-        let mut announced = announced.iter().filter(|(_, said)| said.by_victim);
+    pub(crate) fn check(&mut self, found: &Found, announced: &Contents) -> Outcome {
+        let held = &found.held;
+        whole(found)?;
+        let mut announced = announced.iter().filter(|(id, said)| said.by_victim && !found.is_pruned(**id));
         if let Some((id, _)) = announced.find(|(id, said)| held.get(id).map(|(said, _)| said) != Some(said)) {
             return Err(format!("{id} was announced to a peer and is lost").into());
         }
-        for (id, hash) in &self.acknowledged {
+        for (id, hash) in self.acknowledged.iter().filter(|(id, _)| !found.is_pruned(**id)) {
             match held.get(id) {
                 None => return Err(format!("{id} was acknowledged and is lost").into()),
                 Some((said, _)) if said.hash != *hash => {
@@ -47,11 +49,28 @@ impl Ledger {
                 Some(_) => {}
             }
         }
-        if let Some(id) = self.seen.keys().find(|id| !held.contains_key(id)) {
+        if let Some(id) = self.seen.keys().find(|id| !held.contains_key(id) && !found.is_pruned(**id)) {
             return Err(format!("{id} was there before and is lost").into());
         }
+        self.pruned_in_bounds(found)?;
         let before = self.newest;
         held.iter().try_for_each(|(id, (said, arrival))| self.see(*id, *said, *arrival, before))
+    }
+
+    /// Only one stream is pruned, and of the newest of each author nothing is gone.
+    fn pruned_in_bounds(&self, found: &Found) -> Outcome {
+        let (stream, keeps) = PRUNED;
+        if let Some((log, _)) = found.logs.iter().find(|(_, (of, floor))| of != stream && *floor > 0) {
+            return Err(format!("{log} was pruned, and nobody asked for it").into());
+        }
+        let of = |id: &EntryId| found.logs.get(&id.log).is_some_and(|(of, _)| of == stream);
+        let count = |ids: &mut dyn Iterator<Item = EntryId>| ids.filter(of).count() as u64;
+        let held = count(&mut found.held.iter().filter(|(_, (said, _))| said.by_victim).map(|(id, _)| *id));
+        let known = count(&mut self.acknowledged.keys().copied());
+        match held >= known.min(keeps) {
+            true => Ok(()),
+            false => Err(format!("of {known} entries {held} are left, not {keeps}").into()),
+        }
     }
 
     /// One content and one arrival number per id, for ever; what is new arrived after all that was
@@ -73,10 +92,11 @@ impl Ledger {
     }
 }
 
-/// Sequences begin at 1 and have no hole.
-fn whole(held: &Held) -> Outcome {
-    let mut heights: BTreeMap<LogId, u64> = BTreeMap::new();
-    for id in held.keys() {
+/// Sequences begin at 1, or behind what was pruned, and have no hole.
+fn whole(found: &Found) -> Outcome {
+    let mut heights: BTreeMap<LogId, u64> =
+        found.logs.iter().map(|(log, (_, floor))| (*log, *floor)).collect();
+    for id in found.held.keys() {
         let height = heights.entry(id.log).or_default();
         *height += 1;
         if id.sequence != *height {

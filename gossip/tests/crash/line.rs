@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use gossip::proto::{Arrival, PayloadHash};
-use gossip::{EntryId, LogEntry, NodeId, Payload, Stamp};
+use gossip::proto::{Arrival, PayloadHash, Seq};
+use gossip::{EntryId, LogEntry, LogId, NodeId, Payload, Stamp};
 
 use crate::{Outcome, VICTIM};
 
@@ -47,6 +47,17 @@ pub(crate) fn acknowledged(id: EntryId, payload: &[u8]) -> String {
 /// The store holds this entry.
 pub(crate) fn held(id: EntryId, said: &Said, arrival: Arrival) -> String {
     format!("entry {id} {} {} {} {}", said.by_victim, said.stamp.bits(), arrival.0, hex(&said.hash))
+}
+
+/// The store knows this log, pruned up to here.
+pub(crate) fn log(log: LogId, stream: &str, floor: Seq) -> String {
+    format!("log {} {stream}", EntryId { log, sequence: floor })
+}
+
+pub(crate) fn read_log(line: &str) -> Option<(LogId, (String, Seq))> {
+    let (floor, stream) = line.strip_prefix("log ")?.split_once(' ')?;
+    let floor: EntryId = floor.parse().ok()?;
+    Some((floor.log, (stream.to_owned(), floor.sequence)))
 }
 
 pub(crate) fn read_acknowledged(line: &str) -> Option<(EntryId, [u8; 32])> {

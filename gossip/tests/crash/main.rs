@@ -19,7 +19,7 @@
 //! | `rounds` | kills of a node: write, kill, look, sync |
 //! | `ledger` | what must hold after a kill |
 //! | `replica` | the other node |
-//! | `process` | starting, listening to and killing a child |
+//! | `process`, `program` | starting, listening to and killing a child; being one |
 //! | `line`, `look` | what children print, and reading it |
 //! | `writer`, `reader`, `server` | the children |
 
@@ -31,6 +31,7 @@ mod line;
 mod look;
 #[allow(dead_code, reason = "shared with the test of faults")]
 mod process;
+mod program;
 mod reader;
 mod replica;
 mod rounds;
@@ -39,6 +40,8 @@ mod writer;
 
 use std::process::ExitCode;
 
+use self::program::run;
+
 /// Whatever went wrong, for a person.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -46,6 +49,8 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 const CHANNEL: &str = "crash";
 /// Its streams.
 const STREAMS: [&str; 3] = ["one", "two", "three"];
+/// The one of them that is pruned, and how many entries of each author it keeps.
+const PRUNED: (&str, u64) = ("two", 100);
 /// The node that is killed.
 const VICTIM: &str = "victim";
 
@@ -61,15 +66,5 @@ fn main() -> ExitCode {
         _ if words.contains(&"--list") => line::print("crash: test"),
         _ => return campaign::all(),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}: {error}", words.join(" "));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(child: impl Future<Output = Outcome>) -> Outcome {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(child)
+    program::end(&words.join(" "), outcome)
 }

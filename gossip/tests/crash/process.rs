@@ -62,6 +62,13 @@ impl Process {
         self.child.id()
     }
 
+    /// Kills it after so long. A pause that waits for nothing, by intent: the instant must not depend on
+    /// anything the child does or says.
+    pub(crate) fn kill_after(&mut self, instant: Duration) -> Outcome {
+        thread::sleep(instant);
+        self.kill()
+    }
+
     /// Ends it without a chance to do anything (SIGKILL on Unix).
     pub(crate) fn kill(&mut self) -> Outcome {
         Ok(self.child.kill()?)

@@ -38,11 +38,13 @@ pub(crate) async fn read(config: &str) -> Outcome {
     print(&format!("end {entries}"))
 }
 
-/// Follows the chain from the root to the head: no hole, nothing torn, nothing beyond the head.
+/// Follows the chain from the root, or from where it was pruned, to the head: no hole, nothing torn, nothing
+/// beyond the head.
 async fn read_log(store: &dyn Store, head: &LogHead, numbers: &Numbers) -> Outcome<u64> {
     let log = head.name.id();
-    let (mut height, mut hash) = (0, head.name.hash().root());
-    let mut stamp = gossip::Stamp::ZERO;
+    print(&crate::line::log(log, head.name.stream.as_str(), head.floor))?;
+    let (mut height, mut hash) = (head.floor, head.floor_hash);
+    let mut stamp = if head.floor == head.height { head.stamp } else { gossip::Stamp::ZERO };
     loop {
         let runs = store.read(log, height + 1, BUDGET).await?;
         if runs.is_empty() {
@@ -70,7 +72,7 @@ async fn read_log(store: &dyn Store, head: &LogHead, numbers: &Numbers) -> Outco
     if (height, hash, stamp) != (head.height, head.hash, head.stamp) {
         return Err(format!("log {log}: the head says {}, the entries {height}", head.height).into());
     }
-    Ok(height)
+    Ok(height - head.floor)
 }
 
 /// Every entry arrived once, in the order of its log, and no number was given twice.

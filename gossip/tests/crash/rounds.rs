@@ -1,6 +1,5 @@
 //! One round after the other on a node: write, kill, look, sync.
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use gossip::proto::Rng;
@@ -10,7 +9,7 @@ use crate::Outcome;
 use crate::kinds::Kind;
 use crate::ledger::Ledger;
 use crate::line::{Contents, print, read_acknowledged};
-use crate::look::read;
+use crate::look::look;
 use crate::process::Process;
 use crate::replica::Replica;
 
@@ -27,6 +26,7 @@ pub(crate) struct Scene {
     replica: Replica,
     pub(crate) ledger: Ledger,
     pub(crate) kills_in_opening: u64,
+    pub(crate) pruned: u64,
 }
 
 impl Scene {
@@ -38,6 +38,7 @@ impl Scene {
             replica: Replica::start()?,
             ledger: Ledger::default(),
             kills_in_opening: 0,
+            pruned: 0,
         })
     }
 
@@ -47,7 +48,7 @@ impl Scene {
             newborn(self.kind, &mut self.rng)?;
         }
         self.write_and_kill()?;
-        self.ledger.check(&read(&self.config(None)?)?, &self.replica.contents()?)?;
+        self.ledger.check(&look(&self.config(None)?)?, &self.replica.contents()?)?;
         if last || round.is_multiple_of(SYNC_EVERY) { self.sync() } else { Ok(()) }
     }
 
@@ -77,8 +78,7 @@ impl Scene {
             let line = writer.line()?.ok_or("the writer ended before it was killed")?;
             self.note(&line)?;
         }
-        sleep(instant);
-        writer.kill()?;
+        writer.kill_after(instant)?;
         let mut told = 0;
         while let Some(line) = writer.line()? {
             self.note(&line)?;
@@ -99,9 +99,11 @@ impl Scene {
         let mut server = Process::start(&["child-serve", &config])?;
         self.replica.agree()?;
         server.finish()?;
-        let (here, there) = (read(&config)?, self.replica.contents()?);
+        let (here, mut there) = (look(&config)?, self.replica.contents()?);
         self.ledger.check(&here, &there)?;
-        let here: Contents = here.into_iter().map(|(id, (said, _))| (id, said)).collect();
+        there.retain(|id, _| !here.is_pruned(*id));
+        self.pruned += here.logs.values().map(|(_, floor)| floor).sum::<u64>();
+        let here: Contents = here.held.into_iter().map(|(id, (said, _))| (id, said)).collect();
         if here == there { Ok(()) } else { Err("digests are equal, contents are not".into()) }
     }
 }
@@ -111,13 +113,12 @@ fn newborn(kind: Kind, rng: &mut Rng) -> Outcome {
     let place = tempfile::tempdir()?;
     let config = kind.config(&place.path().join("deep").display().to_string(), None)?;
     let mut writer = Process::start(&["child-write", &config, "1"])?;
-    sleep(Duration::from_micros(rng.below(50_000)));
-    writer.kill()?;
+    writer.kill_after(Duration::from_micros(rng.below(50_000)))?;
     let mut ledger = Ledger::default();
     while let Some(line) = writer.line()? {
         let (id, hash) = read_acknowledged(&line).ok_or("the writer speaks in tongues")?;
         ledger.acknowledge(id, hash)?;
     }
-    let held = read(&config).map_err(|error| format!("a store killed while it was made: {error}"))?;
+    let held = look(&config).map_err(|error| format!("a store killed while it was made: {error}"))?;
     ledger.check(&held, &Contents::new())
 }

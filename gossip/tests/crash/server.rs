@@ -9,5 +9,9 @@ pub(crate) async fn serve(config: &str) -> Outcome {
     let mut rest = Vec::new();
     tokio::task::spawn_blocking(move || std::io::Read::read_to_end(&mut std::io::stdin(), &mut rest))
         .await??;
+    let report = node.verify().await?;
+    if !report.is_sound() || report.gaps > 0 {
+        return Err(format!("verifying finds damage: {report:?}").into());
+    }
     Ok(node.shutdown().await?)
 }

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use gossip::proto::Rng;
-use gossip::{Coordinator, EventStream};
+use gossip::{Coordinator, EventStream, Retention};
 use tokio::task::JoinSet;
 
 use crate::kinds::parse;
 use crate::line::{acknowledged, print};
-use crate::{CHANNEL, Outcome, STREAMS};
+use crate::{CHANNEL, Outcome, PRUNED, STREAMS};
 
 /// Tasks appending one entry after the other.
 const SINGLE: u64 = 6;
@@ -15,11 +15,17 @@ const SINGLE: u64 = 6;
 const BATCHES: u64 = 2;
 const LARGEST_BATCH: u64 = 300;
 
-/// Appends for ever and prints what was acknowledged.
+/// Appends for ever and prints what was acknowledged; prunes one stream and verifies now and then.
 pub(crate) async fn write(config: &str, seed: &str) -> Outcome {
     let node = open(config).await?;
     let channel = node.channel(CHANNEL).await?;
+    let (pruned, keeps) = PRUNED;
+    let pruned = channel.stream(pruned).await?;
+    pruned.set_retention(Retention::CountBased(keeps)).await?;
     let mut rng = Rng::new(seed.parse()?);
+    if rng.chance(500) {
+        pruned.compact().await?;
+    }
     let mut tasks = JoinSet::new();
     for task in 0..SINGLE + BATCHES {
         let stream = channel.stream(STREAMS[task as usize % STREAMS.len()]).await?;
@@ -52,6 +58,15 @@ async fn append_for_ever(stream: EventStream, mut rng: Rng, largest: u64) -> Out
         };
         for (id, payload) in ids.into_iter().zip(&payloads) {
             print(&acknowledged(id, payload))?;
+        }
+        if rng.chance(if largest > 1 { 500 } else { 100 }) {
+            stream.compact().await?;
+        }
+        if rng.chance(2) {
+            let report = stream.verify().await?;
+            if !report.is_sound() {
+                return Err(format!("verifying finds damage: {report:?}").into());
+            }
         }
     }
 }

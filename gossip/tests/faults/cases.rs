@@ -1,18 +1,19 @@
-//! All cases, one after the other, each in a process of its own; and how a failing disk is survived.
+//! All cases, one after the other, each in a process of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
+use crate::apart::{Apart, NAME, UNSHARE, is_possible, leftovers, namespace};
 use crate::kinds::Kind;
 use crate::line::print;
 use crate::process::Process;
-use crate::subject::{Acks, Subject};
+use crate::program::end_of_all;
+use crate::subject::Acks;
 use crate::weather::Weather;
-use crate::{Outcome, cut, damage, power, sealed};
+use crate::{Outcome, cut, damage, power, sealed, survive};
 
 /// How a case came out.
 pub(crate) enum Verdict {
@@ -24,46 +25,38 @@ pub(crate) enum Verdict {
 
 struct Case {
     name: &'static str,
-    /// Runs in namespaces where it may mount.
-    mounts: bool,
-    run: fn(Kind) -> Outcome<Verdict>,
+    run: Run,
 }
 
-const fn case(name: &'static str, mounts: bool, run: fn(Kind) -> Outcome<Verdict>) -> Case {
-    Case { name, mounts, run }
+#[derive(Clone, Copy)]
+enum Run {
+    Plain(fn(Kind) -> Outcome<Verdict>),
+    /// In a mount namespace of its own.
+    Mounting(fn(Kind, &Apart) -> Outcome<Verdict>),
 }
 
 const CASES: [Case; 9] = [
-    case("full-disk", true, |kind| survive(kind, Weather::Full)),
-    case("file-size-limit", false, |kind| survive(kind, Weather::Limited)),
-    case("failing-syncs", false, |kind| survive(kind, Weather::Syncs)),
-    case("failing-writes", false, |kind| survive(kind, Weather::Writes)),
-    case("failing-reads", false, |kind| survive(kind, Weather::Reads)),
-    case("read-only-directory", true, sealed::sealed),
-    case("damaged-copies", false, damage::damaged),
-    case("lost-tail", false, cut::lost_tail),
-    case("power-loss", false, power::lost),
+    Case { name: "full-disk", run: Run::Mounting(survive::full_disk) },
+    Case { name: "file-size-limit", run: Run::Plain(|kind| survive::survive(kind, Weather::Limited)) },
+    Case { name: "failing-syncs", run: Run::Plain(|kind| survive::survive(kind, Weather::Syncs)) },
+    Case { name: "failing-writes", run: Run::Plain(|kind| survive::survive(kind, Weather::Writes)) },
+    Case { name: "failing-reads", run: Run::Plain(|kind| survive::survive(kind, Weather::Reads)) },
+    Case { name: "read-only-directory", run: Run::Mounting(sealed::sealed) },
+    Case { name: "damaged-copies", run: Run::Plain(damage::damaged) },
+    Case { name: "lost-tail", run: Run::Plain(cut::lost_tail) },
+    Case { name: "power-loss", run: Run::Plain(power::lost) },
 ];
-
-/// Service must be back within.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs them all; the last line printed is the sum.
 pub(crate) fn all() -> ExitCode {
-    match every() {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("faults: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end_of_all("faults", every())
 }
 
 fn every() -> Outcome<u64> {
+    let cases = chosen()?;
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for kind in Kind::chosen()? {
-        for case in &CASES {
+        for case in &cases {
             let begin = Instant::now();
             let verdict = apart(case, kind);
             let seconds = begin.elapsed().as_secs_f32();
@@ -80,18 +73,43 @@ fn every() -> Outcome<u64> {
     Ok(failed)
 }
 
+/// Those that `GOSSIP_FAULT_CASES` names (default: all).
+fn chosen() -> Outcome<Vec<&'static Case>> {
+    let wanted = std::env::var("GOSSIP_FAULT_CASES").unwrap_or_default();
+    match wanted.split(',').filter(|name| !name.is_empty()).map(find).collect::<Outcome<Vec<_>>>()? {
+        none if none.is_empty() => Ok(CASES.iter().collect()),
+        cases => Ok(cases),
+    }
+}
+
+fn find(name: &str) -> Outcome<&'static Case> {
+    Ok(CASES.iter().find(|case| case.name == name).ok_or_else(|| format!("no case {name:?}"))?)
+}
+
 /// Runs a case in a process of its own, so that its limits, mounts and end are its own too.
 fn apart(case: &Case, kind: Kind) -> Outcome<Verdict> {
-    let exe = std::env::current_exe()?;
-    let mut command = Command::new(&exe);
-    if case.mounts {
-        if !Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success()) {
-            return Ok(Verdict::Skipped("no mount namespaces here (unshare -rm)".to_owned()));
-        }
-        command = Command::new("unshare");
-        command.arg("-rm").arg(exe);
+    let before = leftovers();
+    let verdict = in_a_process(case, kind)?;
+    match leftovers().into_iter().find(|mount| !before.contains(mount)) {
+        Some(left) => Err(format!("it left a mount: {left}").into()),
+        None => Ok(verdict),
     }
-    command.args(["case", case.name, kind.name]);
+}
+
+fn in_a_process(case: &Case, kind: Kind) -> Outcome<Verdict> {
+    let exe = std::env::current_exe()?;
+    let mut command = match case.run {
+        Run::Plain(_) => Command::new(exe),
+        Run::Mounting(_) if !is_possible() => {
+            return Ok(Verdict::Skipped(format!("no mount namespaces here ({})", UNSHARE.join(" "))));
+        }
+        Run::Mounting(_) => {
+            let mut command = Command::new(UNSHARE[0]);
+            command.args(&UNSHARE[1..]).arg(exe);
+            command
+        }
+    };
+    command.args(["child-case", case.name, kind.name, &namespace().unwrap_or_default()]);
     let mut process = Process::spawn(command)?;
     let mut last = None;
     while let Some(line) = process.line()? {
@@ -106,102 +124,34 @@ fn apart(case: &Case, kind: Kind) -> Outcome<Verdict> {
     })
 }
 
-/// The process of one case.
-pub(crate) fn one(name: &str, kind: &str) -> Outcome {
-    let case = CASES.iter().find(|case| case.name == name).ok_or("no such case")?;
-    let kind = Kind::chosen()?.into_iter().find(|known| known.name == kind).ok_or("no such store")?;
-    match (case.run)(kind)? {
+/// The process of one case, started from this namespace.
+pub(crate) fn one(name: &str, kind: &str, outside: &str) -> Outcome {
+    let kind = kind_of(kind)?;
+    tell(match find(name)?.run {
+        Run::Plain(run) => run(kind)?,
+        Run::Mounting(run) => run(kind, &Apart::from(outside)?)?,
+    })
+}
+
+/// One case alone, apart from whoever looks for what is wrong with it.
+pub(crate) fn by_hand(name: &str, kind: &str) -> Outcome {
+    tell(apart(find(name)?, kind_of(kind)?)?)
+}
+
+fn kind_of(name: &str) -> Outcome<Kind> {
+    Ok(Kind::chosen()?.into_iter().find(|known| known.name == name).ok_or("no such store")?)
+}
+
+fn tell(verdict: Verdict) -> Outcome {
+    match verdict {
         Verdict::Passed(seen) => print(&format!("passed {seen}")),
         Verdict::Skipped(why) => print(&format!("skipped {why}")),
     }
 }
 
-/// A node goes through bad weather: typed errors, reads that work, service when it is over, and
-/// nothing lost.
-fn survive(kind: Kind, weather: Weather) -> Outcome<Verdict> {
-    let (place, directory) = place()?;
-    if weather == Weather::Full
-        && let Err(why) = mount_small(place.path())
-    {
-        return Ok(Verdict::Skipped(why));
-    }
-    let config = kind.config(&directory.display().to_string(), None)?;
-    let (mut subject, mut acks) = (Subject::start(&config, weather.wrapper())?, Acks::new());
-    let (entries, size) = weather.before();
-    for _ in 0..entries {
-        subject.append(size, &mut acks)??;
-    }
-    let storm = match weather.begin(&directory, subject.process.id())? {
-        Ok(storm) => storm,
-        Err(why) => return Ok(Verdict::Skipped(why)),
-    };
-    let errors = endure(&mut subject, &mut acks, weather)?;
-    let meanwhile = subject.ask("read")?;
-    storm.end()?;
-    weather.judge(kind, &errors)?;
-    let readable = match errors_of(&meanwhile) {
-        None => "readable",
-        Some("Transient" | "Full") if weather.may_stop_reads(kind) => "not readable",
-        Some(_) => return Err(format!("reading meanwhile: {meanwhile}").into()),
-    };
-    let waited = recover(&mut subject, &mut acks)?;
-    read_all(&mut subject, &acks)?;
-    subject.end()?;
-    check(&config, &acks)?;
-    let (kept, waited) = (acks.len(), waited.as_millis());
-    let first = errors.first().or(Some(&meanwhile).filter(|it| errors_of(it).is_some()));
-    let first = first.map_or("nothing noticed", String::as_str);
-    Ok(Verdict::Passed(format!("{kept} kept, {readable} meanwhile, back after {waited} ms; {first}")))
-}
-
-/// The fault an answer names, if it is an error.
-pub(crate) fn errors_of(answer: &str) -> Option<&str> {
-    let fault = answer.strip_prefix("error ")?.split(' ').next()?;
-    Some(fault.strip_prefix("Some(").and_then(|fault| fault.strip_suffix(')')).unwrap_or(fault))
-}
-
-/// Appends until it fails, then some more. Returns the errors.
-fn endure(subject: &mut Subject, acks: &mut Acks, weather: Weather) -> Outcome<Vec<String>> {
-    let mut errors = Vec::new();
-    for _ in 0..weather.patience() {
-        if let Err(error) = subject.append(8_000, acks)? {
-            errors.push(error);
-            break;
-        }
-    }
-    for size in [0, 10_000, 100] {
-        errors.extend(subject.append(size, acks)?.err());
-    }
-    Ok(errors)
-}
-
-/// Waits until an append succeeds; from then on all must.
-fn recover(subject: &mut Subject, acks: &mut Acks) -> Outcome<Duration> {
-    let begin = Instant::now();
-    while let Err(error) = subject.append(100, acks)? {
-        if begin.elapsed() > PATIENCE {
-            return Err(format!("service does not resume: {error}").into());
-        }
-        sleep(Duration::from_millis(20));
-    }
-    let waited = begin.elapsed();
-    for size in [0, 10_000, 100, 50_000] {
-        subject.append(size, acks)??;
-    }
-    Ok(waited)
-}
-
-fn read_all(subject: &mut Subject, acks: &Acks) -> Outcome {
-    let answer = subject.ask("read")?;
-    match answer.strip_prefix("read ").map(str::parse) {
-        Some(Ok(count)) if acks.len() <= count => Ok(()),
-        _ => Err(format!("of {} entries acknowledged: {answer}", acks.len()).into()),
-    }
-}
-
 /// Everything acknowledged is there when the store is opened again.
 pub(crate) fn check(config: &str, acks: &Acks) -> Outcome {
-    let held = crate::look::read(config)?;
+    let held = crate::look::look(config)?.held;
     for (id, hash) in acks {
         if held.get(id).is_none_or(|(said, _)| said.hash != *hash) {
             return Err(format!("{id} was acknowledged and is lost").into());
@@ -210,24 +160,9 @@ pub(crate) fn check(config: &str, acks: &Acks) -> Outcome {
     Ok(())
 }
 
-/// A small file system in memory.
-fn mount_small(at: &Path) -> Result<(), String> {
-    mount(&["-t", "tmpfs", "-o", "size=24m", "gossip-faults"], at)
-}
-
-/// Mounts something, or says why that is refused.
-pub(crate) fn mount(what: &[&str], at: &Path) -> Result<(), String> {
-    let output = Command::new("mount").args(what).arg(at).output();
-    let output = output.map_err(|error| format!("mount cannot be started: {error}"))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("mounting is refused: {}", String::from_utf8_lossy(&output.stderr).trim())),
-    }
-}
-
 /// A place for a store.
 pub(crate) fn place() -> Outcome<(TempDir, PathBuf)> {
-    let place = tempfile::tempdir()?;
+    let place = tempfile::Builder::new().prefix(&format!("{NAME}-")).tempdir()?;
     let store = place.path().join("store");
     Ok((place, store))
 }

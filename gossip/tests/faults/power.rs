@@ -17,15 +17,17 @@ use crate::Outcome;
 use crate::cases::{Verdict, place};
 use crate::hammer::{Models, Settled};
 use crate::kinds::{Kind, open_store};
+use crate::line::print;
 use crate::process::Process;
+use crate::program::number;
 use crate::trace::{CALLS, Event, Loss, left_over, read};
 
 /// Answers waited for before the process is killed.
 const ANSWERS: usize = 150;
 /// It works so long at least, so that what must be synced in time is.
 const LEAST: Duration = Duration::from_millis(1500);
-/// States of the disk that are tried.
-const CUTS: usize = 60;
+/// States of the disk that are tried unless `GOSSIP_FAULT_CUTS` says otherwise.
+const CUTS: u64 = 60;
 /// On top of the delay a store promises, on a busy machine.
 const SLACK: f64 = 0.7;
 
@@ -41,10 +43,14 @@ pub(crate) fn lost(kind: Kind) -> Outcome<Verdict> {
     let first = events.iter().position(|event| matches!(event, Event::Said(..))).ok_or("nothing said")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (mut rng, mut sum) = (Rng::new(3), Settled::default());
-    let cuts = CUTS / kind.share as usize;
-    for number in 0..cuts {
+    let cuts = (number("GOSSIP_FAULT_CUTS").unwrap_or(CUTS) / kind.share).max(3);
+    for cut_number in 0..cuts {
         let cut = first + rng.below((events.len() - first) as u64 + 1) as usize;
-        let loss = [Loss::Everything, Loss::Tail, Loss::Anything][number % 3];
+        let loss = [Loss::Everything, Loss::Tail, Loss::Anything][cut_number as usize % 3];
+        if cut_number % 10 == 0 {
+            // Whoever waits for the end takes silence for a hang.
+            print(&format!("{cut_number} of {cuts}"))?;
+        }
         let what = format!("{promise:?}, {loss:?} before event {cut} of {}", events.len());
         fs::remove_dir_all(&store)?;
         for (path, bytes) in left_over(&events, cut, loss, &mut rng) {

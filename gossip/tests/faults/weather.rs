@@ -4,13 +4,14 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use gossip_testkit::wait::eventually_blocking;
+
 use crate::Outcome;
-use crate::cases::errors_of;
 use crate::damage::files;
 use crate::kinds::Kind;
+use crate::survive::errors_of;
 
 /// What is wrong with the disk while it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,15 +136,16 @@ fn limit(process: u32, bytes: &str) -> Outcome {
 /// The files of a store once no new ones are made: what is done in the background after the last
 /// append may switch to others, which would be spared.
 fn settled(directory: &Path) -> Outcome<Vec<PathBuf>> {
-    let begin = Instant::now();
-    let (mut known, mut since) = (files(directory)?, begin);
-    while since.elapsed() < CALM && begin.elapsed() < CALM * 10 {
-        sleep(Duration::from_millis(50));
+    let (mut known, mut since) = (files(directory)?, Instant::now());
+    // That nothing happens is not told by anything: it takes looking for a while.
+    let calm = eventually_blocking(CALM * 10, || {
         let found = files(directory)?;
         if found != known {
             (known, since) = (found, Instant::now());
         }
-    }
+        Outcome::Ok((since.elapsed() >= CALM).then_some(()))
+    });
+    calm?.ok_or("the store makes new files all the time")?;
     Ok(known)
 }
 

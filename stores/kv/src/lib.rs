@@ -19,6 +19,8 @@
 //! | `commit`, `edit`, `isolate`, `remove`, `mend` | what changes entries and their order |
 //! | `runs`, `arrivals`, `part`, `heads` | what reads them |
 //! | `records` | everything else |
+//! | `restored` | a store of which the newest is lost |
+//! | `testing` | what tests of stores need (feature `testing`) |
 
 mod arrivals;
 mod check;
@@ -44,9 +46,12 @@ mod part;
 mod patience;
 mod records;
 mod remove;
+mod restored;
 mod row;
 mod runs;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -57,4 +62,5 @@ pub use self::fault::{Failure, of_io};
 pub use self::format::{FORMAT, lay_out};
 pub use self::keys::Span;
 pub use self::options::{OpenOptions, durability};
+pub use self::restored::restored;
 pub use self::store::KvStore;

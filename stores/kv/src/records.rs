@@ -1,8 +1,9 @@
 //! Channels, streams, peers, the node and single values.
 
-use gossip_core::proto::{ChannelId, NodeRecord, Stamp};
+use gossip_core::proto::{ChannelId, Durability, NodeRecord, Stamp, StreamRecord};
 use serde::de::DeserializeOwned;
 
+use crate::edits::Edits;
 use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
 use crate::keys::{self, Span};
@@ -53,15 +54,41 @@ pub(crate) fn save_node(turn: &mut Turn<'_>, record: &NodeRecord) -> Result<(), 
     turn.raise(0, record.clock.bits())
 }
 
-/// Sets the open mark and says whether it was set. One that is damaged counts as set: so does no entry
-/// get a number twice.
-pub(crate) fn mark_open(turn: &mut Turn<'_>) -> Result<bool, Failure> {
-    let closed = number(turn.view(), OPEN)? == Some(0);
-    put_number(&mut turn.edits, OPEN, 1);
-    Ok(!closed)
+/// Set by a store that promises that nothing acknowledged is lost.
+const OPEN_SYNCED: u64 = 1;
+/// Set by one that promises less.
+const OPEN_UNSYNCED: u64 = 2;
+/// Set by one that was closed.
+const CLOSED: u64 = 0;
+
+/// Sets the open mark and says whether it was set. One that is damaged counts as set by a store that
+/// promises less: so does no entry get a number twice.
+///
+/// A node looks at the promise of the store it finds open, which may be another than that of the life
+/// that ended so. Where that one promised less its claims go, as the node would have it.
+pub(crate) fn mark_open(turn: &mut Turn<'_>, durability: Durability) -> Result<bool, Failure> {
+    let before = number(turn.view(), OPEN)?;
+    let sync = durability == Durability::Sync;
+    if sync && !matches!(before, Some(CLOSED | OPEN_SYNCED)) {
+        forget_claims(turn.view(), &mut turn.edits)?;
+    }
+    put_number(&mut turn.edits, OPEN, if sync { OPEN_SYNCED } else { OPEN_UNSYNCED });
+    Ok(before != Some(CLOSED))
 }
 
 /// Takes the open mark off.
 pub(crate) fn mark_closed(turn: &mut Turn<'_>) {
-    put_number(&mut turn.edits, OPEN, 0);
+    put_number(&mut turn.edits, OPEN, CLOSED);
+}
+
+/// Takes every claim back: the node draws new epochs for its own logs. A damaged record claims nothing.
+pub(crate) fn forget_claims(view: &dyn View, edits: &mut Edits) -> Result<(), Failure> {
+    let mut rows = view.scan(Table::Streams, &Span::all(), Order::Up)?;
+    while let Some((key, value)) = rows.next()? {
+        let Ok(mut record) = decode::<StreamRecord>(Table::Streams, key, value) else { continue };
+        if record.writer.take().is_some() {
+            edits.put(Table::Streams, key, encode(Table::Streams, key, &record)?);
+        }
+    }
+    Ok(())
 }

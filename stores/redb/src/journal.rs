@@ -40,6 +40,9 @@ impl Journal {
             at += len;
         }
         let leftover = at < bytes.len();
+        if leftover {
+            tracing::warn!(at, "the journal ends in what is no commit, as after a loss of power");
+        }
         Ok((Self { file, generation, end: at as u64, leftover }, edits))
     }
 

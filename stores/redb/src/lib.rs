@@ -3,7 +3,8 @@
 //! What a store promises is kept by [`gossip_store_kv`]; this crate is the engine under it. A synced commit
 //! is one transaction of redb. One that is not synced lies in the memory of redb, which writes nothing over
 //! what was synced, and in a journal beside the file, so that it outlives the process: power loss takes
-//! a tail of what was not synced and never the file. The journal is brought in when the store is opened.
+//! a tail of what was not synced and never the file. The journal is brought in when the store is opened; one that
+//! is damaged ends there, as after a loss of power, and a node goes on under new epochs.
 //!
 //! A backup is a copy of the whole directory while the store is closed: the file and its journal belong together.
 //!
@@ -29,13 +30,11 @@ use gossip_store_kv::KvStore;
 mod disk;
 mod engine;
 mod fault;
-#[cfg(test)]
-mod fault_tests;
 mod journal;
 mod open;
 mod options;
 #[cfg(test)]
-mod power_tests;
+mod tests;
 mod view;
 
 pub use gossip_store_kv::FORMAT;

@@ -35,21 +35,31 @@ const OPENING: &str = "opening the store";
 /// Opens the file in a directory, both made when they do not exist the first time. A disk that went
 /// away must not come back as an empty store.
 pub(crate) fn opener(directory: PathBuf, options: Tuning) -> Opener<Redb> {
+    opener_on(directory, options, |file| file)
+}
+
+/// The same with something between redb and its file: tests let it fail.
+pub(crate) fn opener_on<B: StorageBackend>(
+    directory: PathBuf,
+    options: Tuning,
+    between: impl Fn(FileBackend) -> B + Send + 'static,
+) -> Opener<Redb> {
     let ledger = Arc::new(Ledger::new(directory.join(DOUBT)));
-    let place = Place { directory, options, ledger };
+    let place = Place { directory, options, ledger, between };
     Box::new(move |opening| match opening {
         Opening::First => place.open(),
         Opening::Again => place.open_again(),
     })
 }
 
-struct Place {
+struct Place<F> {
     directory: PathBuf,
     options: Tuning,
     ledger: Arc<Ledger>,
+    between: F,
 }
 
-impl Place {
+impl<B: StorageBackend, F: Fn(FileBackend) -> B> Place<F> {
     fn open(&self) -> StoreResult<Redb> {
         let directory = &self.directory;
         make(directory).map_err(|error| refused(of_directory(&error), directory, &error))?;
@@ -70,7 +80,7 @@ impl Place {
 
     fn open_file(&self, path: &Path) -> StoreResult<Redb> {
         let journal = Some(self.directory.join(JOURNAL));
-        open_file(path, &self.options, &self.ledger, journal)
+        open_file(path, &self.options, &self.ledger, journal, &self.between)
     }
 }
 
@@ -93,7 +103,7 @@ fn make_file(directory: &Path, path: &Path) -> StoreResult<()> {
         remove(&unfinished).map_err(failed)?;
         // A journal left by a store that was here before is not of this one.
         remove(&directory.join(JOURNAL)).map_err(failed)?;
-        let redb = open_file(&unfinished, &Tuning::default(), &Arc::default(), None)?;
+        let redb = open_file(&unfinished, &Tuning::default(), &Arc::default(), None, &|file| file)?;
         let made = lay_out(&redb).and_then(|()| redb.close());
         made.map_err(|failure| failure.into_store_error(OPENING))?;
         fs::rename(&unfinished, path).map_err(failed)?;
@@ -114,11 +124,12 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn open_file(
+fn open_file<B: StorageBackend>(
     path: &Path,
     options: &Tuning,
     ledger: &Arc<Ledger>,
     journal: Option<PathBuf>,
+    between: &impl Fn(FileBackend) -> B,
 ) -> StoreResult<Redb> {
     // redb checks what it reads, but not everywhere without a panic; a damaged file is foreign
     // input and must not end the process.
@@ -126,7 +137,8 @@ fn open_file(
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| refused(of_io(&error), path, &error))?;
         let file = FileBackend::new(file).map_err(|error| of_database(path, error))?;
-        let database = open_database(file, options, ledger).map_err(|error| of_database(path, error))?;
+        let database =
+            open_database(between(file), options, ledger).map_err(|error| of_database(path, error))?;
         let redb = recognise(&database).and_then(|()| Redb::new(database, ledger.clone(), journal));
         redb.map_err(|failure| failure.into_store_error(OPENING))
     }));

@@ -1,48 +1,56 @@
-//! The redb store keeps the contract of a store.
+//! The redb store keeps the contract of a store when commits are not synced. When they are: `src/tests/laws.rs`,
+//! where its disk can be made to fail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gossip_core::Store;
-use gossip_core::proto::{LogId, Seq};
-use gossip_store_kv::{Edits, Engine, Opening, Order, Span, Table, View};
+use gossip_core::proto::{Durability, LogId, Seq};
+use gossip_store_kv::testing::spoil;
+use gossip_store_kv::{Engine, Opening};
 use gossip_store_redb::{Redb, RedbStore, Tuning};
-use gossip_testkit::store::{Cannot, StoreHarness};
+use gossip_testkit::store::opening::opened;
+use gossip_testkit::store::{Cannot, FaultSwitch, StoreHarness};
 
-struct OnDisk(tempfile::TempDir);
+/// Why no law of failing disks is tried here.
+const NO_FAULTS: Cannot = Cannot(
+    "commits that are not synced go to the journal, a plain file: gossip/tests/faults lets it fail from outside",
+);
 
-impl StoreHarness for OnDisk {
-    const DURABLE: bool = true;
+macro_rules! durability {
+    ($name:ident, $durability:expr) => {
+        mod $name {
+            use super::*;
 
-    fn create() -> Self {
-        Self(tempfile::tempdir().expect("a directory"))
-    }
+            struct OnDisk(tempfile::TempDir);
 
-    async fn open(&self) -> Arc<dyn Store> {
-        Arc::new(RedbStore::open(self.0.path()).expect("the store opens"))
-    }
+            impl StoreHarness for OnDisk {
+                const DURABLE: bool = true;
 
-    async fn damage(&self, log: LogId, at: Seq) -> Result<(), Cannot> {
-        let mut opener = Redb::opener(self.0.path().to_owned(), Tuning::default());
-        spoil(opener(Opening::First).expect("the engine opens"), log, at);
-        Ok(())
-    }
+                fn create() -> Self {
+                    Self(tempfile::tempdir().expect("a directory"))
+                }
+
+                async fn open(&self) -> Arc<dyn Store> {
+                    let open = || RedbStore::options(self.0.path()).durability($durability).open();
+                    Arc::new(opened(open))
+                }
+
+                async fn damage(&self, log: LogId, at: Seq) -> Result<(), Cannot> {
+                    let open = || Redb::opener(self.0.path().to_owned(), Tuning::default())(Opening::First);
+                    spoil(opened(open), log, at).expect("damaged");
+                    Ok(())
+                }
+
+                fn faults(&self) -> Result<Arc<dyn FaultSwitch>, Cannot> {
+                    Err(NO_FAULTS)
+                }
+            }
+
+            gossip_testkit::store_conformance!(OnDisk);
+        }
+    };
 }
 
-/// Spoils the row of the run that holds a sequence.
-fn spoil<E: Engine>(engine: E, log: LogId, at: Seq) {
-    let key = |at: Seq| [&log.0[..], &at.to_be_bytes()].concat();
-    let mut edits = Edits::default();
-    {
-        let view = engine.view().expect("a view");
-        let span = Span::between(key(at), key(Seq::MAX));
-        let mut rows = view.scan(Table::Runs, &span, Order::Up).expect("rows");
-        let (key, value) = rows.next().expect("read").expect("a run holds it");
-        let mut value = value.to_vec();
-        value[50] ^= 1;
-        edits.put(Table::Runs, key, value);
-    }
-    engine.apply(edits, true).expect("applied");
-    engine.close().expect("closed");
-}
-
-gossip_testkit::store_conformance!(OnDisk);
+durability!(group, Durability::Group(Duration::from_millis(5)));
+durability!(buffered, Durability::Buffered);

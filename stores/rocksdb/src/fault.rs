@@ -72,6 +72,11 @@ pub(crate) fn of_its_notes(error: &Error) -> bool {
     error.as_ref().contains("LOG.old")
 }
 
+/// A database was not to be there, and is.
+pub(crate) fn is_there_already(error: &Error) -> bool {
+    error.as_ref().contains("error_if_exists")
+}
+
 fn is_full(text: &str) -> bool {
     ["No space left on device", "Quota exceeded", "Disk quota exceeded"]
         .iter()

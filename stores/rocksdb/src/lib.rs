@@ -24,7 +24,7 @@
 //! (`Sync`), damage before that point is told from such a cut, and the store is refused as
 //! [`Corrupt`](gossip_core::proto::Fault) rather than opened without entries that were acknowledged. Two cases are
 //! beyond that: damage to the very last batch looks like one that was being written, and so does a file
-//! `MANIFEST` that was cut.
+//! `MANIFEST` that was cut. [`salvage`] is the way out: it gives up what cannot be read, and what came after it.
 //!
 //! After a full disk reads go on, writes fail with [`Full`](gossip_core::proto::Fault) and are taken again within
 //! some seconds after there is space: RocksDB goes on by itself, or is opened again. After other failures of the disk the database is opened again.
@@ -37,6 +37,7 @@
 //! | `tuning` | how RocksDB is set up, and why |
 //! | `open` | finding, making and recognising the database |
 //! | `wal`, `mark`, `crc32c` | telling damage of the log from power loss |
+//! | `salvage` | what can be saved when the log is damaged |
 //! | `reclaim`, `garbage` | giving space back |
 //! | `room` | noticing that a full disk has room again |
 //! | `fault` | which failure means what to the caller |
@@ -55,6 +56,7 @@ mod open;
 mod options;
 mod reclaim;
 mod room;
+mod salvage;
 mod tables;
 mod tuning;
 mod view;
@@ -65,6 +67,7 @@ pub use gossip_store_kv::{FORMAT, KvStore, OpenOptions};
 pub use self::engine::RocksdbEngine;
 pub use self::open::DIRECTORY_NAME;
 pub use self::options::{Compression, RocksdbOptions};
+pub use self::salvage::salvage;
 pub use self::tuning::Settings;
 pub use self::view::RocksdbView;
 

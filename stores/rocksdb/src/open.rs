@@ -12,6 +12,7 @@ use rocksdb::{ColumnFamilyDescriptor, DB, DEFAULT_COLUMN_FAMILY_NAME, Options};
 use crate::engine::RocksdbEngine;
 use crate::fault::{OPENING, of_its_notes, of_open, refuse, refused};
 use crate::mark::{Mark, sync_directory};
+use crate::salvage;
 use crate::tables::RUNS;
 use crate::tuning::{Settings, Tuning};
 use crate::view::RocksdbView;
@@ -25,12 +26,8 @@ const BEGINNING: &str = "CURRENT";
 
 /// Opens the database in `directory`, both made when they do not exist.
 pub(crate) fn open(directory: &Path, settings: &Settings, opening: Opening) -> StoreResult<RocksdbEngine> {
-    let path = directory.join(DIRECTORY_NAME);
-    // The bindings would replace what is not, and open another directory.
-    if path.to_str().is_none_or(|path| path.contains('\0')) {
-        return refuse(Fault::Rejected, &path, &"RocksDB needs a path in UTF-8");
-    }
-    let there = exists(&path.join(BEGINNING))?;
+    let path = path_of(directory)?;
+    let there = is_there(&path)?;
     match opening {
         Opening::Again if !there => {
             return refuse(Fault::Transient, &path, &"the database of the store is gone");
@@ -38,11 +35,32 @@ pub(crate) fn open(directory: &Path, settings: &Settings, opening: Opening) -> S
         _ if there => recognise(&path)?,
         _ => make(directory, &path)?,
     }
+    if salvage::is_under_way(&path).map_err(|error| refused(of_path(&error), &path, &error))? {
+        return refuse(Fault::Corrupt, &path, &"it was being salvaged, which did not end: salvage it again");
+    }
     // Before RocksDB writes, and with it clears away what is to be looked at.
     if !Mark::of(&path).is_set().map_err(|error| refused(of_path(&error), &path, &error))? {
         refuse_damaged_log(&path)?;
     }
-    open_database(path, settings, there)
+    salvage::drop_tail(&path).map_err(|error| refused(of_path(&error), &path, &error))?;
+    let mut tuning = Tuning::new(settings);
+    tuning.database.create_if_missing(!there);
+    open_database(path, tuning)
+}
+
+/// Where the database of a store lies.
+pub(crate) fn path_of(directory: &Path) -> StoreResult<PathBuf> {
+    let path = directory.join(DIRECTORY_NAME);
+    // The bindings would replace what is not, and open another directory.
+    match path.to_str().is_none_or(|path| path.contains('\0')) {
+        true => refuse(Fault::Rejected, &path, &"RocksDB needs a path in UTF-8"),
+        false => Ok(path),
+    }
+}
+
+/// Whether there is a database.
+pub(crate) fn is_there(path: &Path) -> StoreResult<bool> {
+    exists(&path.join(BEGINNING))
 }
 
 /// A failure to look is not a "no": a store must not be made over one that is there.
@@ -81,10 +99,9 @@ fn refuse_damaged_log(path: &Path) -> StoreResult<()> {
     }
 }
 
-fn open_database(path: PathBuf, settings: &Settings, there: bool) -> StoreResult<RocksdbEngine> {
-    let mut tuning = Tuning::new(settings);
-    tuning.database.create_if_missing(!there);
-    let db = open_files(&tuning, &path).map_err(|error| of_open(&path, &error))?;
+/// Opens what is there, whatever its log holds.
+pub(crate) fn open_database(path: PathBuf, tuning: Tuning) -> StoreResult<RocksdbEngine> {
+    let db = open_files(&tuning, &path, DB::open_cf_descriptors).map_err(|error| of_open(&path, &error))?;
     refuse_foreign_rows(&db, &path)?;
     // What the log held is in synced files by now.
     Mark::of(&path).clear().map_err(|error| refused(of_path(&error), &path, &error))?;
@@ -94,13 +111,18 @@ fn open_database(path: PathBuf, settings: &Settings, there: bool) -> StoreResult
 /// So often it is tried while someone else is in the way for a moment.
 const TRIES: usize = 5;
 
-fn open_files(tuning: &Tuning, path: &Path) -> Result<DB, rocksdb::Error> {
+/// Opens the files in one way of RocksDB's.
+pub(crate) fn open_files<'p>(
+    tuning: &Tuning,
+    path: &'p Path,
+    way: impl Fn(&Options, &'p Path, [ColumnFamilyDescriptor; 2]) -> Result<DB, rocksdb::Error>,
+) -> Result<DB, rocksdb::Error> {
     let open = || {
         let families = [
             ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, tuning.small.clone()),
             ColumnFamilyDescriptor::new(RUNS, tuning.runs.clone()),
         ];
-        DB::open_cf_descriptors(&tuning.database, path, families)
+        way(&tuning.database, path, families)
     };
     let mut opened = open();
     for _ in 1..TRIES {

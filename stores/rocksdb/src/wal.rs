@@ -8,7 +8,8 @@
 //! that what is damaged was acknowledged*. The rest of one torn batch does not begin a record.
 //!
 //! The format: blocks of 32 KiB; in them records of a checksum (4 bytes), a length (2), a type (1) and
-//! that many bytes; no record spans blocks, a batch goes in one of type 1 or in several of types 2, 3…, 4.
+//! that many bytes; no record spans blocks, a batch goes in one of type 1 or in several of types 2, 3…, 4. It
+//! begins with the sequence number of its first row (8) and how many there are (4); the next one counts on.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -20,6 +21,7 @@ const BLOCK: usize = 32 << 10;
 const HEADER: usize = 7;
 const FULL: u8 = 1;
 const FIRST: u8 = 2;
+const MIDDLE: u8 = 3;
 const LAST: u8 = 4;
 
 /// Whether records that were acknowledged are damaged, given that each batch was synced before the next
@@ -44,6 +46,43 @@ pub(crate) fn damaged(directory: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// What must be cut off the logs for what is left to be whole batches without one missing between: files,
+/// newest first, and how many of their bytes stay. `short` is the number of the oldest file known to be shorter
+/// than it was, or gone. With `tails` what merely ends too early is cut as well.
+///
+/// # Errors
+/// A file could not be read.
+pub(crate) fn beyond_damage(
+    directory: &Path,
+    short: Option<u64>,
+    tails: bool,
+) -> io::Result<Vec<(PathBuf, u64)>> {
+    let (mut cuts, mut ended) = (Vec::new(), false);
+    let (mut newest, mut next) = (None, None);
+    for path in logs(directory)? {
+        let seen = look(File::open(&path)?, newest)?;
+        ended |= next.zip(seen.first).is_some_and(|(next, first)| first > next);
+        ended |= number(&path).zip(short).is_some_and(|(number, short)| number > short);
+        let spoilt = seen.damage == Some(Damage::Spoilt);
+        let keep = match ended {
+            true => 0,
+            false if spoilt || tails => seen.sound,
+            false => seen.at,
+        };
+        // Where the next one goes on without a batch missing, what is spoilt was never answered for.
+        ended |= spoilt && seen.next.or(next).is_none();
+        newest = seen.newest;
+        if seen.begins {
+            next = seen.next;
+        }
+        if keep < seen.at {
+            cuts.push((path, keep));
+        }
+    }
+    cuts.reverse();
+    Ok(cuts)
+}
+
 /// The log files, oldest first.
 fn logs(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut logs = Vec::new();
@@ -58,6 +97,10 @@ fn logs(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(logs)
 }
 
+fn number(log: &Path) -> Option<u64> {
+    log.file_stem()?.to_str()?.parse().ok()
+}
+
 /// What was seen in one file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
@@ -67,6 +110,14 @@ struct Seen {
     newest: Option<u64>,
     damage: Option<Damage>,
     begins_behind_damage: bool,
+    /// Sequence number of the first batch that begins here, and of the one that comes after the last;
+    /// `None` where a batch is cut so that it cannot be told.
+    first: Option<u64>,
+    next: Option<u64>,
+    /// Bytes that were looked at.
+    at: u64,
+    /// Where the last batch before any damage ends.
+    sound: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +149,9 @@ impl Seen {
             if let Some((kind, body)) = self.record(rest) {
                 self.note(kind, body);
                 rest = &rest[HEADER + body.len()..];
+                if self.damage.is_none() && !matches!(kind, FIRST | MIDDLE) {
+                    self.sound = self.at + (block.len() - rest.len()) as u64;
+                }
                 continue;
             }
             if self.damage.is_none() {
@@ -107,6 +161,7 @@ impl Seen {
             // The next one begins anywhere: the length that says where may be what is damaged.
             rest = &rest[1..];
         }
+        self.at += block.len() as u64;
     }
 
     /// The record that begins here, if it is whole. Kinds other than those of batches are notes RocksDB
@@ -120,9 +175,15 @@ impl Seen {
     }
 
     fn note(&mut self, kind: u8, body: &[u8]) {
-        let Some(sequence) = body.first_chunk().filter(|_| matches!(kind, FULL | FIRST)) else { return };
+        if !matches!(kind, FULL | FIRST) {
+            return;
+        }
+        let Some(sequence) = body.first_chunk() else { return self.next = None };
         let sequence = u64::from_le_bytes(*sequence);
         if self.damage.is_none() {
+            let count = body[8..].first_chunk().map(|count| u64::from(u32::from_le_bytes(*count)));
+            self.next = count.map(|count| sequence + count);
+            self.first = self.first.or((!self.begins).then_some(sequence));
             self.begins = true;
             self.newest = Some(sequence);
         } else {

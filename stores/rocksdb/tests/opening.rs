@@ -4,14 +4,42 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use common::{database, log_file, open};
-use gossip_core::proto::{Durability, Fault, Meta};
+use gossip_core::proto::{Fault, Meta};
 use gossip_core::registry::{Options, build_store};
-use gossip_core::{EntryRepository, NodeRepository, StoreError};
+use gossip_core::{EntryRepository, Store, StoreError, StoreResult};
 use gossip_store_kv::{Edits, Engine, Table};
 use gossip_store_rocksdb::{DIRECTORY_NAME, FORMAT, RocksdbStore, Settings};
 use gossip_testkit::fixture::LogWriter;
+use gossip_testkit::store::opening::DirectoryStore;
+
+struct Stored;
+
+impl DirectoryStore for Stored {
+    const KIND: &'static str = "rocksdb";
+    const CONTENTS: &'static str = DIRECTORY_NAME;
+
+    fn open(directory: &Path) -> StoreResult<Arc<dyn Store>> {
+        Ok(Arc::new(RocksdbStore::open(directory)?))
+    }
+}
+
+gossip_testkit::store_opening!(Stored);
+
+#[test]
+fn a_compression_that_is_none_is_told_with_those_there_are() {
+    let text = |text: &str| Options::Text(text.to_owned());
+    let place = tempfile::tempdir().unwrap();
+    let path = text(place.path().to_str().unwrap());
+    let with = |compression| {
+        Options::Map(vec![(text("path"), path.clone()), (text("compression"), text(compression))])
+    };
+    build_store("rocksdb", &with("none")).unwrap();
+    let error = build_store("rocksdb", &with("x")).err().expect("no such compression").to_string();
+    assert!(error.contains("lz4"), "{error}");
+}
 
 fn refused(path: &Path) -> StoreError {
     RocksdbStore::open(path).expect_err("it must not open")
@@ -27,25 +55,6 @@ async fn with_entries(path: &Path) -> LogWriter {
 }
 
 #[test]
-fn makes_the_directory_and_those_above() {
-    let place = tempfile::tempdir().unwrap();
-    let deep = place.path().join("a/b/c");
-    RocksdbStore::open(&deep).unwrap();
-    assert!(deep.join(DIRECTORY_NAME).is_dir());
-}
-
-#[test]
-fn a_second_handle_is_refused_until_the_first_is_gone() {
-    let place = tempfile::tempdir().unwrap();
-    let first = RocksdbStore::open(place.path()).unwrap();
-    let error = refused(place.path());
-    assert_eq!(error.fault, Fault::Rejected, "{error}");
-    assert!(error.to_string().contains("open already"), "{error}");
-    drop(first);
-    RocksdbStore::open(place.path()).unwrap();
-}
-
-#[test]
 fn what_a_killed_process_did_not_finish_is_made_anew() {
     for left in [&[][..], &["LOCK"], &["LOCK", "MANIFEST-000001"], &["MANIFEST-000001", "000001.dbtmp"]] {
         let place = tempfile::tempdir().unwrap();
@@ -57,43 +66,21 @@ fn what_a_killed_process_did_not_finish_is_made_anew() {
     }
 }
 
-#[test]
-fn a_file_in_the_place_of_the_directory_is_refused() {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("file");
-    fs::write(&file, "notes").unwrap();
-    for path in [file.clone(), file.join("below")] {
-        let error = refused(&path);
-        assert_eq!(error.fault, Fault::Rejected, "{error}");
-        assert!(error.to_string().contains("file"), "{error}");
-    }
-    assert_eq!(fs::read_to_string(&file).unwrap(), "notes", "and left alone");
-}
-
-#[test]
-fn a_path_that_cannot_be_is_refused() {
-    let error = refused(Path::new("a\0b"));
-    assert_eq!(error.fault, Fault::Rejected, "{error}");
-}
-
 #[cfg(unix)]
 #[test]
-fn a_directory_we_may_not_write_to_is_refused() {
+fn a_database_we_may_not_write_to_is_refused() {
     use std::os::unix::fs::PermissionsExt;
-    for existing in [false, true] {
-        let place = tempfile::tempdir().unwrap();
-        if existing {
-            drop(RocksdbStore::open(place.path()).unwrap());
-        }
-        let closed = if existing { database(place.path()) } else { place.path().to_owned() };
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
-        // The superuser may write anywhere: then there is nothing to refuse.
-        let allowed = fs::write(closed.join("probe"), "").is_ok();
-        let opened = RocksdbStore::open(place.path());
-        assert_eq!(opened.is_ok(), allowed);
-        if let Err(error) = opened {
-            assert_eq!(error.fault, Fault::Rejected, "{error}");
-        }
+    let place = tempfile::tempdir().unwrap();
+    drop(RocksdbStore::open(place.path()).unwrap());
+    let closed = database(place.path());
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
+    // The superuser may write anywhere: then there is nothing to refuse.
+    let allowed = fs::write(closed.join("probe"), "").is_ok();
+    let opened = RocksdbStore::open(place.path());
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(opened.is_ok(), allowed);
+    if let Err(error) = opened {
+        assert_eq!(error.fault, Fault::Rejected, "{error}");
     }
 }
 
@@ -167,58 +154,6 @@ async fn an_acknowledged_entry_that_is_damaged_in_the_log_is_told_not_dropped() 
     fs::write(&log, &bytes).unwrap();
     let store = RocksdbStore::open(place.path()).unwrap();
     assert_eq!(store.read(ann.id(), 1, usize::MAX).await.unwrap().len(), 3);
-}
-
-#[tokio::test]
-async fn is_built_by_name() {
-    let place = tempfile::tempdir().unwrap();
-    let text = |text: &str| Options::Text(text.to_owned());
-    let path = place.path().to_str().unwrap();
-    let with = |more: &[(&str, &str)]| {
-        let more = more.iter().map(|(name, value)| (text(name), text(value)));
-        Options::Map([(text("path"), text(path))].into_iter().chain(more).collect())
-    };
-    let options = with(&[("durability", "buffered"), ("compression", "none")]);
-    let store = build_store("rocksdb", &options).unwrap();
-    assert_eq!((store.name(), store.durability()), ("rocksdb", Durability::Buffered));
-    assert!(!NodeRepository::mark_open(&*store).await.unwrap());
-    for (wrong, wanted) in [("pth", "path"), ("durability", "buffered"), ("compression", "lz4")] {
-        let error = build_store("rocksdb", &with(&[(wrong, "x")])).err().expect("no such option").to_string();
-        assert!(error.contains(wanted), "{error}");
-    }
-    let error = build_store("rocksdb", &with(&[])).err().expect("open already").to_string();
-    assert!(error.contains("open already"), "{error}");
-}
-
-#[tokio::test]
-async fn a_store_marked_closed_can_be_opened_by_others_and_used_again_when_they_are_done() {
-    let directory = tempfile::tempdir().unwrap();
-    let first = RocksdbStore::open(directory.path()).unwrap();
-    assert!(!first.mark_open().await.unwrap());
-    assert!(RocksdbStore::open(directory.path()).is_err());
-    first.mark_closed().await.unwrap();
-    let second = RocksdbStore::open(directory.path()).unwrap();
-    assert!(!second.mark_open().await.unwrap());
-    assert!(first.last_arrival().await.is_err(), "two would use one directory");
-    let incarnation = second.incarnation().await.unwrap();
-    second.mark_closed().await.unwrap();
-    assert_eq!(first.incarnation().await.unwrap(), incarnation);
-}
-
-#[tokio::test]
-async fn a_disk_that_went_away_does_not_come_back_empty() {
-    let place = tempfile::tempdir().unwrap();
-    let disk = place.path().join("disk");
-    let store = RocksdbStore::open(&disk).unwrap();
-    let incarnation = store.incarnation().await.unwrap();
-    // Closed, as after a failed operation: the next call opens it again.
-    store.mark_closed().await.unwrap();
-    fs::rename(&disk, place.path().join("elsewhere")).unwrap();
-    fs::create_dir(&disk).unwrap();
-    assert_eq!(store.incarnation().await.unwrap_err().fault, Fault::Transient);
-    fs::remove_dir_all(&disk).unwrap();
-    fs::rename(place.path().join("elsewhere"), &disk).unwrap();
-    assert_eq!(store.incarnation().await.unwrap(), incarnation);
 }
 
 #[cfg(unix)]

@@ -48,14 +48,9 @@ pub(crate) async fn notes(node: &Coordinator) -> EventStream {
     node.channel("project").await.expect("channel").stream("notes").await.expect("stream")
 }
 
-/// Waits for a condition, at most 20 seconds.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waited = tokio::time::timeout(Duration::from_secs(20), async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    waited.await.unwrap_or_else(|_| panic!("never: {what}"));
+/// Waits for a condition.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    gossip_testkit::wait::eventually(what, async || holds().await.then_some(())).await;
 }
 
 /// At most 20 seconds.

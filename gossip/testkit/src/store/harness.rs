@@ -17,6 +17,10 @@ pub trait StoreHarness: Sized + Send + Sync + 'static {
     /// within one process for every store; this only says what `Store::durability` may promise.
     const DURABLE: bool;
 
+    /// Whether reads go on while writes fail. Not so for a store that must open its files again after
+    /// a failure, which writes: until the disk is well such a store may answer reads with `Transient`.
+    const READS_GO_ON: bool = true;
+
     /// A fresh place.
     fn create() -> Self;
 

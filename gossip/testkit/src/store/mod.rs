@@ -18,6 +18,7 @@
 //! | `damage`, `faults` | what happens when the disk fails; need abilities of the [`StoreHarness`] |
 //! | `records`, `node` | what is kept beside the entries |
 //! | `concurrency`, `model` | all of it at once, and in random order |
+//! | `opening` | opening one in a directory: a suite of its own, `store_opening!` |
 #![allow(clippy::unwrap_used, reason = "a law that cannot go on has failed")]
 
 pub mod adopt;
@@ -33,6 +34,7 @@ pub mod heads;
 pub mod isolate;
 pub mod model;
 pub mod node;
+pub mod opening;
 pub mod paging;
 pub mod prune;
 pub mod read;

@@ -21,7 +21,6 @@ mod op;
 mod picture;
 mod plan;
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use gossip::Store;
@@ -79,8 +78,7 @@ impl Bench {
             let line = child.line()?.ok_or("the hammer broke before it was killed")?;
             answers += u64::from(self.note(&line)?);
         }
-        sleep(instant);
-        child.kill()?;
+        child.kill_after(instant)?;
         while let Some(line) = child.line()? {
             self.note(&line)?;
         }

@@ -92,7 +92,9 @@ impl<E: Engine> NodeRepository for KvStore<E> {
     }
 
     async fn mark_open(&self) -> StoreResult<bool> {
-        self.host.write("marking the store open", When::Now, records::mark_open).await
+        let durability = self.host.durability;
+        let mark = move |turn: &mut Turn<'_>| records::mark_open(turn, durability);
+        self.host.write("marking the store open", When::Now, mark).await
     }
 
     async fn mark_closed(&self) -> StoreResult<()> {

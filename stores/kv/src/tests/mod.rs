@@ -284,3 +284,28 @@ async fn closing_lets_go_of_the_files_also_when_an_earlier_sync_failed() {
     assert_eq!(ground.open.load(Relaxed), 0);
     assert!(!store.mark_open().await.unwrap());
 }
+
+#[tokio::test]
+async fn claims_of_a_life_that_promised_less_do_not_outlive_its_unclean_end() {
+    use gossip_core::ChannelRepository;
+    use gossip_core::proto::{ChannelId, Epoch, StreamId, StreamRecord};
+    for (before, after, kept) in [
+        (Durability::Buffered, Durability::Sync, false),
+        (Durability::Group(Duration::from_secs(1)), Durability::Sync, false),
+        (Durability::Sync, Durability::Sync, true),
+        // The node itself sees to it, from what the store promises now.
+        (Durability::Buffered, Durability::Buffered, true),
+    ] {
+        let (first, ground) = store(before);
+        let channel = ChannelId::new("c").unwrap();
+        let writer = Some(Epoch::new(1, 7));
+        let record = StreamRecord { writer, ..StreamRecord::new(StreamId::new("s").unwrap()) };
+        assert!(!first.mark_open().await.unwrap());
+        first.save_stream(&channel, &record).await.unwrap();
+        drop(first);
+        let second = KvStore::with_opener(Tiny::opener(&ground), after).unwrap();
+        assert!(second.mark_open().await.unwrap(), "the end was unclean");
+        let found = second.streams(&channel, None, 9).await.unwrap().items;
+        assert_eq!(found[0].writer.is_some(), kept, "{before:?}, then {after:?}");
+    }
+}
