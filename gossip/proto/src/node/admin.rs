@@ -239,6 +239,7 @@ impl Node {
             self.channels_changed();
         }
         streams.iter().for_each(|stream| self.write(channel, stream));
+        self.refill_anew();
     }
 
     fn apply(&mut self, change: Change) -> Reply {
