@@ -3,8 +3,9 @@
 use gossip_core::proto::{LogId, Seq};
 
 use crate::edits::Edits;
-use crate::engine::{Engine, Order, Table, View};
+use crate::engine::{Engine, Opening, Order, Table, View};
 use crate::fault::Failure;
+use crate::format::prepare;
 use crate::head::Moving;
 use crate::keys::{self, Span};
 use crate::layout::decode_run;
@@ -18,6 +19,8 @@ use crate::records::forget_claims;
 /// # Errors
 /// A failure of the engine.
 pub fn restored<E: Engine>(engine: &E) -> Result<(), Failure> {
+    // Of an older format the records would not be understood.
+    prepare(engine, Opening::First)?;
     let mut edits = Edits::default();
     {
         let view = engine.view()?;

@@ -241,6 +241,7 @@ impl Node {
             self.channels_changed();
         }
         streams.iter().for_each(|stream| self.write_later(channel, stream));
+        self.refill_anew();
     }
 
     fn apply(&mut self, change: Change) -> Reply {

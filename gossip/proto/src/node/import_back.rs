@@ -25,20 +25,21 @@ impl Node {
         if !self.is_wanted(id, hole, first) {
             return Ok(());
         }
-        let (mut missing, mut end) = (hole, first.hash_at(hole.last));
+        let (mut missing, mut end, mut fitting) = (hole, first.hash_at(hole.last), Vec::new());
         for StoredRun { prev, run } in &part.runs {
-            let Ok(hash) = end else { return Ok(()) };
+            let Ok(hash) = end else { break };
             match fit(id, &DeltaRun { prev: Some(*prev), run: run.clone() }, missing, hash) {
                 Fit::Fills(stored) => {
                     (missing.last, end) = (stored.run.first() - 1, Ok(stored.prev));
-                    self.queue_filling(id, stored, hash, batch);
+                    fitting.push((stored, hash));
                 }
-                Fit::Apart => return Ok(()),
+                Fit::Apart => break,
                 Fit::Wrong => return Err(CommandError::Invalid("a run that does not fit into its hole")),
             }
         }
         // What peers were asked for is coming here.
         self.refills.end(&id);
+        fitting.into_iter().for_each(|(stored, hash)| self.queue_filling(id, stored, hash, batch));
         Ok(())
     }
 

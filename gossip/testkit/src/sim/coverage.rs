@@ -49,7 +49,6 @@ impl Coverage {
         "hole filled",
         "hollow entry stored",
         "import",
-        "import into a hole",
         "link congested",
         "link flap",
         "message in pieces",

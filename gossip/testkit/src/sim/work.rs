@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, CommandId, ImportPart, Query, Reply};
 use gossip_proto::{
-    ChannelId, EntryId, LogHead, LogId, NodeId, Retention, Rng, Seq, SeqRange, Stamp, StoredRun, StreamId,
+    ChannelId, EntryId, LogHead, LogId, NodeId, Retention, Rng, Seq, Stamp, StoredRun, StreamId,
 };
 
 use super::calendar::Happening;
@@ -173,42 +173,8 @@ impl World {
         Command::Erase { channel, stream, entries }
     }
 
-    /// Some runs that any host holds in a hole of this one, from its upper end down.
-    fn draw_filling(&mut self, host: usize, channel: &ChannelId) -> Option<Command> {
-        let (ours, rng) = (&self.hosts[host].disk.volume, &mut self.work.rng);
-        let holes = |head: &LogHead| {
-            let below = SeqRange { first: 1, last: head.floor };
-            head.gaps.iter().copied().chain((head.floor > 0).then_some(below)).collect::<Vec<_>>()
-        };
-        let logs = ours.logs.iter().filter(|(_, log)| log.head.name.channel == *channel);
-        let holey: Vec<_> = logs
-            .flat_map(|(id, log)| holes(&log.head).into_iter().map(move |hole| (id, log, hole)))
-            .collect();
-        let (id, log, hole) = holey.get(rng.below(holey.len() as u64 + 1) as usize)?;
-        let end = match hole.last {
-            last if last == log.head.floor => log.head.floor_hash,
-            last if last == log.head.height => log.head.hash,
-            last => log.runs.iter().find(|stored| stored.run.first() == last + 1)?.prev,
-        };
-        let theirs = &self.hosts[rng.below(self.hosts.len() as u64) as usize].disk.volume;
-        let inside =
-            theirs.logs.get(*id)?.runs.iter().filter(|stored| stored.run.range().overlap(hole).is_some());
-        let readable = |stored: &&StoredRun| theirs.is_readable(**id, &[stored.run.range()]);
-        let mut runs: Vec<StoredRun> = inside.filter(readable).cloned().collect();
-        runs.reverse();
-        runs.truncate(4);
-        let joins = runs.first()?.hash_at(hole.last) == Ok(end);
-        let part = ImportPart { log: log.head.name.clone(), floor: None, runs, fills: true };
-        joins.then(|| Command::Import { channel: channel.clone(), part })
-    }
-
     /// Some runs that any host holds after what this one holds.
     fn draw_import(&mut self, host: usize, channel: &ChannelId, stream: &StreamId) -> Command {
-        if self.work.rng.chance(50)
-            && let Some(filling) = self.draw_filling(host, channel)
-        {
-            return filling;
-        }
         let from = self.work.rng.below(self.hosts.len() as u64) as usize;
         let volume = &self.hosts[from].disk.volume;
         let place = |head: &LogHead| head.name.channel == *channel && head.name.stream == *stream;
