@@ -81,6 +81,7 @@ impl Node {
         if moves_holes {
             self.refill();
         }
+        self.erase_early();
     }
 
     /// A run on its way into a hole has arrived or not.
@@ -329,6 +330,7 @@ impl Node {
         self.write_later(&name.channel, &name.stream);
         self.fetch_everywhere();
         self.refill();
+        self.erase_early();
     }
 
     /// The store does not even say what it holds: the callers learn that the outcome is unknown,
@@ -344,5 +346,6 @@ impl Node {
         if let Some((channel, stream)) = self.log_place(&id) {
             self.write_later(&channel, &stream);
         }
+        self.erase_early();
     }
 }

@@ -30,8 +30,12 @@ const TRIES: u32 = 20;
 pub(super) struct Erasures {
     last: u64,
     jobs: BTreeMap<u64, Erasing>,
+    /// Asked for by the application, which may read entries before the node hears that they are stored.
+    early: Vec<Early>,
     pub(super) requested: Requested,
 }
+
+type Early = (CommandId, ChannelId, StreamId, Vec<EntryId>);
 
 /// One erasure.
 #[derive(Debug)]
@@ -52,7 +56,17 @@ pub(super) struct Erasing {
 
 impl Node {
     /// Erases for the application.
-    pub(super) fn erase(&mut self, id: CommandId, channel: ChannelId, stream: StreamId, entries: &[EntryId]) {
+    pub(super) fn erase(
+        &mut self,
+        id: CommandId,
+        channel: ChannelId,
+        stream: StreamId,
+        entries: Vec<EntryId>,
+    ) {
+        if entries.iter().any(|entry| self.is_on_its_way(entry)) && !self.erasures.is_full() {
+            return self.erasures.early.push((id, channel, stream, entries));
+        }
+        let entries = &entries[..];
         if let Err(error) = self.admit_erasure(&channel, &stream, entries) {
             return self.reply(id, Err(error));
         }
@@ -62,6 +76,21 @@ impl Node {
         }
         let by = self.record.id.clone();
         self.begin_erasure(Some(id), None, (channel, stream), by, entries);
+    }
+
+    /// Whether the store has an entry already, perhaps, and the node does not know.
+    fn is_on_its_way(&self, entry: &EntryId) -> bool {
+        self.logs.get(&entry.log).is_some_and(|log| {
+            let is_expected = entry.sequence <= log.pending.height || log.frozen.is_some();
+            entry.sequence > log.stored.height && is_expected
+        })
+    }
+
+    /// Something became known: who asked too early asks again.
+    pub(super) fn erase_early(&mut self) {
+        for (id, channel, stream, entries) in std::mem::take(&mut self.erasures.early) {
+            self.erase(id, channel, stream, entries);
+        }
     }
 
     fn admit_erasure(
@@ -206,12 +235,12 @@ impl Node {
 impl Erasures {
     /// Whether there is no room for another one.
     pub(super) fn is_full(&self) -> bool {
-        self.jobs.len() >= JOBS
+        self.jobs.len() + self.early.len() >= JOBS
     }
 
     /// Whether the application waits for one.
     pub(super) fn are_waited_for(&self) -> bool {
-        self.jobs.values().any(|job| job.command.is_some())
+        !self.early.is_empty() || self.jobs.values().any(|job| job.command.is_some())
     }
 
     /// Whether there is no room for what a peer asks for.

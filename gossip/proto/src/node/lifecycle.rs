@@ -18,7 +18,7 @@ impl Node {
             Command::Prune { channel, stream, floors, under } => {
                 self.prune(id, channel, stream, floors, under.as_ref())
             }
-            Command::Erase { channel, stream, entries } => self.erase(id, channel, stream, &entries),
+            Command::Erase { channel, stream, entries } => self.erase(id, channel, stream, entries),
             Command::Repair { log, at } => self.repair(id, log, at),
             Command::AskBack { channel, stream } => self.ask_back(id, channel, stream),
             Command::Query(query) => {

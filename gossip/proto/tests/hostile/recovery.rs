@@ -160,3 +160,42 @@ fn an_erasure_that_is_tried_again_is_answered_before_the_node_has_shut_down() {
     assert_eq!(host.replies().count(), commands + 1, "one is never answered");
     assert!(matches!(host.replies().last(), Some(Ok(Reply::Done))), "the end comes all the same");
 }
+
+#[test]
+fn what_was_read_before_the_node_heard_of_it_is_erased() {
+    let mut host = Host::new("one", NodeConfig::default());
+    host.append(10);
+    let log = host.own_logs().next().unwrap();
+    host.slow_disk = true;
+    let append = Command::Append {
+        channel: channel(),
+        stream: stream(),
+        payloads: vec![NewPayload::new(vec![7; 10])],
+    };
+    assert!(host.command(append).is_none(), "not yet durable");
+    let erase = |sequence| Command::Erase {
+        channel: channel(),
+        stream: stream(),
+        entries: vec![EntryId { log, sequence }],
+    };
+    assert!(host.command(erase(2)).is_none(), "the store may have it, and who reads the store may know it");
+    assert!(matches!(host.command(erase(3)), Some(Err(_))), "nobody can know that");
+    host.disk_works();
+    let erased = |host: &Host| host.replies().filter(|reply| matches!(reply, Ok(Reply::Erased(_)))).count();
+    assert_eq!(erased(&host), 1);
+    // A commit that fails for good takes the entry with it.
+    host.fail = |request| matches!(request, StoreRequest::Commit { .. });
+    host.slow_disk = true;
+    let append = Command::Append {
+        channel: channel(),
+        stream: stream(),
+        payloads: vec![NewPayload::new(vec![7; 10])],
+    };
+    assert!(host.command(append).is_none());
+    assert!(host.command(erase(3)).is_none());
+    let answered = host.replies().count();
+    host.disk_works();
+    host.pass(20_000_000);
+    assert_eq!(host.replies().count(), answered + 2);
+    assert_eq!(erased(&host), 1);
+}
