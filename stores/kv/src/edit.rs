@@ -35,10 +35,12 @@ pub(crate) fn replace(
         Some(Standing::Same) => turn.may_be_lost(),
         Some(Standing::SameChain) => {}
     }
-    let freed = old.iter().map(|stored| stored.run.encoded().len() as u64).sum();
-    // The last one is written over.
-    let ends: Vec<_> = old.iter().map(|stored| stored.run.last()).filter(|end| *end < range.last).collect();
-    drop_ends(turn, log, &ends, freed);
+    let freed: u64 = old.iter().map(|stored| stored.run.encoded().len() as u64).sum();
+    // The last one is written over. They are small and go one by one: a range would have some engines tidy up
+    // after each join.
+    for stored in old.iter().filter(|stored| stored.run.last() < range.last) {
+        turn.edits.delete(Table::Runs, keys::run(log, stored.run.last()));
+    }
     put_run(&mut turn.edits, &new.prev, &new.run);
     held.bytes = held.bytes.saturating_sub(freed) + new.run.encoded().len() as u64;
     turn.put_head(log, held);
