@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use gossip::{Coordinator, EventStream, MemoryStore, RedbStore, Store};
+use gossip::{Config, Coordinator, EventStream, MemoryStore, RedbStore, Store};
 
 use super::crowd::crowd;
 use super::measure::Sample;
@@ -57,7 +57,11 @@ impl Engine {
 
     /// A node without transports on the store.
     pub(super) async fn node(self, place: &Path) -> Outcome<Coordinator> {
-        Ok(Coordinator::builder().shared_store(self.store(place)?).build().await?)
+        self.node_with(place, Config::default()).await
+    }
+
+    async fn node_with(self, place: &Path, config: Config) -> Outcome<Coordinator> {
+        Ok(Coordinator::builder().shared_store(self.store(place)?).config(config).build().await?)
     }
 }
 
@@ -69,7 +73,17 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) async fn open(engine: Engine, place: &Path, streams: usize) -> Outcome<Self> {
-        let node = engine.node(place).await?;
+        Self::open_with(engine, place, streams, Config::default()).await
+    }
+
+    /// The same with other settings.
+    pub(super) async fn open_with(
+        engine: Engine,
+        place: &Path,
+        streams: usize,
+        config: Config,
+    ) -> Outcome<Self> {
+        let node = engine.node_with(place, config).await?;
         let channel = node.channel("bench").await?;
         let mut opened = Vec::new();
         for number in 0..streams {
@@ -86,15 +100,20 @@ impl Writer {
     pub(super) async fn crowd(&self, callers: usize, time: Duration, bytes: usize) -> Outcome<Sample> {
         let mut sample = crowd(&self.streams, callers, time, bytes).await?;
         let used = cpu::used();
+        self.rest(Duration::from_millis(100)).await?;
+        sample.cpu += cpu::used() - used;
+        Ok(sample)
+    }
+
+    /// Until no more small runs are joined for so long.
+    pub(super) async fn rest(&self, pause: Duration) -> Outcome {
         let mut joined = None;
         loop {
             let now = self.node.resource_usage().await?.coalesced_runs;
             if joined.replace(now) == Some(now) {
-                break;
+                return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(pause).await;
         }
-        sample.cpu += cpu::used() - used;
-        Ok(sample)
     }
 }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use gossip::Config;
 
 use super::child::disk;
 use super::engine::Writer;
@@ -14,6 +17,8 @@ use crate::{Outcome, table};
 /// Entries written one by one: each waits for the disk.
 const ENTRIES: usize = 5_000;
 const BATCH: usize = 1000;
+/// Longer than a node waits for more before it joins what a log has.
+const CALM: Duration = Duration::from_secs(3);
 
 pub(super) async fn measure(plan: &Plan) -> Outcome {
     let columns = ["what", "payload", "disk bytes/payload byte", "written bytes/payload byte"];
@@ -23,9 +28,14 @@ pub(super) async fn measure(plan: &Plan) -> Outcome {
             let (place, before) = (plan.place()?, written());
             bare(plan, place.path(), batch, bytes).await?;
             row(&format!("bare, {batch} at once"), bytes, place.path(), before)?;
-            let (place, before) = (plan.place()?, written());
-            ours(plan, place.path(), batch, bytes).await?;
-            row(&format!("gossip, {batch} at once"), bytes, place.path(), before)?;
+            for (what, coalesce) in [("gossip", true), ("gossip, nothing joined", false)] {
+                if batch > 1 && !coalesce {
+                    continue;
+                }
+                let (place, before) = (plan.place()?, written());
+                ours(plan, place.path(), batch, bytes, coalesce).await?;
+                row(&format!("{what}, {batch} at once"), bytes, place.path(), before)?;
+            }
         }
     }
     Ok(())
@@ -43,12 +53,14 @@ async fn bare(plan: &Plan, place: &Path, batch: usize, bytes: usize) -> Outcome 
     tokio::task::spawn_blocking(work).await?
 }
 
-async fn ours(plan: &Plan, place: &Path, batch: usize, bytes: usize) -> Outcome {
-    let writer = Writer::open(plan.engine, place, 1).await?;
+async fn ours(plan: &Plan, place: &Path, batch: usize, bytes: usize, coalesce: bool) -> Outcome {
+    let config = Config { coalesce, ..Config::default() };
+    let writer = Writer::open_with(plan.engine, place, 1, config).await?;
     for at in (0..ENTRIES).step_by(batch) {
         let entries: Vec<Bytes> = (at..at + batch).map(|number| payload(number, bytes)).collect();
         writer.streams[0].append_all(entries).await?;
     }
+    writer.rest(CALM).await?;
     Ok(writer.node.shutdown().await?)
 }
 
