@@ -53,7 +53,9 @@ enum Place<E> {
     /// It could not be opened again yet.
     Away,
     /// The owner closed the store.
-    Closed { cleanly: bool },
+    Closed {
+        cleanly: bool,
+    },
 }
 
 /// An engine in use.
@@ -232,7 +234,7 @@ impl<E: Engine> Host<E> {
             }
             host.released.fetch_add(1, Ordering::AcqRel);
             host.stale.store(true, Ordering::Release);
-            let closed = match std::mem::replace(&mut *place, Place::Away) {
+            let closed = match std::mem::replace(&mut *place, Place::Closed { cleanly: false }) {
                 Place::Open(engine) => engine.close(),
                 _ => Ok(()),
             };

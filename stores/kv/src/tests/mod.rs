@@ -3,6 +3,7 @@
 mod bytes;
 mod engine;
 mod flips;
+mod names;
 mod upgrade;
 
 use std::future::poll_fn;
