@@ -28,10 +28,7 @@ fn after<E: Engine>(host: &Arc<Host<E>>, delay: Duration, (pause, failed): (Dura
     tokio::spawn(async move {
         tokio::time::sleep(pause).await;
         let Some(host) = scheduled.0.upgrade() else { return };
-        let synced = host.sync(SYNCING).await;
-        // Off before the look at what came meanwhile: whoever commits from now on schedules for itself.
-        drop(scheduled);
-        let next = match synced {
+        let next = match host.sync(SYNCING).await {
             Ok(()) => (delay, 0),
             Err(error) if error.fault == Fault::Closed => return,
             Err(error) => {
@@ -39,6 +36,8 @@ fn after<E: Engine>(host: &Arc<Host<E>>, delay: Duration, (pause, failed): (Dura
                 (pause_after(failed), failed.saturating_add(1))
             }
         };
+        // Off before the look at what came meanwhile: whoever commits from now on schedules for itself.
+        drop(scheduled);
         after(&host, delay, next);
     });
 }
