@@ -86,7 +86,9 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// when nothing more is stored now. What was pruned still has its rows, with fewer or no runs.
     /// A damaged run does not fail the page: [`Arrived::damaged`] tells where it is.
     /// Entries that lost their place in this order to damage arrive again, with new numbers: readers
-    /// may see them twice, and are not led past them.
+    /// may see them twice, and are not led past them. Where the name of a log is damaged, and nothing else of
+    /// it, the rows of that log asked for by itself are [`Fault::Corrupt`] until a commit to it brings
+    /// the name again.
     async fn arrivals(
         &self,
         scope: &Scope,
@@ -190,6 +192,11 @@ pub trait PeerRepository: Send + Sync + 'static {
 }
 
 /// This node: identity, incarnation, clock, and whether the store was closed cleanly.
+///
+/// *After the closing*: a store that lets go of files then opens them again for `load_node` and
+/// `mark_open` only, the calls of a start. Every other call fails with [`Fault::Closed`] until one of
+/// these worked, also one that was under way: somebody else may want the files, and whoever comes late
+/// must not take them. A store that has nothing to let go of may go on.
 #[async_trait]
 pub trait NodeRepository: Send + Sync + 'static {
     /// The record, with the clock of the newest commit or save (whichever is later); `None` in a
@@ -202,7 +209,8 @@ pub trait NodeRepository: Send + Sync + 'static {
     /// Marks the store open, durably, and says whether it already was marked: then the last user
     /// did not close it cleanly.
     async fn mark_open(&self) -> StoreResult<bool>;
-    /// Makes everything durable and takes the mark off again.
+    /// Makes everything durable and takes the mark off again. A store that lets go of its files does so
+    /// whatever comes of that. Of a store that was closed cleanly already: `Ok`, and changes nothing.
     async fn mark_closed(&self) -> StoreResult<()>;
 }
 

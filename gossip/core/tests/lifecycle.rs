@@ -229,7 +229,7 @@ impl StoreHooks for Closing {
     }
 }
 
-/// A store that was closed opens its files again when it is used.
+/// Whoever comes late hears of the end of the node: the store is not even asked.
 #[tokio::test]
 async fn nobody_goes_on_with_a_store_that_was_closed() {
     for held_up in ["load_snapshot", "arrivals"] {

@@ -25,12 +25,44 @@ pub(crate) enum When {
     AsPromised,
 }
 
+/// One call of the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    doing: &'static str,
+    /// It belongs to a start, and may open what was closed.
+    starts: bool,
+}
+
+impl Call {
+    /// One that a start makes.
+    pub(crate) const fn of_a_start(doing: &'static str) -> Self {
+        Self { doing, starts: true }
+    }
+}
+
+impl From<&'static str> for Call {
+    /// One that finds the store open or fails: whoever closed it may have left the files to others.
+    fn from(doing: &'static str) -> Self {
+        Self { doing, starts: false }
+    }
+}
+
+/// Where the engine is.
+enum Place<E> {
+    Open(E),
+    /// It could not be opened again yet.
+    Away,
+    /// The owner closed the store.
+    Closed {
+        cleanly: bool,
+    },
+}
+
 /// An engine in use.
 pub(crate) struct Host<E: Engine> {
     opener: Mutex<Opener<E>>,
-    /// `None` while it could not be opened again, and after [`Host::release`]. Operations share
-    /// the lock, opening again takes it alone; it is held by blocking threads only.
-    engine: RwLock<Option<E>>,
+    /// Operations share the lock, opening again takes it alone; it is held by blocking threads only.
+    engine: RwLock<Place<E>>,
     /// It must be opened again first: it was released, or may not be trusted after a failure.
     stale: AtomicBool,
     /// Rises with each release: what began before must not open the files again by accident.
@@ -64,7 +96,7 @@ impl<E: Engine> Host<E> {
         let incarnation = prepared.map_err(|failure| failure.into_store_error(OPENING))?;
         Ok(Self {
             opener: Mutex::new(opener),
-            engine: RwLock::new(Some(engine)),
+            engine: RwLock::new(Place::Open(engine)),
             stale: AtomicBool::new(false),
             released: AtomicU64::new(0),
             opened: AtomicU64::new(0),
@@ -83,12 +115,14 @@ impl<E: Engine> Host<E> {
     /// Reads on a blocking thread.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
-        doing: &'static str,
+        call: impl Into<Call>,
         work: impl FnOnce(&E) -> Result<T, Failure> + Send + 'static,
     ) -> StoreResult<T> {
+        let call = call.into();
         let (host, begun) = (self.clone(), self.released.load(Ordering::Acquire));
-        let reading = move || host.with_engine(begun, doing, work);
-        spawn_blocking(reading).await.unwrap_or_else(|error| Err(self.lost(Fault::Transient, doing, error)))
+        let reading = move || host.with_engine(begun, call, work);
+        let read = spawn_blocking(reading).await;
+        read.unwrap_or_else(|error| Err(self.lost(Fault::Transient, call.doing, error)))
     }
 
     /// Runs `work` on a blocking thread and applies what it wants changed, or nothing when it fails.
@@ -96,23 +130,24 @@ impl<E: Engine> Host<E> {
     /// Until its turn comes a write can be given up by dropping the future; then it completes.
     pub(crate) async fn write<T: Send + 'static>(
         self: &Arc<Self>,
-        doing: &'static str,
+        call: impl Into<Call>,
         when: When,
         work: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> StoreResult<T> {
+        let call = call.into();
         let begun = self.released.load(Ordering::Acquire);
         let turn = self.turn.clone().lock_owned().await;
         let host = self.clone();
         let sync = when == When::Now || self.durability == Durability::Sync;
-        let writing = move || host.apply(begun, doing, turn, sync, work);
+        let writing = move || host.apply(begun, call, turn, sync, work);
         let written = spawn_blocking(writing).await;
-        written.unwrap_or_else(|error| Err(self.lost(Fault::Unknown, doing, error)))
+        written.unwrap_or_else(|error| Err(self.lost(Fault::Unknown, call.doing, error)))
     }
 
     fn apply<T>(
         &self,
         begun: u64,
-        doing: &'static str,
+        call: Call,
         mut turn: OwnedMutexGuard<Memory>,
         sync: bool,
         work: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure>,
@@ -120,7 +155,7 @@ impl<E: Engine> Host<E> {
         self.tell_failed_sync()?;
         // A write that ends in a panic leaves nothing remembered.
         let mut memory = std::mem::take(&mut *turn);
-        let done = self.with_engine(begun, doing, |engine| {
+        let done = self.with_engine(begun, call, |engine| {
             let opened = self.opened.load(Ordering::Acquire);
             if memory.of != opened {
                 memory = Memory::new(opened, None);
@@ -130,7 +165,7 @@ impl<E: Engine> Host<E> {
             let value = match work(&mut writing) {
                 Ok(value) => value,
                 Err(failure) if failure.needs_reopening() => return Err(failure),
-                Err(failure) => return Ok(Err(failure.into_store_error(doing))),
+                Err(failure) => return Ok(Err(failure.into_store_error(call.doing))),
             };
             let sync = sync && !(writing.is_lax() && self.may_leave_unsynced());
             let (edits, kept) = writing.finish();
@@ -163,16 +198,15 @@ impl<E: Engine> Host<E> {
         let host = self.clone();
         let syncing = move || {
             let _turn = turn;
-            if !host.unsynced.swap(false, Ordering::AcqRel) {
+            if !host.unsynced.load(Ordering::Acquire) {
                 return Ok(());
             }
-            let synced = host.with_engine(host.released.load(Ordering::Acquire), doing, Engine::sync);
-            match &synced {
-                Ok(()) => host.patience.reset(),
-                // Still to be done, by whoever comes next.
-                Err(_) => host.unsynced.store(true, Ordering::Release),
-            }
-            synced
+            let begun = host.released.load(Ordering::Acquire);
+            host.with_engine(begun, doing.into(), Engine::sync)?;
+            // Not before it has happened: what failed or panicked is still to be done.
+            host.unsynced.store(false, Ordering::Release);
+            host.patience.reset();
+            Ok(())
         };
         spawn_blocking(syncing).await.unwrap_or_else(|error| Err(self.lost(Fault::Unknown, doing, error)))
     }
@@ -182,20 +216,33 @@ impl<E: Engine> Host<E> {
     }
 
     /// Closes the engine, so that others can open it however many handles are left here; the next
-    /// operation opens it again.
-    pub(crate) async fn release(self: &Arc<Self>, doing: &'static str) -> StoreResult<()> {
+    /// start opens it again. It was closed cleanly if `marked` and everything here went well; the next
+    /// release before a start answers the same.
+    pub(crate) async fn release(
+        self: &Arc<Self>,
+        doing: &'static str,
+        marked: StoreResult<()>,
+    ) -> StoreResult<()> {
         let turn = self.turn().await;
         let host = self.clone();
         let releasing = move || {
             let mut turn = turn;
             *turn = Memory::default();
-            let mut engine = host.engine.write().unwrap_or_else(PoisonError::into_inner);
+            let mut place = host.engine.write().unwrap_or_else(PoisonError::into_inner);
+            if let Place::Closed { cleanly } = *place {
+                return if cleanly { Ok(()) } else { marked };
+            }
             host.released.fetch_add(1, Ordering::AcqRel);
             host.stale.store(true, Ordering::Release);
-            let closed = engine.take().map_or(Ok(()), Engine::close);
+            let closed = match std::mem::replace(&mut *place, Place::Closed { cleanly: false }) {
+                Place::Open(engine) => engine.close(),
+                _ => Ok(()),
+            };
+            let closed = marked.and(closed.map_err(|failure| failure.into_store_error(doing)));
+            *place = Place::Closed { cleanly: closed.is_ok() };
             host.unsynced.store(false, Ordering::Release);
             host.patience.reset();
-            closed.map_err(|failure| failure.into_store_error(doing))
+            closed
         };
         spawn_blocking(releasing).await.unwrap_or_else(|error| Err(self.lost(Fault::Unknown, doing, error)))
     }
@@ -203,39 +250,46 @@ impl<E: Engine> Host<E> {
     fn with_engine<T>(
         &self,
         begun: u64,
-        doing: &'static str,
+        call: Call,
         work: impl FnOnce(&E) -> Result<T, Failure>,
     ) -> StoreResult<T> {
-        self.reopen_if_stale(begun, doing)?;
-        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(engine) = engine.as_ref() else {
-            return Err(StoreError::new(Fault::Transient, doing, "the store is being opened again"));
+        self.reopen_if_stale(begun, call)?;
+        let place = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let engine = match &*place {
+            Place::Open(engine) => engine,
+            Place::Away => {
+                return Err(StoreError::new(Fault::Transient, call.doing, "the store is being opened again"));
+            }
+            Place::Closed { .. } => return Err(closed(call)),
         };
         work(engine).map_err(|failure| {
             if failure.needs_reopening() {
                 tracing::warn!("a disk operation failed: the store will be opened again");
                 self.stale.store(true, Ordering::Release);
             }
-            failure.into_store_error(doing)
+            failure.into_store_error(call.doing)
         })
     }
 
-    fn reopen_if_stale(&self, begun: u64, doing: &'static str) -> StoreResult<()> {
+    fn reopen_if_stale(&self, begun: u64, call: Call) -> StoreResult<()> {
         if !self.stale.load(Ordering::Acquire) {
             return Ok(());
         }
-        let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
-        if self.released.load(Ordering::Acquire) != begun {
-            return Err(StoreError::new(Fault::Closed, doing, "the store was closed meanwhile"));
+        let mut place = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        let was_closed = matches!(*place, Place::Closed { .. });
+        if self.released.load(Ordering::Acquire) != begun || (was_closed && !call.starts) {
+            return Err(closed(call));
         }
         if self.stale.load(Ordering::Acquire) {
             if !self.patience.may_try() {
                 let why = "the disk keeps failing: the store will be opened again in a moment";
-                return Err(StoreError::new(Fault::Transient, doing, why));
+                return Err(StoreError::new(Fault::Transient, call.doing, why));
             }
-            // First out with the old one: it holds the locks of the files.
-            *engine = None;
-            *engine = Some(self.open_again()?);
+            // First out with the old one: it holds the locks of the files. A start that fails leaves it closed.
+            if !was_closed {
+                *place = Place::Away;
+            }
+            *place = Place::Open(self.open_again()?);
             self.opened.fetch_add(1, Ordering::AcqRel);
             self.stale.store(false, Ordering::Release);
         }
@@ -271,6 +325,10 @@ impl<E: Engine> Host<E> {
         self.stale.store(true, Ordering::Release);
         StoreError::new(panicked, doing, error)
     }
+}
+
+fn closed(call: Call) -> StoreError {
+    StoreError::new(Fault::Closed, call.doing, "the store was closed")
 }
 
 impl<E: Engine> fmt::Debug for Host<E> {

@@ -11,6 +11,11 @@ const AT_ONCE: u32 = 3;
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// How long to wait after a failure with so many before it.
+pub(crate) fn pause_after(failures: u32) -> Duration {
+    LONGEST.min(SHORTEST * (1 << failures.min(10)))
+}
+
 /// Opening costs threads, files and a replay: callers who come back at once must not have each of
 /// them opened a disk that does not get better.
 #[derive(Debug, Default)]
@@ -32,7 +37,7 @@ impl Patience {
         }
         tries.number = tries.number.saturating_add(1);
         let late = tries.number.checked_sub(AT_ONCE);
-        tries.next = late.map(|doublings| now + LONGEST.min(SHORTEST * (1 << doublings.min(10))));
+        tries.next = late.map(|doublings| now + pause_after(doublings));
         true
     }
 

@@ -161,7 +161,7 @@ async fn change(at: &StreamRef, edit: impl FnOnce(&mut Table) -> Result<bool, Er
     let mut bytes = Vec::new();
     ciborium::into_writer(&table, &mut bytes)
         .map_err(|error| StoreError::new(Fault::Rejected, "saving a cursor", error.to_string()))?;
-    // The node may have ended since, and a store that was closed would be opened again by this.
+    // The node may have ended since: callers hear of that rather than of a closed store.
     shared.check_open()?;
     shared.store.save_snapshot(&key(&at.channel, &at.stream), Bytes::from(bytes)).await?;
     Ok(true)

@@ -3,14 +3,16 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use gossip_proto::{Arrival, Arrived, Cursor, LogEntry, LogHead, LogId, LogName, RunEntry, Seq, SeqRange};
+use gossip_proto::{
+    Arrival, Arrived, Cursor, LogEntry, LogHead, LogId, LogName, RunEntry, Scope, Seq, SeqRange,
+};
 use tokio::sync::watch;
 
 use super::StreamRef;
 use super::merge::heads;
-use crate::Error;
-use crate::handle::Counted;
+use crate::handle::{Counted, Shared};
 use crate::retention::Hold;
+use crate::{Error, StoreResult};
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -114,7 +116,9 @@ impl Subscription {
     /// Cancel safe: nothing is lost when the future is dropped.
     ///
     /// # Errors
-    /// Inside the option: [`Error::Gap`]; [`Error::Store`], after which the call may be repeated.
+    /// Inside the option: [`Error::Gap`]; [`Error::Store`], after which the call may be repeated. Where the
+    /// name of a log is damaged that is [`Fault::Corrupt`](gossip_proto::Fault), until something of this
+    /// log comes in: what cannot be told by whom it is would otherwise be left out.
     pub async fn next(&mut self) -> Option<Result<LogEntry, Error>> {
         Some(match self.next_delivered().await? {
             Ok(Delivered::Entry(entry)) => Ok(entry),
@@ -126,7 +130,7 @@ impl Subscription {
     /// As [`Subscription::next`], with gaps as values.
     ///
     /// # Errors
-    /// Inside the option: [`Error::Store`], after which the call may be repeated.
+    /// Inside the option: [`Error::Store`], as [`Subscription::next`].
     pub async fn next_delivered(&mut self) -> Option<Result<Delivered, Error>> {
         loop {
             if let Some(item) = self.take() {
@@ -177,12 +181,18 @@ impl Subscription {
         let page = shared.store.arrivals(&self.at.scope, self.read, budget).await?;
         let mut names = Vec::with_capacity(page.items.len());
         for row in &page.items {
-            // The node may have ended since, and a store that was closed would be opened again by this.
+            // The node may have ended since: a store that was closed is not asked any more.
             if shared.check_open().is_err() {
                 return Ok(false);
             }
-            names.push(shared.names.resolve(&*shared.store, row.log).await?);
+            match self.name(row).await {
+                Ok(name) => names.push(name),
+                Err(error) if names.is_empty() => return Err(error.into()),
+                // What comes before it first.
+                Err(_) => break,
+            }
         }
+        let next = page.next.filter(|_| names.len() == page.items.len());
         let before = self.read;
         for (row, name) in page.items.iter().zip(names) {
             if let Some(at) = row.damaged {
@@ -190,12 +200,25 @@ impl Subscription {
             }
             self.queue(row, name.as_ref());
         }
-        self.read = self.read.max(page.next.unwrap_or(self.read));
+        self.read = self.read.max(next.unwrap_or(self.read));
         self.hold.advance(self.read);
         Ok(self.read > before)
     }
 
-    /// Queues what a row delivers; a row without a name was removed since it was read.
+    /// The name of a row's log. `None` when the log was removed since, or its head is damaged: then it comes
+    /// in anew, and its entries arrive again.
+    async fn name(&self, row: &Arrived) -> StoreResult<Option<Arc<LogName>>> {
+        let Shared { store, names, .. } = &*self.at.shared;
+        let name = names.resolve(&**store, row.log).await?;
+        if name.is_none() {
+            // It may be that only the name is damaged. Then this fails: the row stays, and must be waited for.
+            let before = Arrival(row.arrival.0.saturating_sub(1));
+            store.arrivals(&Scope::Log(row.log), before, 1).await?;
+        }
+        Ok(name)
+    }
+
+    /// Queues what a row delivers, if it has a name.
     fn queue(&mut self, row: &Arrived, name: Option<&Arc<LogName>>) {
         let count = row.range.count();
         self.read = self.read.max(Arrival(row.arrival.0 + count.saturating_sub(1)));

@@ -112,6 +112,7 @@ macro_rules! store_conformance {
                 a_new_store_knows_no_node, the_clock_is_the_newest_of_save_and_commit,
                 incarnation_stays_and_differs, the_open_mark_tells_an_unclean_end,
                 everything_survives_reopening, durability_is_honest, closing_keeps_everything,
+                only_a_start_goes_on_with_a_closed_store,
             }
             concurrency {
                 readers_see_a_prefix, writers_of_different_logs_all_land,

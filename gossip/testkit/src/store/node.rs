@@ -1,8 +1,9 @@
 //! Laws of the node record, the incarnation, the open mark, and of reopening.
 
 use bytes::Bytes;
+use gossip_core::StoreError;
 use gossip_proto::{
-    ChannelId, ChannelRecord, Durability, Meta, NodeId, NodeRecord, PeerRecord, StreamId, StreamRecord,
+    ChannelId, ChannelRecord, Durability, Fault, Meta, NodeId, NodeRecord, PeerRecord, StreamId, StreamRecord,
 };
 
 use super::StoreHarness;
@@ -79,6 +80,7 @@ pub async fn closing_keeps_everything<H: StoreHarness>(place: H) {
     store.save_node(&me()).await.unwrap();
     let before = everything(&*store).await;
     store.mark_closed().await.unwrap();
+    store.load_node().await.unwrap();
     assert_eq!(everything(&*store).await, before);
     drop(store);
     let store = place.open().await;
@@ -87,6 +89,28 @@ pub async fn closing_keeps_everything<H: StoreHarness>(place: H) {
     let other = H::create();
     store.mark_open().await.unwrap();
     assert!(!other.open().await.mark_open().await.unwrap(), "each place has a mark of its own");
+}
+
+/// Late calls find a closed store closed, or as it was if there was nothing to let go of; what starts
+/// finds everything.
+pub async fn only_a_start_goes_on_with_a_closed_store<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let mut ann = LogWriter::new("c", "s", "ann");
+    assert!(!store.mark_open().await.unwrap());
+    store.commit(&[ann.run(3)], &Meta::default()).await.unwrap();
+    store.mark_closed().await.unwrap();
+    let late = store.commit(&[ann.run(1)], &Meta::default()).await;
+    let height = late.as_ref().map_or(3, |_| 4);
+    let closed = |error: StoreError| assert_eq!(error.fault, Fault::Closed, "{error}");
+    late.map_or_else(closed, drop);
+    store.delete_snapshot("none").await.unwrap_or_else(closed);
+    store.incarnation().await.map_or_else(closed, drop);
+    store.load_node().await.unwrap();
+    assert_eq!(store.last_arrival().await.unwrap().0, height);
+    assert!(!store.mark_open().await.unwrap(), "nobody who came late marked it");
+    store.mark_closed().await.unwrap();
+    assert!(!store.mark_open().await.unwrap());
+    assert_eq!(store.last_arrival().await.unwrap().0, height);
 }
 
 /// Entries, arrivals, records, clock: all is the same after reopening, and goes on.

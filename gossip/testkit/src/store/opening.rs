@@ -158,18 +158,23 @@ pub async fn is_built_by_name<D: DirectoryStore>() {
     assert!(error.contains("open already"), "{error}");
 }
 
-/// `mark_closed` lets go of the files; the handle opens them again when they are free.
+/// `mark_closed` lets go of the files; the handle opens them again for a start, when they are free, and for
+/// nothing else.
 pub async fn a_closed_store_can_be_opened_by_others_and_used_again_after_them<D: DirectoryStore>() {
     let place = place();
     let first = D::open(place.path()).unwrap();
     assert!(!first.mark_open().await.unwrap());
     refused::<D>(place.path());
     first.mark_closed().await.unwrap();
-    let second = D::open(place.path()).unwrap();
+    let late = async || first.last_arrival().await.unwrap_err().fault;
+    assert_eq!(late().await, Fault::Closed);
+    let second = D::open(place.path()).expect("who came late did not take the files");
     assert!(!second.mark_open().await.unwrap());
-    assert!(first.last_arrival().await.is_err(), "two would use the same files");
+    assert_eq!(first.load_node().await.unwrap_err().fault, Fault::Rejected, "two would use the same files");
     let incarnation = second.incarnation().await.unwrap();
     second.mark_closed().await.unwrap();
+    assert_eq!(late().await, Fault::Closed);
+    first.load_node().await.unwrap();
     assert_eq!(first.incarnation().await.unwrap(), incarnation);
 }
 
@@ -179,13 +184,14 @@ pub async fn a_disk_that_went_away_does_not_come_back_empty<D: DirectoryStore>()
     let (disk, elsewhere) = (place.path().join("disk"), place.path().join("elsewhere"));
     let store = D::open(&disk).unwrap();
     let incarnation = store.incarnation().await.unwrap();
-    // Closed, as after a failed operation: the next call opens it again.
+    // Closed, as after a failed operation: a start opens it again.
     store.mark_closed().await.unwrap();
     fs::rename(&disk, &elsewhere).unwrap();
     fs::create_dir(&disk).unwrap();
-    assert_eq!(store.incarnation().await.unwrap_err().fault, Fault::Transient);
+    assert_eq!(store.load_node().await.unwrap_err().fault, Fault::Transient);
     fs::remove_dir_all(&disk).unwrap();
     fs::rename(&elsewhere, &disk).unwrap();
+    store.load_node().await.unwrap();
     assert_eq!(store.incarnation().await.unwrap(), incarnation);
 }
 

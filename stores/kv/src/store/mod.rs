@@ -18,17 +18,18 @@ use crate::options::OpenOptions;
 ///
 /// Clones share the open files. Its methods need a tokio runtime: the engine works on its blocking
 /// threads. A write whose future is dropped before its turn came has not begun; after that it
-/// completes. After a failed disk operation, and after `mark_closed`, which closes the files, it is opened
-/// again by itself with the next operation; what was under way while it was closed is told so
-/// ([`Closed`](gossip_core::proto::Fault)) and does not open it. While the disk keeps failing it is opened
-/// after growing pauses of at most a second, and operations in between fail with `Transient`.
+/// completes. After a failed disk operation it is opened again by itself with the next one; while the disk
+/// keeps failing, after growing pauses of at most a second, and operations in between fail with `Transient`.
+/// After `mark_closed`, which closes the files, only `load_node` and `mark_open` open it again; what
+/// else comes, or was under way, fails with [`Closed`](gossip_core::proto::Fault).
 ///
 /// What a commit promises when it returns is chosen with [`OpenOptions::durability`]:
 ///
 /// - [`Sync`](Durability::Sync): it is on stable storage.
 /// - [`Group(delay)`](Durability::Group): it survives the end of the process, and is on stable storage
 ///   `delay` (and the time a sync takes) later, while the runtime it was committed on runs. When that
-///   fails the next write fails with `Unknown`.
+///   fails the next write fails with `Unknown`, and it is tried again, after growing pauses of at most a
+///   second, whether one comes or not.
 /// - [`Buffered`](Durability::Buffered): it survives the end of the process. It is on stable storage
 ///   after the next record or mark, which are always synced, or when the engine comes to it.
 ///

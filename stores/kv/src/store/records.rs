@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::KvStore;
 use crate::engine::{Engine, Table, View};
 use crate::fault::Failure;
-use crate::host::When;
+use crate::host::{Call, When};
 use crate::layout::{decode_snapshot, encode, encode_snapshot};
 use crate::turn::Turn;
 use crate::{keys, notes, records};
@@ -77,7 +77,7 @@ impl<E: Engine> PeerRepository for KvStore<E> {
 impl<E: Engine> NodeRepository for KvStore<E> {
     async fn load_node(&self) -> StoreResult<Option<NodeRecord>> {
         let work = |engine: &E| records::load_node(&engine.view()?);
-        self.host.read("reading the node record", work).await
+        self.host.read(Call::of_a_start("reading the node record"), work).await
     }
 
     async fn save_node(&self, record: &NodeRecord) -> StoreResult<()> {
@@ -94,7 +94,7 @@ impl<E: Engine> NodeRepository for KvStore<E> {
     async fn mark_open(&self) -> StoreResult<bool> {
         let durability = self.host.durability;
         let mark = move |turn: &mut Turn<'_>| records::mark_open(turn, durability);
-        self.host.write("marking the store open", When::Now, mark).await
+        self.host.write(Call::of_a_start("marking the store open"), When::Now, mark).await
     }
 
     async fn mark_closed(&self) -> StoreResult<()> {
@@ -104,8 +104,7 @@ impl<E: Engine> NodeRepository for KvStore<E> {
         };
         let marked = self.host.write("marking the store closed", When::Now, mark).await;
         // Whatever came of that: who closes a store does not want its files.
-        let released = self.host.release("closing the store").await;
-        marked.and(released)
+        self.host.release("closing the store", marked).await
     }
 }
 

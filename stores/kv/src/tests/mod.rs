@@ -3,17 +3,18 @@
 mod bytes;
 mod engine;
 mod flips;
+mod names;
 mod upgrade;
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
 use gossip_core::proto::{Arrival, Durability, Fault, Meta, Scope, StoredRun};
-use gossip_core::{EntryRepository, NodeRepository};
+use gossip_core::{EntryRepository, NodeRepository, SnapshotRepository, StoreError};
 use gossip_testkit::fixture::LogWriter;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
@@ -34,7 +35,7 @@ fn a_read_queued_behind_the_closing_does_not_open_the_store_again() {
         // The one thread is busy: closing and reading wait for it in this order.
         let (go, wait) = mpsc::channel::<()>();
         let busy = spawn_blocking(move || wait.recv());
-        let mut closing = pin!(store.host.release("closing"));
+        let mut closing = pin!(store.host.release("closing", Ok(())));
         let mut reading = pin!(store.last_arrival());
         poll_fn(|context| {
             assert!(closing.as_mut().poll(context).is_pending());
@@ -47,9 +48,51 @@ fn a_read_queued_behind_the_closing_does_not_open_the_store_again() {
         closing.await.unwrap();
         assert_eq!(reading.await.unwrap_err().fault, Fault::Closed);
         assert_eq!(ground.opened.load(Relaxed), 1, "nobody opened it again");
-        store.last_arrival().await.unwrap();
-        assert_eq!(ground.opened.load(Relaxed), 2, "a new read does");
+        store.load_node().await.unwrap();
+        assert_eq!(ground.opened.load(Relaxed), 2, "a start does");
     });
+}
+
+#[tokio::test]
+async fn only_a_start_opens_what_was_closed() {
+    let (store, ground) = store(Durability::Group(Duration::from_secs(1)));
+    let item = LogWriter::new("c", "s", "ann").run(1);
+    store.commit(std::slice::from_ref(&item), &Meta::default()).await.unwrap();
+    store.mark_closed().await.unwrap();
+    store.mark_closed().await.expect("it is");
+    let late = [
+        store.commit(&[item], &Meta::default()).await.map(drop),
+        store.incarnation().await.map(drop),
+        store.delete_snapshot("key").await,
+        store.prune(&[]).await.map(drop),
+        store.heads(&Scope::All, None, 9).await.map(drop),
+        store.arrivals(&Scope::All, Arrival(0), 9).await.map(drop),
+    ];
+    for late in late {
+        assert_eq!(late.unwrap_err().fault, Fault::Closed);
+    }
+    assert_eq!((ground.opened.load(Relaxed), ground.open.load(Relaxed)), (1, 0), "others may have the files");
+    assert!(!store.mark_open().await.unwrap());
+    assert_eq!(store.last_arrival().await.unwrap(), Arrival(1));
+}
+
+#[tokio::test]
+async fn a_start_that_fails_leaves_the_store_closed() {
+    let (ground, taken) = (Arc::new(Ground::default()), Arc::new(AtomicBool::new(false)));
+    let (mut open, by_others) = (Tiny::opener(&ground), taken.clone());
+    let opener = Box::new(move |opening| match by_others.load(Relaxed) {
+        true => Err(StoreError::new(Fault::Rejected, "opening", "it is open already")),
+        false => open(opening),
+    });
+    let store = KvStore::with_opener(opener, Durability::Sync).unwrap();
+    store.mark_closed().await.unwrap();
+    taken.store(true, Relaxed);
+    assert_eq!(store.load_node().await.unwrap_err().fault, Fault::Rejected);
+    taken.store(false, Relaxed);
+    assert_eq!(store.last_arrival().await.unwrap_err().fault, Fault::Closed);
+    assert_eq!(ground.open.load(Relaxed), 0);
+    store.load_node().await.unwrap();
+    store.last_arrival().await.unwrap();
 }
 
 #[tokio::test]
@@ -59,15 +102,15 @@ async fn another_store_in_the_place_of_the_one_that_was_open_is_refused() {
     let own = ground.rows.lock().unwrap().clone();
     let (_, other) = self::store(Durability::Sync);
     ground.rows.lock().unwrap().clone_from(&other.rows.lock().unwrap());
-    assert_eq!(store.last_arrival().await.unwrap_err().fault, Fault::Rejected);
+    assert_eq!(store.load_node().await.unwrap_err().fault, Fault::Rejected);
     *ground.rows.lock().unwrap() = own;
-    store.last_arrival().await.unwrap();
+    store.load_node().await.unwrap();
     let rows = std::mem::take(&mut *ground.rows.lock().unwrap());
     store.mark_closed().await.unwrap();
     ground.rows.lock().unwrap().clear();
-    assert_eq!(store.last_arrival().await.unwrap_err().fault, Fault::Rejected, "an empty one too");
+    assert_eq!(store.load_node().await.unwrap_err().fault, Fault::Rejected, "an empty one too");
     *ground.rows.lock().unwrap() = rows;
-    store.last_arrival().await.unwrap();
+    store.load_node().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,6 +167,40 @@ async fn what_could_not_be_synced_in_the_background_is_still_to_be_synced() {
     tokio::time::sleep(Duration::from_millis(60)).await;
     store.commit(&[], &Meta::default()).await.unwrap();
     assert_eq!(ground.syncs.load(Relaxed), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_that_failed_in_the_background_is_tried_again_without_a_commit() {
+    let (store, ground) = store(Durability::Group(Duration::from_millis(50)));
+    ground.fail_syncs.store(true, Relaxed);
+    let before = ground.syncs.load(Relaxed);
+    store.commit(&[LogWriter::new("c", "s", "ann").run(1)], &Meta::default()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let tries = ground.syncs.load(Relaxed) - before;
+    assert!((50..80).contains(&tries), "{tries}: about once a second in the end");
+    assert!(store.host.unsynced.load(Relaxed), "it is not claimed to be synced");
+    ground.fail_syncs.store(false, Relaxed);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!store.host.unsynced.load(Relaxed));
+    let synced = ground.syncs.load(Relaxed);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(ground.syncs.load(Relaxed), synced, "nothing is left to do");
+    // What the disk kept of it is known to nobody here.
+    assert_eq!(store.commit(&[], &Meta::default()).await.unwrap_err().fault, Fault::Unknown);
+    store.commit(&[], &Meta::default()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_synced_in_the_background_after_the_closing() {
+    let (store, ground) = store(Durability::Group(Duration::from_millis(50)));
+    ground.fail_syncs.store(true, Relaxed);
+    store.commit(&[LogWriter::new("c", "s", "ann").run(1)], &Meta::default()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ground.fail_syncs.store(false, Relaxed);
+    store.mark_closed().await.unwrap_err();
+    let opened = ground.opened.load(Relaxed);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((ground.opened.load(Relaxed), ground.open.load(Relaxed)), (opened, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,6 +276,7 @@ async fn a_log_written_one_entry_at_a_time_has_one_row_that_is_read_in_parts() {
     }
     // What was joined is found again by a store that was opened anew.
     store.mark_closed().await.unwrap();
+    store.load_node().await.unwrap();
     store.commit(&[ann.run(2)], &Meta::default()).await.unwrap();
     store.commit(&[bob.run(1), ann.run(1)], &Meta::default()).await.unwrap();
     let rows = || {
@@ -224,6 +302,7 @@ async fn a_damaged_head_hides_no_other_and_its_log_comes_in_anew() {
     let items = [ann.run(2), bob.run(2), ann.run(1)];
     store.commit(&items, &Meta::default()).await.unwrap();
     store.mark_closed().await.unwrap();
+    store.load_node().await.unwrap();
     let key = (Table::Heads, ann.id().0.to_vec());
     ground.rows.lock().unwrap().get_mut(&key).unwrap()[8] ^= 1;
     for scope in [Scope::All, ann.stream(), Scope::Log(ann.id())] {
@@ -279,6 +358,7 @@ async fn closing_lets_go_of_the_files_also_when_an_earlier_sync_failed() {
     ground.fail_syncs.store(false, Relaxed);
     assert_eq!(store.mark_closed().await.unwrap_err().fault, Fault::Unknown, "it is told");
     assert_eq!(ground.open.load(Relaxed), 0, "and nobody holds the files");
+    assert_eq!(store.mark_closed().await.unwrap_err().fault, Fault::Closed, "and not marked by asking again");
     assert!(store.mark_open().await.unwrap(), "it was not closed cleanly");
     store.mark_closed().await.unwrap();
     assert_eq!(ground.open.load(Relaxed), 0);

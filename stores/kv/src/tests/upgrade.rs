@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use gossip_core::EntryRepository;
-use gossip_core::proto::{Arrival, Durability, Fault, Scope};
+use gossip_core::proto::{Arrival, Durability, Epoch, Fault, Scope, StreamRecord};
+use gossip_core::{ChannelRepository, EntryRepository};
 
 use super::engine::{Ground, Tables, Tiny};
 use crate::format::prepare_in_steps;
@@ -111,6 +111,31 @@ async fn damage_of_before_is_told_or_mended_after() {
     let told: Vec<_> = rows.iter().map(|row| (row.arrival.0, row.range.first, row.range.last)).collect();
     assert_eq!(told[told.len() - 1], (17, 1, 2), "it arrives again");
     assert_eq!(rows.iter().map(|row| row.range.count()).sum::<u64>(), 16);
+}
+
+#[tokio::test]
+async fn a_store_of_before_forgets_its_claims_when_the_newest_is_lost() {
+    let mut old = rows(FORMAT_2);
+    // Records were bare.
+    for (_, row) in old.iter_mut().filter(|((table, _), _)| *table == Table::Streams) {
+        let mut record: StreamRecord = ciborium::from_reader(&row[..]).unwrap();
+        record.writer = Some(Epoch::new(1, 7));
+        row.clear();
+        ciborium::into_writer(&record, row).unwrap();
+    }
+    for lost in [false, true] {
+        let ground = ground(old.clone());
+        let engine = Tiny::opener(&ground)(Opening::First).unwrap();
+        if lost {
+            crate::restored(&engine).unwrap();
+        }
+        drop(engine);
+        let store = KvStore::with_opener(Tiny::opener(&ground), Durability::Sync).unwrap();
+        let channel = store.channels(None, 1).await.unwrap().items.remove(0).id;
+        let streams = store.streams(&channel, None, 9).await.unwrap().items;
+        assert!(streams.iter().all(|stream| stream.writer.is_none() == lost), "{streams:?}");
+        assert!(!streams.is_empty());
+    }
 }
 
 #[test]

@@ -223,6 +223,7 @@ async fn what_is_not_synced_outlives_the_process() {
         assert_eq!(height(&after, &ann).await, 10);
         after.commit(&[ann.run(1)], &Meta::default()).await.unwrap();
         after.mark_closed().await.unwrap();
+        after.load_node().await.unwrap();
         assert_eq!(height(&after, &ann).await, 11, "and goes on from there");
         drop((store, after));
         std::fs::remove_dir_all(&home).unwrap();
@@ -245,6 +246,7 @@ async fn closing_gives_space_back_when_most_is_free() {
     assert!(full.disk_bytes > 6_000_000 && full.memory_bytes > 0);
     store.prune(&[(ann.id(), 198)]).await.unwrap();
     store.mark_closed().await.unwrap();
+    store.load_node().await.unwrap();
     let small = store.stats().await.unwrap().disk_bytes;
     assert!(small < full.disk_bytes / 2, "{small} of {}", full.disk_bytes);
     assert_eq!(store.read(ann.id(), 199, usize::MAX).await.unwrap().len(), 1);

@@ -45,6 +45,7 @@ impl World {
         store.mark_open().await.unwrap();
         if !open {
             store.mark_closed().await.unwrap();
+            store.load_node().await.unwrap();
         }
         let rows = ground.rows.lock().unwrap().clone();
         Self::told(&store, rows, logs, open).await
