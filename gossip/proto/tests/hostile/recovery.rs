@@ -105,6 +105,24 @@ fn a_stream_that_both_refused_is_shared_when_both_take_it_up_again() {
     assert_shared(&mut one, &mut other, &channel());
 }
 
+/// Whether it happened, only the store knows: what it still holds is still served.
+#[test]
+fn what_a_prune_of_unknown_outcome_left_is_served() {
+    let (mut one, mut other) = pair();
+    (0..3).for_each(|_| one.append(10));
+    talk(&mut one, &mut other, LINK, 2_000);
+    let log = one.own_logs().next().unwrap();
+    one.fail = |request| matches!(request, StoreRequest::Prune { .. });
+    one.fault = Fault::Unknown;
+    let (floors, under) = (vec![(log, 3)], None);
+    let pruned = one.command(Command::Prune { channel: channel(), stream: stream(), floors, under });
+    assert!(matches!(pruned, Some(Err(_))));
+    other.must(Command::Repair { log, at: 2 });
+    assert_eq!(other.disk.runs(log).len(), 2);
+    talk(&mut one, &mut other, LINK, 10_000);
+    assert_eq!(other.disk.runs(log).len(), 3, "it is held, and not told");
+}
+
 #[test]
 fn a_store_that_forgot_its_head_acknowledges_no_sequence_twice() {
     let mut host = Host::new("one", NodeConfig::default());
