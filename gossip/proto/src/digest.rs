@@ -7,6 +7,7 @@ use crate::{ChainHash, ChannelId, LogId, Seq, StreamId};
 const CHANNEL_SECRET: &str = "gossip 1 open channel secret";
 const LOG_ITEM: &[u8] = b"gossip-digest-log-1";
 const STREAM_ITEM: &[u8] = b"gossip-digest-stream-1";
+const REFUSAL_ITEM: &[u8] = b"gossip-digest-refusal-1";
 const DIGEST_TAG: &[u8] = b"gossip-digest-tag-1";
 
 /// The secret of an open channel: whoever knows its name knows it.
@@ -42,6 +43,11 @@ impl Sum {
         Self::from_hash(keyed(secret, STREAM_ITEM, &[stream.as_str().as_bytes()]))
     }
 
+    /// A stream that a replica refuses.
+    pub(crate) fn of_refusal(secret: &[u8; 32], stream: StreamKey) -> Self {
+        Self::from_hash(keyed(secret, REFUSAL_ITEM, &[&stream.0]))
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         let mut carry = false;
         for (word, more) in self.0.iter_mut().zip(other.0) {
@@ -60,13 +66,18 @@ impl Sum {
         }
     }
 
-    /// What is sent of it.
-    pub(crate) fn tag(&self, secret: &[u8; 32]) -> DigestTag {
-        let words: Vec<u8> = self.0.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let hash = keyed(secret, DIGEST_TAG, &[&words]);
+    /// What is sent of it on a link, with what the initiator and the responder refuse. Who refuses what
+    /// belongs to it: where each is wrong about the other, both leave out the same all the same.
+    pub(crate) fn tag(&self, secret: &[u8; 32], refused: [&Self; 2]) -> DigestTag {
+        let [held, initiator, responder] = [self, refused[0], refused[1]].map(Self::bytes);
+        let hash = keyed(secret, DIGEST_TAG, &[&held, &initiator, &responder]);
         let mut tag = [0; 16];
         tag.copy_from_slice(&hash[..16]);
         DigestTag(tag)
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
     fn from_hash(hash: [u8; 32]) -> Self {

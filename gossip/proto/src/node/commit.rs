@@ -247,6 +247,7 @@ impl Node {
     /// Nothing is taken into a log until its head was read again.
     pub(super) fn doubt(&mut self, id: LogId) {
         if let Some(log) = self.logs.get_mut(&id) {
+            log.outdate();
             log.frozen.get_or_insert_default();
             self.thaw(id);
         }

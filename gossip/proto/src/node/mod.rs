@@ -15,7 +15,7 @@
 //! | `spread` | fresh runs go to linked peers at once |
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
-//! | `round`, `offer` | digests are compared, heights offered |
+//! | `round`, `offer`, `refusals` | digests are compared, heights offered |
 //! | `fetch`, `serve` | what is missing is asked for and answered |
 //! | `accept` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
@@ -51,6 +51,7 @@ mod plan;
 mod prune;
 mod query;
 mod refill;
+mod refusals;
 mod repair;
 mod round;
 mod rtt;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::CommandId;
 use super::holes::Holes;
 use super::ops::Landing;
+use super::refusals::Refusals;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::wire::StreamKey;
 use crate::{
@@ -124,6 +125,8 @@ pub(super) struct Channel {
     pub(super) logs: BTreeSet<LogId>,
     /// Over all streams that are not refused here.
     pub(super) digest: Sum,
+    /// Those that are.
+    pub(super) refused: Refusals,
     /// On its way out: closed for appends and peers.
     pub(super) removing: bool,
 }
@@ -177,6 +180,7 @@ impl Channel {
             streams: BTreeMap::new(),
             logs: BTreeSet::new(),
             digest: Sum::default(),
+            refused: Refusals::default(),
             removing: false,
         }
     }
@@ -204,7 +208,10 @@ impl Channel {
         });
         stream.claimed.extend(record.writer);
         stream.record = record;
-        if !refused {
+        if refused {
+            self.refused.insert(secret, stream.key);
+        } else {
+            self.refused.remove(secret, stream.key);
             self.digest.add(&stream.digest);
         }
         stream

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::admin::Job;
 use super::model::{Channel, Log, Stream};
+use super::refusals::Refusals;
 use super::{Class, DropReason, Event, LinkId, Node, Timer};
-use crate::wire::{Message, Offer, OfferLog, StreamKey};
+use crate::wire::{Message, Offer, OfferLog};
 use crate::{ChannelId, LogId, LogName, NodeId, StreamId};
 
 /// Logs in one offer.
@@ -73,10 +74,8 @@ impl Node {
         if range.is_some_and(|(after, _)| after.is_none()) {
             self.push_empty(&mut page, channel, known, &shared.refused);
         }
-        let refused =
-            channel.streams.values().filter(|stream| stream.record.refused).map(|stream| stream.key);
+        let refused = channel.refused.iter().copied().collect();
         let OfferPage { streams, authors, logs, .. } = page;
-        let refused = refused.collect();
         let offer = Offer { tag, mine, range, refused, streams, authors, logs };
         self.send(id, &Message::Offer(offer), Class::Live);
     }
@@ -87,7 +86,7 @@ impl Node {
         page: &mut OfferPage,
         channel: &Channel,
         known: &BTreeSet<&StreamId>,
-        refused: &BTreeSet<StreamKey>,
+        refused: &Refusals,
     ) {
         let untold = channel.streams.values().filter(|stream| self.is_untold(stream, known, refused));
         untold.for_each(|stream| _ = index(&mut page.streams, &mut page.stream_index, &stream.record.id));
@@ -95,7 +94,7 @@ impl Node {
 
     /// Whether a peer has to be told that a stream exists. Those it refuses are not told again: it
     /// would answer with its refusal, for ever.
-    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>, refused: &BTreeSet<StreamKey>) -> bool {
+    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>, refused: &Refusals) -> bool {
         let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
         let wanted = stream.is_open() && !refused.contains(&stream.key);
         wanted && !known.contains(&stream.record.id) && !stream.logs.iter().any(written)
@@ -121,8 +120,10 @@ impl Node {
             let peer = self.links.get(&id).map(|link| link.peer.clone());
             return self.drop_from(peer, DropReason::Bound, "an offer over its bounds");
         }
-        let Some((name, shared)) = self.shared_by_tag(id, offer.tag) else { return };
-        let refused: BTreeSet<_> = offer.refused.iter().copied().collect();
+        let Some((name, _)) = self.shared_by_tag(id, offer.tag) else { return };
+        let Some(secret) = self.channels.get(&name).map(|channel| channel.secret) else { return };
+        let refused = Refusals::of(&secret, offer.refused.iter().copied());
+        let Some(shared) = self.shared(id, &name) else { return };
         let news = shared.refused != refused;
         // What was erased in a stream that they refused is news to them when they take it up again.
         let taken_up = shared.refused.iter().any(|key| !refused.contains(key));

@@ -63,10 +63,12 @@ impl Node {
             }
             self.suspect(*id);
         }
-        // If the outcome is unknown, offering less than we hold is the safe side.
-        if result.as_ref().map_or_else(|failure| failure.fault == Fault::Unknown, |_| true) {
-            for (id, floor) in floors {
-                self.raise_floor(*id, *floor);
+        for (id, floor) in floors {
+            match &result {
+                Ok(_) => self.raise_floor(*id, *floor),
+                // Where the floors are now, only the heads can say.
+                Err(failure) if failure.fault == Fault::Unknown => self.doubt(*id),
+                Err(_) => {}
             }
         }
         if let Ok(pruned) = &result

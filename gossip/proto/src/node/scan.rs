@@ -191,7 +191,7 @@ impl Node {
             if !session.shared.contains_key(name) {
                 let tag = tag(&channel.secret, &self.record.id, &link.peer);
                 session.tags.insert(tag, name.clone());
-                session.shared.insert(name.clone(), Shared::new(tag, self.now.tick));
+                session.shared.insert(name.clone(), Shared::new(tag, session.initiator, self.now.tick));
                 new.push(name.clone());
             }
         }

@@ -10,13 +10,14 @@ use super::liveness::SUSPECTED;
 use super::model::Channel;
 use super::pieces::{Assemblies, FORGET, Outgoing};
 use super::refill::Spent;
+use super::refusals::Refusals;
 use super::rtt::Rtt;
 use super::serve::Serving;
 use super::tell::Telling;
 use super::{
     Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, PeerStatus, Timer, Traffic,
 };
-use crate::wire::{self, ChannelTag, Content, DigestTag, Message, StreamKey, WireError};
+use crate::wire::{self, ChannelTag, Content, DigestTag, Message, WireError};
 use crate::{ChannelId, LogId, NodeId, PeerRecord, Seq, Tick};
 
 /// Frames of this size tell how fast a link is,
@@ -71,8 +72,10 @@ pub(super) struct Shared {
     pub(super) tag: ChannelTag,
     /// Their digest as last heard.
     pub(super) theirs: Option<DigestTag>,
+    /// Whether we began the handshake of this session.
+    initiator: bool,
     /// Streams they refuse.
-    pub(super) refused: BTreeSet<StreamKey>,
+    pub(super) refused: Refusals,
     /// Logs they hold more of, and from where: height, floor.
     pub(super) todo: BTreeMap<LogId, (Seq, Seq)>,
     /// How far they are known to be, as far as remembered.
@@ -98,11 +101,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(tag: ChannelTag, now: Tick) -> Self {
+    pub(super) fn new(tag: ChannelTag, initiator: bool, now: Tick) -> Self {
         Self {
             tag,
             theirs: None,
-            refused: BTreeSet::new(),
+            initiator,
+            refused: Refusals::default(),
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
             tries: 0,
@@ -122,7 +126,7 @@ impl Shared {
         self.spent.get(&(log, below)).map_or(Tick(0), Spent::until).max(self.rests_until)
     }
 
-    /// Digest of what we hold of the streams that neither side refuses.
+    /// Digest of what we hold of the streams that neither side refuses, and of who refuses what.
     pub(super) fn digest_of(&self, channel: &Channel) -> DigestTag {
         let mut sum = channel.digest;
         if !self.refused.is_empty() {
@@ -131,7 +135,8 @@ impl Shared {
                 sum.subtract(&stream.digest);
             }
         }
-        sum.tag(&channel.secret)
+        let (ours, theirs) = (channel.refused.sum(), self.refused.sum());
+        sum.tag(&channel.secret, if self.initiator { [ours, theirs] } else { [theirs, ours] })
     }
 
     /// Remembers how far the peer is with a log, within a bound.

@@ -91,6 +91,7 @@ impl Node {
             return;
         }
         self.let_others_pass(id, &name);
+        self.leave_out_refused(id, &name);
         let Some((count, mut erase)) = self.erase_message(id, &name) else {
             if let Some(shared) = self.shared(id, &name) {
                 shared.telling.sent = 0;
@@ -116,6 +117,18 @@ impl Node {
         let Telling { waiting, sent, tries, .. } = &mut shared.telling;
         if *tries >= PATIENCE {
             waiting.rotate_left((*sent).min(waiting.len()));
+        }
+    }
+
+    /// What a peer refuses it is told of when it takes it up again.
+    fn leave_out_refused(&mut self, id: LinkId, name: &ChannelId) {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
+        let Some(channel) = self.channels.get(name).filter(|_| !shared.refused.is_empty()) else { return };
+        let refused = channel.streams.values().filter(|stream| shared.refused.contains(&stream.key));
+        let logs: BTreeSet<LogId> = refused.flat_map(|stream| stream.logs.iter().copied()).collect();
+        if let Some(shared) = self.shared(id, name) {
+            shared.telling.waiting.retain(|erasure| !logs.contains(&erasure.log));
         }
     }
 
@@ -207,12 +220,13 @@ impl Node {
         }
     }
 
-    /// The part of some ranges that is known here to be written, and whether that is all. A stream that
-    /// is refused here has nothing to erase and never will.
+    /// The part of some ranges that is known here to be written, and whether that is all. Nothing is
+    /// known of a stream that is refused here: it may be taken up again before the peer learns that it was
+    /// refused, and what was said to be heard would never be told again.
     fn written(&self, name: &LogName, ranges: Vec<SeqRange>) -> (Vec<(LogId, SeqRange)>, bool) {
         let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
         if stream.is_some_and(|stream| !stream.is_open()) {
-            return (Vec::new(), true);
+            return (Vec::new(), false);
         }
         let id = name.id();
         let height = self.logs.get(&id).map_or(0, |log| log.stored.height);

@@ -3,7 +3,8 @@
 use gossip_proto::node::{Command, CommandError, Input, LinkId, NodeConfig, Reply};
 use gossip_proto::wire::{self, ChannelTag, Content, Delta, DeltaRun, Erase, EraseLog, Message};
 use gossip_proto::{
-    ChainHash, EntryId, Epoch, LogId, LogName, NodeId, Payload, RunBuilder, SeqRange, Stamp, StoreRequest,
+    ChainHash, EntryId, Epoch, LogId, LogName, NodeId, Payload, Retention, RunBuilder, SeqRange, Stamp,
+    StoreRequest,
 };
 
 use crate::host::{DAWN, Host, channel, stream, talk};
@@ -241,6 +242,26 @@ fn an_erasure_is_told_until_the_peer_holds_it_and_keeps_no_other_waiting() {
     let later = talk(&mut victim, &mut peer, LINK, 120_000);
     let told = |frame: &bytes::Bytes| matches!(wire::read(frame), Ok(Content::Whole(Message::Erase(_))));
     assert!(!later.iter().any(told), "told on and on");
+}
+
+/// Gone and back so soon that the peer never learnt of it.
+#[test]
+fn what_was_said_of_a_refused_stream_is_told_again() {
+    let (mut victim, mut peer, _) = pair();
+    let log = peer.own_logs().next().expect("a log");
+    victim.must(Command::RemoveStream { channel: channel(), stream: stream() });
+    victim.forget_logs();
+    peer.must(Command::Erase {
+        channel: channel(),
+        stream: stream(),
+        entries: vec![EntryId { log, sequence: 2 }],
+    });
+    talk(&mut victim, &mut peer, LINK, 3);
+    let (channel, stream, retention) = (channel(), stream(), Retention::KeepAll);
+    victim.must(Command::CreateStream { channel, stream, retention });
+    talk(&mut victim, &mut peer, LINK, 60_000);
+    assert_eq!(victim.disk.runs(log).len(), 3);
+    assert_eq!(victim.disk.erased, [(log, SECOND)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig, Reply};
 use gossip_proto::wire::{Hello, Message, Nonce};
-use gossip_proto::{ChannelId, EntryId, Fault, NewPayload, StoreRequest};
+use gossip_proto::{ChannelId, EntryId, Fault, NewPayload, Retention, StoreRequest};
 
 use crate::host::{Host, channel, stream, talk};
 use crate::lies::say;
@@ -88,6 +88,39 @@ fn a_channel_that_could_not_be_removed_is_shared_again() {
     talk(&mut one, &mut other, LINK, 2_000);
     assert!(one.replies().any(Result::is_err), "the removal failed");
     assert_shared(&mut one, &mut other, &channel());
+}
+
+/// Each knows that the other refuses the stream. Without it their digests agree, whoever took it up again.
+#[test]
+fn a_stream_that_both_refused_is_shared_when_both_take_it_up_again() {
+    let (mut one, mut other) = pair();
+    for host in [&mut one, &mut other] {
+        host.must(Command::RemoveStream { channel: channel(), stream: stream() });
+    }
+    talk(&mut one, &mut other, LINK, 2_000);
+    for host in [&mut one, &mut other] {
+        let (channel, stream, retention) = (channel(), stream(), Retention::KeepAll);
+        host.must(Command::CreateStream { channel, stream, retention });
+    }
+    assert_shared(&mut one, &mut other, &channel());
+}
+
+/// Whether it happened, only the store knows: what it still holds is still served.
+#[test]
+fn what_a_prune_of_unknown_outcome_left_is_served() {
+    let (mut one, mut other) = pair();
+    (0..3).for_each(|_| one.append(10));
+    talk(&mut one, &mut other, LINK, 2_000);
+    let log = one.own_logs().next().unwrap();
+    one.fail = |request| matches!(request, StoreRequest::Prune { .. });
+    one.fault = Fault::Unknown;
+    let (floors, under) = (vec![(log, 3)], None);
+    let pruned = one.command(Command::Prune { channel: channel(), stream: stream(), floors, under });
+    assert!(matches!(pruned, Some(Err(_))));
+    other.must(Command::Repair { log, at: 2 });
+    assert_eq!(other.disk.runs(log).len(), 2);
+    talk(&mut one, &mut other, LINK, 10_000);
+    assert_eq!(other.disk.runs(log).len(), 3, "it is held, and not told");
 }
 
 #[test]

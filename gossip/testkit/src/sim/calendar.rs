@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use gossip_proto::node::{LinkId, OpId};
-use gossip_proto::{StoreFailure, StoreReply, Tick};
+use gossip_proto::{LogId, SeqRange, StoreFailure, StoreReply, Tick};
 
 use super::net::{ConnId, PipeId};
 use super::storm::Relief;
@@ -34,6 +34,8 @@ pub(super) enum Happening {
     Boot { host: usize },
     /// The application wants something.
     Work,
+    /// It has a copy of what was damaged at hand, sooner than any peer can answer.
+    BringBack { host: usize, log: LogId, hole: SeqRange },
     /// Something goes wrong.
     Trouble,
     /// The volume of one host is copied,

@@ -49,6 +49,7 @@ impl Coverage {
         "hole filled",
         "hollow entry stored",
         "import",
+        "import into a hole",
         "link congested",
         "link flap",
         "message in pieces",

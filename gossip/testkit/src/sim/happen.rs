@@ -51,6 +51,7 @@ impl World {
             Happening::Crash { host, boot, power } if current(self, host, boot) => self.crash(host, power),
             Happening::Boot { host } => self.boot(host),
             Happening::Work => self.do_some_work(),
+            Happening::BringBack { host, log, hole } => self.bring_back(host, log, hole),
             Happening::Trouble => self.make_trouble(),
             Happening::Backup => self.back_up(),
             Happening::Restore => self.restore_backup(),
@@ -104,6 +105,10 @@ impl World {
             (Command::Start, Ok(_)) if !self.holds_links(host) => self.open_ports(host),
             (Command::Stop, Ok(_)) => self.stopped(host),
             (Command::Shutdown, Ok(_)) => self.shut_down(host, true),
+            (Command::Repair { log, .. }, Ok(Reply::Repaired(Some(hole)))) if self.work.has_copy() => {
+                self.calendar
+                    .plan(self.calendar.now(), Happening::BringBack { host, log: *log, hole: *hole });
+            }
             // It could not end an epoch: its disk must not pass for closed.
             (Command::Shutdown, Err(CommandError::Store(_))) => self.shut_down(host, false),
             _ => {}
@@ -216,7 +221,9 @@ impl World {
                     self.coverage.hit("append of nothing but an empty payload");
                 }
             }
-            (_, Ok(Reply::Imported(1..))) => self.coverage.hit("import"),
+            (Command::Import { part, .. }, Ok(Reply::Imported(1..))) => {
+                self.coverage.hit(if part.fills { "import into a hole" } else { "import" });
+            }
             (Command::RemoveChannel { .. }, Ok(Reply::Changed(true))) => self.coverage.hit("channel removed"),
             (Command::RemoveStream { .. }, Ok(Reply::Changed(true))) => self.coverage.hit("stream removed"),
             (Command::Pause, Ok(_)) => self.coverage.hit("pause"),

@@ -1,11 +1,12 @@
 //! What applications do while the storm lasts.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, CommandId, ImportPart, Query, Reply};
 use gossip_proto::{
-    ChannelId, EntryId, LogHead, LogId, NodeId, Retention, Rng, Seq, Stamp, StoredRun, StreamId,
+    ChannelId, EntryId, LogHead, LogId, NodeId, Retention, Rng, Seq, SeqRange, Stamp, StoredRun, StreamId,
 };
 
 use super::calendar::Happening;
@@ -32,6 +33,11 @@ pub(super) struct Answer {
 impl Work {
     pub(super) fn new(rng: Rng) -> Self {
         Self { rng, over: false, awaited: BTreeMap::new() }
+    }
+
+    /// Whether somebody has a copy of what was just lost at hand.
+    pub(super) fn has_copy(&mut self) -> bool {
+        !self.over && self.rng.chance(500)
     }
 
     pub(super) fn heard(
@@ -192,6 +198,28 @@ impl World {
         Command::Import {
             channel: channel.clone(),
             part: ImportPart { log: log.head.name.clone(), floor, runs, fills: false },
+        }
+    }
+
+    /// What any host holds of a hole is imported, from its upper end down.
+    pub(super) fn bring_back(&mut self, host: usize, log: LogId, hole: SeqRange) {
+        let Some(ours) = self.hosts[host].disk.volume.logs.get(&log) else { return };
+        let (end, name) = (ours.hash_at(hole.last), ours.head.name.clone());
+        let copies = self.hosts.iter().filter_map(|host| {
+            let volume = &host.disk.volume;
+            let theirs = volume.logs.get(&log).filter(|theirs| theirs.hash_at(hole.last) == end)?;
+            let inside = theirs.runs.iter().filter(|stored| stored.run.range().overlap(&hole).is_some());
+            let readable = |stored: &&StoredRun| volume.is_readable(log, &[stored.run.range()]);
+            let mut runs: Vec<StoredRun> = inside.filter(readable).cloned().collect();
+            runs.sort_by_key(|stored| Reverse(stored.run.first()));
+            runs.first().is_some_and(|upper| upper.run.range().contains(hole.last)).then_some(runs)
+        });
+        if let Some(runs) = copies.max_by_key(Vec::len) {
+            let channel = name.channel.clone();
+            self.ask(
+                host,
+                Command::Import { channel, part: ImportPart { log: name, floor: None, runs, fills: true } },
+            );
         }
     }
 
