@@ -30,6 +30,10 @@ fresh_tree() {
     for part in Cargo.toml Cargo.lock gossip transports stores materializers examples benches; do
         cp -Rp "$root/$part" "$work/tree/"
     done
+    # What an earlier call built last had a mutant in it.
+    for mutant in "$here"/*.mutant; do
+        touch "$work/tree/$(target_of "$mutant")"
+    done
 }
 
 plant() {
