@@ -95,11 +95,6 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// Short name for logs and configurations, as in `redb`.
     const NAME: &'static str;
 
-    /// Whether batches that are not synced may go between ones that are, with nothing lost by it: not the
-    /// telling of damage from what a loss of power leaves either. If not, a store that syncs its
-    /// commits syncs everything.
-    const MIXES_SYNCS: bool = false;
-
     /// What can be tuned beside the durability.
     type Options: Default + Clone + Send + Sync + 'static;
 

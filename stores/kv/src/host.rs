@@ -167,7 +167,7 @@ impl<E: Engine> Host<E> {
                 Err(failure) if failure.needs_reopening() => return Err(failure),
                 Err(failure) => return Ok(Err(failure.into_store_error(call.doing))),
             };
-            let sync = sync && !(writing.is_lax() && self.may_leave_unsynced());
+            let sync = sync && !(writing.is_lax() && self.durability != Durability::Sync);
             let (edits, kept) = writing.finish();
             drop(view);
             if !edits.is_empty() {
@@ -185,11 +185,6 @@ impl<E: Engine> Host<E> {
             *turn = memory;
         }
         done?
-    }
-
-    /// Whether a batch that nobody would miss may wait for the next sync.
-    fn may_leave_unsynced(&self) -> bool {
-        E::MIXES_SYNCS || self.durability != Durability::Sync
     }
 
     /// Brings everything to stable storage.

@@ -190,8 +190,6 @@ impl Redb {
 
 impl Engine for Redb {
     const NAME: &'static str = "redb";
-    // What is not synced lies in the journal, and in the file only with the next synced transaction.
-    const MIXES_SYNCS: bool = true;
     type Options = Tuning;
     type View<'e> = RedbView;
 

@@ -60,9 +60,6 @@ impl RocksdbEngine {
 
 impl Engine for RocksdbEngine {
     const NAME: &'static str = "rocksdb";
-    // A record that was not synced and torn by a loss of power, with a whole one behind it, looks like
-    // damage to what was acknowledged: see `crate::wal`.
-    const MIXES_SYNCS: bool = false;
     type Options = Settings;
     type View<'e> = RocksdbView<'e>;
 

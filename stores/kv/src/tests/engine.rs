@@ -46,7 +46,6 @@ pub(super) struct Copy(Tables, Arc<Ground>);
 
 impl Engine for Tiny {
     const NAME: &'static str = "tiny";
-    const MIXES_SYNCS: bool = true;
     type Options = ();
     type View<'e> = Copy;
 

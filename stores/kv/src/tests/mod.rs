@@ -242,8 +242,8 @@ async fn what_is_buffered_is_synced_with_the_next_record_at_the_latest() {
 }
 
 #[tokio::test]
-async fn joining_runs_is_not_synced_and_erasing_is() {
-    let (store, ground) = store(Durability::Sync);
+async fn without_syncs_joining_needs_none_and_erasing_does() {
+    let (store, ground) = store(Durability::Buffered);
     let mut ann = LogWriter::new("c", "s", "ann");
     store.commit(&[ann.run(2), ann.run(2)], &Meta::default()).await.unwrap();
     let before = ground.syncs.load(Relaxed);
