@@ -37,6 +37,8 @@ impl Node {
             Op::Erase(job) => self.on_erased(job, result),
             Op::Admin => self.on_admin(result),
         }
+        // Whatever it was: a log that is gone is told of by nothing else.
+        self.erase_early();
     }
 
     /// A commit is durable.
@@ -81,7 +83,6 @@ impl Node {
         if moves_holes {
             self.refill();
         }
-        self.erase_early();
     }
 
     /// A run on its way into a hole has arrived or not.
@@ -331,7 +332,6 @@ impl Node {
         self.write_later(&name.channel, &name.stream);
         self.fetch_everywhere();
         self.refill();
-        self.erase_early();
     }
 
     /// The store does not even say what it holds: the callers learn that the outcome is unknown,
@@ -347,6 +347,5 @@ impl Node {
         if let Some((channel, stream)) = self.log_place(&id) {
             self.write_later(&channel, &stream);
         }
-        self.erase_early();
     }
 }

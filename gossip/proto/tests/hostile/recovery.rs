@@ -232,3 +232,23 @@ fn what_was_read_before_the_node_heard_of_it_is_erased() {
     assert_eq!(host.replies().count(), answered + 2);
     assert_eq!(erased(&host), 1);
 }
+
+#[test]
+fn an_erasure_that_waits_for_a_log_is_answered_when_the_log_goes() {
+    let mut host = Host::new("one", NodeConfig::default());
+    host.append(10);
+    let log = host.own_logs().next().unwrap();
+    host.fail = |request| matches!(request, StoreRequest::Commit { .. } | StoreRequest::Head { .. });
+    let append = Command::Append {
+        channel: channel(),
+        stream: stream(),
+        payloads: vec![NewPayload::new(vec![7; 10])],
+    };
+    assert!(host.command(append).is_none(), "whether it happened is not known");
+    let entries = vec![EntryId { log, sequence: 2 }];
+    assert!(host.command(Command::Erase { channel: channel(), stream: stream(), entries }).is_none());
+    let answered = host.replies().count();
+    host.must(Command::RemoveStream { channel: channel(), stream: stream() });
+    assert_eq!(host.replies().count(), answered + 3, "append, erasure and removal");
+    assert!(matches!(host.command(Command::Shutdown), Some(Ok(Reply::Done))), "nothing is waited for");
+}
