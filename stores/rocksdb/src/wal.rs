@@ -182,7 +182,7 @@ impl Seen {
         let sequence = u64::from_le_bytes(*sequence);
         if self.damage.is_none() {
             let count = body[8..].first_chunk().map(|count| u64::from(u32::from_le_bytes(*count)));
-            self.next = count.map(|count| sequence + count);
+            self.next = count.and_then(|count| sequence.checked_add(count));
             self.first = self.first.or((!self.begins).then_some(sequence));
             self.begins = true;
             self.newest = Some(sequence);
