@@ -1,16 +1,12 @@
-//! Digests confirmed, and cells from which differences are found (Eppstein et al., "What's the
-//! Difference? Efficient Set Reconciliation without Prior Context", SIGCOMM 2011; rateless after
-//! Yang et al., "Practical Rateless Set Reconciliation", SIGCOMM 2024).
+//! Digests confirmed, and cells from which differences are found.
 
 use bytes::Bytes;
 
 use super::cbor::{self, Reader};
 use super::{ChannelTag, DigestTag, WireError};
+use crate::sketch::{COUNTERS, Cell, Kind, MAX_CELLS};
 
-/// Cells of one sketch, and of the sequence of cells they are a part of, at most.
-pub const MAX_CELLS: usize = 2048;
-/// Counters of an estimate.
-pub const COUNTERS: usize = 48;
+/// Bytes of a cell.
 const CELL: usize = 12;
 
 /// Answers a beacon or a sketch whose digest is the speaker's own.
@@ -20,24 +16,6 @@ pub struct Equal {
     pub tag: ChannelTag,
     /// First bytes of that digest.
     pub digest: [u8; 8],
-}
-
-/// What the cells sum up of each log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Its height.
-    Heights = 0,
-    /// A part of its hash: finds forks.
-    Hashes = 1,
-}
-
-/// Sums over some of the logs; 12 bytes on the wire.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cell {
-    /// Sum of the values.
-    pub s1: u32,
-    /// Sum of the values, each times the name of its log.
-    pub s2: u64,
 }
 
 /// A part of the speaker's cells.
@@ -74,7 +52,7 @@ pub struct More {
     pub serial: u32,
     /// First cell wanted.
     pub from: u32,
-    /// First cell not wanted, at most [`MAX_CELLS`].
+    /// First cell not wanted, at most 2,048.
     pub upto: u32,
 }
 
