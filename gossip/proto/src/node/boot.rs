@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
 use super::erase::Erasures;
-use super::fetch::Fetches;
+use super::fetches::Fetches;
 use super::model::{Channel, Log};
 use super::ops::Ops;
 use super::refill::Refills;

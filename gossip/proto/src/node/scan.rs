@@ -35,6 +35,7 @@ impl Session {
             shared: BTreeMap::new(),
             tags: BTreeMap::new(),
             serving: Serving::default(),
+            turn: None,
         }
     }
 

@@ -17,6 +17,7 @@ mod history;
 mod host;
 mod lies;
 mod recovery;
+mod serving;
 mod siege;
 
 use gossip_proto::Rng;
