@@ -1,14 +1,15 @@
 //! Anti-entropy: digests are compared; where they differ, heights are offered.
 //!
-//! A beacon carries both digests as the speaker knows them. If they differ the responder of the
-//! handshake offers all its heights, the initiator answers with those in which it is ahead, and
-//! both ask for what they lack. As long as digests differ a round is scheduled; while they agree
-//! an occasional beacon makes sure of it.
+//! A beacon carries the speaker's digest; whoever holds the same says that it is equal, whoever does
+//! not looks into it. In version 1 beacons carry both digests as the speaker knows them, and answer each
+//! other; if they differ the responder of the handshake offers all its heights, the initiator answers with
+//! those in which it is ahead, and both ask for what they lack. As long as digests differ a round is
+//! scheduled; while they agree an occasional beacon makes sure of it.
 
 use std::time::Duration;
 
 use super::{Class, LinkId, Node, Timer};
-use crate::wire::{Beacon, ChannelTag, Message};
+use crate::wire::{Beacon, ChannelTag, Equal, Message};
 use crate::{ChannelId, NodeId};
 
 /// While nobody answers, rounds come at least this often at first, so that a healed network is
@@ -22,6 +23,8 @@ const SETTLE: Duration = Duration::from_millis(20);
 const IMPATIENCE: Duration = Duration::from_secs(1);
 /// So long a transfer under way is left to itself.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// One side compares first, the other one only if that does not come for so many times as long.
+const SECOND: u32 = 4;
 
 impl Node {
     /// Compares a channel with a peer, unless nothing can have changed.
@@ -43,7 +46,10 @@ impl Node {
         }
         let Some(found) = self.channels.get(channel) else { return };
         let mine = shared.digest_of(found);
-        let differs = shared.theirs.is_some_and(|theirs| theirs != mine);
+        let answers = session.version > 1;
+        // What was heard before runs went either way says nothing.
+        let current = !answers || shared.heard >= shared.moved;
+        let differs = shared.theirs.is_some_and(|theirs| theirs != mine) && current;
         let pause = self.round_pause(id, channel);
         self.set_timer(Timer::Round(id, channel.clone()), pause);
         if let Some(shared) = self.shared(id, channel) {
@@ -51,7 +57,11 @@ impl Node {
         }
         let initiator =
             self.links.get(&id).and_then(|link| link.session.as_ref()).is_some_and(|s| s.initiator);
-        if differs && !initiator { self.offer_all(id, channel) } else { self.beacon(id, channel) }
+        if differs && (answers || !initiator) {
+            self.offer_all(id, channel)
+        } else {
+            self.beacon(id, channel)
+        }
     }
 
     pub(super) fn round_pause(&mut self, id: LinkId, channel: &ChannelId) -> Duration {
@@ -62,7 +72,8 @@ impl Node {
             return self.config.round_max;
         };
         if shared.theirs == Some(shared.digest_of(found)) {
-            return self.rng.jitter(self.config.round_max);
+            let pause = self.config.round_max * self.turn(id);
+            return self.rng.jitter(pause);
         }
         let eager = shared.tries < EAGER_ROUNDS;
         let limit = if eager { UNANSWERED.min(self.config.round_max) } else { self.config.round_max };
@@ -72,39 +83,75 @@ impl Node {
 
     fn beacon(&mut self, id: LinkId, channel: &ChannelId) {
         let Some(found) = self.channels.get(channel) else { return };
-        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
-        let Some(shared) = session.and_then(|session| session.shared.get_mut(channel)) else { return };
+        let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) else { return };
+        let version = session.version;
+        let Some(shared) = session.shared.get_mut(channel) else { return };
         let mine = shared.digest_of(found);
         shared.looked = self.now.tick;
-        let beacon = Beacon { tag: shared.tag, mine, yours: shared.theirs };
+        let yours = shared.theirs.filter(|_| version == 1);
+        let beacon = Beacon { tag: shared.tag, mine, yours };
         self.send(id, &Message::Beacon(beacon), Class::Urgent);
     }
 
     pub(super) fn on_beacon(&mut self, id: LinkId, beacon: &Beacon) {
-        let Some(initiator) = self.links.get(&id).and_then(|l| l.session.as_ref()).map(|s| s.initiator)
-        else {
-            return;
-        };
+        let Some(session) = self.links.get(&id).and_then(|link| link.session.as_ref()) else { return };
+        let (initiator, answers) = (session.initiator, session.version > 1);
         let now = self.now.tick;
         let Some((name, _)) = self.shared_by_tag(id, beacon.tag) else { return self.rescan(id) };
         let Some(mine) = self.hear_digest(id, &name, beacon.mine) else { return };
         let knows = beacon.yours == Some(mine);
         if mine == beacon.mine {
-            if !knows {
+            if answers {
+                self.say_equal(id, &name);
+            } else if !knows {
                 self.beacon(id, &name);
             }
-            let pause = self.rng.jitter(self.config.round_max);
+            let pause = self.round_pause(id, &name);
             return self.set_timer(Timer::Round(id, name), pause);
         }
         let settle = self.settle_time(id);
         if self.is_in_flux(id, &name) {
             return self.timers.bring_forward(Timer::Round(id, name), now + settle);
         }
-        match initiator {
+        match initiator && !answers {
             true if !knows => self.beacon(id, &name),
             true => self.timers.ensure(Timer::Round(id, name), now + settle),
             false => self.offer_all(id, &name),
         }
+    }
+
+    pub(super) fn say_equal(&mut self, id: LinkId, name: &ChannelId) {
+        let Some(channel) = self.channels.get(name) else { return };
+        let Some(shared) = self.links.get(&id).and_then(|link| link.session.as_ref()?.shared.get(name))
+        else {
+            return;
+        };
+        let equal = Equal { tag: shared.tag, digest: shared.digest_of(channel).short() };
+        self.send(id, &Message::Equal(equal), Class::Urgent);
+    }
+
+    /// They hold what we held when we told our digest; whether we still do shows in its beginning.
+    pub(super) fn on_equal(&mut self, id: LinkId, equal: &Equal) {
+        let Some((name, _)) = self.shared_by_tag(id, equal.tag) else { return };
+        let Some(channel) = self.channels.get(&name) else { return };
+        let Some(shared) = self.links.get(&id).and_then(|link| link.session.as_ref()?.shared.get(&name))
+        else {
+            return;
+        };
+        let mine = shared.digest_of(channel);
+        if mine.short() == equal.digest {
+            self.hear_digest(id, &name, mine);
+            let pause = self.round_pause(id, &name);
+            self.set_timer(Timer::Round(id, name), pause);
+        }
+    }
+
+    /// How many times as long this side waits before it compares: where both do, one answers the other.
+    fn turn(&self, id: LinkId) -> u32 {
+        let Some(link) = self.links.get(&id) else { return 1 };
+        let second =
+            link.session.as_ref().is_some_and(|session| session.version > 1) && self.record.id > link.peer;
+        if second { SECOND } else { 1 }
     }
 
     /// Takes in their digest of a channel; returns ours.
@@ -114,10 +161,12 @@ impl Node {
         name: &ChannelId,
         theirs: crate::wire::DigestTag,
     ) -> Option<crate::wire::DigestTag> {
+        let now = self.now.tick;
         let channel = self.channels.get(name)?;
         let session = self.links.get_mut(&id)?.session.as_mut()?;
         let shared = session.shared.get_mut(name)?;
         let mine = shared.digest_of(channel);
+        shared.heard = now;
         if shared.theirs.replace(theirs) != Some(theirs) {
             shared.tries = 0;
         }
@@ -169,7 +218,7 @@ impl Node {
     }
 
     pub(super) fn compare_link_soon(&mut self, link: LinkId, channel: &ChannelId) {
-        let settle = self.settle_time(link);
+        let settle = self.settle_time(link) * self.turn(link);
         self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + settle);
     }
 

@@ -233,12 +233,12 @@ impl Node {
             Message::Erase(erase) => self.on_erase(id, erase),
             Message::Erased(tag, serial) => self.on_told(id, tag, serial),
             Message::Paused(paused) => self.hear_paused(id, paused),
-            Message::Equal(_)
-            | Message::Push(_)
-            | Message::Sketch(_)
+            Message::Equal(equal) => self.on_equal(id, &equal),
+            Message::Push(push) => self.on_delta(id, push.into()),
+            Message::Runs(runs) => self.on_delta(id, runs),
+            Message::Sketch(_)
             | Message::More(_)
             | Message::Ask(_)
-            | Message::Runs(_)
             | Message::Scope(_)
             | Message::Positions(_)
             | Message::Hashes(_) => {

@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) tries: u32,
     /// When runs last went either way.
     pub(super) moved: Tick,
+    /// When their digest was last heard.
+    pub(super) heard: Tick,
     /// When our digest was last told.
     pub(super) looked: Tick,
     /// Where offering all heights goes on, if they were too many for one round.
@@ -54,6 +56,7 @@ impl Shared {
             knows: BTreeMap::new(),
             tries: 0,
             moved: now,
+            heard: now,
             looked: now,
             offer_from: None,
             offered: None,

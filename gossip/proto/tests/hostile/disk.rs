@@ -70,7 +70,11 @@ impl Disk {
             StoreRequest::RemoveChannel(_) | StoreRequest::RemoveStream(..) => {
                 return StoreReply::Removed(Removed::default());
             }
-            StoreRequest::SaveNode(_) | StoreRequest::SavePeer(_) | StoreRequest::RemovePeer(_) => {}
+            StoreRequest::HashAt { .. } => return StoreReply::Hashes(Vec::new()),
+            StoreRequest::Turn { .. }
+            | StoreRequest::SaveNode(_)
+            | StoreRequest::SavePeer(_)
+            | StoreRequest::RemovePeer(_) => {}
         }
         StoreReply::Saved
     }
