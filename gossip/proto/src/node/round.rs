@@ -81,7 +81,12 @@ impl Node {
         self.rng.jitter(pause)
     }
 
-    fn beacon(&mut self, id: LinkId, channel: &ChannelId) {
+    /// Begins to find out what differs.
+    pub(super) fn look_into(&mut self, id: LinkId, channel: &ChannelId) {
+        self.beacon(id, channel);
+    }
+
+    pub(super) fn beacon(&mut self, id: LinkId, channel: &ChannelId) {
         let Some(found) = self.channels.get(channel) else { return };
         let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) else { return };
         let version = session.version;
@@ -174,6 +179,7 @@ impl Node {
             shared.tries = 0;
             shared.todo.clear();
             shared.offer_from = None;
+            self.agreed(id, name, mine);
         }
         Some(mine)
     }

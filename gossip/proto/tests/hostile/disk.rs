@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gossip_proto::{
     ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId,
-    NodeId, Pruned, Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId,
+    NodeId, Page, Pruned, Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId,
     StreamRecord,
 };
 
@@ -29,6 +29,7 @@ impl Disk {
             incarnation: StoreIncarnation(1),
             durability: Durability::Sync,
             was_open: false,
+            ..Inventory::default()
         }
     }
 
@@ -80,8 +81,10 @@ impl Disk {
             StoreRequest::RemoveChannel(_) | StoreRequest::RemoveStream(..) => {
                 return StoreReply::Removed(Removed::default());
             }
-            StoreRequest::HashAt { .. } => return StoreReply::Hashes(Vec::new()),
-            StoreRequest::Turn { .. }
+            StoreRequest::Since { .. } => {
+                return StoreReply::Arrived(Page { items: Vec::new(), next: None });
+            }
+            StoreRequest::SaveHints(..)
             | StoreRequest::SaveNode(_)
             | StoreRequest::SavePeer(_)
             | StoreRequest::RemovePeer(_) => {}
