@@ -9,6 +9,7 @@
 //! | `stamp`, `clock` | hybrid logical clock |
 //! | `log`, `chain` | logs, epochs, hash chains |
 //! | `run` | consecutive entries encoded once |
+//! | `seal` | signatures of authors whose ids are keys |
 //! | `entry` | entries as applications see them |
 //! | `vector`, `cursor` | how far a replica is, and local arrival order |
 //! | `record` | what a store keeps, and its requests and answers |
@@ -25,6 +26,7 @@ pub mod node;
 mod record;
 mod rng;
 mod run;
+mod seal;
 mod stamp;
 mod vector;
 pub mod wire;
@@ -44,6 +46,10 @@ pub use self::rng::Rng;
 pub use self::run::{
     MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, Payload, Run, RunBuilder, RunEntries,
     RunEntry, RunError, StoredRun,
+};
+pub use self::seal::{
+    Ed25519Check, Ed25519Sealer, PublicKey, SEAL_MESSAGE_BYTES, Seal, SealCheck, Sealer, SecretKey,
+    seal_message,
 };
 pub use self::stamp::{Now, Stamp, Tick, WallMs};
 pub use self::vector::VersionVector;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gossip_proto::Ed25519Check;
 use gossip_proto::node::{Boot, Node};
 use tokio::sync::{Notify, mpsc};
 
@@ -24,7 +25,7 @@ pub(crate) async fn launch(
     store: Arc<dyn Store>,
     timer: Arc<dyn TimerPort>,
 ) -> Result<Coordinator, BuildError> {
-    let record = identity(&*store, builder.node_id.transpose()?).await?;
+    let (record, sealer) = identity(&*store, builder.node_id.transpose()?, builder.identity).await?;
     let secret = random()?;
     let seed = match builder.seed {
         Some(seed) => seed,
@@ -38,7 +39,9 @@ pub(crate) async fn launch(
     let shared =
         Arc::new(Shared::new(record.id.clone(), inventory.incarnation, builder.config, store, timer));
     let config = shared.config.node.clone();
-    let node = Node::new(shared.timer.now(), Boot { record, inventory, config, seed, secret });
+    let check = Box::new(Ed25519Check::default());
+    let boot = Boot { record, sealer, check, inventory, config, seed, secret };
+    let node = Node::new(shared.timer.now(), boot);
 
     let (commands, from_handles) = mpsc::channel(shared.config.commands);
     let (orders, from_owner) = mpsc::channel(ORDERS);

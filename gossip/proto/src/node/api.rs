@@ -1,12 +1,13 @@
 //! The doors of the node.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{Command, CommandError, Event, Reply};
-use crate::{Inventory, NodeId, NodeRecord, StoreFailure, StoreReply, StoreRequest};
+use crate::{Inventory, NodeId, NodeRecord, SealCheck, Sealer, StoreFailure, StoreReply, StoreRequest};
 
 /// One reachable peer over one transport; never used again after it went down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -294,10 +295,14 @@ impl NodeConfig {
 }
 
 /// What a node starts from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Boot {
     /// Who this is.
     pub record: NodeRecord,
+    /// Signs what this node writes; there must be one if its id is a key, and it must be that key.
+    pub sealer: Option<Arc<dyn Sealer>>,
+    /// Checks what others signed.
+    pub check: Box<dyn SealCheck>,
     /// What its store holds.
     pub inventory: Inventory,
     /// Bounds.

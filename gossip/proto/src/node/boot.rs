@@ -17,7 +17,7 @@ impl Node {
     /// A node that continues from what its store holds. It begins [`NodeState::Stopped`].
     #[must_use]
     pub fn new(now: Now, boot: Boot) -> Self {
-        let Boot { record, inventory, config, seed, secret } = boot;
+        let Boot { record, sealer, check, inventory, config, seed, secret } = boot;
         let clock = Hlc::new(Stamp::ZERO, config.max_drift);
         // A clock far ahead of the wall would stamp entries that peers do not follow: start from
         // the wall, under new epochs, because stamps must increase within a log.
@@ -27,6 +27,8 @@ impl Node {
         let mut node = Self {
             config,
             record,
+            sealer,
+            check,
             clock,
             rng: Rng::new(seed),
             entropy: Entropy { secret, drawn: 0 },
@@ -131,7 +133,7 @@ impl Node {
 mod tests {
     use super::*;
     use crate::node::NodeConfig;
-    use crate::{ChannelRecord, Epoch, LogName, NodeId, NodeRecord, Tick, WallMs};
+    use crate::{ChannelRecord, Ed25519Check, Epoch, LogName, NodeId, NodeRecord, Tick, WallMs};
 
     /// The claim a node goes on with whose record names the first generation.
     fn claim_of(generations: &[u16]) -> Option<Epoch> {
@@ -155,8 +157,10 @@ mod tests {
             heads: generations.iter().map(head).collect(),
             ..Inventory::default()
         };
-        let record = NodeRecord { id: author.clone(), incarnation: 0, clock: Stamp::ZERO };
-        let boot = Boot { record, inventory, config: NodeConfig::default(), seed: 1, secret: [0; 32] };
+        let record = NodeRecord::new(author.clone());
+        let check = Box::new(Ed25519Check::default());
+        let config = NodeConfig::default();
+        let boot = Boot { record, sealer: None, check, inventory, config, seed: 1, secret: [0; 32] };
         let node = Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot);
         node.channels[&channel].streams[&stream].record.writer
     }

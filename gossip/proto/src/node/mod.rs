@@ -66,6 +66,7 @@ mod tests;
 mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
@@ -80,13 +81,17 @@ use self::ops::{Op, Ops};
 use self::session::{Link, Peer};
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
-use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, StreamId, Tick};
+use crate::{
+    ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick,
+};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
 pub struct Node {
     config: NodeConfig,
     record: NodeRecord,
+    sealer: Option<Arc<dyn Sealer>>,
+    check: Box<dyn SealCheck>,
     clock: Hlc,
     rng: Rng,
     entropy: Entropy,

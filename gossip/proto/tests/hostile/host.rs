@@ -8,7 +8,7 @@ use gossip_proto::node::{
     NodeState, Query, Reply,
 };
 use gossip_proto::{
-    ChannelId, Fault, LogId, NewPayload, NodeId, NodeRecord, Now, Retention, Stamp, StoreFailure,
+    ChannelId, Ed25519Check, Fault, LogId, NewPayload, NodeId, NodeRecord, Now, Retention, StoreFailure,
     StoreRequest, StreamId, Tick, VersionVector, WallMs,
 };
 
@@ -55,9 +55,11 @@ fn failure(fault: Fault) -> StoreFailure {
 impl Host {
     pub(crate) fn new(name: &str, config: NodeConfig) -> Self {
         let disk = Disk::default();
-        let record = NodeRecord { id: NodeId::new(name).unwrap(), incarnation: 0, clock: Stamp::ZERO };
+        let record = NodeRecord::new(NodeId::new(name).unwrap());
         let seed = u64::from(name.as_bytes()[0]);
-        let boot = Boot { record, inventory: disk.inventory(), config, seed, secret: [seed as u8; 32] };
+        let (inventory, secret) = (disk.inventory(), [seed as u8; 32]);
+        let check = Box::new(Ed25519Check::default());
+        let boot = Boot { record, sealer: None, check, inventory, config, seed, secret };
         let node = Node::new(Now { tick: Tick(0), wall: WallMs(DAWN) }, boot);
         let replies = BTreeMap::new();
         let mut host = Self {

@@ -1,7 +1,7 @@
 //! One machine: a node while it runs, its disk, its wall clock.
 
 use gossip_proto::node::{Boot, Node};
-use gossip_proto::{Now, Rng, Tick, WallMs};
+use gossip_proto::{Ed25519Check, Now, Rng, Tick, WallMs};
 
 use super::disk::Disk;
 use super::plan::HostPlan;
@@ -67,6 +67,8 @@ impl Host {
         }
         let boot = Boot {
             record: self.disk.volume.record.clone(),
+            sealer: None,
+            check: Box::new(Ed25519Check::default()),
             inventory: self.disk.volume.inventory(self.plan.durability, self.disk.open),
             config: self.plan.config.clone(),
             seed: self.rng.next_u64(),

@@ -56,7 +56,7 @@ impl Volume {
     pub(crate) fn new(id: NodeId, incarnation: u64) -> Self {
         Self {
             incarnation: StoreIncarnation(incarnation),
-            record: NodeRecord { id, incarnation: 0, clock: Stamp::ZERO },
+            record: NodeRecord::new(id),
             channels: BTreeMap::new(),
             streams: BTreeMap::new(),
             peers: BTreeMap::new(),
