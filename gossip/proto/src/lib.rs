@@ -13,6 +13,7 @@
 //! | `entry` | entries as applications see them |
 //! | `vector`, `cursor` | how far a replica is, and local arrival order |
 //! | `record` | what a store keeps, and its requests and answers |
+//! | `sketch` | what differs between two replicas, from little more than the difference |
 //! | `node` | the state machine |
 
 mod chain;
@@ -27,6 +28,7 @@ mod record;
 mod rng;
 mod run;
 mod seal;
+mod sketch;
 mod stamp;
 mod vector;
 pub mod wire;
@@ -51,6 +53,7 @@ pub use self::seal::{
     Ed25519Check, Ed25519Sealer, PublicKey, SEAL_MESSAGE_BYTES, Seal, SealCheck, Sealer, SecretKey,
     seal_message,
 };
+pub use self::sketch::{Cell, Kind};
 pub use self::stamp::{Now, Stamp, Tick, WallMs};
 pub use self::vector::VersionVector;
 
