@@ -6,7 +6,9 @@ use bytes::Bytes;
 use gossip_proto::node::{
     Boot, Command, CommandError, CommandId, Effect, Event, Input, LinkId, Node, NodeConfig, Reply,
 };
-use gossip_proto::{ChainHash, ChannelId, ChannelRecord, Durability, LogId, NodeId, Now, Seq, Tick, WallMs};
+use gossip_proto::{
+    ChainHash, ChannelId, ChannelRecord, Durability, Ed25519Check, LogId, NodeId, Now, Seq, Tick, WallMs,
+};
 
 use super::Side;
 use crate::sim::disk::{Log, Volume};
@@ -162,6 +164,8 @@ fn now(tick: Tick) -> Now {
 fn boot(volume: &Volume, config: &NodeConfig, secret: [u8; 32], seed: u64) -> Boot {
     Boot {
         record: volume.record.clone(),
+        sealer: None,
+        check: Box::new(Ed25519Check::default()),
         inventory: volume.inventory(Durability::Sync, false),
         config: config.clone(),
         seed,
