@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Arrival, ChainHash, ChannelId, Epoch, LogHead, LogId, LogName, NodeId, Run, SecretKey, Seq, SeqRange,
-    Stamp, StoreIncarnation, StoredRun, StreamId,
+    Arrival, ChainHash, ChannelId, Epoch, LogHead, LogId, LogName, NodeId, Run, Seal, SecretKey, Seq,
+    SeqRange, Stamp, StoreIncarnation, StoredRun, StreamId,
 };
 
 /// When `commit` returns, what has been promised.
@@ -161,6 +161,8 @@ pub enum CommitItem {
         hash: ChainHash,
         /// Stamp of the entry at the floor, if known.
         stamp: Stamp,
+        /// The author's seal there, if known: becomes that of the head.
+        seal: Option<Seal>,
     },
     /// Put back what is missing: a run that ends where a gap ends, or at the floor. A gap and a
     /// floor are filled from their upper end down, because there the chain hash is known.

@@ -97,8 +97,9 @@ impl fmt::Debug for SecretKey {
 }
 
 /// A signature over [`seal_message`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Seal(pub [u8; 64]);
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seal(#[serde(with = "serde_bytes")] pub [u8; 64]);
 
 impl Seal {
     /// The seal in the slot of a run, if what is there has its length.

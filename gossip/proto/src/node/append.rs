@@ -251,7 +251,9 @@ impl RunWriter {
     /// The signature over everything up to the last entry.
     fn seal(&self) -> Option<Seal> {
         let Tip { height, hash, .. } = self.last;
-        self.sealer.as_ref().map(|sealer| sealer.sign(&seal_message(&self.name.hash(), height, &hash)))
+        self.sealer
+            .as_ref()
+            .map(|sealer| sealer.sign(&seal_message(&self.name.unbranched_hash(), height, &hash)))
     }
 
     fn finish(mut self) -> (Commit, Vec<CommitItem>) {

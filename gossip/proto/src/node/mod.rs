@@ -17,7 +17,7 @@
 //! | `session`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round`, `offer`, `refusals` | digests are compared, heights offered |
 //! | `fetch`, `serve` | what is missing is asked for and answered |
-//! | `accept` | received runs are checked and handed to the store |
+//! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
 //! | `pieces` | messages larger than a frame |
@@ -57,6 +57,7 @@ mod repair;
 mod round;
 mod rtt;
 mod scan;
+mod sealed;
 mod serve;
 mod serve_back;
 mod session;

@@ -12,6 +12,7 @@ use super::pieces::{Assemblies, FORGET, Outgoing};
 use super::refill::Spent;
 use super::refusals::Refusals;
 use super::rtt::Rtt;
+use super::sealed::Strikes;
 use super::serve::Serving;
 use super::tell::Telling;
 use super::{
@@ -44,6 +45,8 @@ pub(super) struct Link {
     /// when ours began anew must not take new lists for old ones.
     pub(super) listed: u64,
     pub(super) traffic: Traffic,
+    /// How often it brought what no seal vouches for.
+    pub(super) strikes: Strikes,
 }
 
 /// What an established link knows of its peer.
@@ -211,6 +214,7 @@ impl Node {
             congested: false,
             listed: 0,
             traffic: Traffic::default(),
+            strikes: Strikes::default(),
         };
         self.links.insert(link, new);
         self.repeat_hello(link);

@@ -87,14 +87,20 @@ impl Disk {
                 );
                 runs.push(StoredRun { prev: *prev, run: run.clone() });
                 (head.height, head.hash, head.stamp) = (run.last(), *end, run.last_stamp());
+                if let Some(seal) = run.seal() {
+                    head.seal = Some((run.last(), seal.to_vec().into()));
+                }
             }
             CommitItem::Fill { prev, run, .. } => {
                 assert_eq!(head.gaps.pop(), Some(run.range()), "a run that fills nothing");
                 runs.push(StoredRun { prev: *prev, run: run.clone() });
                 runs.sort_by_key(|stored| stored.run.first());
             }
-            CommitItem::Adopt { floor, hash, stamp, .. } => {
+            CommitItem::Adopt { floor, hash, stamp, seal, .. } => {
                 (head.height, head.hash, head.stamp) = (*floor, *hash, *stamp);
+                if let Some(seal) = seal {
+                    head.seal = Some((*floor, seal.0.to_vec().into()));
+                }
             }
         }
     }
