@@ -22,6 +22,7 @@ mod cursor;
 mod digest;
 mod entry;
 mod id;
+mod leb;
 mod log;
 pub mod node;
 mod record;
@@ -42,7 +43,7 @@ pub use self::log::{Branch, Epoch, LogHash, LogHead, LogId, LogName, Seq, SeqRan
 pub use self::record::{
     Arrived, ChannelRecord, CommitItem, Committed, Durability, Erasure, Fault, Inventory, Meta, NodeRecord,
     Page, PeerRecord, Pruned, Removed, Retention, Scope, StoreFailure, StoreReply, StoreRequest, StoreStats,
-    StreamRecord, Usage,
+    StreamRecord, Turn, Usage,
 };
 pub use self::rng::Rng;
 pub use self::run::{

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::hash32;
-use crate::{ChainHash, ChannelId, NodeId, Stamp, StreamId};
+use crate::{ChainHash, ChannelId, NodeId, Seal, Stamp, StreamId, Turn};
 
 /// Position in a log: 1, 2, 3…; 0 stands for "before the first entry".
 pub type Seq = u64;
@@ -206,9 +206,19 @@ pub struct LogHead {
     pub missed: Vec<SeqRange>,
     /// Newest seal (author's signature) known: its position and bytes.
     pub seal: Option<(Seq, serde_bytes::ByteBuf)>,
+    /// Where other histories part from the one kept here, in order of their place.
+    #[serde(default)]
+    pub turns: Vec<Turn>,
 }
 
 impl LogHead {
+    /// The author's seal at this position, if it is the newest known.
+    #[must_use]
+    pub fn seal_at(&self, at: Seq) -> Option<Seal> {
+        let (_, seal) = self.seal.as_ref().filter(|(of, _)| *of == at)?;
+        Seal::from_slice(seal)
+    }
+
     /// The head of a log nobody has written to yet.
     #[must_use]
     pub fn empty(name: LogName) -> Self {
@@ -223,6 +233,7 @@ impl LogHead {
             gaps: Vec::new(),
             missed: Vec::new(),
             seal: None,
+            turns: Vec::new(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use gossip_proto::Ed25519Check;
 use gossip_proto::node::{Boot, Node};
 use tokio::sync::{Notify, mpsc};
 
@@ -39,8 +38,7 @@ pub(crate) async fn launch(
     let shared =
         Arc::new(Shared::new(record.id.clone(), inventory.incarnation, builder.config, store, timer));
     let config = shared.config.node.clone();
-    let check = Box::new(Ed25519Check::default());
-    let boot = Boot { record, sealer, check, inventory, config, seed, secret };
+    let boot = Boot { sealer, ..Boot::new(record, inventory, config, seed, secret) };
     let node = Node::new(shared.timer.now(), boot);
 
     let (commands, from_handles) = mpsc::channel(shared.config.commands);

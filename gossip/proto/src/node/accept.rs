@@ -201,7 +201,7 @@ impl Node {
         let end = Tip { height: note.floor, hash: note.hash, stamp: note.stamp };
         log.pending = end;
         let (name, floor) = (log.name.clone(), note.floor);
-        let (hash, stamp, seal) = (note.hash, note.stamp, None);
+        let (hash, stamp, seal) = (note.hash, note.stamp, note.seal);
         let item = CommitItem::Adopt { log: name.clone(), floor, hash, stamp, seal };
         let what = Landed::Floor { from: before.height };
         self.queue_step(batch, before, item, Landing { name, log: note.log, end, what });

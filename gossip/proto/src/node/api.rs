@@ -7,7 +7,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{Command, CommandError, Event, Reply};
-use crate::{Inventory, NodeId, NodeRecord, SealCheck, Sealer, StoreFailure, StoreReply, StoreRequest};
+use crate::wire::OFFERED_VERSION;
+use crate::{
+    Ed25519Check, Inventory, NodeId, NodeRecord, SealCheck, Sealer, StoreFailure, StoreReply, StoreRequest,
+};
 
 /// One reachable peer over one transport; never used again after it went down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -311,4 +314,21 @@ pub struct Boot {
     pub seed: u64,
     /// From the operating system: epochs and nonces are drawn from it.
     pub secret: [u8; 32],
+    /// The newest wire version to offer and to read; for tests of nodes that know no newer one.
+    pub max_version: u8,
+}
+
+impl Boot {
+    /// A node with a plain id that checks Ed25519 seals.
+    #[must_use]
+    pub fn new(
+        record: NodeRecord,
+        inventory: Inventory,
+        config: NodeConfig,
+        seed: u64,
+        secret: [u8; 32],
+    ) -> Self {
+        let check = Box::new(Ed25519Check::default());
+        Self { record, sealer: None, check, inventory, config, seed, secret, max_version: OFFERED_VERSION }
+    }
 }

@@ -8,8 +8,8 @@ use super::fetch::Fetches;
 use super::log::Log;
 use super::model::Channel;
 use super::ops::Ops;
+use super::peer::Peer;
 use super::refill::Refills;
-use super::session::Peer;
 use super::timers::Timers;
 use super::{Boot, Entropy, Node, NodeState, Stats};
 use crate::{ChannelId, Durability, Hlc, Inventory, LogHead, LogId, Now, Rng, Stamp, StreamId, StreamRecord};
@@ -18,7 +18,7 @@ impl Node {
     /// A node that continues from what its store holds. It begins [`NodeState::Stopped`].
     #[must_use]
     pub fn new(now: Now, boot: Boot) -> Self {
-        let Boot { record, sealer, check, inventory, config, seed, secret } = boot;
+        let Boot { record, sealer, check, inventory, config, seed, secret, max_version } = boot;
         let clock = Hlc::new(Stamp::ZERO, config.max_drift);
         // A clock far ahead of the wall would stamp entries that peers do not follow: start from
         // the wall, under new epochs, because stamps must increase within a log.
@@ -27,6 +27,7 @@ impl Node {
         let short = inventory.was_open && inventory.durability != Durability::Sync;
         let mut node = Self {
             config,
+            max_version,
             record,
             sealer,
             check,
@@ -134,7 +135,7 @@ impl Node {
 mod tests {
     use super::*;
     use crate::node::NodeConfig;
-    use crate::{ChannelRecord, Ed25519Check, Epoch, LogName, NodeId, NodeRecord, Tick, WallMs};
+    use crate::{ChannelRecord, Epoch, LogName, NodeId, NodeRecord, Tick, WallMs};
 
     /// The claim a node goes on with whose record names the first generation.
     fn claim_of(generations: &[u16]) -> Option<Epoch> {
@@ -159,9 +160,7 @@ mod tests {
             ..Inventory::default()
         };
         let record = NodeRecord::new(author.clone());
-        let check = Box::new(Ed25519Check::default());
-        let config = NodeConfig::default();
-        let boot = Boot { record, sealer: None, check, inventory, config, seed: 1, secret: [0; 32] };
+        let boot = Boot::new(record, inventory, NodeConfig::default(), 1, [0; 32]);
         let node = Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot);
         node.channels[&channel].streams[&stream].record.writer
     }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    ChannelRecord, Ed25519Check, Epoch, Inventory, LogHead, LogName, SeqRange, StoreReply, StreamId,
-    StreamRecord, WallMs,
+    ChannelRecord, Epoch, Inventory, LogHead, LogName, SeqRange, StoreReply, StreamId, StreamRecord, WallMs,
 };
 
 const LINK: LinkId = LinkId(1);
@@ -18,8 +17,7 @@ fn node(name: &str, heads: Vec<LogHead>) -> Node {
     let inventory = Inventory { channels: vec![(channel, vec![stream])], heads, ..Inventory::default() };
     let record = NodeRecord::new(id);
     let (seed, secret) = (u64::from(name.as_bytes()[0]), [name.as_bytes()[0]; 32]);
-    let check = Box::new(Ed25519Check::default());
-    let boot = Boot { record, sealer: None, check, inventory, config: NodeConfig::default(), seed, secret };
+    let boot = Boot::new(record, inventory, NodeConfig::default(), seed, secret);
     Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot)
 }
 

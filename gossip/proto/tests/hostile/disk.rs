@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use gossip_proto::{
-    ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId, NodeId, Pruned,
-    Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
+    ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId,
+    NodeId, Pruned, Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId,
+    StreamRecord,
 };
 
 #[derive(Default)]
@@ -54,6 +55,13 @@ impl Disk {
                     self.logs.get(&log).and_then(|(head, _)| head.clone()).map(Box::new),
                 );
             }
+            StoreRequest::HashAt { log, positions } => {
+                return StoreReply::Hashes(positions.into_iter().map(|at| self.hash_at(log, at)).collect());
+            }
+            StoreRequest::Turn { log, turn } => {
+                let (head, _) = self.logs.get_mut(&log).expect("a log");
+                head.as_mut().expect("a head").turns.push(turn);
+            }
             StoreRequest::Prune { floors } => {
                 floors.into_iter().for_each(|(log, floor)| self.prune(log, floor));
                 return StoreReply::Pruned(Pruned::default());
@@ -73,6 +81,11 @@ impl Disk {
             StoreRequest::SaveNode(_) | StoreRequest::SavePeer(_) | StoreRequest::RemovePeer(_) => {}
         }
         StoreReply::Saved
+    }
+
+    fn hash_at(&self, log: LogId, at: u64) -> ChainHash {
+        let mut runs = self.logs[&log].1.iter();
+        runs.find_map(|stored| stored.hash_at(at).ok()).expect("a position that is held")
     }
 
     fn commit(&mut self, item: &CommitItem) {

@@ -6,9 +6,7 @@ use bytes::Bytes;
 use gossip_proto::node::{
     Boot, Command, CommandError, CommandId, Effect, Event, Input, LinkId, Node, NodeConfig, Reply,
 };
-use gossip_proto::{
-    ChainHash, ChannelId, ChannelRecord, Durability, Ed25519Check, LogId, NodeId, Now, Seq, Tick, WallMs,
-};
+use gossip_proto::{ChainHash, ChannelId, ChannelRecord, Durability, LogId, NodeId, Now, Seq, Tick, WallMs};
 
 use super::Side;
 use crate::sim::disk::{Log, Volume};
@@ -162,13 +160,6 @@ fn now(tick: Tick) -> Now {
 }
 
 fn boot(volume: &Volume, config: &NodeConfig, secret: [u8; 32], seed: u64) -> Boot {
-    Boot {
-        record: volume.record.clone(),
-        sealer: None,
-        check: Box::new(Ed25519Check::default()),
-        inventory: volume.inventory(Durability::Sync, false),
-        config: config.clone(),
-        seed,
-        secret,
-    }
+    let inventory = volume.inventory(Durability::Sync, false);
+    Boot::new(volume.record.clone(), inventory, config.clone(), seed, secret)
 }
