@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use gossip_proto::{
-    ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId, NodeId, Pruned,
-    Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
+    ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId,
+    NodeId, Pruned, Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId,
+    StreamRecord,
 };
 
 #[derive(Default)]
@@ -53,6 +54,15 @@ impl Disk {
                 return StoreReply::Head(
                     self.logs.get(&log).and_then(|(head, _)| head.clone()).map(Box::new),
                 );
+            }
+            StoreRequest::HashAt { log, positions } => {
+                return StoreReply::Hashes(
+                    positions.iter().filter_map(|at| self.hash_at(log, *at)).collect(),
+                );
+            }
+            StoreRequest::Turn { log, turn } => {
+                let head = self.logs.get_mut(&log).and_then(|(head, _)| head.as_mut());
+                head.into_iter().for_each(|head| head.turns.push(turn));
             }
             StoreRequest::Prune { floors } => {
                 floors.into_iter().for_each(|(log, floor)| self.prune(log, floor));
@@ -115,6 +125,11 @@ impl Disk {
         let range = runs.remove(place).run.range();
         head.as_mut()?.gaps.push(range);
         Some(range)
+    }
+
+    fn hash_at(&self, log: LogId, at: u64) -> Option<ChainHash> {
+        let run = self.runs(log).iter().find(|stored| stored.run.range().contains(at));
+        run.and_then(|stored| stored.hash_at(at).ok())
     }
 
     pub(crate) fn head(&self, log: LogId) -> Option<&LogHead> {
