@@ -12,6 +12,7 @@
 //! | `entry` | entries as applications see them |
 //! | `vector`, `cursor` | how far a replica is, and local arrival order |
 //! | `record` | what a store keeps, and its requests and answers |
+//! | `sketch` | what differs between two replicas, from little more than the difference |
 //! | `node` | the state machine |
 
 mod chain;
@@ -25,6 +26,7 @@ pub mod node;
 mod record;
 mod rng;
 mod run;
+mod sketch;
 mod stamp;
 mod vector;
 pub mod wire;
@@ -45,6 +47,7 @@ pub use self::run::{
     MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, Payload, Run, RunBuilder, RunEntries,
     RunEntry, RunError, StoredRun,
 };
+pub use self::sketch::{Cell, Kind};
 pub use self::stamp::{Now, Stamp, Tick, WallMs};
 pub use self::vector::VersionVector;
 

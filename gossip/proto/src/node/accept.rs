@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::admin::Job;
-use super::model::{Log, Tip};
+use super::log::{Log, Tip};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandId, DropReason, Event, LinkId, Node};
 use crate::log::MAX_SEQ;

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::admin::Job;
-use super::model::{Log, Queued, Stream, Ticket, Tip};
+use super::log::{Log, Ticket, Tip};
+use super::model::{Queued, Stream};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, CommandId, Node, NodeState};
 use crate::{

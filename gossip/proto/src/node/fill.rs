@@ -1,7 +1,7 @@
 //! What fills a hole: checked against the chain hash at the hole's upper end, then stored.
 
 use super::accept::Batch;
-use super::model::Tip;
+use super::log::Tip;
 use super::ops::{Landed, Landing};
 use super::{DropReason, LinkId, Node};
 use crate::wire::{Delta, DeltaRun};

@@ -42,6 +42,7 @@ mod import;
 mod import_back;
 mod lifecycle;
 mod liveness;
+mod log;
 mod model;
 mod offer;
 mod ops;
@@ -75,7 +76,8 @@ pub use self::command::{
     StreamInfo, Traffic,
 };
 pub use self::event::{Drop, DropReason, Event};
-use self::model::{Channel, Log};
+use self::log::Log;
+use self::model::Channel;
 use self::ops::{Op, Ops};
 use self::session::{Link, Peer};
 use self::timers::{Timer, Timers};

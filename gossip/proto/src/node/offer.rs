@@ -5,7 +5,8 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use super::admin::Job;
-use super::model::{Channel, Log, Stream};
+use super::log::Log;
+use super::model::{Channel, Stream};
 use super::refusals::Refusals;
 use super::{Class, DropReason, Event, LinkId, Node, Timer};
 use crate::wire::{Message, Offer, OfferLog};
