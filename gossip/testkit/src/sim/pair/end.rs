@@ -6,7 +6,9 @@ use bytes::Bytes;
 use gossip_proto::node::{
     Boot, Command, CommandError, CommandId, Effect, Event, Input, LinkId, Node, NodeConfig, Reply,
 };
-use gossip_proto::{ChainHash, ChannelId, ChannelRecord, Durability, LogId, NodeId, Now, Seq, Tick, WallMs};
+use gossip_proto::{
+    ChainHash, ChannelId, ChannelRecord, Durability, LogId, NodeId, Now, Seq, StreamId, Tick, WallMs,
+};
 
 use super::Side;
 use crate::sim::disk::{Log, Volume};
@@ -148,6 +150,16 @@ impl End {
 
     pub(super) fn heads_iter(&self) -> impl Iterator<Item = (LogId, (Seq, ChainHash))> + '_ {
         self.volume.logs.iter().map(|(id, log)| (*id, (log.head.height, log.head.hash)))
+    }
+
+    /// All logs by their place, with a floor each: at most their height.
+    pub(super) fn floors(&self, upto: Seq) -> BTreeMap<(ChannelId, StreamId), Vec<(LogId, Seq)>> {
+        let mut floors: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (id, log) in &self.volume.logs {
+            let place = (log.head.name.channel.clone(), log.head.name.stream.clone());
+            floors.entry(place).or_default().push((*id, upto.min(log.head.height)));
+        }
+        floors
     }
 
     pub(super) fn channels(&self) -> impl Iterator<Item = &ChannelId> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gossip_proto::node::{LinkLimits, NodeConfig};
 use gossip_proto::{ChannelId, Rng};
 
+use super::logs::Place;
 use super::wire::Wire;
 use super::{End, Logs, Pair, Side};
 
@@ -12,6 +13,7 @@ use super::{End, Logs, Pair, Side};
 #[derive(Debug, Clone)]
 pub struct Setup {
     seed: u64,
+    salt: String,
     delay: Duration,
     loss: u64,
     limits: LinkLimits,
@@ -26,6 +28,7 @@ impl Default for Setup {
         let max_frame = (1 << 20) + (64 << 10);
         Self {
             seed: 1,
+            salt: String::new(),
             delay: Duration::from_millis(5),
             loss: 0,
             limits: LinkLimits { max_frame, ordered: true, reliable: true, cost: 0 },
@@ -42,6 +45,13 @@ impl Setup {
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// Other authors, and so other names and hashes of all logs.
+    #[must_use]
+    pub fn salt(mut self, salt: u64) -> Self {
+        self.salt = format!("-{salt}");
+        self
     }
 
     /// How long a frame takes one way.
@@ -107,7 +117,8 @@ impl Setup {
         let ends = Side::BOTH.map(|side| {
             let mut end = End::new(side, secret, self.configs[side as usize].clone(), &self.channels);
             for (group, (channel, logs)) in self.logs.iter().enumerate() {
-                end.hold(logs.held_by(side, &self.channels[*channel], group));
+                let place = Place { channel: &self.channels[*channel], group, salt: &self.salt };
+                end.hold(logs.held_by(side, place));
             }
             end.boot(gossip_proto::Tick(0));
             end
