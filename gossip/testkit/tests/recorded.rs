@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gossip_proto::wire::{self, Content, Message};
+use gossip_proto::wire::{self, Content, Message, WIRE_VERSIONS};
 use gossip_proto::{LogId, Seq};
 use gossip_testkit::sim::pair::{Logs, Pair, Passed, Recording, Setup, Side};
 
@@ -77,10 +77,12 @@ fn given(frames: &[Passed], side: Side) -> BTreeSet<(LogId, Seq)> {
         .collect()
 }
 
-/// Plays both sides of a recording.
+/// Plays both sides of a recording, to nodes of every version.
 fn replay_both(text: &str, setup: &Setup) {
-    for side in Side::BOTH {
-        replay(text, setup, side);
+    for version in WIRE_VERSIONS {
+        for side in Side::BOTH {
+            replay(text, &setup.clone().version(side, version), side);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gossip_proto::node::{LinkLimits, NodeConfig};
 use gossip_proto::{ChannelId, Rng};
 
+use super::end::Given;
 use super::logs::Place;
 use super::wire::Wire;
 use super::{End, Logs, Pair, Side};
@@ -17,7 +18,7 @@ pub struct Setup {
     delay: Duration,
     loss: u64,
     limits: LinkLimits,
-    configs: [NodeConfig; 2],
+    given: [Given; 2],
     initiator: Option<Side>,
     channels: Vec<ChannelId>,
     logs: Vec<(usize, Logs)>,
@@ -32,7 +33,7 @@ impl Default for Setup {
             delay: Duration::from_millis(5),
             loss: 0,
             limits: LinkLimits { max_frame, ordered: true, reliable: true, cost: 0 },
-            configs: Default::default(),
+            given: Default::default(),
             initiator: None,
             channels: vec![ChannelId::new("c").expect("a channel id")],
             logs: Vec::new(),
@@ -83,7 +84,14 @@ impl Setup {
     /// Changes the bounds of one node.
     #[must_use]
     pub fn config_of(mut self, side: Side, change: impl FnOnce(&mut NodeConfig)) -> Self {
-        change(&mut self.configs[side as usize]);
+        change(&mut self.given[side as usize].config);
+        self
+    }
+
+    /// The newest wire version one side offers; both offer what is offered by default.
+    #[must_use]
+    pub fn version(mut self, side: Side, version: u8) -> Self {
+        self.given[side as usize].version = version;
         self
     }
 
@@ -115,7 +123,7 @@ impl Setup {
     pub fn begin(&self) -> Pair {
         let secret = self.secret();
         let ends = Side::BOTH.map(|side| {
-            let mut end = End::new(side, secret, self.configs[side as usize].clone(), &self.channels);
+            let mut end = End::new(side, secret, &self.given[side as usize], &self.channels);
             for (group, (channel, logs)) in self.logs.iter().enumerate() {
                 let place = Place { channel: &self.channels[*channel], group, salt: &self.salt };
                 end.hold(logs.held_by(side, place));

@@ -56,7 +56,10 @@ impl Passed {
 
 fn runs_of(message: &Message) -> Vec<Run> {
     match message {
-        Message::Delta(delta) => delta.runs.iter().map(|run| run.run.clone()).collect(),
+        Message::Delta(delta) | Message::Runs(delta) => {
+            delta.runs.iter().map(|run| run.run.clone()).collect()
+        }
+        Message::Push(push) => push.runs.clone(),
         _ => Vec::new(),
     }
 }
