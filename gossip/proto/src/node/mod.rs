@@ -17,8 +17,8 @@
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round`, `offer`, `refusals` | digests are compared, heights offered |
-//! | `fetch`, `fetches`, `serve`, `serve_pack` | what is missing is asked for and answered |
-//! | `accept` | received runs are checked and handed to the store |
+//! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
+//! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
 //! | `pieces` | messages larger than a frame |
@@ -61,7 +61,9 @@ mod repair;
 mod round;
 mod rtt;
 mod scan;
+mod sealed;
 mod serve;
+mod serve_ask;
 mod serve_back;
 mod serve_pack;
 mod session;
@@ -71,8 +73,10 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod units;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
@@ -89,7 +93,9 @@ use self::peer::Peer;
 use self::session::Link;
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
-use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, StreamId, Tick};
+use crate::{
+    ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick,
+};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
@@ -97,6 +103,8 @@ pub struct Node {
     config: NodeConfig,
     max_version: u8,
     record: NodeRecord,
+    sealer: Option<Arc<dyn Sealer>>,
+    check: Box<dyn SealCheck>,
     clock: Hlc,
     rng: Rng,
     entropy: Entropy,
