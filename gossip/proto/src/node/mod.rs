@@ -60,6 +60,7 @@ mod scan;
 mod serve;
 mod serve_back;
 mod session;
+mod sketches;
 mod spread;
 mod tell;
 #[cfg(test)]
@@ -187,6 +188,7 @@ impl Node {
             Timer::Ping(link) => self.probe(link),
             Timer::Scan(link) => self.repeat_scan(link),
             Timer::Round(link, channel) => self.round(link, &channel),
+            Timer::Sketch(channel) => self.tend_sketches(&channel),
             Timer::Wants(link) => self.expire_wants(link),
             Timer::Pieces(peer) => self.repeat_pieces(&peer),
             Timer::Thaw(log) => self.thaw(log),

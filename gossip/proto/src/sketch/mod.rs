@@ -21,7 +21,7 @@ pub(crate) use self::estimate::{COUNTERS, cells_for, changed};
 pub(crate) use self::peel::{Found, peel};
 use crate::digest::keyed;
 use crate::wire::StreamKey;
-use crate::{ChainHash, LogId, Seq, digest::Sum};
+use crate::{LogId, Seq, digest::Sum};
 
 /// Most cells of a sketch, enough for 1,400 differences; beyond, all heights are cheaper.
 pub(crate) const MAX_CELLS: usize = 2048;
@@ -55,9 +55,9 @@ pub(crate) struct Item {
 
 impl Item {
     /// A log at a height; `None` for one that holds nothing, which is as good as unknown.
-    pub(crate) fn log(secret: &[u8; 32], log: LogId, height: Seq, hash: &ChainHash) -> Option<Self> {
-        let raw = Sum::of_log(secret, log, height, hash).bytes();
-        (height > 0).then(|| Self { x: log_x(secret, log), height, raw, is_log: true })
+    /// `sum` is its part of the digest.
+    pub(crate) fn log(secret: &[u8; 32], log: LogId, height: Seq, sum: &Sum) -> Option<Self> {
+        (height > 0).then(|| Self { x: log_x(secret, log), height, raw: sum.bytes(), is_log: true })
     }
 
     /// A stream that exists: `sum` is its part of the digest without logs.
@@ -66,7 +66,7 @@ impl Item {
     }
 
     fn value(&self, kind: Kind) -> u64 {
-        let [.., a, b, c, d] = *self.raw.first_chunk::<10>().unwrap_or(&[0; 10]);
+        let [_, _, _, _, _, _, a, b, c, d, ..] = self.raw;
         match kind {
             Kind::Heights => self.height,
             // Behind the bits the estimate is made of. One less than 32: differences have a sign.
