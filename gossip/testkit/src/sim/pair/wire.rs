@@ -1,0 +1,53 @@
+//! Frames on their way between the two.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gossip_proto::{Rng, Tick};
+
+use super::{Passed, Side};
+
+/// One link of fixed delay, and everything it ever carried.
+#[derive(Debug)]
+pub(super) struct Wire {
+    /// One way.
+    pub(super) delay: Duration,
+    /// Of 1,000 frames so many are lost.
+    pub(super) loss: u64,
+    rng: Rng,
+    /// In order of arrival, because all take equally long.
+    flying: VecDeque<(Tick, Side, Bytes)>,
+    /// Every frame sent, lost ones too.
+    pub(super) passed: Vec<Passed>,
+}
+
+impl Wire {
+    pub(super) fn new(delay: Duration, loss: u64, rng: Rng) -> Self {
+        Self { delay, loss, rng, flying: VecDeque::new(), passed: Vec::new() }
+    }
+
+    pub(super) fn send(&mut self, now: Tick, from: Side, frame: Bytes) {
+        let lost = self.rng.chance(self.loss);
+        if !lost {
+            self.flying.push_back((now + self.delay, from.other(), frame.clone()));
+        }
+        self.passed.push(Passed::read(now, from, lost, frame));
+    }
+
+    pub(super) fn next_arrival(&self) -> Option<Tick> {
+        self.flying.front().map(|(at, ..)| *at)
+    }
+
+    pub(super) fn deliver(&mut self) -> Option<(Side, Bytes)> {
+        self.flying.pop_front().map(|(_, to, frame)| (to, frame))
+    }
+
+    pub(super) fn lose_all(&mut self) {
+        self.flying.clear();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flying.is_empty()
+    }
+}
