@@ -306,4 +306,6 @@ pub struct Boot {
     pub seed: u64,
     /// From the operating system: epochs and nonces are drawn from it.
     pub secret: [u8; 32],
+    /// The newest wire version to offer and to read; for tests of nodes that know no newer one.
+    pub max_version: u8,
 }

@@ -14,7 +14,7 @@
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
 //! | `claim` | which of our logs we may continue |
-//! | `session`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
+//! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round`, `offer`, `refusals` | digests are compared, heights offered |
 //! | `fetch`, `serve` | what is missing is asked for and answered |
 //! | `accept` | received runs are checked and handed to the store |
@@ -46,6 +46,7 @@ mod log;
 mod model;
 mod offer;
 mod ops;
+mod peer;
 mod pick;
 mod pieces;
 mod plan;
@@ -61,6 +62,7 @@ mod serve;
 mod serve_back;
 mod session;
 mod sketches;
+mod shared;
 mod spread;
 mod tell;
 #[cfg(test)]
@@ -80,7 +82,8 @@ pub use self::event::{Drop, DropReason, Event};
 use self::log::Log;
 use self::model::Channel;
 use self::ops::{Op, Ops};
-use self::session::{Link, Peer};
+use self::peer::Peer;
+use self::session::Link;
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
 use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, StreamId, Tick};
@@ -89,6 +92,7 @@ use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, S
 #[derive(Debug)]
 pub struct Node {
     config: NodeConfig,
+    max_version: u8,
     record: NodeRecord,
     clock: Hlc,
     rng: Rng,

@@ -224,7 +224,13 @@ impl Node {
     fn answer_floor(&mut self, id: LinkId, want: &WantLog, head: &LogHead) {
         let stored = self.logs.get(&want.log).map(|log| log.stored.height);
         if head.height > want.after && stored == Some(head.height) {
-            let note = FloorNote { log: want.log, floor: head.height, hash: head.hash, stamp: head.stamp };
+            let note = FloorNote {
+                log: want.log,
+                floor: head.height,
+                hash: head.hash,
+                stamp: head.stamp,
+                seal: None,
+            };
             self.serving(id).into_iter().for_each(|serve| serve.floors.push(note.clone()));
         }
     }
@@ -248,7 +254,8 @@ impl Node {
                     return;
                 }
                 // What lies between was pruned or never came here: the peer goes on from there.
-                let note = FloorNote { log: after.log, floor, hash: stored.prev, stamp: Stamp::ZERO };
+                let note =
+                    FloorNote { log: after.log, floor, hash: stored.prev, stamp: Stamp::ZERO, seal: None };
                 let Some(serve) = self.serving(id) else { return };
                 serve.floors.push(note);
                 after = WantLog { after: floor, check: stored.prev.check(), ..after };

@@ -134,6 +134,7 @@ fn heights_at_the_end_of_the_numbers_are_refused() {
         floor: u64::MAX,
         hash: ChainHash([1; 32]),
         stamp: Stamp::new(DAWN, 1),
+        seal: None,
     });
     let (serial, floors) = (want.serial, floors.collect());
     tell(
