@@ -48,7 +48,6 @@ pub use self::run::{
     MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, Payload, Run, RunBuilder, RunEntries,
     RunEntry, RunError, StoredRun,
 };
-pub use self::sketch::{Cell, Kind};
 pub use self::stamp::{Now, Stamp, Tick, WallMs};
 pub use self::vector::VersionVector;
 

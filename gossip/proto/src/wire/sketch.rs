@@ -6,11 +6,8 @@ use bytes::Bytes;
 
 use super::cbor::{self, Reader};
 use super::{ChannelTag, DigestTag, WireError};
+pub use crate::sketch::{COUNTERS, Cell, Kind, MAX_CELLS};
 
-/// Cells of one sketch, and of the sequence of cells they are a part of, at most.
-pub const MAX_CELLS: usize = 2048;
-/// Counters of an estimate.
-pub const COUNTERS: usize = 48;
 const CELL: usize = 12;
 
 /// Answers a beacon or a sketch whose digest is the speaker's own.
@@ -20,24 +17,6 @@ pub struct Equal {
     pub tag: ChannelTag,
     /// First bytes of that digest.
     pub digest: [u8; 8],
-}
-
-/// What the cells sum up of each log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Its height.
-    Heights = 0,
-    /// A part of its hash: finds forks.
-    Hashes = 1,
-}
-
-/// Sums over some of the logs; 12 bytes on the wire.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cell {
-    /// Sum of the values.
-    pub s1: u32,
-    /// Sum of the values, each times the name of its log.
-    pub s2: u64,
 }
 
 /// A part of the speaker's cells.
