@@ -43,8 +43,9 @@ pub use self::offer::{Offer, OfferLog, Want, WantLog};
 pub use self::piece::Piece;
 pub use self::runs::Push;
 pub use self::scope::{MAX_SCOPE, Scope};
-pub use self::sketch::{COUNTERS, Cell, Equal, Kind, MAX_CELLS, More, SketchMessage};
+pub use self::sketch::{Equal, More, SketchMessage};
 use crate::node::Frame;
+pub use crate::sketch::{COUNTERS, Cell, Kind, MAX_CELLS};
 
 /// The versions that can be read: the oldest and the newest.
 pub const WIRE_VERSIONS: std::ops::RangeInclusive<u8> = 1..=2;

@@ -1,13 +1,12 @@
-//! Digests confirmed, and cells from which differences are found (Eppstein et al., "What's the
-//! Difference? Efficient Set Reconciliation without Prior Context", SIGCOMM 2011; rateless after
-//! Yang et al., "Practical Rateless Set Reconciliation", SIGCOMM 2024).
+//! Digests confirmed, and cells from which differences are found.
 
 use bytes::Bytes;
 
 use super::cbor::{self, Reader};
 use super::{ChannelTag, DigestTag, WireError};
-pub use crate::sketch::{COUNTERS, Cell, Kind, MAX_CELLS};
+use crate::sketch::{COUNTERS, Cell, Kind, MAX_CELLS};
 
+/// Bytes of a cell.
 const CELL: usize = 12;
 
 /// Answers a beacon or a sketch whose digest is the speaker's own.
@@ -53,7 +52,7 @@ pub struct More {
     pub serial: u32,
     /// First cell wanted.
     pub from: u32,
-    /// First cell not wanted, at most [`MAX_CELLS`].
+    /// First cell not wanted, at most 2,048.
     pub upto: u32,
 }
 
