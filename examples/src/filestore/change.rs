@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gossip::proto::{
     ChainHash, ChannelRecord, CommitItem, Committed, LogName, Meta, NodeRecord, PeerRecord, Removed, Run,
-    RunError, Scope, StoreIncarnation, StoredRun, StreamRecord,
+    RunError, Scope, StoreIncarnation, StoredRun, StreamRecord, Turn,
 };
 use gossip::{
     ChannelId, ChannelRepository, EntryRepository, Fault, LogId, MemoryStore, NodeId, NodeRepository,
@@ -38,6 +38,7 @@ pub(super) enum Change {
     },
     Prune(Vec<(LogId, Seq)>),
     Isolate(LogId, Seq),
+    Turn(LogId, Turn),
     Remove(#[serde(with = "Place")] Scope),
     SaveChannel(ChannelRecord),
     DeleteChannel(ChannelId),
@@ -111,6 +112,7 @@ impl Change {
             }
             Self::Prune(floors) => outcome.pruned = state.prune(&floors).await?,
             Self::Isolate(log, at) => outcome.gap = state.isolate(log, at).await?,
+            Self::Turn(log, turn) => state.turn(log, &turn).await?,
             Self::Remove(scope) => outcome.removed = state.remove(&scope).await?,
             Self::SaveChannel(record) => state.save_channel(&record).await?,
             Self::DeleteChannel(channel) => state.delete_channel(&channel).await?,

@@ -41,7 +41,7 @@ pub use self::log::{Branch, Epoch, LogHash, LogHead, LogId, LogName, Seq, SeqRan
 pub use self::record::{
     Arrived, ChannelRecord, CommitItem, Committed, Durability, Erasure, Fault, Inventory, Meta, NodeRecord,
     Page, PeerRecord, Pruned, Removed, Retention, Scope, StoreFailure, StoreReply, StoreRequest, StoreStats,
-    StreamRecord, Usage,
+    StreamRecord, Turn, Usage,
 };
 pub use self::rng::Rng;
 pub use self::run::{

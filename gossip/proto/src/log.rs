@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::hash32;
-use crate::{ChainHash, ChannelId, NodeId, Stamp, StreamId};
+use crate::{ChainHash, ChannelId, NodeId, Stamp, StreamId, Turn};
 
 /// Position in a log: 1, 2, 3…; 0 stands for "before the first entry".
 pub type Seq = u64;
@@ -195,6 +195,9 @@ pub struct LogHead {
     pub missed: Vec<SeqRange>,
     /// Newest seal (author's signature) known: its position and bytes.
     pub seal: Option<(Seq, serde_bytes::ByteBuf)>,
+    /// Where other histories part from the one kept here, in order of their place.
+    #[serde(default)]
+    pub turns: Vec<Turn>,
 }
 
 impl LogHead {
@@ -212,6 +215,7 @@ impl LogHead {
             gaps: Vec::new(),
             missed: Vec::new(),
             seal: None,
+            turns: Vec::new(),
         }
     }
 }

@@ -175,6 +175,19 @@ impl CommitItem {
     }
 }
 
+/// Where another history of a log parts from the one that is kept under its name: from `at` on there are
+/// entries that say something else, kept as a log of their own (see [`Branch`](crate::Branch)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Turn {
+    /// The first sequence at which they differ.
+    pub at: Seq,
+    /// Chain hash before it, which they share.
+    pub prev: ChainHash,
+    /// Chain hash of the entry kept here at `at`: what follows from it on is the branch of that name.
+    /// `None` where nothing is kept from `at` on.
+    pub first: Option<ChainHash>,
+}
+
 /// What is made durable together with entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Meta {
@@ -313,6 +326,20 @@ pub enum StoreRequest {
         /// The log.
         log: LogId,
     },
+    /// Read chain hashes at positions of a log; all of them are held, or it fails.
+    HashAt {
+        /// The log.
+        log: LogId,
+        /// Where.
+        positions: Vec<Seq>,
+    },
+    /// Remember that another history parts from a log.
+    Turn {
+        /// The log.
+        log: LogId,
+        /// Where.
+        turn: Turn,
+    },
     /// Drop the entries of logs up to a floor each.
     Prune {
         /// Log and new floor.
@@ -357,6 +384,8 @@ pub enum StoreReply {
     Runs(Vec<StoredRun>),
     /// To `Head`; `None` when the store does not know the log.
     Head(Option<Box<LogHead>>),
+    /// To `HashAt`, in the order asked.
+    Hashes(Vec<ChainHash>),
     /// To `Prune`.
     Pruned(Pruned),
     /// To `Isolate`: the new gap, `None` when all is sound there.

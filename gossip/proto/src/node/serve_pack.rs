@@ -19,7 +19,13 @@ impl Node {
     pub(super) fn answer_floor(&mut self, id: LinkId, want: &Wanted, head: &LogHead) {
         let stored = self.logs.get(&want.log).map(|log| log.stored.height);
         if head.height > want.after && stored == Some(head.height) {
-            let note = FloorNote { log: want.log, floor: head.height, hash: head.hash, stamp: head.stamp, seal: None };
+            let note = FloorNote {
+                log: want.log,
+                floor: head.height,
+                hash: head.hash,
+                stamp: head.stamp,
+                seal: None,
+            };
             self.note_floor(id, note);
         }
     }
@@ -41,7 +47,8 @@ impl Node {
                     return;
                 }
                 // What lies between was pruned or never came here: the peer goes on from there.
-                let note = FloorNote { log: at.log, floor, hash: stored.prev, stamp: Stamp::ZERO, seal: None };
+                let note =
+                    FloorNote { log: at.log, floor, hash: stored.prev, stamp: Stamp::ZERO, seal: None };
                 self.note_floor(id, note);
                 at = Wanted { after: floor, check: stored.prev.check(), ..at };
             }
