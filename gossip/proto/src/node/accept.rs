@@ -95,7 +95,7 @@ impl Node {
         }
         let now = self.now.tick;
         if let Some(shared) = self.shared(id, name) {
-            shared.moved = now;
+            shared.moved = Some(now);
             if !batch.items.is_empty() {
                 shared.tries = 0;
             }

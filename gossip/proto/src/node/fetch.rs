@@ -85,7 +85,11 @@ impl Node {
         let budget = room.min(most.max(MAX_RUN_BYTES));
         let serial = serial_of(&logs);
         let from = logs.iter().map(|want| (want.log, want.after)).collect();
-        self.fetches.begin(id, serial, Asked { logs: from, budget, deadline, since: self.now.tick });
+        self.fetches.begin(
+            id,
+            serial,
+            Asked { logs: from, budget, deadline, since: self.now.tick, is_only_room: false },
+        );
         self.timers.bring_forward(Timer::Wants(id), deadline);
         let want = Want { tag, serial, budget: budget as u64, logs };
         self.send(id, &Message::Want(want), Class::Live);
@@ -166,7 +170,25 @@ impl Node {
 
     /// Whether answers are expected on a link.
     pub(super) fn is_fetching(&self, id: LinkId) -> bool {
-        self.fetches.count(id) > 0
+        self.fetches.is_waiting(id)
+    }
+
+    /// Keeps room for what a peer may give under this serial; returns how many bytes.
+    pub(super) fn reserve(&mut self, id: LinkId, serial: u32) -> usize {
+        let budget = self.room(id);
+        if budget < MAX_RUN_BYTES || !self.is_active() || self.now.tick < self.fetches.store_ready_at() {
+            return 0;
+        }
+        let (deadline, since) = (self.answer_due(id), self.now.tick);
+        let asked = Asked { logs: Vec::new(), budget, deadline, since, is_only_room: true };
+        self.fetches.begin(id, u64::from(serial), asked);
+        self.timers.bring_forward(Timer::Wants(id), deadline);
+        budget
+    }
+
+    /// Gives up room that was kept.
+    pub(super) fn release(&mut self, id: LinkId, serial: u32) {
+        self.fetches.end(id, u64::from(serial));
     }
 
     /// Something was received on a link: it is alive, and what was asked for may be on its way.

@@ -46,6 +46,8 @@ pub(super) struct Asked {
     pub(super) deadline: Tick,
     /// When it was sent.
     pub(super) since: Tick,
+    /// Nothing was asked for by name, and nothing came yet: it is only room kept.
+    pub(super) is_only_room: bool,
 }
 
 /// Whom a log is left to.
@@ -111,6 +113,7 @@ impl Fetches {
     pub(super) fn spend(&mut self, link: LinkId, serial: u64, bytes: usize) {
         if let Some(asked) = self.open.get_mut(&(link, serial)) {
             asked.budget = asked.budget.saturating_sub(bytes);
+            asked.is_only_room = false;
         }
     }
 
@@ -191,6 +194,11 @@ impl Fetches {
     /// Wants on their way on a link.
     pub(super) fn count(&self, link: LinkId) -> usize {
         self.of_link(link).count()
+    }
+
+    /// Whether answers are on their way on a link, or should be.
+    pub(super) fn is_waiting(&self, link: LinkId) -> bool {
+        self.of_link(link).any(|(_, asked)| !asked.is_only_room)
     }
 
     /// When the first want of a link is late.

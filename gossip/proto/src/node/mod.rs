@@ -15,7 +15,9 @@
 //! | `spread` | fresh runs go to linked peers at once |
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
-//! | `round`, `offer`, `refusals` | digests are compared, heights offered |
+//! | `round` | digests are compared |
+//! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
+//! | `offer`, `refusals` | heights are offered, where that is cheaper |
 //! | `fetch`, `fetches`, `serve`, `serve_pack` | what is missing is asked for and answered |
 //! | `accept` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
@@ -24,6 +26,7 @@
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
 mod accept;
+mod act;
 mod admin;
 mod api;
 mod append;
@@ -33,6 +36,7 @@ mod command;
 mod commit;
 mod erase;
 mod event;
+mod exchange;
 mod fetch;
 mod fetches;
 mod fill;
@@ -53,18 +57,20 @@ mod pieces;
 mod plan;
 mod prune;
 mod query;
+mod reconcile;
 mod refill;
 mod refusals;
 mod repair;
 mod round;
 mod rtt;
 mod scan;
+mod scope;
 mod serve;
 mod serve_back;
 mod serve_pack;
 mod session;
-mod sketches;
 mod shared;
+mod sketches;
 mod spread;
 mod tell;
 #[cfg(test)]
@@ -110,6 +116,7 @@ pub struct Node {
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
     fetches: fetches::Fetches,
+    exchanges: exchange::Exchanges,
     erasures: erase::Erasures,
     refills: refill::Refills,
     /// Bytes of runs handed to the store and not acknowledged.

@@ -140,10 +140,14 @@ pub(crate) fn id40(x: u64) -> [u8; 5] {
     [a, b, c, d, e]
 }
 
+/// Whether a short name is that of a stream.
+pub(crate) fn is_stream(secret: &[u8; 32], x: u64) -> bool {
+    checked(secret, STREAM, id40(x)) == x
+}
+
 /// Whether a number is the short name of a log or a stream.
 fn is_name(secret: &[u8; 32], x: u64) -> bool {
-    let id = id40(x);
-    checked(secret, LOG, id) == x || checked(secret, STREAM, id) == x
+    checked(secret, LOG, id40(x)) == x || is_stream(secret, x)
 }
 
 fn checked(secret: &[u8; 32], domain: &[u8], id: [u8; 5]) -> u64 {
