@@ -19,7 +19,7 @@
 //! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
 //! | `offer`, `refusals` | heights are offered, where that is cheaper |
 //! | `fetch`, `fetches`, `serve`, `serve_pack` | what is missing is asked for and answered |
-//! | `accept` | received runs are checked and handed to the store |
+//! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
 //! | `pieces` | messages larger than a frame |
@@ -65,6 +65,7 @@ mod round;
 mod rtt;
 mod scan;
 mod scope;
+mod sealed;
 mod serve;
 mod serve_back;
 mod serve_pack;
@@ -78,6 +79,7 @@ mod tests;
 mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
@@ -94,7 +96,9 @@ use self::peer::Peer;
 use self::session::Link;
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
-use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, StreamId, Tick};
+use crate::{
+    ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick,
+};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
@@ -102,6 +106,8 @@ pub struct Node {
     config: NodeConfig,
     max_version: u8,
     record: NodeRecord,
+    sealer: Option<Arc<dyn Sealer>>,
+    check: Box<dyn SealCheck>,
     clock: Hlc,
     rng: Rng,
     entropy: Entropy,

@@ -160,12 +160,6 @@ fn now(tick: Tick) -> Now {
 }
 
 fn boot(volume: &Volume, config: &NodeConfig, secret: [u8; 32], seed: u64) -> Boot {
-    Boot {
-        record: volume.record.clone(),
-        inventory: volume.inventory(Durability::Sync, false),
-        config: config.clone(),
-        seed,
-        secret,
-        max_version: gossip_proto::wire::OFFERED_VERSION,
-    }
+    let inventory = volume.inventory(Durability::Sync, false);
+    Boot::new(volume.record.clone(), inventory, config.clone(), seed, secret)
 }
