@@ -16,8 +16,14 @@ fn look() {
         let base = || Pair::setup().initiator(initiator);
         for (what, setup) in [
             ("one", base().logs(Logs::of(1000).alike(100)).logs(Logs::of(1).alike(100).more(Side::Ann, 1))),
-            ("100", base().logs(Logs::of(9_900).alike(100)).logs(Logs::of(100).alike(100).more(Side::Ann, 100))),
-            ("1000", base().logs(Logs::of(9_000).alike(100)).logs(Logs::of(1000).alike(100).more(Side::Ann, 10))),
+            (
+                "100",
+                base().logs(Logs::of(9_900).alike(100)).logs(Logs::of(100).alike(100).more(Side::Ann, 100)),
+            ),
+            (
+                "1000",
+                base().logs(Logs::of(9_000).alike(100)).logs(Logs::of(1000).alike(100).more(Side::Ann, 10)),
+            ),
             ("cold", base().logs(Logs::of(3).more(Side::Ann, 100))),
         ] {
             let all = cost(&setup);

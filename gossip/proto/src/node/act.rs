@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::offer::OFFER_LOGS;
 use super::{LinkId, Node};
 use crate::sketch::{self, Found, Kind, id40};
 use crate::wire::SketchMessage;
@@ -69,10 +68,12 @@ impl Node {
         if streams.tell || streams.ask && plan.ask.is_empty() {
             self.offer_streams(id, name, streams.ask);
         }
-        self.give(id, name, sketch.serial, room_of(sketch), plan.give);
-        plan.tell.chunks(OFFER_LOGS).for_each(|logs| self.offer_some(id, name, logs));
+        if !plan.give.is_empty() {
+            self.give(id, name, sketch.serial, sketch.room, plan.give);
+        }
+        self.tell_heights(id, name, &plan.tell);
         self.want_found(id, name, plan.lack);
-        self.ask_keys(id, name, plan.ask);
+        self.ask_unknown(id, name, &plan.ask.into_iter().collect::<Vec<_>>());
         self.fetch(id);
         self.compare_link_soon(id, name);
     }
@@ -90,7 +91,7 @@ impl Node {
             return self.offer_all(id, name);
         }
         self.end_exchange(id, name);
-        self.give(id, name, sketch.serial, room_of(sketch), held);
+        self.give(id, name, sketch.serial, sketch.room, held);
         self.compare_link_soon(id, name);
     }
 
@@ -105,7 +106,7 @@ impl Node {
                 plan.streams.insert(key);
                 continue;
             }
-            let logs: Vec<LogId> = channel.logs.range(with_key(key)).copied().collect();
+            let logs = self.logs_by_key(name, &key);
             if logs.is_empty() && (kind == Kind::Hashes || *delta > 0) {
                 plan.ask.insert(key);
             }
@@ -151,27 +152,4 @@ impl Node {
             }
         }
     }
-
-    /// Sends what they lack of these logs, each after what they hold.
-    fn give(&mut self, id: LinkId, name: &ChannelId, _serial: u32, _room: usize, logs: Vec<(LogId, Seq)>) {
-        let logs: Vec<LogId> = logs.into_iter().map(|(log, _)| log).collect();
-        logs.chunks(OFFER_LOGS).for_each(|logs| self.offer_some(id, name, logs));
-    }
-
-    /// Asks for logs whose names we do not know.
-    fn ask_keys(&mut self, id: LinkId, name: &ChannelId, keys: BTreeSet<Key>) {
-        if !keys.is_empty() {
-            self.offer_all(id, name);
-        }
-    }
-}
-
-fn room_of(sketch: &SketchMessage) -> usize {
-    usize::try_from(u64::from(sketch.room) << 10).unwrap_or(usize::MAX)
-}
-
-/// All ids that begin so.
-fn with_key([a, b, c, d, e]: Key) -> std::ops::RangeInclusive<LogId> {
-    let [low, high] = [0, 0xff].map(|x| LogId([a, b, c, d, e, x, x, x, x, x, x, x, x, x, x, x]));
-    low..=high
 }

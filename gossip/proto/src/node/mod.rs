@@ -18,7 +18,7 @@
 //! | `round` | digests are compared |
 //! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
 //! | `offer`, `refusals` | heights are offered, where that is cheaper |
-//! | `fetch`, `fetches`, `serve`, `serve_pack` | what is missing is asked for and answered |
+//! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
@@ -67,6 +67,7 @@ mod scan;
 mod scope;
 mod sealed;
 mod serve;
+mod serve_ask;
 mod serve_back;
 mod serve_pack;
 mod session;
@@ -77,6 +78,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod units;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -18,7 +18,7 @@ use crate::wire::{Message, More, SketchMessage};
 const OFFERED: u64 = 27;
 const CELL: u64 = 12;
 /// More differences than this are not told by as many cells as there are.
-const MOST: u64 = 1400;
+const MOST: u64 = 1700;
 /// Cells that are looked at although nobody asked for them.
 const UNASKED: usize = 64;
 /// After so many failures in a row the sketches of a link are not looked at
@@ -70,7 +70,8 @@ impl Node {
 
     /// Remembers an exchange and keeps room for what the peer may give in it.
     fn begin_exchange(&mut self, id: LinkId, name: &ChannelId, serial: u32, kind: Kind, probed: bool) {
-        let room = self.reserve(id, serial);
+        let may = self.is_active() && self.now.tick >= self.fetches.store_ready_at();
+        let room = if may { self.reserve(id, serial) } else { 0 };
         let spoke = self.now.tick;
         let exchange = Exchange { serial, kind, room, probed, spoke, more: None, held: None };
         self.exchanges.begin(id, name, exchange);

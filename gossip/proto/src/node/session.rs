@@ -233,7 +233,8 @@ impl Node {
             Message::Beacon(beacon) => self.on_beacon(id, &beacon),
             Message::Offer(offer) => self.on_offer(id, &offer),
             Message::Want(want) => self.on_want(id, want),
-            Message::Delta(delta) => self.on_delta(id, delta),
+            Message::Delta(delta) | Message::Runs(delta) => self.on_delta(id, delta),
+            Message::Ask(ask) => self.on_ask(id, &ask),
             Message::Back(back) => self.on_back(id, back),
             Message::Erase(erase) => self.on_erase(id, erase),
             Message::Erased(tag, serial) => self.on_told(id, tag, serial),
@@ -242,11 +243,7 @@ impl Node {
             Message::Sketch(sketch) => self.on_sketch(id, &sketch),
             Message::More(more) => self.on_more(id, &more),
             Message::Scope(scope) => self.on_scope(id, scope),
-            Message::Push(_)
-            | Message::Ask(_)
-            | Message::Runs(_)
-            | Message::Positions(_)
-            | Message::Hashes(_) => {
+            Message::Push(_) | Message::Positions(_) | Message::Hashes(_) => {
                 let peer = link.peer.clone();
                 let detail = format!("{} is not understood yet", message.name());
                 self.drop_from(Some(peer), DropReason::Unexpected, detail);
