@@ -21,6 +21,7 @@ mod cursor;
 mod digest;
 mod entry;
 mod id;
+mod leb;
 mod log;
 pub mod node;
 mod record;

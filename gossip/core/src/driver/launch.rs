@@ -38,7 +38,10 @@ pub(crate) async fn launch(
     let shared =
         Arc::new(Shared::new(record.id.clone(), inventory.incarnation, builder.config, store, timer));
     let config = shared.config.node.clone();
-    let node = Node::new(shared.timer.now(), Boot { record, inventory, config, seed, secret });
+    let node = Node::new(
+        shared.timer.now(),
+        Boot { record, inventory, config, seed, secret, max_version: gossip_proto::wire::OFFERED_VERSION },
+    );
 
     let (commands, from_handles) = mpsc::channel(shared.config.commands);
     let (orders, from_owner) = mpsc::channel(ORDERS);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::model::Channel;
 use super::ops::Op;
-use super::session::Peer;
+use super::peer::Peer;
 use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
 use crate::digest::Sum;
 use crate::{

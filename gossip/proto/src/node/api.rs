@@ -232,7 +232,7 @@ impl Default for NodeConfig {
         Self {
             max_drift: Duration::from_secs(300),
             payload_limit: 1 << 20,
-            window_bytes: 1 << 20,
+            window_bytes: 2 << 20,
             store_budget_bytes: 8 << 20,
             append_queue_bytes: 64 << 20,
             round_min: Duration::from_millis(20),
@@ -306,4 +306,6 @@ pub struct Boot {
     pub seed: u64,
     /// From the operating system: epochs and nonces are drawn from it.
     pub secret: [u8; 32],
+    /// The newest wire version to offer and to read; for tests of nodes that know no newer one.
+    pub max_version: u8,
 }

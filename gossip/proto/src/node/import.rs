@@ -96,7 +96,7 @@ impl Node {
             if self.is_claimed(&id) {
                 return Ok(Taken::Claimed);
             }
-            self.take_floor(&part.log.channel, &FloorNote { log: id, floor, hash, stamp }, batch);
+            self.take_floor(&part.log.channel, &FloorNote { log: id, floor, hash, stamp, seal: None }, batch);
         }
         for StoredRun { prev, run } in &part.runs {
             let Some(log) = self.logs.get(&id) else { return Err(CommandError::UnknownLog(id)) };

@@ -14,9 +14,9 @@
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
 //! | `claim` | which of our logs we may continue |
-//! | `session`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
+//! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round`, `offer`, `refusals` | digests are compared, heights offered |
-//! | `fetch`, `serve` | what is missing is asked for and answered |
+//! | `fetch`, `fetches`, `serve`, `serve_pack` | what is missing is asked for and answered |
 //! | `accept` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
@@ -34,6 +34,7 @@ mod commit;
 mod erase;
 mod event;
 mod fetch;
+mod fetches;
 mod fill;
 mod hello;
 mod holes;
@@ -46,6 +47,7 @@ mod log;
 mod model;
 mod offer;
 mod ops;
+mod peer;
 mod pick;
 mod pieces;
 mod plan;
@@ -59,7 +61,9 @@ mod rtt;
 mod scan;
 mod serve;
 mod serve_back;
+mod serve_pack;
 mod session;
+mod shared;
 mod spread;
 mod tell;
 #[cfg(test)]
@@ -79,7 +83,8 @@ pub use self::event::{Drop, DropReason, Event};
 use self::log::Log;
 use self::model::Channel;
 use self::ops::{Op, Ops};
-use self::session::{Link, Peer};
+use self::peer::Peer;
+use self::session::Link;
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
 use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, StreamId, Tick};
@@ -88,6 +93,7 @@ use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, S
 #[derive(Debug)]
 pub struct Node {
     config: NodeConfig,
+    max_version: u8,
     record: NodeRecord,
     clock: Hlc,
     rng: Rng,
@@ -102,7 +108,7 @@ pub struct Node {
     peers: BTreeMap<NodeId, Peer>,
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
-    fetches: fetch::Fetches,
+    fetches: fetches::Fetches,
     erasures: erase::Erasures,
     refills: refill::Refills,
     /// Bytes of runs handed to the store and not acknowledged.

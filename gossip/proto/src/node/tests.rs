@@ -18,7 +18,14 @@ fn node(name: &str, heads: Vec<LogHead>) -> Node {
     let inventory = Inventory { channels: vec![(channel, vec![stream])], heads, ..Inventory::default() };
     let record = NodeRecord { id, incarnation: 0, clock: Stamp::ZERO };
     let (seed, secret) = (u64::from(name.as_bytes()[0]), [name.as_bytes()[0]; 32]);
-    let boot = Boot { record, inventory, config: NodeConfig::default(), seed, secret };
+    let boot = Boot {
+        record,
+        inventory,
+        config: NodeConfig::default(),
+        seed,
+        secret,
+        max_version: crate::wire::OFFERED_VERSION,
+    };
     Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot)
 }
 

@@ -1,7 +1,7 @@
 //! How much differs, estimated before it is known what.
 
 /// Counters of an estimate: the error is about a fifth.
-pub(crate) const COUNTERS: usize = 48;
+pub const COUNTERS: usize = 48;
 
 /// Each counter goes up or down with an item, as a bit of its hash says.
 pub(super) fn put(counters: &mut [i16; COUNTERS], raw: &[u8; 32], sign: i64) {

@@ -17,14 +17,15 @@ mod peel;
 mod tests;
 
 pub use self::cells::Cell;
-pub(crate) use self::estimate::{COUNTERS, cells_for, changed};
+pub use self::estimate::COUNTERS;
+pub(crate) use self::estimate::{cells_for, changed};
 pub(crate) use self::peel::{Found, peel};
 use crate::digest::keyed;
 use crate::wire::StreamKey;
 use crate::{ChainHash, LogId, Seq, digest::Sum};
 
 /// Most cells of a sketch, enough for 1,400 differences; beyond, all heights are cheaper.
-pub(crate) const MAX_CELLS: usize = 2048;
+pub const MAX_CELLS: usize = 2048;
 /// Cells sent before it is known that anything differs: one difference needs one.
 pub(crate) const PROBE_CELLS: usize = 2;
 

@@ -71,6 +71,7 @@ impl Host {
             config: self.plan.config.clone(),
             seed: self.rng.next_u64(),
             secret,
+            max_version: gossip_proto::wire::OFFERED_VERSION,
         };
         self.boot += 1;
         self.armed = None;

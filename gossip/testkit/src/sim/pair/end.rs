@@ -166,5 +166,6 @@ fn boot(volume: &Volume, config: &NodeConfig, secret: [u8; 32], seed: u64) -> Bo
         config: config.clone(),
         seed,
         secret,
+        max_version: gossip_proto::wire::OFFERED_VERSION,
     }
 }
