@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gossip_core::proto::{ChainHash, Fault, LogHead, Pruned, Seq, SeqRange, StoredRun, Turn};
+use gossip_core::proto::{ChainHash, Fault, LogHead, Pruned, Seq, SeqRange, Stamp, StoredRun, Turn};
 use gossip_core::{StoreError, StoreResult, continuity};
 
 /// One log. Runs are keyed by their last sequence, so that the run that holds a sequence, or the
@@ -92,10 +92,21 @@ impl Log {
         Ok(())
     }
 
-    /// Notes that another history parts from this one.
+    /// Ends the log where another history parts from it.
     pub(crate) fn turn(&mut self, turn: &Turn) -> StoreResult<()> {
         let Self { head, runs } = self;
-        continuity::turn(head, turn, |at| Ok(hash_in(runs, at))).map(drop)
+        let across = runs.range(turn.at..).next().map(|(_, stored)| stored);
+        let across = across.filter(|stored| stored.run.first() < turn.at);
+        let front = across.map(|stored| stored.cut_back(turn.at - 1)).transpose();
+        let front = front.map_err(|error| StoreError::new(Fault::Rejected, "cutting a run", error))?;
+        let front = front.map(|(front, _)| front);
+        let below = runs.range(..turn.at).next_back().map(|(_, stored)| stored);
+        let newest = front.as_ref().or(below).map_or(Stamp::ZERO, |stored| stored.run.last_stamp());
+        if continuity::turn(head, turn, newest, |at| Ok(hash_in(runs, at)))? {
+            runs.split_off(&turn.at);
+            runs.extend(front.map(|front| (front.run.last(), front)));
+        }
+        Ok(())
     }
 
     /// Makes a gap of the place of a run that was lost; lost neighbours go with it, because the

@@ -118,7 +118,7 @@ impl EntryRepository for MemoryStore {
 
     async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()> {
         let mut data = self.data();
-        data.log(log, "noting where a log forks")?;
+        data.log(log, "ending a log where it forks")?;
         data.logs.get_mut(&log).map_or(Ok(()), |log| log.turn(turn))
     }
 
