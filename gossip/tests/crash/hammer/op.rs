@@ -51,7 +51,7 @@ impl Op {
             }
             Self::Replace { log, range, hollow } => {
                 let (run, _) = chains[*log].run(*range, hollow).ok_or_else(nonsense)?;
-                store.replace(chains[*log].id, *range, run).await?;
+                store.replace(&[run]).await?;
             }
             Self::Prune(floors) => {
                 let floors: Vec<_> = floors.iter().map(|(log, floor)| (chains[*log].id, *floor)).collect();
