@@ -106,7 +106,8 @@ impl Change {
                 outcome.committed = state.commit(&batch, &Meta { clock }).await?;
             }
             Self::Replace(runs) => {
-                let stored = |(prev, run)| Ok(StoredRun { prev, run: Run::decode(run).map_err(undecodable)? });
+                let stored =
+                    |(prev, run)| Ok(StoredRun { prev, run: Run::decode(run).map_err(undecodable)? });
                 state.replace(&runs.into_iter().map(stored).collect::<StoreResult<Vec<_>>>()?).await?;
             }
             Self::Prune(floors) => outcome.pruned = state.prune(&floors).await?,

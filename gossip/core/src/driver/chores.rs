@@ -221,6 +221,10 @@ impl Chores {
         gathered.from = tidied.from;
         gathered.runs = tidied.left.len();
         tidied.left.iter().for_each(|size| gathered.size.add(*size));
+        if tidied.more && tidied.runs == 0 {
+            // It found nothing to join yet, or no time was left for it: not paid for.
+            self.credit += STEP;
+        }
         if tidied.more {
             self.queue(chore.log, if chore.only_full { Why::Full } else { Why::Calm });
         } else if gathered.runs >= FEW {

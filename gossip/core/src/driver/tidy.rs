@@ -47,7 +47,9 @@ pub(super) async fn tidy(
     for chore in chores {
         steps.push(match is_late {
             true => Step::put_off(chore),
-            false => guarded(step(store, chore, timer, end)).await.unwrap_or_else(|error| failed(chore, &error)),
+            false => {
+                guarded(step(store, chore, timer, end)).await.unwrap_or_else(|error| failed(chore, &error))
+            }
         });
         is_late = timer.now().tick >= end;
     }

@@ -19,7 +19,7 @@ pub async fn joins_runs_and_keeps_arrivals<H: StoreHarness>(place: H) {
     let (head_before, rows_before) =
         (head(&*store, ann.id()).await, short_rows(&*store, &Scope::All, 0).await);
     let joined = join(&items[..2]);
-    store.replace(&[joined.clone()]).await.unwrap();
+    store.replace(std::slice::from_ref(&joined)).await.unwrap();
     assert_eq!(read_all(&*store, ann.id()).await, [joined.clone(), stored(&items[2])]);
     assert_eq!(head(&*store, ann.id()).await, head_before);
     assert_eq!(short_rows(&*store, &Scope::All, 0).await, rows_before);
@@ -117,7 +117,7 @@ pub async fn takes_hollow_payloads<H: StoreHarness>(place: H) {
     commit(&*store, &[item.clone(), ann.run(1)]).await;
     let old = stored(&item);
     let erased = old.hollowed(|entry| entry.sequence == 2).unwrap();
-    store.replace(&[erased.clone()]).await.unwrap();
+    store.replace(std::slice::from_ref(&erased)).await.unwrap();
     assert_eq!(read_all(&*store, ann.id()).await[0], erased);
     assert_eq!(commit(&*store, &[item]).await.arrivals, [None], "the full run is still known");
 }
@@ -130,7 +130,7 @@ pub async fn hollow_payloads_may_be_filled<H: StoreHarness>(place: H) {
     let (whole, hollow) = (stored(&item), stored(&item).hollowed(|_| true).unwrap());
     commit(&*store, &[item]).await;
     for run in [&hollow, &whole, &hollow] {
-        store.replace(&[run.clone()]).await.unwrap();
+        store.replace(std::slice::from_ref(run)).await.unwrap();
         assert_eq!(read_all(&*store, ann.id()).await, std::slice::from_ref(run));
         let usage = store.usage(&Scope::All).await.unwrap();
         assert_eq!((usage.entries, usage.bytes), (2, run.run.encoded().len() as u64));
