@@ -157,17 +157,17 @@ impl Stored {
             Plan::of(&chore, &sizes, budget)
         };
         let plan = look(chore.budget).or_else(|| look(WHOLE)).expect("enough");
-        let runs = plan.groups.iter().map(|group| group.len() as u64).sum();
-        let mut rewritten = 0;
+        let (mut joined, mut rewritten) = (0, 0);
         for group in plan.groups.into_iter().rev() {
             let mut sum = Size { first: runs[begin + group.start].first, ..Size::default() };
             let group = begin + group.start..begin + group.end;
             runs[group.clone()].iter().for_each(|run| sum.add(*run));
+            joined += group.len() as u64;
             rewritten += sum.weight();
             runs.splice(group, [sum]);
         }
         let (from, more, left) = (Some(plan.from), plan.more, plan.left);
-        (Tidied { runs, from, more, left, ..Tidied::default() }, rewritten)
+        (Tidied { runs: joined, from, more, left, ..Tidied::default() }, rewritten)
     }
 
     fn small(&self) -> impl Iterator<Item = &Size> {
@@ -212,9 +212,13 @@ fn without_pauses(logs: u16, count: u64, bytes: usize, batches: u64, pace: &Pace
     assert!(written > 4 * bound, "{case}: too little to see anything");
     assert!(steps <= usize::from(logs) * batches as usize / STEP, "{case}: {steps} steps under a load");
     assert!(rewritten <= written, "{case}: a byte is written again once");
-    while let Some(now) = chores.deadline(true) {
+    let mut now = Tick(batches);
+    chores.settle(now);
+    while let Some(at) = chores.deadline(true) {
+        now = now.max(at);
         chores.settle(now);
         stored.take_on(&mut chores, |chores| chores.next_at_rest(now), &mut steps);
+        chores.settle(now);
     }
     assert_eq!(stored.full_runs_to_make(), 0, "{case}: after a rest");
 }
