@@ -71,6 +71,16 @@ const STEPS: usize = 4;
 /// answered leave it shorter pauses, and would wait for whatever is begun in one.
 const REST: Duration = Duration::from_millis(5);
 
+impl Gathered {
+    /// A settled run follows. A small one alone between such runs, as each batch leaves it, can be joined to
+    /// nothing: many of these are no reason to walk over all that lies between them.
+    fn shut_in(&mut self, settled: Size) {
+        if self.runs == 1 && self.queued.is_none() && settled.first == self.last + 1 {
+            *self = Self { from: Some(settled.end()), last: self.last, ..Self::default() };
+        }
+    }
+}
+
 impl Chores {
     pub(super) fn new(is_on: bool) -> Self {
         Self { is_off: !is_on, ..Self::default() }
@@ -99,7 +109,7 @@ impl Chores {
 
     fn note_size(&mut self, log: LogId, size: Size) {
         if size.is_settled() {
-            return;
+            return self.logs.get_mut(&log).into_iter().for_each(|gathered| gathered.shut_in(size));
         }
         self.credit = self.credit.saturating_add(1);
         // The first one since the start: there may be small ones before it.
@@ -221,8 +231,8 @@ impl Chores {
         gathered.from = tidied.from;
         gathered.runs = tidied.left.len();
         tidied.left.iter().for_each(|size| gathered.size.add(*size));
-        if tidied.more && tidied.runs == 0 {
-            // It found nothing to join yet, or no time was left for it: not paid for.
+        if tidied.more && tidied.from == Some(chore.from) {
+            // No time was left for it: it is paid for when it is done.
             self.credit += STEP;
         }
         if tidied.more {

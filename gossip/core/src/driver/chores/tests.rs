@@ -295,3 +295,23 @@ fn a_step_that_was_put_off_is_not_paid_for() {
     chores.done(again, &Tidied { runs: 100, from: Some(101), more: true, ..Tidied::default() });
     assert_eq!(chores.next_paid(), []);
 }
+
+#[test]
+fn what_is_alone_between_settled_runs_is_no_reason_to_walk_over_them() {
+    let mut chores = noted([single(1, 1)]);
+    let mut next = 2;
+    for _ in 0..100 {
+        chores.note_size(log(1), Size { first: next, count: MAX_RUN_ENTRIES, bytes: 1000 });
+        chores.note_size(log(1), Size { first: next + MAX_RUN_ENTRIES, count: 150, bytes: 600 });
+        next += MAX_RUN_ENTRIES + 150;
+    }
+    chores.settle(Tick(0));
+    assert_eq!(chores.deadline(true), None);
+    (next..next + 106).for_each(|n| chores.note_run(&single(1, n)));
+    chores.credit = STEP;
+    assert_eq!(
+        bounds(chores.next_paid()),
+        Some((next - 150, next + 105)),
+        "the last one can still be joined"
+    );
+}
