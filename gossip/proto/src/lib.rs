@@ -9,6 +9,7 @@
 //! | `stamp`, `clock` | hybrid logical clock |
 //! | `log`, `chain` | logs, epochs, hash chains |
 //! | `run` | consecutive entries encoded once |
+//! | `seal` | signatures of authors whose ids are keys |
 //! | `entry` | entries as applications see them |
 //! | `vector`, `cursor` | how far a replica is, and local arrival order |
 //! | `record`, `request` | what a store keeps; what is asked of it |
@@ -28,6 +29,7 @@ mod record;
 mod request;
 mod rng;
 mod run;
+mod seal;
 mod sketch;
 mod stamp;
 mod vector;
@@ -48,6 +50,10 @@ pub use self::rng::Rng;
 pub use self::run::{
     MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, Payload, Run, RunBuilder, RunEntries,
     RunEntry, RunError, StoredRun,
+};
+pub use self::seal::{
+    Ed25519Check, Ed25519Sealer, PublicKey, SEAL_MESSAGE_BYTES, Seal, SealCheck, Sealer, SecretKey,
+    seal_message,
 };
 pub use self::sketch::{Cell, Kind};
 pub use self::stamp::{Now, Stamp, Tick, WallMs};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Arrival, ChainHash, ChannelId, Epoch, LogId, LogName, NodeId, Run, Seq, SeqRange, Stamp, StoredRun,
-    StreamId,
+    Arrival, ChainHash, ChannelId, Epoch, LogId, LogName, NodeId, Run, Seal, SecretKey, Seq, SeqRange, Stamp,
+    StoredRun, StreamId,
 };
 
 /// When `commit` returns, what has been promised.
@@ -35,6 +35,17 @@ pub struct NodeRecord {
     pub incarnation: u64,
     /// Newest stamp given out or merged, as of the last commit.
     pub clock: Stamp,
+    /// The secret half of an id that is a key, unless it is kept elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<SecretKey>,
+}
+
+impl NodeRecord {
+    /// A new node, without a key of its own.
+    #[must_use]
+    pub const fn new(id: NodeId) -> Self {
+        Self { id, incarnation: 0, clock: Stamp::ZERO, key: None }
+    }
 }
 
 /// A channel this node takes part in.
@@ -150,6 +161,8 @@ pub enum CommitItem {
         hash: ChainHash,
         /// Stamp of the entry at the floor, if known.
         stamp: Stamp,
+        /// The author's seal there, if known: becomes that of the head.
+        seal: Option<Seal>,
     },
     /// Put back what is missing: a run that ends where a gap ends, or at the floor. A gap and a
     /// floor are filled from their upper end down, because there the chain hash is known.

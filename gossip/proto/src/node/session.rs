@@ -10,6 +10,7 @@ use super::liveness::SUSPECTED;
 use super::peer::Peer;
 use super::pieces::FORGET;
 use super::rtt::Rtt;
+use super::sealed::Strikes;
 use super::serve::Serving;
 use super::shared::Shared;
 use super::{Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, Timer, Traffic};
@@ -40,6 +41,8 @@ pub(super) struct Link {
     /// when ours began anew must not take new lists for old ones.
     pub(super) listed: u64,
     pub(super) traffic: Traffic,
+    /// How often it brought what no seal vouches for.
+    pub(super) strikes: Strikes,
 }
 
 /// What an established link knows of its peer.
@@ -99,6 +102,7 @@ impl Node {
             congested: false,
             listed: 0,
             traffic: Traffic::default(),
+            strikes: Strikes::default(),
         };
         self.links.insert(link, new);
         self.repeat_hello(link);

@@ -19,9 +19,10 @@ fn node(name: &str, heads: Vec<LogHead>, max_version: u8) -> Node {
     let channel = ChannelRecord { id: ChannelId::new("c").unwrap(), members, payload_limit: 1024 };
     let stream = StreamRecord::new(StreamId::new("s").unwrap());
     let inventory = Inventory { channels: vec![(channel, vec![stream])], heads, ..Inventory::default() };
-    let record = NodeRecord { id, incarnation: 0, clock: Stamp::ZERO };
+    let record = NodeRecord::new(id);
     let (seed, secret) = (u64::from(name.as_bytes()[0]), [name.as_bytes()[0]; 32]);
-    let boot = Boot { record, inventory, config: NodeConfig::default(), seed, secret, max_version };
+    let boot = Boot::new(record, inventory, NodeConfig::default(), seed, secret);
+    let boot = Boot { max_version, ..boot };
     Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot)
 }
 

@@ -242,9 +242,11 @@ fn peers_share_the_budget_of_the_store() {
         let store_budget_bytes = 4 * MAX_RUN_BYTES;
         let mut victim =
             started("victim", version, NodeConfig { store_budget_bytes, ..NodeConfig::default() });
-        for (link, name) in (LINK..).zip(["first", "second", "third"]) {
+        let tags = [(LINK, "first"), (LINK + 1, "second"), (LINK + 2, "third")].map(|(link, name)| {
             let mut peer = started(name, version, NodeConfig::default());
-            let tag = *joined(&mut victim, &mut peer, link).first().expect("a channel");
+            (link, *joined(&mut victim, &mut peer, link).first().expect("a channel"))
+        });
+        for (link, tag) in tags {
             for page in [0, 1] {
                 let first = (link * 2 + page) * 400;
                 tell(&mut victim, link, offer(tag, first..first + 400));
