@@ -180,7 +180,7 @@ impl Node {
         self.know_names(id, name);
         let now = self.now.tick;
         if let Some(shared) = self.shared(id, name) {
-            shared.moved = now;
+            shared.moved = Some(now);
             news.runs.iter().for_each(|run| shared.note(run.run.log(), run.run.last()));
         }
         self.push(id, news);

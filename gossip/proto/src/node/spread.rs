@@ -30,7 +30,7 @@ impl Node {
             .collect::<Vec<_>>()
         {
             if let Some(shared) = self.shared(id, channel) {
-                shared.moved = now;
+                shared.moved = Some(now);
                 landings.iter().for_each(|landing| shared.note(landing.log, landing.end.height));
             }
         }
@@ -59,7 +59,7 @@ impl Node {
         if news.is_empty() {
             return;
         }
-        shared.moved = now;
+        shared.moved = Some(now);
         let runs = news.iter().filter(|landing| matches!(landing.what, Landed::Run(_))).count();
         let bytes: usize = news.iter().map(|landing| landing.what.bytes()).sum();
         if bytes > PUSH_BYTES || bytes + 1024 > limit.max(MESSAGE) && runs > 1 {

@@ -30,6 +30,8 @@ pub(super) enum Timer {
     Refill,
     /// Write down what is remembered of peers.
     Hints,
+    /// Go on making a sketch of a channel, or drop it.
+    Sketch(ChannelId),
     /// Tell erasures again.
     Tell(LinkId, ChannelId),
     /// Try a step of an erasure again.

@@ -44,15 +44,6 @@ tag! {
     /// Digest of what one side holds of a channel, as far as both share it.
     DigestTag, 16
 }
-impl DigestTag {
-    /// Its beginning, which tells it from other digests of the same two peers.
-    pub(crate) fn short(&self) -> [u8; 8] {
-        let mut short = [0; 8];
-        short.copy_from_slice(&self.0[..8]);
-        short
-    }
-}
-
 tag! {
     /// Random number of one side of one handshake.
     Nonce, 16
