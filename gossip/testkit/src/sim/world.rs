@@ -207,7 +207,11 @@ impl World {
         let now = self.calendar.now();
         self.outstanding[host].insert(op, size(&request));
         let it = &mut self.hosts[host];
-        if matches!(request, StoreRequest::Read { .. } | StoreRequest::Head { .. }) {
+        let reads = matches!(
+            request,
+            StoreRequest::Read { .. } | StoreRequest::Head { .. } | StoreRequest::Since { .. }
+        );
+        if reads {
             let (at, result) = it.disk.read(now, &request);
             let boot = it.boot;
             self.cover_read(&result);
