@@ -57,7 +57,8 @@ impl Node {
             return;
         }
         let LogHead { height, hash, stamp, .. } = *head;
-        let note = FloorNote { log: want.log, floor: height, hash, stamp, seal: None };
+        let seal = head.seal_at(height);
+        let note = FloorNote { log: want.log, floor: height, hash, stamp, seal };
         let name = want.is_named.then(|| key(&head.name));
         self.gather(id, Part { name, floor: Some(note), runs: Vec::new() });
     }
