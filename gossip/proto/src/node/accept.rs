@@ -74,6 +74,7 @@ impl Node {
         if serial != 0 {
             self.answered(id, &name, serial, bytes, end);
             self.fetch(id);
+            self.fetch_starved();
         }
     }
 

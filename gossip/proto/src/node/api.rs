@@ -236,7 +236,7 @@ impl Default for NodeConfig {
         Self {
             max_drift: Duration::from_secs(300),
             payload_limit: 1 << 20,
-            window_bytes: 1 << 20,
+            window_bytes: 2 << 20,
             store_budget_bytes: 8 << 20,
             append_queue_bytes: 64 << 20,
             round_min: Duration::from_millis(20),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
 use super::erase::Erasures;
-use super::fetch::Fetches;
+use super::fetches::Fetches;
 use super::log::Log;
 use super::model::Channel;
 use super::ops::Ops;

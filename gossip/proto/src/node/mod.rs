@@ -16,7 +16,7 @@
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round`, `offer`, `refusals` | digests are compared, heights offered |
-//! | `fetch`, `serve` | what is missing is asked for and answered |
+//! | `fetch`, `fetches`, `serve`, `serve_ends`, `serve_pack` | what is missing is asked for and answered |
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
@@ -34,6 +34,7 @@ mod commit;
 mod erase;
 mod event;
 mod fetch;
+mod fetches;
 mod fill;
 mod hello;
 mod holes;
@@ -61,6 +62,8 @@ mod scan;
 mod sealed;
 mod serve;
 mod serve_back;
+mod serve_ends;
+mod serve_pack;
 mod session;
 mod shared;
 mod spread;
@@ -112,7 +115,7 @@ pub struct Node {
     peers: BTreeMap<NodeId, Peer>,
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
-    fetches: fetch::Fetches,
+    fetches: fetches::Fetches,
     erasures: erase::Erasures,
     refills: refill::Refills,
     /// Bytes of runs handed to the store and not acknowledged.

@@ -65,6 +65,8 @@ pub(super) struct Session {
     pub(super) shared: BTreeMap<ChannelId, Shared>,
     pub(super) tags: BTreeMap<ChannelTag, ChannelId>,
     pub(super) serving: Serving,
+    /// The channel that was asked for last: those after it have their turn.
+    pub(super) turn: Option<ChannelId>,
 }
 
 impl Node {
