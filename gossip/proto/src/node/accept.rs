@@ -245,6 +245,7 @@ impl Node {
                 self.compare_link_soon(id, channel);
             }
             Verdict::Fork => self.fork(id, channel, (*name).clone(), log_id, last),
+            Verdict::Broken(_) if self.recheck(id, channel, log_id, last) => {}
             Verdict::Broken(why) => self.drop_from(Some(peer.clone()), DropReason::BrokenChain, why),
         }
     }

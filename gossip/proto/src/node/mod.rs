@@ -16,7 +16,7 @@
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round`, `offer`, `refusals` | digests are compared, heights offered |
-//! | `fetch`, `fetches`, `serve`, `serve_ends`, `serve_pack` | what is missing is asked for and answered |
+//! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
@@ -61,8 +61,8 @@ mod rtt;
 mod scan;
 mod sealed;
 mod serve;
+mod serve_ask;
 mod serve_back;
-mod serve_ends;
 mod serve_pack;
 mod session;
 mod shared;
@@ -71,6 +71,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod units;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

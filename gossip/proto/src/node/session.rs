@@ -232,7 +232,8 @@ impl Node {
             Message::Beacon(beacon) => self.on_beacon(id, &beacon),
             Message::Offer(offer) => self.on_offer(id, &offer),
             Message::Want(want) => self.on_want(id, want),
-            Message::Delta(delta) => self.on_delta(id, delta),
+            Message::Delta(delta) | Message::Runs(delta) => self.on_delta(id, delta),
+            Message::Ask(ask) => self.on_ask(id, &ask),
             Message::Back(back) => self.on_back(id, back),
             Message::Erase(erase) => self.on_erase(id, erase),
             Message::Erased(tag, serial) => self.on_told(id, tag, serial),
@@ -241,8 +242,6 @@ impl Node {
             | Message::Push(_)
             | Message::Sketch(_)
             | Message::More(_)
-            | Message::Ask(_)
-            | Message::Runs(_)
             | Message::Scope(_)
             | Message::Positions(_)
             | Message::Hashes(_) => {
