@@ -38,6 +38,7 @@ impl Coverage {
         "floor adopted",
         "floor moved",
         "floor told",
+        "floor vouched by seal",
         "fork",
         "frame duplicated",
         "frame lost",

@@ -6,6 +6,8 @@ use std::time::Duration;
 use gossip_proto::node::{LinkLimits, NodeConfig};
 use gossip_proto::{ChannelId, Durability, NodeId, Rng, StreamId};
 
+use super::Options;
+use super::seals::{self, Scheme, Sealed, Signing};
 use super::topology::Shape;
 
 /// How hard a seed is.
@@ -53,6 +55,7 @@ pub(super) struct ChannelPlan {
 #[derive(Debug, Clone)]
 pub(super) struct HostPlan {
     pub(super) id: NodeId,
+    pub(super) signing: Signing,
     pub(super) config: NodeConfig,
     pub(super) durability: Durability,
     /// How far its wall clock is off, in milliseconds.
@@ -68,6 +71,9 @@ pub(super) struct Plan {
     pub(super) severity: Severity,
     pub(super) shape: Shape,
     pub(super) hosts: Vec<HostPlan>,
+    /// Whose ids are keys, and how they sign.
+    pub(super) sealed: Sealed,
+    pub(super) scheme: Scheme,
     pub(super) edges: Vec<Edge>,
     pub(super) channels: Vec<ChannelPlan>,
     pub(super) storm: Weather,
@@ -95,7 +101,7 @@ pub(super) fn between(rng: &mut Rng, low: u64, high: u64) -> u64 {
 }
 
 impl Plan {
-    pub(super) fn draw(seed: u64, harsh: bool) -> Self {
+    pub(super) fn draw(seed: u64, Options { harsh, sealed, .. }: Options) -> Self {
         let rng = &mut rng_for(seed, 1);
         let severity = match rng.below(10) {
             _ if harsh => Severity::Harsh,
@@ -106,7 +112,8 @@ impl Plan {
         let count = between(rng, 3, 8) as usize;
         let shape = Shape::draw(rng);
         let payload_limit = [4 << 10, 32 << 10, 256 << 10][rng.below(3) as usize];
-        let hosts: Vec<_> = (0..count).map(|index| draw_host(index, payload_limit, rng)).collect();
+        let mut hosts: Vec<_> = (0..count).map(|index| draw_host(index, payload_limit, rng)).collect();
+        let (sealed, scheme) = seals::draw(seed, sealed, &mut hosts);
         let pause = |rng: &mut Rng, low, high| Duration::from_millis(between(rng, low, high));
         let trouble_pause = match severity {
             Severity::Calm => pause(rng, 4_000, 10_000),
@@ -119,6 +126,8 @@ impl Plan {
             shape,
             edges: draw_edges(shape, count, payload_limit, rng),
             hosts,
+            sealed,
+            scheme,
             channels: draw_channels(count, rng),
             storm: draw_storm(severity, rng),
             after: draw_after(rng),
@@ -132,9 +141,11 @@ impl Plan {
     /// The world in one line.
     pub(super) fn describe(&self) -> String {
         format!(
-            "{:?}, {} hosts, {:?} of {} edges, {} channels, loss {} then {}, payloads {:?}, storm of {:?}",
+            "{:?}, {} hosts, sealed {:?} {:?}, {:?} of {} edges, {} channels, loss {} then {}, payloads {:?}, storm of {:?}",
             self.severity,
             self.hosts.len(),
+            self.sealed,
+            self.scheme,
             self.shape,
             self.edges.len(),
             self.channels.len(),
@@ -168,7 +179,8 @@ fn draw_host(index: usize, payload_limit: u64, rng: &mut Rng) -> HostPlan {
         follow_erasures: true,
     };
     let modest = rng.chance(80).then_some(150);
-    HostPlan { id: NodeId::new(format!("n{index}")).expect("a valid id"), config, durability, skew, modest }
+    let id = NodeId::new(format!("n{index}")).expect("a valid id");
+    HostPlan { id, signing: Signing::PLAIN, config, durability, skew, modest }
 }
 
 fn draw_edges(shape: Shape, count: usize, payload_limit: u64, rng: &mut Rng) -> Vec<Edge> {

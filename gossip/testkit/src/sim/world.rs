@@ -14,7 +14,7 @@ use super::fact::{Fact, Scene};
 use super::host::Host;
 use super::invariants::Checks;
 use super::net::{Net, Port, Sent};
-use super::plan::{Plan, rng_for};
+use super::plan::{HostPlan, Plan, rng_for};
 use super::restore::Restore;
 use super::trace::{Trace, short};
 use super::wiretap::{self, Wiretap};
@@ -53,8 +53,9 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(plan: Plan, record: bool) -> Self {
         let seed = plan.seed;
-        let host =
-            |(index, host): (usize, &_)| Host::new(Clone::clone(host), rng_for(seed, 100 + index as u64));
+        let host = |(index, host): (usize, &HostPlan)| {
+            Host::new(host.clone(), plan.scheme, rng_for(seed, 100 + index as u64))
+        };
         let mut world = Self {
             calendar: Calendar::default(),
             hosts: plan.hosts.iter().enumerate().map(host).collect(),

@@ -12,6 +12,7 @@ mod no_leak;
 mod one_content;
 mod quiescence;
 pub(super) mod reachability;
+mod sealed_only;
 mod stamps_increase;
 mod told_once;
 
@@ -54,6 +55,7 @@ impl Checks {
                 Box::new(answered_once::AnsweredOnce::default()),
                 Box::new(no_hole::NoHole::new(hosts)),
                 Box::new(one_content::OneContent::default()),
+                Box::new(sealed_only::SealedOnly::new(plan.scheme)),
                 Box::new(heights::Heights::new(hosts)),
                 Box::new(acknowledged_kept::AcknowledgedKept::new(hosts)),
                 Box::new(stamps_increase::StampsIncrease::new(plan)),
