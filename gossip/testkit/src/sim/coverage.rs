@@ -50,6 +50,7 @@ impl Coverage {
         "hollow entry stored",
         "import",
         "import into a hole",
+        "liar",
         "link congested",
         "link flap",
         "message in pieces",

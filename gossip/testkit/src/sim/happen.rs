@@ -21,6 +21,7 @@ impl World {
                     self.feed(host, Input::Frame { link, bytes });
                 }
             }
+            Happening::Lie { host, link, frame, class } => self.tell_lie(host, link, frame, class),
             Happening::Pump(pipe) => self.net.pump(&mut self.calendar, pipe),
             Happening::Dial { edge } => {
                 let ends = self.net.edges()[edge].ends;

@@ -71,7 +71,7 @@ impl Host {
             config: self.plan.config.clone(),
             seed: self.rng.next_u64(),
             secret,
-            max_version: gossip_proto::wire::OFFERED_VERSION,
+            max_version: self.plan.version,
         };
         self.boot += 1;
         self.armed = None;

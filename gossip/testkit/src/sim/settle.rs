@@ -41,6 +41,8 @@ impl World {
             self.ask_all(repairs);
         }
         self.agree("after the storm");
+        // It held nobody up; now it tells the truth, and what it told before must not keep anybody apart.
+        self.liar = None;
         // What is on disk may be news to a node still.
         self.run_until(self.calendar.now() + Duration::from_secs(1));
         self.append_everywhere();
@@ -210,7 +212,9 @@ impl World {
         let takes_part = |host: &usize| {
             let volume = &self.hosts[*host].disk.volume;
             let record = volume.streams.get(&(channel.clone(), stream.clone()));
-            volume.channels.contains_key(channel) && !record.is_some_and(|record| record.refused)
+            let lies = self.liar.as_ref().is_some_and(|(liar, _)| liar == host);
+            let refused = record.is_some_and(|record| record.refused);
+            volume.channels.contains_key(channel) && !refused && !lies
         };
         let mut left: Vec<usize> = (0..self.hosts.len()).filter(takes_part).collect();
         let mut groups = Vec::new();

@@ -58,6 +58,11 @@ impl Wiretap {
     }
 }
 
+/// A frame in words, if it is one.
+pub(super) fn words_of(frame: &Bytes) -> String {
+    wire::read(frame).map_or_else(|error| error.to_string(), |content| words(&content))
+}
+
 /// A frame in words.
 pub(super) fn words(content: &Content) -> String {
     match content {
