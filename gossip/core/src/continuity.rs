@@ -41,8 +41,11 @@ pub fn admit(
 ) -> StoreResult<Admission> {
     match item {
         CommitItem::Adopt { floor, .. } if *floor <= head.height => Ok(Admission::Known),
-        CommitItem::Adopt { floor, hash, stamp, .. } => {
+        CommitItem::Adopt { floor, hash, stamp, seal, .. } => {
             adopt(head, *floor, *hash);
+            if let Some(seal) = seal {
+                head.seal = Some((*floor, serde_bytes::ByteBuf::from(seal.0)));
+            }
             // Where it is not known what is held below still has its age.
             head.stamp = head.stamp.max(*stamp);
             Ok(Admission::Moved)

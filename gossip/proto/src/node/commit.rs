@@ -79,6 +79,7 @@ impl Node {
         }
         if let Some(from) = from {
             self.fetch_from_peer(&from);
+            self.fetch_starved();
         }
         if moves_holes {
             self.refill();

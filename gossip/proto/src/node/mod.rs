@@ -16,8 +16,8 @@
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round`, `offer`, `refusals` | digests are compared, heights offered |
-//! | `fetch`, `serve` | what is missing is asked for and answered |
-//! | `accept` | received runs are checked and handed to the store |
+//! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
+//! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
 //! | `pieces` | messages larger than a frame |
@@ -34,6 +34,7 @@ mod commit;
 mod erase;
 mod event;
 mod fetch;
+mod fetches;
 mod fill;
 mod hello;
 mod holes;
@@ -58,8 +59,11 @@ mod repair;
 mod round;
 mod rtt;
 mod scan;
+mod sealed;
 mod serve;
+mod serve_ask;
 mod serve_back;
+mod serve_pack;
 mod session;
 mod shared;
 mod spread;
@@ -67,8 +71,10 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod units;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
@@ -85,7 +91,9 @@ use self::peer::Peer;
 use self::session::Link;
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
-use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, StreamId, Tick};
+use crate::{
+    ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick,
+};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
@@ -93,6 +101,8 @@ pub struct Node {
     config: NodeConfig,
     max_version: u8,
     record: NodeRecord,
+    sealer: Option<Arc<dyn Sealer>>,
+    check: Box<dyn SealCheck>,
     clock: Hlc,
     rng: Rng,
     entropy: Entropy,
@@ -106,7 +116,7 @@ pub struct Node {
     peers: BTreeMap<NodeId, Peer>,
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
-    fetches: fetch::Fetches,
+    fetches: fetches::Fetches,
     erasures: erase::Erasures,
     refills: refill::Refills,
     /// Bytes of runs handed to the store and not acknowledged.

@@ -13,7 +13,7 @@ use crate::wire::{Message, Offer, OfferLog};
 use crate::{ChannelId, LogId, LogName, NodeId, StreamId};
 
 /// Logs in one offer.
-const OFFER_LOGS: usize = 512;
+pub(super) const OFFER_LOGS: usize = 512;
 /// Offers in one round.
 const OFFER_PAGES: usize = 64;
 /// Streams and refusals in one offer.

@@ -37,6 +37,7 @@ impl Session {
             shared: BTreeMap::new(),
             tags: BTreeMap::new(),
             serving: Serving::default(),
+            turn: None,
         }
     }
 

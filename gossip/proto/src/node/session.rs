@@ -10,6 +10,7 @@ use super::liveness::SUSPECTED;
 use super::peer::Peer;
 use super::pieces::FORGET;
 use super::rtt::Rtt;
+use super::sealed::Strikes;
 use super::serve::Serving;
 use super::shared::Shared;
 use super::{Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, Timer, Traffic};
@@ -40,6 +41,8 @@ pub(super) struct Link {
     /// when ours began anew must not take new lists for old ones.
     pub(super) listed: u64,
     pub(super) traffic: Traffic,
+    /// How often it brought what no seal vouches for.
+    pub(super) strikes: Strikes,
 }
 
 /// What an established link knows of its peer.
@@ -62,6 +65,8 @@ pub(super) struct Session {
     pub(super) shared: BTreeMap<ChannelId, Shared>,
     pub(super) tags: BTreeMap<ChannelTag, ChannelId>,
     pub(super) serving: Serving,
+    /// The channel that was asked for last: those after it have their turn.
+    pub(super) turn: Option<ChannelId>,
 }
 
 impl Node {
@@ -97,6 +102,7 @@ impl Node {
             congested: false,
             listed: 0,
             traffic: Traffic::default(),
+            strikes: Strikes::default(),
         };
         self.links.insert(link, new);
         self.repeat_hello(link);
@@ -226,7 +232,8 @@ impl Node {
             Message::Beacon(beacon) => self.on_beacon(id, &beacon),
             Message::Offer(offer) => self.on_offer(id, &offer),
             Message::Want(want) => self.on_want(id, want),
-            Message::Delta(delta) => self.on_delta(id, delta),
+            Message::Delta(delta) | Message::Runs(delta) => self.on_delta(id, delta),
+            Message::Ask(ask) => self.on_ask(id, &ask),
             Message::Back(back) => self.on_back(id, back),
             Message::Erase(erase) => self.on_erase(id, erase),
             Message::Erased(tag, serial) => self.on_told(id, tag, serial),
@@ -235,8 +242,6 @@ impl Node {
             | Message::Push(_)
             | Message::Sketch(_)
             | Message::More(_)
-            | Message::Ask(_)
-            | Message::Runs(_)
             | Message::Scope(_)
             | Message::Positions(_)
             | Message::Hashes(_) => {

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) telling: Telling,
     /// Forks already reported.
     pub(super) forks: BTreeSet<LogId>,
+    /// What came of them did not continue our chain: they are asked for by what we hold.
+    pub(super) unchained: BTreeSet<LogId>,
 }
 
 impl Shared {
@@ -61,6 +63,7 @@ impl Shared {
             rests_until: Tick(0),
             telling: Telling::default(),
             forks: BTreeSet::new(),
+            unchained: BTreeSet::new(),
         }
     }
 

@@ -187,12 +187,7 @@ fn now(tick: Tick) -> Now {
 }
 
 fn boot(volume: &Volume, given: &Given, secret: [u8; 32], seed: u64) -> Boot {
-    Boot {
-        record: volume.record.clone(),
-        inventory: volume.inventory(Durability::Sync, false),
-        config: given.config.clone(),
-        seed,
-        secret,
-        max_version: given.version,
-    }
+    let (record, config) = (volume.record.clone(), given.config.clone());
+    let boot = Boot::new(record, volume.inventory(Durability::Sync, false), config, seed, secret);
+    Boot { max_version: given.version, ..boot }
 }
