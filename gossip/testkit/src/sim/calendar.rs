@@ -44,6 +44,10 @@ pub(super) enum Happening {
     Backup,
     /// and takes the place of the newest one.
     Restore,
+    /// A host becomes the copy of another,
+    Twin,
+    /// and itself again.
+    TwinEnds,
     /// The restored host may be linked again.
     Rejoin { host: usize, boot: u64 },
     /// Something that went wrong ends.

@@ -11,7 +11,7 @@
 //! | `world`, `happen`, `calendar` | nodes driven through their doors, in virtual time |
 //! | `host`, `disk`, `net` | a machine, its dumb disk, the network between |
 //! | `client`, `work` | what applications want and do |
-//! | `storm`, `restore`, `liar`, `settle` | what goes wrong; how it ends |
+//! | `storm`, `restore`, `twin`, `liar`, `settle`, `stuck` | what goes wrong; how it ends |
 //! | `fact`, `invariants` | what is seen, and what must hold |
 //! | `pair` | two nodes, one link and nothing left to chance: bytes and round trips counted |
 //! | `coverage`, `trace`, `wiretap` | what was reached, what happened, what was sent |
@@ -31,8 +31,10 @@ mod plan;
 mod restore;
 mod settle;
 mod storm;
+mod stuck;
 mod topology;
 mod trace;
+mod twin;
 mod wiretap;
 mod work;
 mod world;

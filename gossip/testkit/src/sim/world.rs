@@ -1,11 +1,12 @@
 //! The world: hosts, network, applications and virtual time on one thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use gossip_proto::node::{Class, Command, Effect, Input, LinkId, OpId};
-use gossip_proto::{CommitItem, NodeId, StoreRequest, Tick};
+use gossip_proto::wire::Content;
+use gossip_proto::{CommitItem, LogId, NodeId, StoreRequest, Tick};
 
 use super::calendar::{Calendar, Happening};
 use super::client::Client;
@@ -17,7 +18,9 @@ use super::liar::Liar;
 use super::net::{Net, Port, Sent};
 use super::plan::{Plan, rng_for};
 use super::restore::Restore;
+use super::stuck::Watch;
 use super::trace::{Trace, short};
+use super::twin::Twin;
 use super::wiretap::{self, Wiretap};
 use super::{storm, work};
 
@@ -42,6 +45,10 @@ pub(super) struct World {
     pub(super) storm: storm::Storm,
     pub(super) work: work::Work,
     pub(super) restore: Option<Restore>,
+    pub(super) twin: Option<Twin>,
+    pub(super) stuck: Watch,
+    /// Logs of which two versions may come to be.
+    pub(super) may_fork: BTreeSet<LogId>,
     /// Who lies, and how.
     pub(super) liar: Option<(usize, Liar)>,
     wiretap: Wiretap,
@@ -68,6 +75,9 @@ impl World {
             coverage: Coverage::default(),
             storm: storm::Storm::new(rng_for(seed, 3)),
             work: work::Work::new(rng_for(seed, 4)),
+            twin: Twin::draw(&plan).filter(|_| Restore::draw(&plan).is_none()),
+            stuck: Watch::default(),
+            may_fork: BTreeSet::new(),
             restore: Restore::draw(&plan),
             liar: plan.liar.map(|host| (host, Liar::new(rng_for(seed, 7)))),
             wiretap: Wiretap::default(),
@@ -202,8 +212,14 @@ impl World {
                 self.trace.note(now, key, || {
                     format!("n{host} => {} {length} bytes {class:?}: {}", link.0, wiretap::words(&content))
                 });
+                if let Content::Whole(message) = &content {
+                    self.show(host, Fact::Sent(link, message));
+                }
             }
             Err(what) => self.show(host, Fact::Missent(&what)),
+        }
+        if let Some(peer) = self.net.peer(host, link) {
+            self.stuck.hear(now, [host, peer], &frame);
         }
         match self.net.send(&mut self.calendar, host, (link, frame, class)) {
             Sent::Queued | Sent::Overflow => {}
