@@ -55,7 +55,6 @@ pub use self::seal::{
     Ed25519Check, Ed25519Sealer, PublicKey, SEAL_MESSAGE_BYTES, Seal, SealCheck, Sealer, SecretKey,
     seal_message,
 };
-pub use self::sketch::{Cell, Kind};
 pub use self::stamp::{Now, Stamp, Tick, WallMs};
 pub use self::vector::VersionVector;
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
 use super::erase::Erasures;
+use super::exchange::Exchanges;
 use super::fetches::Fetches;
 use super::log::Log;
 use super::model::Channel;
@@ -45,6 +46,7 @@ impl Node {
             links: BTreeMap::new(),
             admin: Admin::default(),
             fetches: Fetches::default(),
+            exchanges: Exchanges::default(),
             erasures: Erasures::default(),
             refills: Refills::default(),
             store_bytes: 0,

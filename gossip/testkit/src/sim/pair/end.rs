@@ -187,7 +187,7 @@ fn now(tick: Tick) -> Now {
 }
 
 fn boot(volume: &Volume, given: &Given, secret: [u8; 32], seed: u64) -> Boot {
-    let (record, config) = (volume.record.clone(), given.config.clone());
-    let boot = Boot::new(record, volume.inventory(Durability::Sync, false), config, seed, secret);
+    let inventory = volume.inventory(Durability::Sync, false);
+    let boot = Boot::new(volume.record.clone(), inventory, given.config.clone(), seed, secret);
     Boot { max_version: given.version, ..boot }
 }
