@@ -68,7 +68,7 @@ pub enum StoreRequest {
         /// Where.
         positions: Vec<Seq>,
     },
-    /// Remember that another history parts from a log.
+    /// End a log where another history parts from it.
     Turn {
         /// The log.
         log: LogId,

@@ -33,8 +33,8 @@ pub(super) struct Done {
     pub(super) outcomes: Vec<(OpId, Outcome)>,
     /// Streams that grew.
     pub(super) grown: BTreeSet<(ChannelId, StreamId)>,
-    /// What a step of coalescing came to.
-    tidied: Option<(Chore, Tidied)>,
+    /// What steps of coalescing came to.
+    tidied: Vec<(Chore, Tidied)>,
     /// The lane takes its next batch.
     idle: bool,
 }
@@ -148,12 +148,12 @@ impl Lanes {
     }
 
     fn dispatch_writes(&mut self, now: Tick) {
-        let chore = match self.writes.is_empty() {
+        let chores = match self.writes.is_empty() {
             true => self.chores.next_at_rest(now),
             false => self.chores.next_paid(),
         };
-        if let Some(chore) = chore {
-            self.writer.tidy(chore);
+        if !chores.is_empty() {
+            self.writer.tidy(chores);
         } else if !self.writes.is_empty() {
             let batch = self.next_writes();
             self.chores.wrote(now, batch.iter().map(|(_, request)| request));
@@ -173,7 +173,7 @@ impl Lanes {
 
     /// Notes a report.
     pub(super) fn note(&mut self, done: &Done) {
-        if let Some((chore, tidied)) = &done.tidied {
+        for (chore, tidied) in &done.tidied {
             self.chores.done(*chore, tidied);
         }
         if !done.idle {
@@ -209,10 +209,10 @@ impl Writer {
     }
 
     /// Cares for what is stored: done when there is nothing to write.
-    fn tidy(&mut self, chore: Chore) {
+    fn tidy(&mut self, chores: Vec<Chore>) {
         let (shared, done) = (self.shared.clone(), self.done.clone());
         self.begin(Box::pin(async move {
-            let tidied = Some((chore, care(&shared, chore).await));
+            let tidied = care(&shared, chores).await;
             let report = Done { lane: WRITER, tidied, idle: true, ..Done::default() };
             let _ = done.send(report).await;
         }));
@@ -270,23 +270,18 @@ async fn perform_all(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, d
         };
         let idle = batch.is_empty();
         // The driver may have ended; what it gave us is still written.
-        let _ = done.send(Done { lane, outcomes, grown, tidied: None, idle }).await;
+        let _ = done.send(Done { lane, outcomes, grown, idle, ..Done::default() }).await;
     }
 }
 
-/// A step of coalescing. Failures harm nobody: the runs stay as they are.
-async fn care(shared: &Shared, chore: Chore) -> Tidied {
-    match guarded(tidy(&*shared.store, chore, &*shared.timer)).await {
-        Ok(tidied) => {
-            shared.meters.coalesced_runs.fetch_add(tidied.runs, Ordering::Relaxed);
-            shared.meters.coalesced_bytes.fetch_add(tidied.bytes, Ordering::Relaxed);
-            tidied
-        }
-        Err(error) => {
-            tracing::warn!(log = %chore.log, %error, "runs could not be joined");
-            Tidied::default()
-        }
+/// Steps of coalescing. Failures harm nobody: the runs stay as they are.
+async fn care(shared: &Shared, chores: Vec<Chore>) -> Vec<(Chore, Tidied)> {
+    let tidied = tidy(&*shared.store, chores, &*shared.timer).await;
+    for (_, tidied) in &tidied {
+        shared.meters.coalesced_runs.fetch_add(tidied.runs, Ordering::Relaxed);
+        shared.meters.coalesced_bytes.fetch_add(tidied.bytes, Ordering::Relaxed);
     }
+    tidied
 }
 
 /// A panic in a store is a failure whose outcome is unknown, not the end of its lane.
