@@ -231,7 +231,7 @@ impl Node {
             return if theirs.len() < MAX_CELLS { Outcome::More(theirs) } else { Outcome::Hopeless };
         };
         let differ = changed(&ours.estimate(), &estimate).max(ours.logs().abs_diff(sketch.logs));
-        let cells = cells_for(differ * 6 / 5).min(MAX_CELLS);
+        let cells = cells_for(differ.min(MOST) * 6 / 5).min(MAX_CELLS);
         if differ > MOST || ours.logs() * OFFERED < cells as u64 * CELL {
             return Outcome::Plain;
         }

@@ -60,7 +60,7 @@ impl Disk {
             }
             StoreRequest::Turn { log, turn } => {
                 let (head, _) = self.logs.get_mut(&log).expect("a log");
-                head.as_mut().expect("a head").turns.push(turn);
+                head.as_mut().expect("a head").turn = Some(turn);
             }
             StoreRequest::Prune { floors } => {
                 floors.into_iter().for_each(|(log, floor)| self.prune(log, floor));
