@@ -102,7 +102,7 @@ impl Node {
         self.settle_seals(id, peer, &mut batch);
         let now = self.now.tick;
         if let Some(shared) = self.shared(id, name) {
-            shared.moved = now;
+            shared.moved = Some(now);
             if !batch.items.is_empty() {
                 shared.tries = 0;
             }

@@ -298,6 +298,8 @@ impl Node {
     }
 
     fn drop_channel(&mut self, id: &ChannelId) {
+        self.hints.forget(id);
+        self.hints.forget(id);
         let Some(mut channel) = self.channels.remove(id) else { return };
         for stream in channel.streams.values_mut() {
             for queued in stream.queue.drain(..) {
@@ -319,6 +321,7 @@ impl Node {
         (stream.writer, stream.removing) = (None, false);
         stream.claimed.clear();
         channel.digest.subtract(&stream.digest);
+        channel.sketches.forget();
         channel.refused.insert(&channel.secret, stream.key);
         stream.digest = Sum::of_stream(&channel.secret, &stream_id);
         stream.record = record;

@@ -13,9 +13,12 @@
 //! | `append` | commands become runs, one commit at a time for each of our logs |
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
+//! | `hint` | what came since a peer was last seen goes to it first |
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
-//! | `round`, `offer`, `refusals` | digests are compared, heights offered |
+//! | `round` | digests are compared |
+//! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
+//! | `offer`, `refusals` | heights are offered, where that is cheaper |
 //! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
@@ -24,6 +27,7 @@
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
 mod accept;
+mod act;
 mod admin;
 mod api;
 mod append;
@@ -33,10 +37,12 @@ mod command;
 mod commit;
 mod erase;
 mod event;
+mod exchange;
 mod fetch;
 mod fetches;
 mod fill;
 mod hello;
+mod hint;
 mod holes;
 mod holey;
 mod import;
@@ -53,12 +59,14 @@ mod pieces;
 mod plan;
 mod prune;
 mod query;
+mod reconcile;
 mod refill;
 mod refusals;
 mod repair;
 mod round;
 mod rtt;
 mod scan;
+mod scope;
 mod sealed;
 mod serve;
 mod serve_ask;
@@ -66,6 +74,7 @@ mod serve_back;
 mod serve_pack;
 mod session;
 mod shared;
+mod sketches;
 mod spread;
 mod tell;
 #[cfg(test)]
@@ -117,6 +126,7 @@ pub struct Node {
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
     fetches: fetches::Fetches,
+    exchanges: exchange::Exchanges,
     erasures: erase::Erasures,
     refills: refill::Refills,
     /// Bytes of runs handed to the store and not acknowledged.
@@ -127,6 +137,9 @@ pub struct Node {
     unwritten: Vec<(ChannelId, StreamId)>,
     /// Waits until nothing is in flight.
     shutdown: Vec<CommandId>,
+    hints: hint::Hints,
+    /// Logs that got their first entry, and one more.
+    numbered: u64,
     stats: Stats,
 }
 
@@ -201,6 +214,7 @@ impl Node {
             Timer::Ping(link) => self.probe(link),
             Timer::Scan(link) => self.repeat_scan(link),
             Timer::Round(link, channel) => self.round(link, &channel),
+            Timer::Sketch(channel) => self.tend_sketches(&channel),
             Timer::Wants(link) => self.expire_wants(link),
             Timer::Pieces(peer) => self.repeat_pieces(&peer),
             Timer::Thaw(log) => self.thaw(log),
@@ -209,6 +223,7 @@ impl Node {
                 self.fetch_everywhere();
                 self.refill();
             }
+            Timer::Hints => self.save_hints(),
             Timer::Refill => self.expire_refills(),
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),

@@ -185,6 +185,7 @@ impl Node {
             if let Some(shared) = session.shared.remove(&name) {
                 session.tags.remove(&shared.tag);
             }
+            self.exchanges.end(id, &name);
             self.timers.cancel(&Timer::Round(id, name.clone()));
             self.timers.cancel(&Timer::Tell(id, name));
         }
@@ -198,10 +199,8 @@ impl Node {
                 new.push(name.clone());
             }
         }
-        // The initiator speaks first; the other side waits a round trip before it does.
-        let wait = if session.initiator { Duration::ZERO } else { link.rtt.timeout() };
         for name in &new {
-            self.timers.bring_forward(Timer::Round(id, name.clone()), self.now.tick + wait);
+            self.greet(id, name);
         }
         for name in &new {
             self.tell_all_erasures(id, name);

@@ -32,7 +32,7 @@ impl Node {
     }
 
     /// Logs of a channel whose ids begin so.
-    fn logs_by_key(&self, channel: &ChannelId, key: &[u8; 5]) -> Vec<LogId> {
+    pub(super) fn logs_by_key(&self, channel: &ChannelId, key: &[u8; 5]) -> Vec<LogId> {
         let Some(channel) = self.channels.get(channel) else { return Vec::new() };
         let [mut least, mut most] = [LogId([0; 16]), LogId([255; 16])];
         [&mut least, &mut most].into_iter().for_each(|log| log.0[..5].copy_from_slice(key));

@@ -172,6 +172,10 @@ impl Node {
         if end {
             serving.end();
         }
+        let now = self.now.tick;
+        if let Some((_, shared)) = self.shared_by_tag(id, tag) {
+            shared.moved = Some(now);
+        }
         let delta = Delta { tag, serial, end, names, floors, runs };
         let message = if version > 1 { Message::Runs(delta) } else { Message::Delta(delta) };
         self.send(id, &message, Class::Bulk);

@@ -118,6 +118,7 @@ impl Node {
             self.timers.cancel(&Timer::Tell(id, channel.clone()));
         }
         self.fetches.forget_link(id);
+        self.exchanges.forget_link(id);
         self.refills.forget_link(id);
         if let Some(peer) = self.peers.get_mut(&link.peer) {
             peer.links.remove(&id);
@@ -238,13 +239,12 @@ impl Node {
             Message::Erase(erase) => self.on_erase(id, erase),
             Message::Erased(tag, serial) => self.on_told(id, tag, serial),
             Message::Paused(paused) => self.hear_paused(id, paused),
-            Message::Equal(_)
-            | Message::Push(_)
-            | Message::Sketch(_)
-            | Message::More(_)
-            | Message::Scope(_)
-            | Message::Positions(_)
-            | Message::Hashes(_) => {
+            Message::Equal(equal) => self.on_equal(id, &equal),
+            Message::Sketch(sketch) => self.on_sketch(id, &sketch),
+            Message::More(more) => self.on_more(id, &more),
+            Message::Scope(scope) => self.on_scope(id, scope),
+            Message::Push(push) => self.on_delta(id, push.into()),
+            Message::Positions(_) | Message::Hashes(_) => {
                 let peer = link.peer.clone();
                 let detail = format!("{} is not understood yet", message.name());
                 self.drop_from(Some(peer), DropReason::Unexpected, detail);

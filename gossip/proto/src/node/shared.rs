@@ -23,10 +23,16 @@ pub(super) struct Shared {
     pub(super) todo: BTreeMap<LogId, (Seq, Seq)>,
     /// How far they are known to be, as far as remembered.
     pub(super) knows: BTreeMap<LogId, Seq>,
+    /// Logs with numbers below this they know by name.
+    pub(super) named: u64,
     /// Rounds since anything changed.
     pub(super) tries: u32,
-    /// When runs last went either way.
-    pub(super) moved: Tick,
+    /// When runs last went either way, if they ever did.
+    pub(super) moved: Option<Tick>,
+    /// When their digest was last heard.
+    pub(super) heard: Tick,
+    /// Sketches in a row that came to nothing; until when they are not looked at.
+    pub(super) failures: (u32, Tick),
     /// When our digest was last told.
     pub(super) looked: Tick,
     /// Where offering all heights goes on, if they were too many for one round.
@@ -54,8 +60,11 @@ impl Shared {
             refused: Refusals::default(),
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
+            named: 0,
             tries: 0,
-            moved: now,
+            moved: None,
+            heard: now,
+            failures: (0, Tick(0)),
             looked: now,
             offer_from: None,
             offered: None,
@@ -87,7 +96,7 @@ impl Shared {
 
     /// Remembers how far the peer is with a log, within a bound.
     pub(super) fn note(&mut self, log: LogId, height: Seq) {
-        const REMEMBERED: usize = 4096;
+        const REMEMBERED: usize = 1024;
         if self.knows.len() >= REMEMBERED && !self.knows.contains_key(&log) {
             self.knows.clear();
         }

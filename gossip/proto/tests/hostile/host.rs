@@ -20,7 +20,7 @@ pub(crate) const DAWN: u64 = 1_700_000_000_000;
 
 /// More than any input may do to a node that holds as little as these.
 const MOST_EFFECTS: usize = 4_000;
-/// Eight wants of four windows each, when all were waiting for the disk.
+/// Eight wants of two windows each, when all were waiting for the disk.
 const MOST_BYTES: usize = 36 << 20;
 /// Deadlines met without time passing.
 const SPINS: u32 = 64;

@@ -73,6 +73,7 @@ impl Host {
         let (record, config, seed) = (volume.record.clone(), self.plan.config.clone(), self.rng.next_u64());
         let boot = Boot::new(record, inventory, config, seed, secret);
         let boot = self.plan.signing.equip(self.scheme, boot);
+        let boot = Boot { max_version: self.plan.version, ..boot };
         self.boot += 1;
         self.armed = None;
         self.running = false;

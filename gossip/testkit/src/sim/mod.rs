@@ -11,7 +11,7 @@
 //! | `world`, `happen`, `calendar` | nodes driven through their doors, in virtual time |
 //! | `host`, `seals`, `disk`, `net` | a machine, how it signs, its dumb disk, the network between |
 //! | `client`, `work` | what applications want and do |
-//! | `storm`, `restore`, `settle` | what goes wrong; how it ends |
+//! | `storm`, `restore`, `twin`, `liar`, `settle`, `stuck` | what goes wrong; how it ends |
 //! | `fact`, `invariants` | what is seen, and what must hold |
 //! | `pair` | two nodes, one link and nothing left to chance: bytes and round trips counted |
 //! | `coverage`, `trace`, `wiretap` | what was reached, what happened, what was sent |
@@ -24,6 +24,7 @@ mod fact;
 mod happen;
 mod host;
 mod invariants;
+mod liar;
 mod net;
 pub mod pair;
 mod plan;
@@ -31,8 +32,10 @@ mod restore;
 mod seals;
 mod settle;
 mod storm;
+mod stuck;
 mod topology;
 mod trace;
+mod twin;
 mod wiretap;
 mod work;
 mod world;

@@ -12,6 +12,7 @@ mod no_leak;
 mod one_content;
 mod quiescence;
 pub(super) mod reachability;
+mod room_kept;
 mod sealed_only;
 mod stamps_increase;
 mod told_once;
@@ -62,6 +63,7 @@ impl Checks {
                 Box::new(no_leak::NoLeak::new(hosts)),
                 Box::new(told_once::ToldOnce::new(hosts)),
                 Box::new(bounded::Bounded::new(plan)),
+                Box::new(room_kept::RoomKept::new(plan)),
                 Box::new(converged::Converged),
                 Box::new(holes::Holes),
                 Box::new(forks_told::ForksTold::default()),
