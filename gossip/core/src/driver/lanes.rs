@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::chores::Chores;
 use super::group::Group;
+use super::hints;
 use super::plan::Chore;
 use super::tidy::{Tidied, tidy};
 use crate::handle::Shared;
@@ -110,9 +111,10 @@ impl Lanes {
     /// Queues a job.
     pub(super) fn push(&mut self, op: OpId, request: StoreRequest) {
         match request {
-            StoreRequest::Read { .. } | StoreRequest::Head { .. } | StoreRequest::HashAt { .. } => {
-                self.reads.push_back((op, request))
-            }
+            StoreRequest::Read { .. }
+            | StoreRequest::Since { .. }
+            | StoreRequest::Head { .. }
+            | StoreRequest::HashAt { .. } => self.reads.push_back((op, request)),
             write => {
                 self.waiting_bytes += bytes(&write);
                 self.writes.push_back((op, write));
@@ -305,6 +307,9 @@ async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreR
     Ok(match request {
         StoreRequest::Commit { items, meta } => StoreReply::Committed(store.commit(&items, &meta).await?),
         StoreRequest::Read { log, from, budget } => StoreReply::Runs(store.read(log, from, budget).await?),
+        StoreRequest::Since { channel, after, budget } => {
+            StoreReply::Arrived(store.arrivals(&Scope::Channel(channel), after, budget).await?)
+        }
         StoreRequest::Head { log } => {
             let heads = store.heads(&Scope::Log(log), None, 1).await?;
             StoreReply::Head(heads.items.into_iter().next().map(Box::new))
@@ -321,12 +326,14 @@ async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreR
         StoreRequest::SaveStream(channel, record) => saved(store.save_stream(&channel, &record).await)?,
         StoreRequest::RemoveChannel(channel) => {
             store.delete_channel(&channel).await?;
+            hints::forget(store, &channel).await;
             StoreReply::Removed(store.remove(&Scope::Channel(channel)).await.map_err(half)?)
         }
         StoreRequest::RemoveStream(channel, record) => {
             store.save_stream(&channel, &record).await?;
             StoreReply::Removed(store.remove(&Scope::Stream(channel, record.id)).await.map_err(half)?)
         }
+        StoreRequest::SaveHints(channel, hints) => saved(hints::save(store, &channel, &hints).await)?,
         StoreRequest::SavePeer(record) => saved(store.save_peer(&record).await)?,
         StoreRequest::RemovePeer(peer) => saved(store.delete_peer(&peer).await)?,
     })

@@ -42,6 +42,7 @@ impl Coverage {
         "floor adopted",
         "floor moved",
         "floor told",
+        "floor vouched by seal",
         "fork",
         "fork searched",
         "frame duplicated",

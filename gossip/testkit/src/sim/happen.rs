@@ -169,6 +169,9 @@ impl World {
                 if items.iter().any(|item| matches!(item, CommitItem::Adopt { .. })) {
                     self.coverage.hit("floor adopted");
                 }
+                if items.iter().any(|item| matches!(item, CommitItem::Adopt { seal: Some(_), .. })) {
+                    self.coverage.hit("floor vouched by seal");
+                }
                 if items.iter().any(is_hollow) {
                     self.coverage.hit("hollow entry stored");
                 }

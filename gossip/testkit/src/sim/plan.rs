@@ -7,6 +7,8 @@ use gossip_proto::node::{LinkLimits, NodeConfig};
 use gossip_proto::wire::{OFFERED_VERSION, WIRE_VERSIONS};
 use gossip_proto::{ChannelId, Durability, NodeId, Rng, StreamId};
 
+use super::Options;
+use super::seals::{self, Scheme, Sealed, Signing};
 use super::topology::Shape;
 
 /// Seeds in 1,000 with a host that speaks only the oldest wire version,
@@ -59,6 +61,7 @@ pub(super) struct ChannelPlan {
 #[derive(Debug, Clone)]
 pub(super) struct HostPlan {
     pub(super) id: NodeId,
+    pub(super) signing: Signing,
     pub(super) config: NodeConfig,
     pub(super) durability: Durability,
     /// How far its wall clock is off, in milliseconds.
@@ -76,6 +79,9 @@ pub(super) struct Plan {
     pub(super) severity: Severity,
     pub(super) shape: Shape,
     pub(super) hosts: Vec<HostPlan>,
+    /// Whose ids are keys, and how they sign.
+    pub(super) sealed: Sealed,
+    pub(super) scheme: Scheme,
     pub(super) edges: Vec<Edge>,
     pub(super) channels: Vec<ChannelPlan>,
     pub(super) storm: Weather,
@@ -105,7 +111,7 @@ pub(super) fn between(rng: &mut Rng, low: u64, high: u64) -> u64 {
 }
 
 impl Plan {
-    pub(super) fn draw(seed: u64, harsh: bool) -> Self {
+    pub(super) fn draw(seed: u64, Options { harsh, sealed, .. }: Options) -> Self {
         let rng = &mut rng_for(seed, 1);
         let severity = match rng.below(10) {
             _ if harsh => Severity::Harsh,
@@ -117,6 +123,7 @@ impl Plan {
         let shape = Shape::draw(rng);
         let payload_limit = [4 << 10, 32 << 10, 256 << 10][rng.below(3) as usize];
         let mut hosts: Vec<_> = (0..count).map(|index| draw_host(index, payload_limit, rng)).collect();
+        let (sealed, scheme) = seals::draw(seed, sealed, &mut hosts);
         let liar = draw_company(&mut hosts, &mut rng_for(seed, 6));
         let pause = |rng: &mut Rng, low, high| Duration::from_millis(between(rng, low, high));
         let trouble_pause = match severity {
@@ -130,6 +137,8 @@ impl Plan {
             shape,
             edges: draw_edges(shape, count, payload_limit, rng),
             hosts,
+            sealed,
+            scheme,
             channels: draw_channels(count, rng),
             storm: draw_storm(severity, rng),
             after: draw_after(rng),
@@ -144,10 +153,12 @@ impl Plan {
     /// The world in one line.
     pub(super) fn describe(&self) -> String {
         format!(
-            "{:?}, {} hosts, {:?} of {} edges, {} channels, loss {} then {}, payloads {:?}, storm of {:?}, \
-             versions {:?}, liar {:?}",
+            "{:?}, {} hosts, sealed {:?} {:?}, {:?} of {} edges, {} channels, loss {} then {}, payloads {:?}, \
+             storm of {:?}, versions {:?}, liar {:?}",
             self.severity,
             self.hosts.len(),
+            self.sealed,
+            self.scheme,
             self.shape,
             self.edges.len(),
             self.channels.len(),
@@ -184,7 +195,7 @@ fn draw_host(index: usize, payload_limit: u64, rng: &mut Rng) -> HostPlan {
     };
     let modest = rng.chance(80).then_some(150);
     let (id, version) = (NodeId::new(format!("n{index}")).expect("a valid id"), OFFERED_VERSION);
-    HostPlan { id, config, durability, skew, modest, version }
+    HostPlan { id, signing: Signing::PLAIN, config, durability, skew, modest, version }
 }
 
 /// Who among the hosts is not as the others: in some seeds one speaks only the oldest version, in some one

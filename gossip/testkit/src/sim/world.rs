@@ -16,7 +16,7 @@ use super::host::Host;
 use super::invariants::Checks;
 use super::liar::Liar;
 use super::net::{Net, Port, Sent};
-use super::plan::{Plan, rng_for};
+use super::plan::{HostPlan, Plan, rng_for};
 use super::restore::Restore;
 use super::stuck::Watch;
 use super::trace::{Trace, short};
@@ -63,8 +63,9 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(plan: Plan, record: bool) -> Self {
         let seed = plan.seed;
-        let host =
-            |(index, host): (usize, &_)| Host::new(Clone::clone(host), rng_for(seed, 100 + index as u64));
+        let host = |(index, host): (usize, &HostPlan)| {
+            Host::new(host.clone(), plan.scheme, rng_for(seed, 100 + index as u64))
+        };
         let mut world = Self {
             calendar: Calendar::default(),
             hosts: plan.hosts.iter().enumerate().map(host).collect(),
@@ -244,7 +245,11 @@ impl World {
         let now = self.calendar.now();
         self.outstanding[host].insert(op, size(&request));
         let it = &mut self.hosts[host];
-        if matches!(request, StoreRequest::Read { .. } | StoreRequest::Head { .. }) {
+        let reads = matches!(
+            request,
+            StoreRequest::Read { .. } | StoreRequest::Head { .. } | StoreRequest::Since { .. }
+        );
+        if reads {
             let (at, result) = it.disk.read(now, &request);
             let boot = it.boot;
             self.cover_read(&result);

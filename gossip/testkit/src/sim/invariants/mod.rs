@@ -13,6 +13,7 @@ mod one_content;
 mod quiescence;
 pub(super) mod reachability;
 mod room_kept;
+mod sealed_only;
 mod stamps_increase;
 mod told_once;
 
@@ -55,6 +56,7 @@ impl Checks {
                 Box::new(answered_once::AnsweredOnce::default()),
                 Box::new(no_hole::NoHole::new(hosts)),
                 Box::new(one_content::OneContent::default()),
+                Box::new(sealed_only::SealedOnly::new(plan)),
                 Box::new(heights::Heights::new(hosts)),
                 Box::new(acknowledged_kept::AcknowledgedKept::new(hosts)),
                 Box::new(stamps_increase::StampsIncrease::new(plan)),
