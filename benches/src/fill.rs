@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gossip::proto::{
-    ChainHash, ChannelRecord, CommitItem, Epoch, LogName, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Meta, Payload, Run,
-    RunBuilder, StreamRecord,
+    ChainHash, ChannelRecord, CommitItem, Ed25519Sealer, Epoch, LogName, MAX_RUN_BYTES, MAX_RUN_ENTRIES,
+    Meta, Payload, Run, RunBuilder, Sealer, SecretKey, StreamRecord, seal_message,
 };
 use gossip::{ChannelId, NodeId, Seq, Stamp, Store, StreamId};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub(crate) struct History {
     pub(crate) bytes: usize,
     /// Most entries in a run.
     pub(crate) run: u64,
+    /// The authors have keys and seal every run.
+    pub(crate) sealed: bool,
     /// So many logs, evenly spread, ...
     pub(crate) longer: usize,
     /// ... have so many entries more.
@@ -34,12 +36,17 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn new(streams: usize, authors: usize, entries: u64, bytes: usize) -> Self {
-        Self { streams, authors, entries, bytes, run: MAX_RUN_ENTRIES, longer: 0, more: 0 }
+        Self { streams, authors, entries, bytes, run: MAX_RUN_ENTRIES, sealed: false, longer: 0, more: 0 }
     }
 
     /// The same with more entries in some logs.
     pub(crate) fn with_more(self, longer: usize, more: u64) -> Self {
         Self { longer, more, ..self }
+    }
+
+    /// The same with seals.
+    pub(crate) fn sealed(self) -> Self {
+        Self { sealed: true, ..self }
     }
 
     pub(crate) fn logs(&self) -> usize {
@@ -79,11 +86,14 @@ pub(crate) async fn fill(store: &dyn Store, history: History) -> Outcome {
         let mut logs = Vec::new();
         for author in 0..history.authors {
             let height = history.height(number * history.authors + author);
-            let author = NodeId::new(format!("author-{author}"))?;
-            let epoch = Epoch::new(1, 1);
-            let name =
-                LogName { channel: channel.clone(), stream: stream.clone(), author, epoch, branch: None };
-            logs.push(Log::new(name, logs.len() as u64, height));
+            let sealer = history.sealed.then(|| sealer(author));
+            let author = match &sealer {
+                Some(sealer) => sealer.public().node_id(),
+                None => NodeId::new(format!("author-{author}"))?,
+            };
+            let (channel, stream, epoch) = (channel.clone(), stream.clone(), Epoch::new(1, 1));
+            let name = LogName { channel, stream, author, epoch, branch: None };
+            logs.push(Log { number: logs.len() as u64, until: height, sealer, ..Log::new(name) });
         }
         writer.stream(history, &mut logs).await?;
     }
@@ -122,6 +132,12 @@ impl Writer<'_> {
     }
 }
 
+fn sealer(author: usize) -> Ed25519Sealer {
+    let mut seed = [1; 32];
+    seed[..8].copy_from_slice(&(author as u64).to_le_bytes());
+    Ed25519Sealer::new(&SecretKey::from_seed(seed))
+}
+
 struct Log {
     name: Arc<LogName>,
     number: u64,
@@ -129,24 +145,29 @@ struct Log {
     until: Seq,
     hash: ChainHash,
     stamp: Stamp,
+    sealer: Option<Ed25519Sealer>,
 }
 
 impl Log {
-    fn new(name: LogName, number: u64, until: Seq) -> Self {
+    fn new(name: LogName) -> Self {
         let hash = name.hash().root();
-        Self { name: Arc::new(name), number, height: 0, until, hash, stamp: Stamp::ZERO }
+        Self { name: Arc::new(name), number: 0, height: 0, until: 0, hash, stamp: Stamp::ZERO, sealer: None }
     }
 
     fn next(&mut self, count: u64, history: History) -> Outcome<CommitItem> {
         let mut builder = RunBuilder::new(self.name.id(), self.height + 1, self.hash);
+        let mut end = self.hash;
         for _ in 0..count {
             self.height += 1;
             let tick = self.height * history.authors as u64 + self.number;
             self.stamp = Stamp::new(1_700_000_000_000 + tick, 0);
             let payload = payload(tick as usize, history.bytes);
-            builder.push(self.stamp, &Payload::Present(payload)).ok_or("the run is full")?;
+            end = builder.push(self.stamp, &Payload::Present(payload)).ok_or("the run is full")?;
         }
-        let (run, end): (Run, _) = builder.finish(None).ok_or("the run is empty")?;
+        let seal =
+            self.sealer.as_ref().map(|by| by.sign(&seal_message(&self.name.hash(), self.height, &end)));
+        let (run, _): (Run, _) =
+            builder.finish(seal.as_ref().map(|seal| &seal.0[..])).ok_or("the run is empty")?;
         let prev = std::mem::replace(&mut self.hash, end);
         Ok(CommitItem::Run { log: self.name.clone(), prev, run, end })
     }

@@ -18,6 +18,7 @@ pub(super) fn measure(plan: &Plan, _: &mut Figures) -> Outcome {
     }
     let columns = [
         "authors",
+        "seals",
         "pipeline/s",
         "gossip/s",
         "median ratio (all pairs)",
@@ -26,24 +27,27 @@ pub(super) fn measure(plan: &Plan, _: &mut Figures) -> Outcome {
     ];
     let title = format!("Cold sync of {} entries, RocksDB to RocksDB, beside a bare pipeline", plan.entries);
     table::head(&title, &columns);
-    for authors in [1, 10] {
+    for (authors, sealed) in [(1, false), (1, true), (10, true)] {
         let history = History::new(1, authors, plan.entries / authors as u64, PAYLOAD);
+        let history = if sealed { history.sealed() } else { history };
         let mut pairs = Vec::new();
         for _ in 0..plan.pairs {
             pairs.push((pipeline(history)?, cold::sync(Keep::Buffered, history)?));
         }
-        show(authors, history.total(), &pairs);
+        show(history, &pairs);
     }
     Ok(())
 }
 
-fn show(authors: usize, total: u64, pairs: &[(Window, Window)]) {
+fn show(history: History, pairs: &[(Window, Window)]) {
+    let total = history.total();
     let ratios: Vec<f64> =
         pairs.iter().map(|(bare, ours)| bare.time.as_secs_f64() / ours.time.as_secs_f64()).collect();
     let all: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
     let middle = |of: &dyn Fn(&(Window, Window)) -> f64| median(pairs.iter().map(of).collect());
     table::row(&[
-        &authors,
+        &history.authors,
+        &if history.sealed { "sealed" } else { "plain" },
         &table::number(middle(&|(bare, _)| bare.rate(total))),
         &table::number(middle(&|(_, ours)| ours.rate(total))),
         &format!("{:.2} ({})", median(ratios), all.join(" ")),

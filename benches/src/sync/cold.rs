@@ -10,6 +10,7 @@ use crate::{Outcome, table};
 pub(super) fn measure(plan: &Plan, figures: &mut Figures) -> Outcome {
     let columns = [
         "stores",
+        "seals",
         "entries",
         "authors",
         "written at once",
@@ -20,38 +21,38 @@ pub(super) fn measure(plan: &Plan, figures: &mut Figures) -> Outcome {
     ];
     table::head(&format!("Cold sync of entries of {PAYLOAD} bytes"), &columns);
     for &keep in plan.keeps() {
-        for authors in [1, 10] {
-            row(keep, plan.entries, authors, 256, figures)?;
-        }
-        for authors in [1, 10] {
-            row(keep, (plan.entries / 10).max(1), authors, 1, figures)?;
-        }
+        let of = |authors: usize, entries: u64| History::new(1, authors, entries / authors as u64, PAYLOAD);
+        let mut rows = vec![of(1, plan.entries), of(1, plan.entries).sealed(), of(10, plan.entries).sealed()];
+        let few = (plan.entries / 10).max(10);
+        rows.extend([1, 10].map(|authors| History { run: 1, ..of(authors, few).sealed() }));
         let other = if plan.full { &[10_000, 100_000, 10_000_000][..] } else { &[10_000, 100_000] };
-        for &entries in other.iter().filter(|&&entries| entries != plan.entries) {
-            row(keep, entries, 1, 256, figures)?;
+        rows.extend(other.iter().map(|&entries| of(1, entries).sealed()));
+        for history in rows {
+            row(keep, history, figures)?;
         }
     }
     Ok(())
 }
 
-fn row(keep: Keep, entries: u64, authors: usize, run: u64, figures: &mut Figures) -> Outcome {
-    let history = History { run, ..History::new(1, authors, entries / authors as u64, PAYLOAD) };
+fn row(keep: Keep, history: History, figures: &mut Figures) -> Outcome {
     let window = sync(keep, history)?;
-    let total = history.total();
-    let ratio = window.bytes() as f64 / (total * PAYLOAD as u64) as f64;
+    let (total, payload) = (history.total(), history.total() * PAYLOAD as u64);
+    let seals = if history.sealed { "sealed" } else { "plain" };
     table::row(&[
         &keep.name(),
+        &seals,
         &total,
-        &authors,
-        &run,
-        &format!("{ratio:.3}"),
+        &history.authors,
+        &history.run,
+        &format!("{:.3}", window.bytes() as f64 / payload as f64),
         &format!("{:.2}", window.cpu_each(total)),
         &table::number(window.rate(total)),
         &format!("{:.0} / {:.0}", window.giver.most_mib, window.taker.most_mib),
     ]);
-    if authors == 1 && run > 1 && [100_000, 1_000_000].contains(&total) {
-        let figure = Figure::new(&format!("cold, {total} entries"), &format!("gossip, {}", keep.name()));
-        let figure = figure.said(window.bytes() as f64, window.taker.frames as f64, total * PAYLOAD as u64);
+    if history.authors == 1 && history.run > 1 && [100_000, 1_000_000].contains(&total) {
+        let system = format!("gossip, {}, {seals}", keep.name());
+        let figure = Figure::new(&format!("cold, {total} entries"), &system);
+        let figure = figure.said(window.bytes() as f64, window.taker.frames as f64, payload);
         figures.add(figure.cpu(window.cpu_each(1)));
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! What it costs to find and send what is missing, in a million entries of 1,000 streams x 10 authors.
+//! What it costs to find and send what is missing, in a million entries of 1,000 streams x 10 authors. All
+//! is sealed.
 
 use super::order::{Keep, Order};
 use super::pair::{Pair, Terms};
@@ -25,7 +26,7 @@ pub(super) fn measure(plan: &Plan, figures: &mut Figures) -> Outcome {
     ];
     table::head(&format!("What is missing of {} entries", plan.entries), &columns);
     let each = plan.entries / (STREAMS * AUTHORS) as u64;
-    let base = History::new(STREAMS, AUTHORS, each, PAYLOAD);
+    let base = History::new(STREAMS, AUTHORS, each, PAYLOAD).sealed();
     known(base, figures)?;
     let cases: [(usize, u64); 4] = [(1, 1), (100, 1), (100, 100), (1_000, 10)];
     for (logs, more) in cases {
@@ -41,7 +42,13 @@ pub(super) fn measure(plan: &Plan, figures: &mut Figures) -> Outcome {
 
 /// One entry, appended while both are connected and equal.
 fn known(base: History, figures: &mut Figures) -> Outcome {
-    let terms = Terms { giver: Some(base), taker: Some(base), coalesce: false, ..Terms::new(Keep::Memory) };
+    let terms = Terms {
+        giver: Some(base),
+        taker: Some(base),
+        sealed: true,
+        coalesce: false,
+        ..Terms::new(Keep::Memory)
+    };
     let mut pair = Pair::open(&terms)?;
     let one = || Order::Append { entries: 1, batch: 1, bytes: PAYLOAD };
     // Opens the log and makes its name known.

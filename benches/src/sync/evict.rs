@@ -12,7 +12,7 @@ pub(super) fn measure(plan: &Plan, _: &mut Figures) -> Outcome {
     let columns = ["who evicts", "exchange before, B", "exchange after, B", "entries left there"];
     let entries = plan.entries.min(1_000_000);
     table::head(&format!("Meeting again after 90 % of {entries} entries were evicted"), &columns);
-    let history = History::new(1, 10, entries / 10, PAYLOAD);
+    let history = History::new(1, 10, entries / 10, PAYLOAD).sealed();
     for taker_evicts in [true, false] {
         let terms = Terms { giver: Some(history), taker: Some(history), ..Terms::new(Keep::Memory) };
         let mut pair = Pair::open(&terms)?;

@@ -19,11 +19,14 @@ pub(super) fn measure(plan: &Plan, figures: &mut Figures) -> Outcome {
     table::head(&format!("Live: {ENTRIES} entries, one each millisecond, {LOADED} held before"), &columns);
     for &keep in plan.keeps() {
         show(&format!("bare pipeline, {}", bare_name(keep)), &bare(keep)?);
-        let live = gossip(keep)?;
-        show(&format!("gossip, {}", keep.name()), &live);
-        let figure = Figure::new("live", &format!("gossip, {}", keep.name()));
-        let figure = figure.said(live.bytes, live.frames, PAYLOAD as u64).cpu(live.cpu);
-        figures.add(figure.times(live.age(500), live.age(990)));
+        for (seals, sealed) in [("plain", false), ("sealed", true)] {
+            let live = gossip(keep, sealed)?;
+            let system = format!("gossip, {}, {seals}", keep.name());
+            show(&system, &live);
+            let figure = Figure::new("live", &system);
+            let figure = figure.said(live.bytes, live.frames, PAYLOAD as u64).cpu(live.cpu);
+            figures.add(figure.times(live.age(500), live.age(990)));
+        }
     }
     Ok(())
 }
@@ -68,9 +71,9 @@ fn show(what: &str, live: &Live) {
     ]);
 }
 
-fn gossip(keep: Keep) -> Outcome<Live> {
+fn gossip(keep: Keep, sealed: bool) -> Outcome<Live> {
     let history = Some(History::new(1, 1, LOADED, PAYLOAD));
-    let mut pair = Pair::open(&Terms { giver: history, taker: history, ..Terms::new(keep) })?;
+    let mut pair = Pair::open(&Terms { giver: history, taker: history, sealed, ..Terms::new(keep) })?;
     pair.meet()?;
     pair.equal()?;
     pair.taker.run(Order::Watch)?;

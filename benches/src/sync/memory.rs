@@ -23,7 +23,7 @@ fn logs(plan: &Plan) -> Outcome {
     table::head("Resident memory of equal replicas on memory stores", &columns);
     let counts: &[usize] = if plan.full { &[10_000, 100_000, 1_000_000] } else { &[10_000, 100_000] };
     for &logs in counts {
-        let history = History::new(logs / 10, 10, 1, PAYLOAD);
+        let history = History::new(logs / 10, 10, 1, PAYLOAD).sealed();
         let store = alone(Keep::Memory, history)?;
         let terms = Terms { giver: Some(history), taker: Some(history), ..Terms::new(Keep::Memory) };
         let mut pair = Pair::open(&terms)?;
@@ -47,7 +47,7 @@ fn entries(plan: &Plan) -> Outcome {
     let counts: &[u64] = if plan.full { &[100_000, 1_000_000, 10_000_000] } else { &[100_000, 1_000_000] };
     for &keep in plan.keeps() {
         for &entries in counts {
-            let history = History::new(1, 1, entries, PAYLOAD);
+            let history = History::new(1, 1, entries, PAYLOAD).sealed();
             let store = alone(keep, history)?;
             let window = cold::sync(keep, history)?;
             let over = |most: f64| table::number(most - store);

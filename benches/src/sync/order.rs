@@ -38,13 +38,16 @@ pub(super) struct Setup {
     pub(super) fill: Option<History>,
     /// Pause between two looks at equal peers; the default when `None`.
     pub(super) round_ms: Option<u64>,
+    /// It has a key and seals what it writes.
+    pub(super) sealed: bool,
     /// Small runs are joined in the background.
     pub(super) coalesce: bool,
 }
 
 impl Setup {
     pub(super) fn new(name: &str, keep: Keep) -> Self {
-        Self { name: name.to_owned(), keep, place: None, fill: None, round_ms: None, coalesce: true }
+        let name = name.to_owned();
+        Self { name, keep, place: None, fill: None, round_ms: None, sealed: false, coalesce: true }
     }
 }
 

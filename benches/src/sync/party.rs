@@ -5,9 +5,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gossip::proto::Retention;
 use gossip::proto::node::Event;
-use gossip::{Channel, Config, Coordinator, EventStream, Notice, Store, TcpTransport};
+use gossip::proto::{PayloadHash, Retention};
+use gossip::{Channel, Config, Coordinator, EventStream, Identity, Notice, Store, TcpTransport};
 use tokio::sync::mpsc;
 
 use super::order::{Answer, Order, Report, Setup};
@@ -104,7 +104,12 @@ impl Node {
             config.node.round_max = Duration::from_millis(pause);
         }
         let builder = Coordinator::builder().shared_store(filled(&setup).await?).config(config);
-        let builder = builder.node_id(setup.name.as_str()).transport(TcpTransport::listen("127.0.0.1:0"));
+        let builder = builder.transport(TcpTransport::listen("127.0.0.1:0"));
+        let builder = if setup.sealed {
+            builder.identity(Identity::from_seed(PayloadHash::of(setup.name.as_bytes()).0))
+        } else {
+            builder.node_id(setup.name.as_str())
+        };
         let node = builder.build().await?;
         node.start().await?;
         let channel = node.channel(CHANNEL).await?;

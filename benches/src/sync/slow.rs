@@ -22,7 +22,7 @@ pub(super) fn measure(plan: &Plan, _: &mut Figures) -> Outcome {
     ];
     table::head(&format!("A reader that takes one entry per {PAUSE} ms while everything arrives"), &columns);
     for &keep in plan.keeps() {
-        let history = History::new(1, 10, plan.entries / 10, PAYLOAD);
+        let history = History::new(1, 10, plan.entries / 10, PAYLOAD).sealed();
         let without = super::cold::sync(keep, history)?.taker.most_mib;
         let mut pair = Pair::open(&Terms { giver: Some(history), ..Terms::new(keep) })?;
         pair.taker.run(Order::Crawl(PAUSE))?;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gossip::proto::{
     ChainHash, ChannelRecord, CommitItem, Committed, LogName, Meta, NodeRecord, PeerRecord, Removed, Run,
-    RunError, Scope, StoreIncarnation, StoredRun, StreamRecord,
+    RunError, Scope, StoreIncarnation, StoredRun, StreamRecord, Turn,
 };
 use gossip::{
     ChannelId, ChannelRepository, EntryRepository, Fault, LogId, MemoryStore, NodeId, NodeRepository,
-    PeerRepository, Pruned, Seq, SeqRange, SnapshotRepository, Stamp, StoreError, StoreResult, StreamId,
+    PeerRepository, Pruned, Seal, Seq, SeqRange, SnapshotRepository, Stamp, StoreError, StoreResult,
+    StreamId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,7 @@ pub(super) enum Change {
     },
     Prune(Vec<(LogId, Seq)>),
     Isolate(LogId, Seq),
+    Turn(LogId, Turn),
     Remove(#[serde(with = "Place")] Scope),
     SaveChannel(ChannelRecord),
     DeleteChannel(ChannelId),
@@ -55,7 +57,7 @@ pub(super) enum Change {
 #[derive(Serialize, Deserialize)]
 pub(super) enum Item {
     Run(LogName, ChainHash, Bytes, ChainHash),
-    Adopt(LogName, Seq, ChainHash, Stamp),
+    Adopt(LogName, Seq, ChainHash, Stamp, Option<Seal>),
     Fill(LogName, ChainHash, Bytes, ChainHash),
 }
 
@@ -111,6 +113,7 @@ impl Change {
             }
             Self::Prune(floors) => outcome.pruned = state.prune(&floors).await?,
             Self::Isolate(log, at) => outcome.gap = state.isolate(log, at).await?,
+            Self::Turn(log, turn) => state.turn(log, &turn).await?,
             Self::Remove(scope) => outcome.removed = state.remove(&scope).await?,
             Self::SaveChannel(record) => state.save_channel(&record).await?,
             Self::DeleteChannel(channel) => state.delete_channel(&channel).await?,
@@ -132,7 +135,9 @@ impl From<&CommitItem> for Item {
         let log = LogName::clone(item.log());
         match item {
             CommitItem::Run { prev, run, end, .. } => Self::Run(log, *prev, run.encoded().clone(), *end),
-            CommitItem::Adopt { floor, hash, stamp, .. } => Self::Adopt(log, *floor, *hash, *stamp),
+            CommitItem::Adopt { floor, hash, stamp, seal, .. } => {
+                Self::Adopt(log, *floor, *hash, *stamp, *seal)
+            }
             CommitItem::Fill { prev, run, end, .. } => Self::Fill(log, *prev, run.encoded().clone(), *end),
         }
     }
@@ -145,7 +150,9 @@ impl TryFrom<Item> for CommitItem {
         let run = |bytes| Run::decode(bytes).map_err(undecodable);
         Ok(match item {
             Item::Run(log, prev, bytes, end) => Self::Run { log: Arc::new(log), prev, run: run(bytes)?, end },
-            Item::Adopt(log, floor, hash, stamp) => Self::Adopt { log: Arc::new(log), floor, hash, stamp },
+            Item::Adopt(log, floor, hash, stamp, seal) => {
+                Self::Adopt { log: Arc::new(log), floor, hash, stamp, seal }
+            }
             Item::Fill(log, prev, bytes, end) => {
                 Self::Fill { log: Arc::new(log), prev, run: run(bytes)?, end }
             }

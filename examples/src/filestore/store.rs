@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gossip::proto::{
     Arrival, Arrived, ChainHash, ChannelRecord, CommitItem, Committed, LogHead, Meta, NodeRecord, Page,
-    PeerRecord, Removed, Scope, StoreIncarnation, StoreStats, StoredRun, StreamRecord,
+    PeerRecord, Removed, Scope, StoreIncarnation, StoreStats, StoredRun, StreamRecord, Turn,
 };
 use gossip::{
     ChannelId, ChannelRepository, Durability, EntryRepository, LogId, NodeId, NodeRepository, PeerRepository,
@@ -35,6 +35,10 @@ impl EntryRepository for FileStore {
     async fn replace(&self, log: LogId, range: SeqRange, new: StoredRun) -> StoreResult<()> {
         let run = new.run.encoded().clone();
         self.write(Change::Replace { log, range, prev: new.prev, run }).await.map(drop)
+    }
+
+    async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()> {
+        self.write(Change::Turn(log, *turn)).await.map(drop)
     }
 
     async fn prune(&self, floors: &[(LogId, Seq)]) -> StoreResult<Pruned> {

@@ -2,7 +2,7 @@
 //!
 //! Stores may use these or not; `store_conformance!` checks the outcome.
 
-use gossip_proto::{ChainHash, CommitItem, Fault, LogHead, LogId, Run, Seq, SeqRange, StoredRun};
+use gossip_proto::{ChainHash, CommitItem, Fault, LogHead, LogId, Run, Seq, SeqRange, StoredRun, Turn};
 
 use crate::{StoreError, StoreResult};
 
@@ -41,8 +41,11 @@ pub fn admit(
 ) -> StoreResult<Admission> {
     match item {
         CommitItem::Adopt { floor, .. } if *floor <= head.height => Ok(Admission::Known),
-        CommitItem::Adopt { floor, hash, stamp, .. } => {
+        CommitItem::Adopt { floor, hash, stamp, seal, .. } => {
             adopt(head, *floor, *hash);
+            if let Some(seal) = seal {
+                head.seal = Some((*floor, serde_bytes::ByteBuf::from(seal.0)));
+            }
             // Where it is not known what is held below still has its age.
             head.stamp = head.stamp.max(*stamp);
             Ok(Admission::Moved)
@@ -103,6 +106,59 @@ pub fn isolate(head: &mut LogHead, range: SeqRange) {
         }
     }
     head.gaps = apart;
+}
+
+/// Most turns noted of a log.
+pub const MAX_TURNS: usize = 8;
+
+/// Notes that another history parts from a log, by the rules of
+/// [`EntryRepository::turn`](crate::EntryRepository::turn). Whether the head changed.
+///
+/// `stored` answers the chain hash at a position between floor and height, `None` where it is not known.
+///
+/// # Errors
+/// [`Fault::Rejected`] for what cannot be true of this log, and whatever `stored` fails with. The head is
+/// unchanged then.
+pub fn turn(
+    head: &mut LogHead,
+    turn: &Turn,
+    stored: impl Fn(Seq) -> StoreResult<Option<ChainHash>>,
+) -> StoreResult<bool> {
+    let place = head.turns.partition_point(|noted| noted.at < turn.at);
+    let noted = head.turns.get(place).filter(|noted| noted.at == turn.at);
+    if noted == Some(turn) {
+        return Ok(false);
+    }
+    let open = Turn { first: None, ..*turn };
+    if turn.at <= head.floor || noted.is_some_and(|noted| *noted != open) {
+        return Err(no_turn("the place lies below the floor, or something else is noted of it"));
+    }
+    if turn.first.is_some() != (turn.at <= head.height) {
+        return Err(no_turn("the hash at the place is told exactly where the log reaches it"));
+    }
+    if noted.is_none() && head.turns.len() >= MAX_TURNS {
+        return Err(no_turn("too many histories part from the log"));
+    }
+    for (at, told) in [(turn.at - 1, Some(turn.prev)), (turn.at, turn.first)] {
+        let known = match at {
+            at if at == head.floor => Some(head.floor_hash),
+            at if at == head.height => Some(head.hash),
+            at if at > head.height => None,
+            // At its end the run that follows tells.
+            at if head.gaps.iter().any(|gap| gap.first <= at && at < gap.last) => None,
+            at => stored(at)?,
+        };
+        if known.is_some_and(|known| told != Some(known)) {
+            return Err(no_turn("other entries are stored at the place"));
+        }
+    }
+    let replaced = place..place + usize::from(noted.is_some());
+    head.turns.splice(replaced, [*turn]);
+    Ok(true)
+}
+
+fn no_turn(why: &'static str) -> StoreError {
+    StoreError::new(Fault::Rejected, "noting where a log forks", why)
 }
 
 /// How a run may stand in the place of others.

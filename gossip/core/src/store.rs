@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gossip_proto::{
     Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Fault, LogHead,
     LogId, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, RunEntry, Scope, Seq, SeqRange,
-    Stamp, StoreFailure, StoreIncarnation, StoreStats, StoredRun, StreamId, StreamRecord, Usage,
+    Stamp, StoreFailure, StoreIncarnation, StoreStats, StoredRun, StreamId, StreamRecord, Turn, Usage,
 };
 
 /// Why a store operation failed and what to do about it.
@@ -114,6 +114,18 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// says the same as those before it, as [`StoredRun::join`] makes it, need not be on stable
     /// storage on return: whoever loses it finds them again.
     async fn replace(&self, log: LogId, range: SeqRange, run: StoredRun) -> StoreResult<()>;
+
+    /// Notes in the head of a log that another history parts from it ([`LogHead::turns`], in order of their
+    /// place). Entries, arrivals and all else of the head stay, and a prune past the place leaves the note.
+    ///
+    /// `prev` must be the hash before the place and `first` the one at it, as far as these are known: not
+    /// above the height, not in a gap. `first` is `None` exactly where the log does not reach; a log that
+    /// has grown there since may say so, else nothing that was noted of a place changes any more. A new note
+    /// below the floor, more than [`MAX_TURNS`](crate::continuity::MAX_TURNS) of a log, an unknown
+    /// log: [`Fault::Rejected`], and nothing is written. Durable on return.
+    ///
+    /// *Repeated*: `Ok`, and changes nothing.
+    async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()>;
 
     /// Drops entries up to and including `floor` in each log, atomically for each. Height and
     /// hash stay; a floor at or below the present one does nothing, one above the height is

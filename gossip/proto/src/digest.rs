@@ -76,8 +76,13 @@ impl Sum {
         DigestTag(tag)
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
+    /// The 32 bytes of it: of one item, its keyed hash.
+    pub(crate) fn bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for (bytes, word) in bytes.chunks_exact_mut(8).zip(self.0) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
     }
 
     fn from_hash(hash: [u8; 32]) -> Self {

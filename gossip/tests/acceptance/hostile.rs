@@ -54,7 +54,7 @@ impl Mallory {
 
 /// Frames that are wrong, and what they are wrong in.
 fn bad_frames() -> Vec<(DropReason, Vec<u8>)> {
-    let good = wire::write(&Message::Ping(7, true)).into_bytes().to_vec();
+    let good = wire::write(&Message::Ping(7, true), 1).into_bytes().to_vec();
     let version = 9 << 4 | good[0] & 0x0f;
     let with = |at: usize, byte: u8| {
         let mut bytes = good.clone();
@@ -149,7 +149,7 @@ async fn defect_b16_strangers_and_garbage_grow_nothing(world: World) {
     for n in 0..2_000_u32 {
         mallory.says(Bytes::copy_from_slice(&n.to_be_bytes())).await;
     }
-    mallory.says(wire::write(&Message::Ping(7, true))).await;
+    mallory.says(wire::write(&Message::Ping(7, true), 1)).await;
     eventually("all was read", async || ann.node.health().await.unwrap().dropped >= 2_000).await;
     let after = ann.node.resource_usage().await.unwrap();
     assert!(after.peers <= 1_030, "{} strangers are remembered", after.peers);

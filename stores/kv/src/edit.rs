@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use gossip_core::continuity::{Standing, entries_held, raise_floor, resting_floor, stands_for};
-use gossip_core::proto::{LogId, Pruned, Seq, SeqRange, StoredRun};
+use gossip_core::continuity::{self, Standing, entries_held, raise_floor, resting_floor, stands_for};
+use gossip_core::proto::{LogId, Pruned, Seq, SeqRange, StoredRun, Turn as Place};
 
 use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
+use crate::format::FORMAT;
 use crate::keys;
 use crate::layout::{decode_run, put_run, run_len};
-use crate::runs::{ending, first_run, hash_of};
+use crate::notes::put_version;
+use crate::runs::{ending, first_run, hash_in, hash_of};
 use crate::turn::Turn;
+
+pub(crate) const TURNING: &str = "noting where a log forks";
 
 /// So many rows are dropped one by one; more are dropped as a range, which costs some engines more
 /// later on than a few rows do now.
@@ -63,6 +67,21 @@ fn covering(view: &dyn View, log: LogId, range: SeqRange) -> Result<Vec<StoredRu
         }
     }
     Ok(found)
+}
+
+/// Notes that another history parts from a log.
+pub(crate) fn turn(turn: &mut Turn<'_>, log: LogId, place: &Place) -> Result<(), Failure> {
+    let Some(mut held) = turn.head(log)? else {
+        return Err(Failure::rejected("the log is not known"));
+    };
+    let view = turn.view();
+    let stored = |at| hash_in(view, log, at).map_err(|why| why.into_store_error(TURNING));
+    if continuity::turn(&mut held.head, place, stored)? {
+        // Programs of before would take such a head for a damaged one, and the log for lost.
+        put_version(&mut turn.edits, FORMAT as u32);
+        turn.put_head(log, held);
+    }
+    Ok(())
 }
 
 /// Drops entries up to a floor in each log; a run across a floor is cut.

@@ -2,15 +2,17 @@
 //!
 //! `flags` (1 byte), `height` (8), `hash` (32), `stamp` (8), bytes of runs held (8); then, each only when
 //! its flag is set: `floor` (8) and `floor_hash` (32); gaps and missed ranges, each a count (4) and pairs of
-//! first and last (16); sequence (8), length (4) and bytes of the seal; and a check (4) over log and row.
+//! first and last (16); sequence (8), length (4) and bytes of the seal; turns, a count (1) and of each its
+//! place (8), the hash before it (32), 1 or 0, and with 1 the hash at it (32); and a check (4) over log and row.
 
-use gossip_core::proto::{ChainHash, LogHead, LogId, LogName, PayloadHash, Seq, SeqRange, Stamp};
+use gossip_core::proto::{ChainHash, LogHead, LogId, LogName, PayloadHash, Seq, SeqRange, Stamp, Turn};
 use serde_bytes::ByteBuf;
 
 const HAS_FLOOR: u8 = 1;
 const HAS_GAPS: u8 = 2;
 const HAS_MISSED: u8 = 4;
 const HAS_SEAL: u8 = 8;
+const HAS_TURNS: u8 = 16;
 
 /// A head and what its runs occupy, so that usage needs no look at them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,8 @@ impl Held {
         let flags = flag(head.floor > 0, HAS_FLOOR)
             | flag(!head.gaps.is_empty(), HAS_GAPS)
             | flag(!head.missed.is_empty(), HAS_MISSED)
-            | flag(head.seal.is_some(), HAS_SEAL);
+            | flag(head.seal.is_some(), HAS_SEAL)
+            | flag(!head.turns.is_empty(), HAS_TURNS);
         let mut row = Vec::with_capacity(128);
         row.push(flags);
         row.extend_from_slice(&head.height.to_be_bytes());
@@ -48,6 +51,7 @@ impl Held {
             row.extend_from_slice(&(seal.len() as u32).to_be_bytes());
             row.extend_from_slice(seal);
         }
+        put_turns(&mut row, &head.turns);
         let check = check(log, &row);
         row.extend_from_slice(&check);
         row
@@ -66,6 +70,7 @@ pub(crate) struct Moving {
     hash: ChainHash,
     floor_hash: Option<ChainHash>,
     seal: Option<(Seq, ByteBuf)>,
+    turns: Vec<Turn>,
 }
 
 impl Moving {
@@ -85,8 +90,9 @@ impl Moving {
         let gaps = if has(HAS_GAPS) { from.ranges()? } else { Vec::new() };
         let missed = if has(HAS_MISSED) { from.ranges()? } else { Vec::new() };
         let seal = if has(HAS_SEAL) { Some(from.seal()?) } else { None };
-        let sound = from.0.is_empty() && floor <= height && flags <= 15;
-        sound.then_some(Self { height, floor, gaps, bytes, hash, floor_hash, stamp, missed, seal })
+        let turns = if has(HAS_TURNS) { from.turns()? } else { Vec::new() };
+        let sound = from.0.is_empty() && floor <= height && flags <= 31;
+        sound.then_some(Self { height, floor, gaps, bytes, hash, floor_hash, stamp, missed, seal, turns })
     }
 
     /// How many entries are held.
@@ -107,6 +113,7 @@ impl Moving {
             gaps: self.gaps,
             missed: self.missed,
             seal: self.seal,
+            turns: self.turns,
         };
         Held { head, bytes: self.bytes }
     }
@@ -126,6 +133,20 @@ fn put_ranges(row: &mut Vec<u8>, ranges: &[SeqRange]) {
     for range in ranges {
         row.extend_from_slice(&range.first.to_be_bytes());
         row.extend_from_slice(&range.last.to_be_bytes());
+    }
+}
+
+fn put_turns(row: &mut Vec<u8>, turns: &[Turn]) {
+    if turns.is_empty() {
+        return;
+    }
+    // `continuity::MAX_TURNS` is far below.
+    row.push(turns.len() as u8);
+    for turn in turns {
+        row.extend_from_slice(&turn.at.to_be_bytes());
+        row.extend_from_slice(&turn.prev.0);
+        row.push(turn.first.is_some().into());
+        turn.first.iter().for_each(|first| row.extend_from_slice(&first.0));
     }
 }
 
@@ -150,10 +171,63 @@ impl Reader<'_> {
         (0..count).map(|_| Some(SeqRange { first: self.number()?, last: self.number()? })).collect()
     }
 
+    fn turns(&mut self) -> Option<Vec<Turn>> {
+        let [count] = self.take()?;
+        (0..count).map(|_| self.turn()).collect()
+    }
+
+    fn turn(&mut self) -> Option<Turn> {
+        let (at, prev) = (self.number()?, ChainHash(self.take()?));
+        let first = match self.take()? {
+            [0] => None,
+            [1] => Some(ChainHash(self.take()?)),
+            _ => return None,
+        };
+        Some(Turn { at, prev, first })
+    }
+
     fn seal(&mut self) -> Option<(Seq, ByteBuf)> {
         let (at, len) = (self.number()?, u32::from_be_bytes(self.take()?) as usize);
         let (seal, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some((at, ByteBuf::from(seal.to_vec())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gossip_core::proto::{ChannelId, Epoch, NodeId, StreamId};
+
+    use super::*;
+
+    fn held() -> Held {
+        let (channel, stream) = (ChannelId::new("c").unwrap(), StreamId::new("s").unwrap());
+        let author = NodeId::new("ann").unwrap();
+        Held::new(LogName { channel, stream, author, epoch: Epoch::new(1, 7), branch: None })
+    }
+
+    /// When this fails the format changed.
+    #[test]
+    fn turns_lie_behind_the_rest_of_a_head() {
+        let mut held = held();
+        let log = held.head.name.id();
+        let plain = held.encode(log);
+        let hash = |byte| ChainHash([byte; 32]);
+        held.head.turns = vec![
+            Turn { at: 0x0102, prev: hash(7), first: Some(hash(8)) },
+            Turn { at: 0x0304, prev: hash(9), first: None },
+        ];
+        let row = held.encode(log);
+        let bytes = |byte: u8| [byte; 32];
+        let at = |low: [u8; 2]| [0, 0, 0, 0, 0, 0, low[0], low[1]];
+        let turns =
+            [&[2][..], &at([1, 2]), &bytes(7), &[1], &bytes(8), &at([3, 4]), &bytes(9), &[0]].concat();
+        assert_eq!(row[0], plain[0] | 16);
+        assert_eq!(row[1..row.len() - 4], [&plain[1..plain.len() - 4], &turns].concat());
+        let read = Moving::decode(log, &row).unwrap().with(held.head.name.clone());
+        assert_eq!(read, held);
+        for cut in 0..row.len() {
+            assert!(Moving::decode(log, &row[..cut]).is_none());
+        }
     }
 }

@@ -1,17 +1,20 @@
 //! Single values: what the store notes about itself.
 
+use std::ops::RangeInclusive;
+
 use crate::check::{SUM, seal, unseal};
 use crate::edits::{Edit, Edits};
 use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
+use crate::format::FORMAT as FORMAT_NOW;
 use crate::keys::Span;
 use crate::numbers::Numbers;
 
 /// A number that nothing else tells is kept under two keys: one of them may be damaged.
 pub(crate) type Twice = [&'static [u8]; 2];
 
-/// The first version that has a check of its own.
-const CHECKED: u32 = 3;
+/// The versions that have a check of their own.
+const CHECKED: RangeInclusive<u32> = 3..=FORMAT_NOW as u32;
 
 /// Version of the format, see [`version`].
 pub(crate) const FORMAT: Twice = [b"format", b"format again"];
@@ -64,7 +67,7 @@ fn decode_version(key: &[u8], row: &[u8]) -> Option<u64> {
     let number: &[u8; 4] = number.try_into().ok()?;
     let version = u32::from_be_bytes(*number);
     // One of before, or of some other program. None that had this one wrote it so.
-    let plain = *front == [0; SUM] && key == FORMAT[0] && version != CHECKED;
+    let plain = *front == [0; SUM] && key == FORMAT[0] && !CHECKED.contains(&version);
     (plain || *front == version_sum(key, *number)).then_some(version.into())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gossip_core::proto::{ChainHash, Fault, LogHead, Pruned, Seq, SeqRange, StoredRun};
+use gossip_core::proto::{ChainHash, Fault, LogHead, Pruned, Seq, SeqRange, StoredRun, Turn};
 use gossip_core::{StoreError, StoreResult, continuity};
 
 /// One log. Runs are keyed by their last sequence, so that the run that holds a sequence, or the
@@ -90,6 +90,12 @@ impl Log {
         lasts.iter().for_each(|last| drop(self.runs.remove(last)));
         self.runs.insert(range.last, new);
         Ok(())
+    }
+
+    /// Notes that another history parts from this one.
+    pub(crate) fn turn(&mut self, turn: &Turn) -> StoreResult<()> {
+        let Self { head, runs } = self;
+        continuity::turn(head, turn, |at| Ok(hash_in(runs, at))).map(drop)
     }
 
     /// Makes a gap of the place of a run that was lost; lost neighbours go with it, because the

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use gossip_core::proto::{
     Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Fault, LogHead,
     LogId, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, Scope, Seq, SeqRange,
-    StoreIncarnation, StoreStats, StoredRun, StreamId, StreamRecord, Usage,
+    StoreIncarnation, StoreStats, StoredRun, StreamId, StreamRecord, Turn, Usage,
 };
 use gossip_core::{
     ChannelRepository, EntryRepository, NodeRepository, PeerRepository, SnapshotRepository, Store,
@@ -114,6 +114,12 @@ impl EntryRepository for MemoryStore {
         let mut data = self.data();
         data.log(log, "replacing runs")?;
         data.logs.get_mut(&log).map_or(Ok(()), |log| log.replace(range, run))
+    }
+
+    async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()> {
+        let mut data = self.data();
+        data.log(log, "noting where a log forks")?;
+        data.logs.get_mut(&log).map_or(Ok(()), |log| log.turn(turn))
     }
 
     async fn prune(&self, floors: &[(LogId, Seq)]) -> StoreResult<Pruned> {

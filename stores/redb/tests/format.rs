@@ -11,7 +11,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use gossip_core::proto::{Arrival, Meta, Scope, SeqRange, Stamp, StoreIncarnation};
 use gossip_core::{ChannelRepository, EntryRepository, NodeRepository, PeerRepository, SnapshotRepository};
-use gossip_store_redb::{FILE_NAME, FORMAT, RedbStore};
+use gossip_store_redb::{FILE_NAME, RedbStore};
 use gossip_testkit::fixture::LogWriter;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 
@@ -87,7 +87,7 @@ async fn a_store_of_format_2_is_brought_up_to_date() {
     if std::env::var_os("WRITE_GOLDEN").is_some() {
         let mut packed = GzEncoder::new(Vec::new(), Compression::best());
         packed.write_all(&std::fs::read(place.path().join(FILE_NAME)).unwrap()).unwrap();
-        std::fs::write(golden(FORMAT), packed.finish().unwrap()).unwrap();
+        std::fs::write(golden(3), packed.finish().unwrap()).unwrap();
     }
     let store = RedbStore::open(place.path()).unwrap();
     assert_eq!(store.last_arrival().await.unwrap(), Arrival(16));

@@ -55,13 +55,13 @@ fn what_a_killed_process_did_not_finish_is_made_anew() {
 
 #[test]
 fn the_format_is_written_and_a_newer_one_is_refused() {
-    assert_eq!(FORMAT, 3, "a new format needs a migration or a refusal, and this test");
+    assert_eq!(FORMAT, 4, "a new format needs a migration or a refusal, and this test");
     let place = tempfile::tempdir().unwrap();
     drop(RedbStore::open(place.path()).unwrap());
     let database = Database::open(place.path().join(FILE_NAME)).unwrap();
     let reading = database.begin_read().unwrap();
     let found = reading.open_table(META).unwrap().get(&b"format"[..]).unwrap().unwrap().value().to_vec();
-    assert_eq!(found[4..], 3_u32.to_be_bytes(), "behind a check");
+    assert_eq!(found[4..], 3_u32.to_be_bytes(), "behind a check; that of a store without forks");
     drop(reading);
     let writing = database.begin_write().unwrap();
     writing.open_table(META).unwrap().insert(&b"format"[..], &7_u64.to_be_bytes()[..]).unwrap();
@@ -70,7 +70,7 @@ fn the_format_is_written_and_a_newer_one_is_refused() {
     let error = refused(place.path());
     assert_eq!(error.fault, Fault::Rejected);
     let text = error.to_string();
-    assert!(text.contains("format 7") && text.contains("format 3"), "{text}");
+    assert!(text.contains("format 7") && text.contains("format 4"), "{text}");
 }
 
 #[test]

@@ -110,7 +110,9 @@ impl Lanes {
     /// Queues a job.
     pub(super) fn push(&mut self, op: OpId, request: StoreRequest) {
         match request {
-            StoreRequest::Read { .. } | StoreRequest::Head { .. } => self.reads.push_back((op, request)),
+            StoreRequest::Read { .. } | StoreRequest::Head { .. } | StoreRequest::HashAt { .. } => {
+                self.reads.push_back((op, request))
+            }
             write => {
                 self.waiting_bytes += bytes(&write);
                 self.writes.push_back((op, write));
@@ -312,6 +314,8 @@ async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreR
             let heads = store.heads(&Scope::Log(log), None, 1).await?;
             StoreReply::Head(heads.items.into_iter().next().map(Box::new))
         }
+        StoreRequest::HashAt { log, positions } => StoreReply::Hashes(store.hash_at(log, &positions).await?),
+        StoreRequest::Turn { log, turn } => saved(store.turn(log, &turn).await)?,
         StoreRequest::Prune { floors } => StoreReply::Pruned(store.prune(&floors).await?),
         StoreRequest::Isolate { log, at } => StoreReply::Isolated(store.isolate(log, at).await?),
         StoreRequest::Erase { log, sequences } => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::model::Channel;
 use super::ops::Op;
-use super::session::Peer;
+use super::peer::Peer;
 use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
 use crate::digest::Sum;
 use crate::{
@@ -319,6 +319,7 @@ impl Node {
         (stream.writer, stream.removing) = (None, false);
         stream.claimed.clear();
         channel.digest.subtract(&stream.digest);
+        channel.sketches.forget();
         channel.refused.insert(&channel.secret, stream.key);
         stream.digest = Sum::of_stream(&channel.secret, &stream_id);
         stream.record = record;

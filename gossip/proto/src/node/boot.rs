@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
 use super::erase::Erasures;
-use super::fetch::Fetches;
-use super::model::{Channel, Log};
+use super::exchange::Exchanges;
+use super::fetches::Fetches;
+use super::log::Log;
+use super::model::Channel;
 use super::ops::Ops;
+use super::peer::Peer;
 use super::refill::Refills;
-use super::session::Peer;
 use super::timers::Timers;
 use super::{Boot, Entropy, Node, NodeState, Stats};
 use crate::{ChannelId, Durability, Hlc, Inventory, LogHead, LogId, Now, Rng, Stamp, StreamId, StreamRecord};
@@ -17,7 +19,7 @@ impl Node {
     /// A node that continues from what its store holds. It begins [`NodeState::Stopped`].
     #[must_use]
     pub fn new(now: Now, boot: Boot) -> Self {
-        let Boot { record, inventory, config, seed, secret } = boot;
+        let Boot { record, sealer, check, inventory, config, seed, secret, max_version } = boot;
         let clock = Hlc::new(Stamp::ZERO, config.max_drift);
         // A clock far ahead of the wall would stamp entries that peers do not follow: start from
         // the wall, under new epochs, because stamps must increase within a log.
@@ -26,7 +28,10 @@ impl Node {
         let short = inventory.was_open && inventory.durability != Durability::Sync;
         let mut node = Self {
             config,
+            max_version,
             record,
+            sealer,
+            check,
             clock,
             rng: Rng::new(seed),
             entropy: Entropy { secret, drawn: 0 },
@@ -41,6 +46,7 @@ impl Node {
             links: BTreeMap::new(),
             admin: Admin::default(),
             fetches: Fetches::default(),
+            exchanges: Exchanges::default(),
             erasures: Erasures::default(),
             refills: Refills::default(),
             store_bytes: 0,
@@ -155,8 +161,8 @@ mod tests {
             heads: generations.iter().map(head).collect(),
             ..Inventory::default()
         };
-        let record = NodeRecord { id: author.clone(), incarnation: 0, clock: Stamp::ZERO };
-        let boot = Boot { record, inventory, config: NodeConfig::default(), seed: 1, secret: [0; 32] };
+        let record = NodeRecord::new(author.clone());
+        let boot = Boot::new(record, inventory, NodeConfig::default(), 1, [0; 32]);
         let node = Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot);
         node.channels[&channel].streams[&stream].record.writer
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Ticket, Tip, Unsettled};
+use super::log::{Ticket, Tip, Unsettled};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, Event, Node, OpId, Reply, Timer};
 use crate::{
@@ -79,6 +79,7 @@ impl Node {
         }
         if let Some(from) = from {
             self.fetch_from_peer(&from);
+            self.fetch_starved();
         }
         if moves_holes {
             self.refill();

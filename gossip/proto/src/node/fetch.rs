@@ -1,11 +1,12 @@
 //! Asking for what is missing, within what there is room for.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::fetches::{Asked, Holder, Subject};
 use super::pieces::MESSAGE;
 use super::{Class, LinkId, Node, Timer};
-use crate::wire::{Message, Want, WantLog};
+use crate::wire::{Ask, ChannelTag, MAX_ASKED, Message, Want, WantLog};
 use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, Seq, Tick};
 
 /// Logs in one want.
@@ -14,113 +15,16 @@ pub(super) const WANT_LOGS: usize = 256;
 const WANTS: usize = 4;
 /// An answer is waited for at most this long.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// After a failure of the store nothing is asked for, first so long, doubling up to
-const STORE_PAUSE: Duration = Duration::from_millis(50);
-/// this long.
-const STORE_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Ended wants remembered.
-const ENDED: usize = 64;
+/// Logs of a channel of a link that did not continue our chain, at most.
+const UNCHAINED: usize = 1024;
 
-/// A want: the link and the serial.
-type WantName = (LinkId, u64);
-
-/// Everything asked for and not yet answered.
-#[derive(Debug, Default)]
-pub(super) struct Fetches {
-    open: BTreeMap<(LinkId, u64), Asked>,
-    /// The newest wants that are over, oldest first.
-    ended: VecDeque<(WantName, Vec<(LogId, Seq)>)>,
-    /// A log is asked of one peer at a time.
-    by_log: BTreeMap<LogId, (LinkId, u64)>,
-    /// Unanswered wants in a row.
-    tries: BTreeMap<LinkId, u32>,
-    store_failures: u32,
-    store_ready: Tick,
-}
-
-#[derive(Debug)]
-struct Asked {
-    /// Each with the height it was asked from.
-    logs: Vec<(LogId, Seq)>,
-    budget: usize,
-    deadline: Tick,
-    /// When it was sent.
-    since: Tick,
-}
-
-impl Fetches {
-    pub(super) fn store_works(&mut self) {
-        self.store_failures = 0;
-        self.store_ready = Tick(0);
-    }
-
-    pub(super) fn store_failed(&mut self, now: Tick) {
-        let pause = STORE_PAUSE * (1 << self.store_failures.min(10));
-        self.store_failures = self.store_failures.saturating_add(1);
-        self.store_ready = now + pause.min(STORE_PAUSE_MAX);
-    }
-
-    pub(super) fn store_ready_at(&self) -> Tick {
-        self.store_ready
-    }
-
-    /// Whether this want asked for what follows `height` in the log. The last part of an answer may
-    /// have overtaken the others, so wants that ended not long ago count.
-    pub(super) fn asked(&self, link: LinkId, serial: u64, log: LogId, height: Seq) -> bool {
-        let open = self.open.get(&(link, serial)).map(|asked| &asked.logs);
-        let ended = self.ended.iter().rev().find(|(name, _)| *name == (link, serial)).map(|(_, logs)| logs);
-        open.or(ended).is_some_and(|logs| logs.contains(&(log, height)))
-    }
-
-    /// Whether a log is being asked of another link, or of this one. After a while a link loses its
-    /// turn, however often it says that more will come.
-    fn is_asked(&self, log: &LogId, link: LinkId, now: Tick) -> bool {
-        let Some(want) = self.by_log.get(log) else { return false };
-        want.0 == link || self.open.get(want).is_some_and(|asked| now.since(asked.since) < PATIENCE * 2)
-    }
-
-    /// Whether an answer to this want is still within what was asked for.
-    pub(super) fn expects(&self, link: LinkId, serial: u64) -> bool {
-        self.open.get(&(link, serial)).is_some_and(|asked| asked.budget > 0)
-    }
-
-    pub(super) fn forget_log(&mut self, log: &LogId) {
-        self.by_log.remove(log);
-    }
-
-    pub(super) fn forget_link(&mut self, link: LinkId) {
-        self.tries.remove(&link);
-        let serials: Vec<u64> =
-            self.open.range((link, 0)..=(link, u64::MAX)).map(|((_, serial), _)| *serial).collect();
-        for serial in serials {
-            self.end(link, serial);
-        }
-    }
-
-    fn end(&mut self, link: LinkId, serial: u64) {
-        let Some(asked) = self.open.remove(&(link, serial)) else { return };
-        for (log, _) in &asked.logs {
-            if self.by_log.get(log) == Some(&(link, serial)) {
-                self.by_log.remove(log);
-            }
-        }
-        if self.ended.len() == ENDED {
-            self.ended.pop_front();
-        }
-        self.ended.push_back(((link, serial), asked.logs));
-    }
-
-    fn of_link(&self, link: LinkId) -> impl Iterator<Item = (&(LinkId, u64), &Asked)> {
-        self.open.range((link, 0)..=(link, u64::MAX))
-    }
-
-    /// Something came on a link: answers that are on their way get more time.
-    fn extend(&mut self, link: LinkId, until: Tick) {
-        for (_, asked) in self.open.range_mut((link, 0)..=(link, u64::MAX)) {
-            asked.deadline = asked.deadline.max(until);
-        }
-    }
+/// What to ask a link for.
+#[derive(Default)]
+struct Choice {
+    logs: Vec<WantLog>,
+    /// When to look again for what is left to others now.
+    again: Option<Tick>,
 }
 
 impl Node {
@@ -131,91 +35,181 @@ impl Node {
         if small { 1 } else { WANTS }
     }
 
-    /// Bytes that may still be asked for on a link.
-    pub(super) fn room(&self, link: LinkId) -> usize {
-        let asked: usize = self.fetches.of_link(link).map(|(_, asked)| asked.budget).sum();
-        let all: usize = self.fetches.open.values().map(|asked| asked.budget).sum();
-        let (asked, all) = (asked + self.refills.budget(Some(link)), all + self.refills.budget(None));
-        let window = self.config.window_bytes.saturating_sub(asked);
-        window.min(self.config.store_budget_bytes.saturating_sub(self.store_bytes + all))
+    /// Bytes that may be asked for on a link at once: its part of what the store may be given, so that no
+    /// link takes all of it, but at least one run.
+    fn share_of(&self, link: LinkId) -> usize {
+        let free = self.config.store_budget_bytes.saturating_sub(self.store_bytes);
+        (free / self.fetches.links_with(link)).max(MAX_RUN_BYTES).min(self.config.window_bytes)
     }
 
-    /// Asks a link's peer for what it has more of, as far as there is room.
+    /// Bytes that may still be asked for on a link.
+    pub(super) fn room(&self, link: LinkId) -> usize {
+        let [asked, all] = [Some(link), None].map(|of| self.fetches.budget(of) + self.refills.budget(of));
+        let free = self.config.store_budget_bytes.saturating_sub(self.store_bytes + all);
+        self.share_of(link).saturating_sub(asked).min(free)
+    }
+
+    /// Asks a link's peer for what it has more of, as far as there is room. Its channels take turns.
     pub(super) fn fetch(&mut self, id: LinkId) {
         let usable = self.links.get(&id).is_some_and(|link| !link.congested && link.session.is_some());
-        if !self.is_active() || !usable || self.now.tick < self.fetches.store_ready {
+        if !self.is_active() || !usable || self.now.tick < self.fetches.store_ready_at() {
             return;
         }
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let busy = session.into_iter().flat_map(|session| session.shared.iter());
-        let names: Vec<ChannelId> =
-            busy.filter(|(_, shared)| !shared.todo.is_empty()).map(|(name, _)| name.clone()).collect();
-        for name in names {
-            while self.fetches.of_link(id).count() < self.wants_at_once(id) && self.fetch_channel(id, &name) {
-            }
+        let Some(session) = self.links.get(&id).and_then(|link| link.session.as_ref()) else { return };
+        let busy = session.shared.iter().filter(|(_, shared)| !shared.todo.is_empty());
+        let mut names: Vec<ChannelId> = busy.map(|(name, _)| name.clone()).collect();
+        let next = names.partition_point(|name| session.turn.as_ref() >= Some(name));
+        names.rotate_left(next);
+        self.fetches.feed(id);
+        while !names.is_empty() {
+            let most = self.wants_at_once(id);
+            names.retain(|name| self.fetches.count(id) < most && self.fetch_channel(id, name));
         }
     }
 
     /// Sends one want for a channel; false when there is nothing to ask for, or no room.
     fn fetch_channel(&mut self, id: LinkId, name: &ChannelId) -> bool {
-        let room = self.room(id);
-        if room < MAX_RUN_BYTES {
-            return false;
+        let Some(budget) = self.ration(id) else { return false };
+        let Choice { logs, again } = self.choose(id, name);
+        if let Some(again) = again {
+            self.timers.bring_forward(Timer::Wants(id), again);
         }
-        let wanted = self.choose(id, name);
-        let Some(link) = self.links.get(&id) else { return false };
-        let Some(shared) = link.session.as_ref().and_then(|session| session.shared.get(name)) else {
-            return false;
+        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
+        let Some(session) = session.filter(|_| !logs.is_empty()) else { return false };
+        session.turn = Some(name.clone());
+        let Some(tag) = session.shared.get(name).map(|shared| shared.tag) else { return false };
+        let serial = serial_of(&logs);
+        let from = logs.iter().map(|want| (want.log, want.after)).collect();
+        self.expect(id, serial, Subject::Logs(from), budget);
+        let by_key = self.spoken(id) > 1 && !self.is_unchained(id, name, &logs);
+        let message = if by_key {
+            let logs = logs.iter().map(|want| (key(want.log), want.after)).collect();
+            ask(tag, serial, budget, logs)
+        } else {
+            Message::Want(Want { tag, serial, budget: budget as u64, logs })
         };
-        if wanted.is_empty() {
-            return false;
-        }
-        // Several wants share the window, so that the peer never runs dry between them.
-        let most = if self.wants_at_once(id) == 1 { MAX_RUN_BYTES } else { self.config.window_bytes / 2 };
-        let budget = room.min(most.max(MAX_RUN_BYTES));
-        let tries = self.fetches.tries.get(&id).copied().unwrap_or(0);
-        let patience = link.rtt.backoff(tries + 2, PATIENCE).max(Duration::from_millis(500));
-        let deadline = self.now.tick + patience.max(link.pace * 8);
-        let tag = shared.tag;
-        let serial = serial_of(&wanted);
-        let logs: Vec<(LogId, Seq)> = wanted.iter().map(|want| (want.log, want.after)).collect();
-        for (log, _) in &logs {
-            self.fetches.by_log.insert(*log, (id, serial));
-        }
-        self.fetches.open.insert((id, serial), Asked { logs, budget, deadline, since: self.now.tick });
-        self.timers.bring_forward(Timer::Wants(id), deadline);
-        let want = Want { tag, serial, budget: budget as u64, logs: wanted };
-        self.send(id, &Message::Want(want), Class::Live);
+        self.send(id, &message, Class::Live);
         true
     }
 
-    /// Logs to ask for; what is no longer missing leaves the list.
-    fn choose(&mut self, id: LinkId, name: &ChannelId) -> Vec<WantLog> {
-        let (mut wanted, mut done) = (Vec::new(), Vec::new());
+    /// What one want on a link may bring, if there is room for any.
+    fn ration(&mut self, id: LinkId) -> Option<usize> {
+        let room = self.room(id);
+        if room < MAX_RUN_BYTES {
+            self.fetches.starve(id);
+            return None;
+        }
+        // Several wants share the window, so that the peer never runs dry between them.
+        let most = if self.wants_at_once(id) == 1 { MAX_RUN_BYTES } else { self.share_of(id) / 2 };
+        Some(room.min(most.max(MAX_RUN_BYTES)))
+    }
+
+    /// Room for what was asked for is taken until it came, is late, or the link is gone.
+    fn expect(&mut self, id: LinkId, serial: u64, what: Subject, budget: usize) {
+        let deadline = self.answer_due(id);
+        self.fetches.begin(id, serial, Asked { what, budget, deadline, since: self.now.tick });
+        self.timers.bring_forward(Timer::Wants(id), deadline);
+    }
+
+    /// Keeps room for what a peer may give in an exchange of sketches, under the exchange's serial. Returns
+    /// how many bytes, in whole KiB; 0 when there is no room.
+    pub(super) fn reserve(&mut self, id: LinkId, serial: u32) -> usize {
+        self.release(id, serial);
+        let most = if self.wants_at_once(id) == 1 { MAX_RUN_BYTES } else { usize::MAX };
+        let room = self.room(id).min(most) & !1023;
+        if room < MAX_RUN_BYTES {
+            return 0;
+        }
+        self.expect(id, serial.into(), Subject::Gift { came: false }, room);
+        room
+    }
+
+    /// Nothing more is given in an exchange: its room is free again.
+    pub(super) fn release(&mut self, id: LinkId, serial: u32) {
+        self.fetches.end(id, serial.into());
+    }
+
+    /// Asks for all of the logs whose ids begin so, and for their names; of more than [`MAX_ASKED`] the
+    /// rest is left to the next round, as is everything when there is no room.
+    pub(super) fn ask_unknown(&mut self, id: LinkId, name: &ChannelId, keys: &[[u8; 5]]) {
+        let keys = &keys[..keys.len().min(MAX_ASKED)];
+        let usable = self.is_active() && self.now.tick >= self.fetches.store_ready_at() && !keys.is_empty();
+        let Some(tag) = self.shared(id, name).filter(|_| usable).map(|shared| shared.tag) else { return };
+        let Some(budget) = self.ration(id) else { return };
+        let serial = serial_from(keys.iter().map(|key| &key[..]));
+        self.expect(id, serial, Subject::Unknown, budget);
+        let message = ask(tag, serial, budget, keys.iter().map(|key| (*key, 0)).collect());
+        self.send(id, &message, Class::Live);
+    }
+
+    /// A log that was asked for by its key alone did not continue our chain: it is asked for once more,
+    /// by what we hold. False when that was done before.
+    pub(super) fn recheck(&mut self, id: LinkId, name: &ChannelId, log: LogId, height: Seq) -> bool {
+        if self.spoken(id) < 2 {
+            return false;
+        }
+        let Some(shared) = self.shared(id, name) else { return false };
+        let is_new = shared.unchained.len() < UNCHAINED && shared.unchained.insert(log);
+        if is_new {
+            let told = shared.todo.entry(log).or_insert((height, 0));
+            told.0 = told.0.max(height);
+            self.fetches.excuse(log);
+        }
+        is_new
+    }
+
+    /// Whether a want is for logs that have to be asked for by what we hold of them.
+    fn is_unchained(&self, id: LinkId, name: &ChannelId, logs: &[WantLog]) -> bool {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return wanted };
+        let shared = session.and_then(|session| session.shared.get(name));
+        shared.is_some_and(|shared| logs.iter().any(|want| shared.unchained.contains(&want.log)))
+    }
+
+    /// When to give up on an answer that is asked for now.
+    fn answer_due(&self, id: LinkId) -> Tick {
+        let Some(link) = self.links.get(&id) else { return self.now.tick };
+        let patience = link.rtt.backoff(self.fetches.tries(id) + 2, PATIENCE).max(Duration::from_millis(500));
+        self.now.tick + patience.max(link.pace * 8)
+    }
+
+    /// Logs to ask for; what is no longer missing leaves the list.
+    fn choose(&mut self, id: LinkId, name: &ChannelId) -> Choice {
+        let most = if self.spoken(id) > 1 { MAX_ASKED } else { WANT_LOGS };
+        let (mut choice, mut unchained, mut done) = (Choice::default(), Vec::new(), Vec::new());
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return choice };
         for (log, (height, floor)) in &shared.todo {
-            let Some(held) = self.logs.get(log) else {
+            let held = self.logs.get(log).filter(|held| held.pending.height < *height);
+            let Some(held) = held else {
                 done.push(*log);
                 continue;
             };
-            if held.pending.height >= *height {
-                done.push(*log);
-            } else if held.frozen.is_none()
-                && !self.fetches.is_asked(log, id, self.now.tick)
-                && self.may_ask(id, log, *floor)
-            {
-                let (after, check) = (held.pending.height, held.pending.hash.check());
-                wanted.push(WantLog { log: *log, after, check });
+            if held.frozen.is_some() || !self.may_ask(id, log, *floor) {
+                continue;
             }
-            if wanted.len() == WANT_LOGS {
+            match self.fetches.holder(log, id, self.now.tick) {
+                Holder::Itself => {}
+                Holder::Another { until } => {
+                    choice.again = Some(choice.again.map_or(until, |again| again.min(until)));
+                }
+                Holder::Nobody => {
+                    let (after, check) = (held.pending.height, held.pending.hash.check());
+                    let want = WantLog { log: *log, after, check };
+                    if shared.unchained.contains(log) { unchained.push(want) } else { choice.logs.push(want) }
+                }
+            }
+            if choice.logs.len().max(unchained.len()) == most {
                 break;
             }
+        }
+        if !unchained.is_empty() {
+            unchained.truncate(WANT_LOGS);
+            choice.logs = unchained;
         }
         if let Some(shared) = self.shared(id, name) {
             done.iter().for_each(|log| _ = shared.todo.remove(log));
         }
-        wanted
+        choice
     }
 
     /// Whether to ask this peer: not if it pruned what another linked peer still offers.
@@ -244,9 +238,14 @@ impl Node {
         links.into_iter().for_each(|link| self.fetch(link));
     }
 
+    /// Asks those for whom there was no room before.
+    pub(super) fn fetch_starved(&mut self) {
+        self.fetches.starved().into_iter().for_each(|link| self.fetch(link));
+    }
+
     /// Whether answers are expected on a link.
     pub(super) fn is_fetching(&self, id: LinkId) -> bool {
-        self.fetches.of_link(id).next().is_some()
+        self.fetches.count(id) > 0
     }
 
     /// Something was received on a link: it is alive, and what was asked for may be on its way.
@@ -254,7 +253,6 @@ impl Node {
         let Some(link) = self.links.get(&id) else { return };
         let pause = link.rtt.backoff(2, PATIENCE).max(Duration::from_millis(500));
         let until = self.now.tick + pause.max(link.pace * 8);
-        self.fetches.tries.remove(&id);
         self.fetches.extend(id, until);
         self.refills.extend(id, until);
     }
@@ -263,16 +261,12 @@ impl Node {
     pub(super) fn answered(&mut self, id: LinkId, name: &ChannelId, serial: u64, bytes: usize, end: bool) {
         self.extend_wants(id);
         if !end {
-            if let Some(asked) = self.fetches.open.get_mut(&(id, serial)) {
-                asked.budget = asked.budget.saturating_sub(bytes);
-            }
-            return;
+            return self.fetches.spend(id, serial, bytes);
         }
-        let asked = self.fetches.open.get(&(id, serial)).map(|asked| asked.logs.clone()).unwrap_or_default();
-        self.fetches.end(id, serial);
+        let asked = self.fetches.end(id, serial);
         // An answer that brought nothing would bring nothing again: wait for the next offer.
         let moved =
-            |(log, from): &(LogId, Seq)| self.logs.get(log).is_some_and(|log| log.pending.height > *from);
+            |(log, from): &(LogId, u64)| self.logs.get(log).is_some_and(|log| log.pending.height > *from);
         if !asked.iter().any(moved)
             && let Some(shared) = self.shared(id, name)
         {
@@ -282,32 +276,44 @@ impl Node {
 
     /// Gives up on answers that did not come; whoever else offered the logs is asked first.
     pub(super) fn expire_wants(&mut self, id: LinkId) {
-        let now = self.now.tick;
-        let late = self.fetches.of_link(id).filter(|(_, asked)| asked.deadline <= now);
-        let late: Vec<u64> = late.map(|((_, serial), _)| *serial).collect();
-        if !late.is_empty() {
-            *self.fetches.tries.entry(id).or_insert(0) += 1;
-        }
-        late.iter().for_each(|serial| self.fetches.end(id, *serial));
-        let next = self.fetches.of_link(id).map(|(_, asked)| asked.deadline).min();
-        if let Some(next) = next {
+        let late = self.fetches.expire(id, self.now.tick);
+        if let Some(next) = self.fetches.deadline(id) {
             self.timers.set(Timer::Wants(id), next);
         }
-        if !late.is_empty() {
+        if late > 0 {
             let others: Vec<LinkId> = self.established().filter(|other| *other != id).collect();
             others.into_iter().for_each(|other| self.fetch(other));
-            self.fetch(id);
         }
+        self.fetch(id);
     }
 }
 
-/// Names a want by what it asks for: asked again it gets the same answer in the same bytes, so that
-/// pieces of the first one count.
+/// What stands for a log in an ask.
+fn key(log: LogId) -> [u8; 5] {
+    let [a, b, c, d, e, ..] = log.0;
+    [a, b, c, d, e]
+}
+
+fn ask(tag: ChannelTag, serial: u64, budget: usize, logs: Vec<([u8; 5], Seq)>) -> Message {
+    let room = u32::try_from(budget >> 10).unwrap_or(u32::MAX);
+    Message::Ask(Ask { tag, serial: serial as u32, room, logs })
+}
+
 fn serial_of(wanted: &[WantLog]) -> u64 {
-    let mut hasher = blake3::Hasher::new_derive_key("gossip 1 want serial");
+    let mut bytes = Vec::with_capacity(wanted.len() * 32);
     for WantLog { log, after, check } in wanted {
-        hasher.update(&log.0).update(&after.to_le_bytes()).update(&check.0);
+        [&log.0[..], &after.to_le_bytes(), &check.0]
+            .into_iter()
+            .for_each(|part| bytes.extend_from_slice(part));
     }
+    serial_from(std::iter::once(&bytes[..]))
+}
+
+/// Names a want by what it asks for: asked again it gets the same answer in the same bytes, so that
+/// pieces of the first one count. Odd, and of 32 bits.
+fn serial_from<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let mut hasher = blake3::Hasher::new_derive_key("gossip 1 want serial");
+    parts.for_each(|part| _ = hasher.update(part));
     let mut serial = [0; 8];
     serial.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
     // 0 is for what is pushed.

@@ -11,6 +11,9 @@ use super::{Class, DropReason, Effect, LinkId, Node, NodeState, Timer};
 use crate::NodeId;
 use crate::wire::{Hello, Message, Nonce, WIRE_VERSIONS};
 
+/// The version in which hellos are said: whoever speaks any can read it.
+pub(super) const OLDEST: u8 = *WIRE_VERSIONS.start();
+
 /// The scheme without authentication: the peer is who it says, or who the transport says.
 const PLAIN: u8 = 0;
 
@@ -51,8 +54,8 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.handshake.sent = self.now.tick;
         let hello = Hello {
-            min_version: *WIRE_VERSIONS.start(),
-            max_version: *WIRE_VERSIONS.end(),
+            min_version: OLDEST,
+            max_version: self.max_version,
             node: self.record.id.clone(),
             scheme: PLAIN,
             nonce: link.handshake.nonce,
@@ -65,7 +68,7 @@ impl Node {
 
     pub(super) fn on_hello(&mut self, id: LinkId, hello: Hello) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if let Err((reason, detail)) = acceptable(&hello, &link.peer) {
+        if let Err((reason, detail)) = acceptable(&hello, &link.peer, self.max_version) {
             let peer = link.peer.clone();
             self.drop_from(Some(peer), reason, detail);
             self.effects.push_back(Effect::Close { link: id });
@@ -98,11 +101,11 @@ impl Node {
             self.send_hello(id);
         }
         if first {
-            self.begin_session(id, hello.nonce);
+            self.begin_session(id, hello.nonce, hello.max_version.min(self.max_version));
         }
     }
 
-    fn begin_session(&mut self, id: LinkId, theirs: Nonce) {
+    fn begin_session(&mut self, id: LinkId, theirs: Nonce, version: u8) {
         self.timers.cancel(&Timer::Hello(id));
         let Some(link) = self.links.get_mut(&id) else { return };
         let ours = link.handshake.nonce;
@@ -112,7 +115,7 @@ impl Node {
             if initiator { ((ours, &us), (theirs, &peer)) } else { ((theirs, &peer), (ours, &us)) };
         let transcript = transcript(first, second);
         link.missed = 0;
-        link.session = Some(Session::new(initiator, transcript, link.listed));
+        link.session = Some(Session::new(initiator, version, transcript, link.listed));
         self.probe(id);
         self.review(&peer);
         self.scan(id);
@@ -137,10 +140,9 @@ impl Node {
     }
 }
 
-fn acceptable(hello: &Hello, peer: &NodeId) -> Result<(), (DropReason, String)> {
-    let overlap = hello.min_version <= *WIRE_VERSIONS.end() && hello.max_version >= *WIRE_VERSIONS.start();
-    if !overlap {
-        let (theirs, ours) = (hello.min_version..=hello.max_version, WIRE_VERSIONS);
+fn acceptable(hello: &Hello, peer: &NodeId, newest: u8) -> Result<(), (DropReason, String)> {
+    if hello.min_version > newest || hello.max_version < OLDEST || hello.min_version > hello.max_version {
+        let (theirs, ours) = (hello.min_version..=hello.max_version, OLDEST..=newest);
         return Err((
             DropReason::Version,
             format!("the peer speaks wire versions {theirs:?}, this node {ours:?}"),

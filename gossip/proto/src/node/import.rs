@@ -96,7 +96,7 @@ impl Node {
             if self.is_claimed(&id) {
                 return Ok(Taken::Claimed);
             }
-            self.take_floor(&part.log.channel, &FloorNote { log: id, floor, hash, stamp }, batch);
+            self.take_floor(&part.log.channel, &FloorNote { log: id, floor, hash, stamp, seal: None }, batch);
         }
         for StoredRun { prev, run } in &part.runs {
             let Some(log) = self.logs.get(&id) else { return Err(CommandError::UnknownLog(id)) };
@@ -110,7 +110,7 @@ impl Node {
                 Verdict::Broken(why) => return Err(CommandError::Invalid(why)),
             }
         }
-        Ok(Taken::All)
+        self.settle_part(id, batch).map(|()| Taken::All)
     }
 
     /// What is imported contradicts what is held: told like a fork seen at a peer.

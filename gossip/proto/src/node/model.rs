@@ -1,120 +1,15 @@
-//! What the node knows of channels, streams and logs.
+//! What the node knows of channels and streams.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use super::CommandId;
-use super::holes::Holes;
-use super::ops::Landing;
+use super::log::Tip;
 use super::refusals::Refusals;
+use super::sketches::Sketches;
 use crate::digest::{Sum, open_secret, stream_key};
+use crate::sketch::Item;
 use crate::wire::StreamKey;
-use crate::{
-    ChainHash, ChannelRecord, EntryId, Epoch, LogHead, LogId, LogName, NewPayload, NodeId, Seq, Stamp,
-    StoreFailure, StreamId, StreamRecord,
-};
-
-/// The end of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tip {
-    pub(super) height: Seq,
-    pub(super) hash: ChainHash,
-    pub(super) stamp: Stamp,
-}
-
-/// One log.
-#[derive(Debug)]
-pub(super) struct Log {
-    pub(super) name: Arc<LogName>,
-    /// Acknowledged by the store: announced, served, counted.
-    pub(super) stored: Tip,
-    /// Verified and on its way to the store: what follows is checked against it.
-    pub(super) pending: Tip,
-    pub(super) holes: Holes,
-    /// The application wants what lies below the floor.
-    pub(super) asks_back: bool,
-    /// Runs on their way into holes.
-    pub(super) filling: u32,
-    /// Prunes on their way: until they are done nobody knows which holes are to stay.
-    pub(super) pruning: u32,
-    /// Commits on their way.
-    pub(super) in_flight: u32,
-    /// A commit failed: nothing moves until the head was read again.
-    pub(super) frozen: Option<Frozen>,
-}
-
-/// What waits for the head of a log to be read again.
-#[derive(Debug, Default)]
-pub(super) struct Frozen {
-    pub(super) tries: u32,
-    pub(super) reading: bool,
-    /// Holes moved meanwhile: what is read may be older.
-    pub(super) is_outdated: bool,
-    pub(super) unsettled: Vec<Unsettled>,
-    /// From peers, in order: what failed, and what was stored after it all the same.
-    pub(super) late: Vec<(NodeId, Landing)>,
-}
-
-/// An append whose commit failed.
-#[derive(Debug)]
-pub(super) struct Unsettled {
-    pub(super) end: Tip,
-    pub(super) tickets: Vec<Ticket>,
-    pub(super) failure: StoreFailure,
-}
-
-/// Who waits for an append, and what it will be told.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    pub(super) command: CommandId,
-    pub(super) ids: Vec<EntryId>,
-    pub(super) bytes: usize,
-}
-
-impl Log {
-    pub(super) fn new(name: Arc<LogName>) -> Self {
-        let hash = name.hash().root();
-        let tip = Tip { height: 0, hash, stamp: Stamp::ZERO };
-        Self {
-            name,
-            stored: tip,
-            pending: tip,
-            holes: Holes::default(),
-            asks_back: false,
-            filling: 0,
-            pruning: 0,
-            in_flight: 0,
-            frozen: None,
-        }
-    }
-
-    pub(super) fn from_head(head: &LogHead) -> Self {
-        let mut log = Self::new(Arc::new(head.name.clone()));
-        log.adopt_head(head);
-        log
-    }
-
-    /// Takes the store's word for everything.
-    pub(super) fn adopt_head(&mut self, head: &LogHead) {
-        self.stored = Tip { height: head.height, hash: head.hash, stamp: head.stamp };
-        self.pending = self.stored;
-        self.holes = Holes::of_head(head);
-    }
-
-    /// The store moved holes; an answer of it that is on its way may not know.
-    pub(super) fn outdate(&mut self) {
-        if let Some(frozen) = self.frozen.as_mut() {
-            frozen.is_outdated = frozen.reading;
-        }
-    }
-
-    /// Takes the store's word that it holds nothing.
-    pub(super) fn adopt_nothing(&mut self) {
-        let Self { name, in_flight, filling, frozen, .. } =
-            std::mem::replace(self, Self::new(self.name.clone()));
-        (self.name, self.in_flight, self.filling, self.frozen) = (name, in_flight, filling, frozen);
-    }
-}
+use crate::{ChannelRecord, Epoch, LogId, NewPayload, StreamId, StreamRecord};
 
 /// One channel.
 #[derive(Debug)]
@@ -127,6 +22,7 @@ pub(super) struct Channel {
     pub(super) digest: Sum,
     /// Those that are.
     pub(super) refused: Refusals,
+    pub(super) sketches: Sketches,
     /// On its way out: closed for appends and peers.
     pub(super) removing: bool,
 }
@@ -157,6 +53,11 @@ impl Stream {
         self.claimed.retain(|epoch| claim == Some(*epoch) || current == Some(*epoch));
     }
 
+    /// What it is in sketches, without its logs.
+    pub(super) fn item(&self, secret: &[u8; 32]) -> Item {
+        Item::stream(secret, self.key, &Sum::of_stream(secret, &self.record.id))
+    }
+
     /// Whether entries may come in, from here or from peers.
     pub(super) fn is_open(&self) -> bool {
         !self.record.refused && !self.removing
@@ -181,6 +82,7 @@ impl Channel {
             logs: BTreeSet::new(),
             digest: Sum::default(),
             refused: Refusals::default(),
+            sketches: Sketches::default(),
             removing: false,
         }
     }
@@ -188,11 +90,9 @@ impl Channel {
     /// Adds a stream, or replaces the record of one.
     pub(super) fn put_stream(&mut self, record: StreamRecord) -> &mut Stream {
         let id = record.id.clone();
-        if let Some(old) = self.streams.get(&id)
-            && !old.record.refused
-        {
-            let digest = old.digest;
-            self.digest.subtract(&digest);
+        let was_refused = self.streams.get(&id).map(|old| old.record.refused);
+        if let Some(old) = self.streams.get(&id).filter(|_| was_refused == Some(false)) {
+            self.digest.subtract(&old.digest);
         }
         let (secret, refused) = (&self.secret, record.refused);
         let stream = self.streams.entry(id.clone()).or_insert_with(|| Stream {
@@ -214,6 +114,11 @@ impl Channel {
             self.refused.remove(secret, stream.key);
             self.digest.add(&stream.digest);
         }
+        match was_refused {
+            None if !refused => self.sketches.add_stream(&stream.item(secret)),
+            Some(was) if was != refused => self.sketches.forget(),
+            _ => {}
+        }
         stream
     }
 
@@ -226,6 +131,7 @@ impl Channel {
             digest.subtract(&less);
             digest.add(&more);
         }
+        self.sketches.move_log(&self.secret, log, (from, &less), (to, &more));
     }
 
     /// The stream, if it exists here and takes entries.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::model::{Ticket, Tip};
+use super::log::{Ticket, Tip};
 use super::repair::Mending;
 use super::{CommandId, LinkId, OpId};
 use crate::{ChannelId, LogId, LogName, NodeId, Run, Seq, SeqRange, StreamId};

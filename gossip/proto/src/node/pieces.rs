@@ -141,14 +141,14 @@ impl Node {
     }
 
     fn send_range(&mut self, id: LinkId, name: [u8; 8], whole: &Bytes, from: u64, len: u64) {
-        let (total, unit) = (whole.len() as u64, self.piece_len(id));
+        let (total, unit, version) = (whole.len() as u64, self.piece_len(id), self.spoken(id));
         let end = from.saturating_add(len).min(total);
         let mut offset = from;
         while offset < end {
             let next = (offset + unit).min(end);
             let bytes = whole.slice(offset as usize..next as usize);
             let piece = Piece { id: name, total, offset, bytes };
-            self.send_frame(id, wire::write_piece(&piece), super::Class::Bulk);
+            self.send_frame(id, wire::write_piece(&piece, version), super::Class::Bulk);
             offset = next;
         }
     }
@@ -291,7 +291,7 @@ impl Node {
                 "pieces that do not make the message",
             );
         }
-        match wire::read(&whole) {
+        match self.read(&whole) {
             Ok(Content::Whole(message)) => self.on_message(id, message),
             Ok(Content::Piece(_)) => {
                 self.drop_from(Some(peer.clone()), DropReason::Malformed, "pieces of pieces")

@@ -1,6 +1,7 @@
 //! Look-ups.
 
-use super::session::{Link, Peer};
+use super::peer::Peer;
+use super::session::Link;
 use super::{CommandError, Health, LinkInfo, Node, PeerInfo, PeerStatus, Query, Reply, StreamInfo};
 use crate::{ChannelId, LogId, NodeId, StreamId, VersionVector};
 
@@ -64,7 +65,7 @@ impl Node {
         let links = peer.links.iter().filter_map(|id| self.links.get(id).map(|link| link_info(*id, link)));
         let shared = self.primary(id).and_then(|link| self.links.get(&link)?.session.as_ref());
         let channels = shared.map_or(0, |session| session.shared.len());
-        let equal = |(channel, shared): (&ChannelId, &super::session::Shared)| {
+        let equal = |(channel, shared): (&ChannelId, &super::shared::Shared)| {
             self.channels.get(channel).is_some_and(|channel| shared.theirs == Some(shared.digest_of(channel)))
         };
         PeerInfo {

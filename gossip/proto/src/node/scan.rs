@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::serve::Serving;
-use super::session::{Session, Shared};
+use super::session::Session;
+use super::shared::Shared;
 use super::{Class, DropReason, LinkId, Node, Timer};
 use crate::digest::keyed;
 use crate::wire::{ChannelTag, Channels, Matches, Message, Proof, SessionTag};
@@ -22,9 +23,10 @@ const RESCAN: Duration = Duration::from_secs(2);
 const GATHER: Duration = Duration::from_millis(2);
 
 impl Session {
-    pub(super) fn new(initiator: bool, transcript: [u8; 32], listed: u64) -> Self {
+    pub(super) fn new(initiator: bool, version: u8, transcript: [u8; 32], listed: u64) -> Self {
         Self {
             initiator,
+            version,
             transcript,
             listed,
             answered: listed,
@@ -35,6 +37,7 @@ impl Session {
             shared: BTreeMap::new(),
             tags: BTreeMap::new(),
             serving: Serving::default(),
+            turn: None,
         }
     }
 
@@ -182,6 +185,7 @@ impl Node {
             if let Some(shared) = session.shared.remove(&name) {
                 session.tags.remove(&shared.tag);
             }
+            self.exchanges.end(id, &name);
             self.timers.cancel(&Timer::Round(id, name.clone()));
             self.timers.cancel(&Timer::Tell(id, name));
         }

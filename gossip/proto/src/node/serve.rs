@@ -1,28 +1,37 @@
-//! Answering wants: runs are read from the store and sent as they are, page by page.
+//! Answering what is asked for: what to read next, for whom, and what to do when it cannot be read.
+//!
+//! What one link's peer asks for waits in a queue, and one after the other sends a message's worth
+//! (about a [`PAGE`]) before the next has its turn: a long log does not hold up the short ones.
 
 use std::collections::VecDeque;
 
 use super::fetch::WANT_LOGS;
 use super::ops::Op;
-use super::pieces::MESSAGE;
 use super::repair::Mending;
 use super::serve_back::Backward;
-use super::{Class, DropReason, LinkId, Node, OpId};
-use crate::wire::{ChannelTag, Delta, DeltaRun, FloorNote, Message, Want, WantLog};
-use crate::{
-    Fault, LogHead, LogId, MAX_RUN_BYTES, Seq, Stamp, StoreFailure, StoreReply, StoreRequest, StoredRun,
-};
+use super::serve_pack::Page;
+use super::{DropReason, LinkId, Node, OpId};
+use crate::wire::{ChannelTag, Want};
+use crate::{ChannelId, Check, Fault, LogId, MAX_RUN_BYTES, Seq, StoreFailure, StoreReply, StoreRequest};
 
 /// Wants of one link that wait.
 const WAITING: usize = 8;
+/// Reads in flight for a link: of many short logs one is read while another is.
+const READS: usize = 2;
 /// Bytes read at once, and sent in one message where frames allow it.
 pub(super) const PAGE: usize = 4 * MAX_RUN_BYTES;
+/// Bytes read at once to reach a seal.
+const AHEAD: usize = 16 * MAX_RUN_BYTES;
 
 /// Wants of one peer.
 #[derive(Debug, Default)]
 pub(super) struct Serving {
+    /// The front is in work.
     waiting: VecDeque<Serve>,
-    reading: Option<Reading>,
+    /// All for the front.
+    reading: Vec<Reading>,
+    /// How many came in this session.
+    count: u64,
 }
 
 impl Serving {
@@ -30,18 +39,64 @@ impl Serving {
     pub(super) fn is_busy(&self) -> bool {
         !self.waiting.is_empty()
     }
+
+    pub(super) fn front(&mut self) -> Option<&mut Serve> {
+        self.waiting.front_mut()
+    }
+
+    /// The want in work is answered.
+    pub(super) fn end(&mut self) {
+        self.waiting.pop_front();
+    }
+
+    /// The want in work sent a message: the next one has its turn, once nothing is read for this one.
+    pub(super) fn pass_on(&mut self) {
+        let is_alone = self.waiting.len() < 2;
+        self.waiting.front_mut().into_iter().for_each(|serve| serve.rests = !is_alone);
+    }
+
+    fn take_turns(&mut self) {
+        if let Some(serve) = self.waiting.front_mut().filter(|_| self.reading.is_empty())
+            && std::mem::take(&mut serve.rests)
+        {
+            self.waiting.rotate_left(1);
+        }
+    }
+
+    fn push(&mut self, mut serve: Serve) {
+        if self.waiting.len() >= WAITING {
+            self.drop_oldest();
+        }
+        self.count += 1;
+        serve.number = self.count;
+        self.waiting.push_back(serve);
+    }
+
+    /// The peer has given up on the oldest, or asks for more than it may. Reads that were begun are
+    /// waited for: there are never more than two.
+    fn drop_oldest(&mut self) {
+        let idle = self.waiting.iter().enumerate().skip(usize::from(!self.reading.is_empty()));
+        if let Some((oldest, _)) = idle.min_by_key(|(_, serve)| serve.number) {
+            self.waiting.remove(oldest);
+        }
+    }
 }
 
+/// Something a peer asked for, or what it is given because it lacks it.
 #[derive(Debug)]
 pub(super) struct Serve {
-    tag: ChannelTag,
-    serial: u64,
-    budget: usize,
-    logs: VecDeque<Wanted>,
+    /// Those that came earlier have lower ones.
+    number: u64,
+    pub(super) tag: ChannelTag,
+    pub(super) serial: u64,
+    pub(super) budget: usize,
+    pub(super) logs: VecDeque<Wanted>,
     pub(super) backs: VecDeque<Backward>,
-    floors: Vec<FloorNote>,
-    runs: Vec<DeltaRun>,
-    bytes: usize,
+    /// Not asked for by name: the peer knows of the logs only what it is told.
+    pub(super) is_gift: bool,
+    /// Its turn is over.
+    rests: bool,
+    pub(super) page: Page,
 }
 
 impl Serve {
@@ -51,23 +106,44 @@ impl Serve {
         logs: VecDeque<Wanted>,
         backs: VecDeque<Backward>,
     ) -> Self {
-        Self { tag, serial, budget: 0, logs, backs, floors: Vec::new(), runs: Vec::new(), bytes: 0 }
+        let (is_gift, rests, page) = (false, false, Page::default());
+        Self { number: 0, tag, serial, budget: 0, logs, backs, is_gift, rests, page }
+    }
+
+    /// Whether there is nothing more to read for it.
+    pub(super) fn is_done(&self) -> bool {
+        self.budget == 0 || self.logs.is_empty() && self.backs.is_empty()
     }
 }
 
 /// A log to read on from.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
-    log: WantLog,
+    pub(super) log: LogId,
+    pub(super) after: Seq,
+    /// Of the chain there, as the peer has it; `None` if it did not say.
+    pub(super) check: Option<Check>,
     /// From where the peer asked, not from where an answer to it goes on: only there a floor
     /// says something to the peer, because it may have lost what was sent before.
-    asked: bool,
+    pub(super) asked: bool,
+    /// The peer may not know the log: its name goes with the first of its runs.
+    pub(super) is_named: bool,
+    /// A page did not reach a seal: more is read at once.
+    pub(super) looks_ahead: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(log: LogId, after: Seq, check: Option<Check>) -> Self {
+        Self { log, after, check, asked: true, is_named: false, looks_ahead: false }
+    }
 }
 
 /// What a read in flight is for.
 #[derive(Debug)]
 struct Reading {
     what: What,
+    /// So much of the budget may come.
+    bytes: usize,
     /// Answers to the reads of an earlier session are not for this one.
     op: OpId,
 }
@@ -78,6 +154,15 @@ enum What {
     /// The head, because no run is held after what was wanted.
     Head(Wanted),
     Back(Backward),
+}
+
+/// What is to be done for the want in work.
+enum Step {
+    /// To be answered with about so many bytes.
+    Read(What, usize, StoreRequest),
+    /// Nothing is held of what came next.
+    Skip,
+    End,
 }
 
 impl Node {
@@ -94,96 +179,110 @@ impl Node {
         if want.logs.len() > WANT_LOGS {
             return self.drop_from(Some(peer), DropReason::Bound, "a want for too many logs");
         }
-        let logs = want.logs.into_iter().map(|log| Wanted { log, asked: true }).collect();
-        self.wait_to_serve(id, Serve::new(want.tag, want.serial, logs, VecDeque::new()), want.budget);
+        let logs = want.logs.into_iter();
+        let logs = logs.map(|want| Wanted::new(want.log, want.after, Some(want.check)));
+        let serve = Serve::new(want.tag, want.serial, logs.collect(), VecDeque::new());
+        self.wait_to_serve(id, serve, want.budget);
     }
 
     /// Queues what a peer asks for.
     pub(super) fn wait_to_serve(&mut self, id: LinkId, mut serve: Serve, budget: u64) {
-        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
-        let Some(session) = session else { return };
-        if session.serving.waiting.len() >= WAITING {
-            // The peer has given up on the oldest, or asks for more than it may. A read that was
-            // begun is waited for: there is never more than one.
-            let oldest = usize::from(session.serving.reading.is_some());
-            session.serving.waiting.remove(oldest);
-        }
-        let most = self.config.window_bytes.max(PAGE) * 4;
+        // Peers ask for no more than a window at once.
+        let most = self.config.window_bytes.max(PAGE) * 2;
         serve.budget = usize::try_from(budget).unwrap_or(usize::MAX).min(most);
-        session.serving.waiting.push_back(serve);
+        let Some(serving) = self.serving(id) else { return };
+        serving.push(serve);
         self.serve(id);
     }
 
-    /// Goes on with a link's wants until a read is in flight or nothing is left.
+    pub(super) fn serving(&mut self, id: LinkId) -> Option<&mut Serving> {
+        Some(&mut self.links.get_mut(&id)?.session.as_mut()?.serving)
+    }
+
+    /// Goes on with a link's wants until enough is being read or nothing is left.
     pub(super) fn serve(&mut self, id: LinkId) {
-        loop {
-            let Some(link) = self.links.get_mut(&id).filter(|link| !link.congested) else { return };
-            let Some(session) = link.session.as_mut() else { return };
-            let serving = &mut session.serving;
-            if serving.reading.is_some() {
-                return;
+        while let Some(step) = self.next_step(id) {
+            match step {
+                Step::Read(what, bytes, request) => self.begin_reading(id, what, bytes, request),
+                Step::Skip => {}
+                Step::End => self.end_serve(id),
             }
-            let Some(serve) = serving.waiting.front_mut() else { return };
-            let channel = session.tags.get(&serve.tag).cloned();
-            let back = if serve.budget == 0 { None } else { serve.backs.pop_front() };
-            if let (Some(back), Some(channel)) = (back, &channel) {
-                if let Some(request) = self.back_request(channel, &back) {
-                    self.begin_reading(id, What::Back(back), request);
-                }
-                continue;
-            }
-            let next = if serve.budget == 0 { None } else { serve.logs.pop_front() };
-            let (Some(want), Some(channel)) = (next, channel) else {
-                self.flush(id, true);
-                continue;
-            };
-            let WantLog { log: id_of_log, after, .. } = want.log;
-            let Some(log) = self.logs.get(&id_of_log).filter(|log| log.name.channel == channel) else {
-                continue;
-            };
-            if after >= log.stored.height {
-                continue;
-            }
-            let budget = serve.budget.min(PAGE);
-            let request = StoreRequest::Read { log: id_of_log, from: after + 1, budget };
-            self.begin_reading(id, What::Runs(want), request);
         }
     }
 
-    fn begin_reading(&mut self, id: LinkId, what: What, request: StoreRequest) {
+    /// What to do next for the want in work, if there is anything before a read in flight is done.
+    fn next_step(&mut self, id: LinkId) -> Option<Step> {
+        let link = self.links.get_mut(&id).filter(|link| !link.congested)?;
+        let session = link.session.as_mut()?;
+        session.serving.take_turns();
+        let Serving { waiting, reading, .. } = &mut session.serving;
+        let (reads, bytes) = (reading.len(), reading.iter().map(|reading| reading.bytes).sum());
+        let serve = waiting.front_mut()?;
+        let channel = session.tags.get(&serve.tag).cloned();
+        let left = serve.budget.saturating_sub(bytes);
+        let Some(channel) = channel.filter(|_| left > 0 && !serve.is_done()) else {
+            return (reads == 0).then_some(Step::End);
+        };
+        if serve.rests || reads == READS {
+            return None;
+        }
+        if let Some(back) = serve.backs.pop_front() {
+            let request = self.back_request(&channel, &back);
+            return Some(request.map_or(Step::Skip, |request| Step::Read(What::Back(back), PAGE, request)));
+        }
+        let want = serve.logs.pop_front();
+        Some(want.filter(|want| self.holds_after(&channel, want)).map_or(Step::Skip, |want| {
+            let budget = if want.looks_ahead { AHEAD } else { left.min(PAGE) };
+            let request = StoreRequest::Read { log: want.log, from: want.after + 1, budget };
+            Step::Read(What::Runs(want), budget, request)
+        }))
+    }
+
+    /// Whether a log of this channel goes on here after what a peer has.
+    fn holds_after(&self, channel: &ChannelId, want: &Wanted) -> bool {
+        let log = self.logs.get(&want.log).filter(|log| log.name.channel == *channel);
+        log.is_some_and(|log| want.after < log.stored.height)
+    }
+
+    fn begin_reading(&mut self, id: LinkId, what: What, bytes: usize, request: StoreRequest) {
         let op = self.store(Op::Serve(id), request);
-        self.set_reading(id, Reading { what, op });
+        self.note_reading(id, Reading { what, bytes, op });
     }
 
-    fn set_reading(&mut self, id: LinkId, reading: Reading) {
-        if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
-            session.serving.reading = Some(reading);
+    fn note_reading(&mut self, id: LinkId, reading: Reading) {
+        if let Some(serving) = self.serving(id) {
+            serving.reading.push(reading);
         }
+    }
+
+    fn take_reading(&mut self, id: LinkId, op: OpId) -> Option<What> {
+        let reading = &mut self.serving(id)?.reading;
+        let place = reading.iter().position(|reading| reading.op == op)?;
+        Some(reading.swap_remove(place).what)
     }
 
     pub(super) fn on_read(&mut self, id: LinkId, op: OpId, result: Result<StoreReply, StoreFailure>) {
-        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
-        let reading = session.and_then(|session| session.serving.reading.take_if(|reading| reading.op == op));
-        let Some(Reading { what, .. }) = reading else { return };
+        let Some(what) = self.take_reading(id, op) else { return };
         match (result, what) {
-            (Ok(StoreReply::Head(Some(found))), What::Head(want)) => self.answer_floor(id, &want.log, &found),
+            (Ok(StoreReply::Head(Some(found))), What::Head(want)) => self.answer_floor(id, &want, &found),
             (Ok(StoreReply::Runs(runs)), What::Runs(want)) if runs.is_empty() && want.asked => {
                 self.read_head(id, want);
             }
-            (Ok(StoreReply::Runs(runs)), What::Runs(want)) => self.answer_runs(id, want, runs),
+            (Ok(StoreReply::Runs(runs)), What::Runs(want)) => self.answer_runs(id, &want, runs),
             (Ok(StoreReply::Runs(runs)), What::Back(back)) => self.answer_back(id, &back, runs),
             (Err(failure), what) if failure.fault == Fault::Corrupt => return self.mend(id, what, failure),
             (Ok(_), _) => {}
             // The peer asks again; whoever else holds the log may answer.
             (Err(failure), _) => self.notify(super::Event::StoreFailed(failure)),
         }
+        self.end_page(id);
         self.serve(id);
     }
 
     /// What was to be read is damaged: it is isolated, then reading goes on around it.
     fn mend(&mut self, id: LinkId, what: What, failure: StoreFailure) {
         let place = match &what {
-            What::Runs(want) => Some((want.log.log, want.log.after + 1)),
+            What::Runs(want) => Some((want.log, want.after + 1)),
             What::Back(back) => self.logs.get(&back.log.log).map(|log| {
                 let (from, _) = back.page(log.holes.floor);
                 (back.log.log, from)
@@ -196,17 +295,14 @@ impl Node {
             return self.serve(id);
         };
         let op = self.isolate(log, at, Mending::Serve(id));
-        self.set_reading(id, Reading { what, op });
+        self.note_reading(id, Reading { what, bytes: 0, op });
     }
 
     /// The damage that stopped a read is a gap now, or stays where it is.
     pub(super) fn serve_mended(&mut self, id: LinkId, op: OpId, mended: bool) {
-        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
-        let serving = session.map(|session| &mut session.serving);
-        let Some(serving) = serving else { return };
-        let Some(reading) = serving.reading.take_if(|reading| reading.op == op) else { return };
-        if let Some(serve) = serving.waiting.front_mut().filter(|_| mended) {
-            match reading.what {
+        let Some(what) = self.take_reading(id, op) else { return };
+        if let Some(serve) = self.serving(id).and_then(Serving::front).filter(|_| mended) {
+            match what {
                 What::Runs(want) | What::Head(want) => serve.logs.push_front(want),
                 What::Back(back) => serve.backs.push_front(back),
             }
@@ -216,99 +312,7 @@ impl Node {
 
     /// Nothing is held after what was wanted, up to the very height.
     fn read_head(&mut self, id: LinkId, want: Wanted) {
-        let request = StoreRequest::Head { log: want.log.log };
-        self.begin_reading(id, What::Head(want), request);
-    }
-
-    /// Everything wanted was pruned here, or never came: the peer may go on from the height.
-    fn answer_floor(&mut self, id: LinkId, want: &WantLog, head: &LogHead) {
-        let stored = self.logs.get(&want.log).map(|log| log.stored.height);
-        if head.height > want.after && stored == Some(head.height) {
-            let note = FloorNote { log: want.log, floor: head.height, hash: head.hash, stamp: head.stamp };
-            self.serving(id).into_iter().for_each(|serve| serve.floors.push(note.clone()));
-        }
-    }
-
-    fn answer_runs(&mut self, id: LinkId, want: Wanted, runs: Vec<StoredRun>) {
-        let Some(height) = self.logs.get(&want.log.log).map(|log| log.stored.height) else { return };
-        let (asked, mut after) = (want.log.after, want.log);
-        for mut stored in runs {
-            // The store may have acknowledged more than it told us yet: only that is served.
-            if stored.run.first() > height {
-                break;
-            }
-            if stored.run.range().contains(after.after + 1)
-                && let Ok(cut) = stored.cut_front(after.after + 1)
-            {
-                stored = cut;
-            }
-            let floor = stored.run.first() - 1;
-            if floor > after.after {
-                if !want.asked || after.after > asked {
-                    return;
-                }
-                // What lies between was pruned or never came here: the peer goes on from there.
-                let note = FloorNote { log: after.log, floor, hash: stored.prev, stamp: Stamp::ZERO };
-                let Some(serve) = self.serving(id) else { return };
-                serve.floors.push(note);
-                after = WantLog { after: floor, check: stored.prev.check(), ..after };
-            }
-            // Where the chains part the peer needs to see both sides.
-            let fits = stored.prev.check() == after.check;
-            let prev = (!fits).then_some(stored.prev);
-            if !fits {
-                self.notice_fork(id, after.log, asked);
-            }
-            let last = stored.run.last();
-            after = WantLog { after: last, check: stored.run.check(), ..after };
-            if !self.gather(id, DeltaRun { prev, run: stored.run }) {
-                break;
-            }
-        }
-        if after.after > asked
-            && after.after < height
-            && let Some(serve) = self.serving(id)
-        {
-            serve.logs.push_front(Wanted { log: after, asked: false });
-        }
-    }
-
-    /// Adds a run to the next message for the want in work; false when its budget is used up.
-    pub(super) fn gather(&mut self, id: LinkId, run: DeltaRun) -> bool {
-        let Some(limit) = self.links.get(&id).map(|link| link.limits.max_frame) else { return false };
-        let size = run.run.encoded().len();
-        let Some(serve) = self.serving(id) else { return false };
-        if serve.bytes > 0 && serve.bytes + size + 256 > limit.clamp(MESSAGE, PAGE) {
-            self.flush(id, false);
-        }
-        let Some(serve) = self.serving(id) else { return false };
-        serve.bytes += size;
-        serve.budget = serve.budget.saturating_sub(size);
-        serve.runs.push(run);
-        serve.budget > 0
-    }
-
-    /// A peer asked for what follows an entry that is another one here.
-    fn notice_fork(&mut self, id: LinkId, log: LogId, at: Seq) {
-        let Some(name) = self.logs.get(&log).map(|log| (*log.name).clone()) else { return };
-        self.fork(id, &name.channel.clone(), name, log, at);
-    }
-
-    pub(super) fn serving(&mut self, id: LinkId) -> Option<&mut Serve> {
-        self.links.get_mut(&id)?.session.as_mut()?.serving.waiting.front_mut()
-    }
-
-    /// Sends what was gathered for the want in work.
-    fn flush(&mut self, id: LinkId, end: bool) {
-        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
-        let Some(serving) = session.map(|session| &mut session.serving) else { return };
-        let Some(serve) = serving.waiting.front_mut() else { return };
-        serve.bytes = 0;
-        let (floors, runs) = (std::mem::take(&mut serve.floors), std::mem::take(&mut serve.runs));
-        let delta = Delta { tag: serve.tag, serial: serve.serial, end, names: Vec::new(), floors, runs };
-        if end {
-            serving.waiting.pop_front();
-        }
-        self.send(id, &Message::Delta(delta), Class::Bulk);
+        let request = StoreRequest::Head { log: want.log };
+        self.begin_reading(id, What::Head(want), 0, request);
     }
 }

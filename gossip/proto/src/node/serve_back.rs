@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::serve::{PAGE, Serve};
+use super::serve::{PAGE, Serve, Serving};
+use super::serve_pack::Part;
 use super::{DropReason, LinkId, Node};
 use crate::wire::{Back, BackLog, DeltaRun};
 use crate::{ChannelId, MAX_RUN_ENTRIES, SeqRange, StoreRequest, StoredRun};
@@ -75,13 +76,13 @@ impl Node {
             }
             (below, check) = (stored.run.first() - 1, stored.prev.check());
             let run = DeltaRun { prev: Some(stored.prev), run: stored.run };
-            if !self.gather(id, run) || below <= above {
+            if !self.gather(id, Part::of_run(run)) || below <= above {
                 break;
             }
         }
         let moved = below < back.log.below;
         if (moved && below > above || !moved && !back.alone)
-            && let Some(serve) = self.serving(id)
+            && let Some(serve) = self.serving(id).and_then(Serving::front)
         {
             let log = BackLog { log, above, below, check };
             serve.backs.push_front(Backward { log, alone: back.alone || !moved });

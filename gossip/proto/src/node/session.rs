@@ -1,24 +1,21 @@
 //! Links and peers: what is known of them and how frames come and go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::hello::Handshake;
+use super::hello::{Handshake, OLDEST};
 use super::liveness::SUSPECTED;
-use super::model::Channel;
-use super::pieces::{Assemblies, FORGET, Outgoing};
-use super::refill::Spent;
-use super::refusals::Refusals;
+use super::peer::Peer;
+use super::pieces::FORGET;
 use super::rtt::Rtt;
+use super::sealed::Strikes;
 use super::serve::Serving;
-use super::tell::Telling;
-use super::{
-    Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, PeerStatus, Timer, Traffic,
-};
-use crate::wire::{self, ChannelTag, Content, DigestTag, Message, WireError};
-use crate::{ChannelId, LogId, NodeId, PeerRecord, Seq, Tick};
+use super::shared::Shared;
+use super::{Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, Timer, Traffic};
+use crate::wire::{self, ChannelTag, Content, Message, WireError};
+use crate::{ChannelId, NodeId, Tick};
 
 /// Frames of this size tell how fast a link is,
 const LARGE: usize = 4096;
@@ -44,12 +41,16 @@ pub(super) struct Link {
     /// when ours began anew must not take new lists for old ones.
     pub(super) listed: u64,
     pub(super) traffic: Traffic,
+    /// How often it brought what no seal vouches for.
+    pub(super) strikes: Strikes,
 }
 
 /// What an established link knows of its peer.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) initiator: bool,
+    /// The wire version of every frame we send, fixed by the handshake.
+    pub(super) version: u8,
     pub(super) transcript: [u8; 32],
     /// Counts our lists of channels; the newest one answered.
     pub(super) listed: u64,
@@ -64,118 +65,8 @@ pub(super) struct Session {
     pub(super) shared: BTreeMap<ChannelId, Shared>,
     pub(super) tags: BTreeMap<ChannelTag, ChannelId>,
     pub(super) serving: Serving,
-}
-
-/// A channel that both sides of a link take part in.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) tag: ChannelTag,
-    /// Their digest as last heard.
-    pub(super) theirs: Option<DigestTag>,
-    /// Whether we began the handshake of this session.
-    initiator: bool,
-    /// Streams they refuse.
-    pub(super) refused: Refusals,
-    /// Logs they hold more of, and from where: height, floor.
-    pub(super) todo: BTreeMap<LogId, (Seq, Seq)>,
-    /// How far they are known to be, as far as remembered.
-    pub(super) knows: BTreeMap<LogId, Seq>,
-    /// Rounds since anything changed.
-    pub(super) tries: u32,
-    /// When runs last went either way.
-    pub(super) moved: Tick,
-    /// When our digest was last told.
-    pub(super) looked: Tick,
-    /// Where offering all heights goes on, if they were too many for one round.
-    pub(super) offer_from: Option<LogId>,
-    /// When all heights were last offered.
-    pub(super) offered: Option<Tick>,
-    /// Holes they had nothing for, each until when.
-    pub(super) spent: BTreeMap<(LogId, Seq), Spent>,
-    /// Not asked for holes before.
-    pub(super) rests_until: Tick,
-    /// Erasures they have to be told of.
-    pub(super) telling: Telling,
-    /// Forks already reported.
-    pub(super) forks: BTreeSet<LogId>,
-}
-
-impl Shared {
-    pub(super) fn new(tag: ChannelTag, initiator: bool, now: Tick) -> Self {
-        Self {
-            tag,
-            theirs: None,
-            initiator,
-            refused: Refusals::default(),
-            todo: BTreeMap::new(),
-            knows: BTreeMap::new(),
-            tries: 0,
-            moved: now,
-            looked: now,
-            offer_from: None,
-            offered: None,
-            spent: BTreeMap::new(),
-            rests_until: Tick(0),
-            telling: Telling::default(),
-            forks: BTreeSet::new(),
-        }
-    }
-
-    /// Until when they are not asked for a hole that ends there.
-    pub(super) fn spent_until(&self, log: LogId, below: Seq) -> Tick {
-        self.spent.get(&(log, below)).map_or(Tick(0), Spent::until).max(self.rests_until)
-    }
-
-    /// Digest of what we hold of the streams that neither side refuses, and of who refuses what.
-    pub(super) fn digest_of(&self, channel: &Channel) -> DigestTag {
-        let mut sum = channel.digest;
-        if !self.refused.is_empty() {
-            let theirs = channel.streams.values().filter(|stream| self.refused.contains(&stream.key));
-            for stream in theirs.filter(|stream| !stream.record.refused) {
-                sum.subtract(&stream.digest);
-            }
-        }
-        let (ours, theirs) = (channel.refused.sum(), self.refused.sum());
-        sum.tag(&channel.secret, if self.initiator { [ours, theirs] } else { [theirs, ours] })
-    }
-
-    /// Remembers how far the peer is with a log, within a bound.
-    pub(super) fn note(&mut self, log: LogId, height: Seq) {
-        const REMEMBERED: usize = 4096;
-        if self.knows.len() >= REMEMBERED && !self.knows.contains_key(&log) {
-            self.knows.clear();
-        }
-        let known = self.knows.entry(log).or_insert(0);
-        *known = (*known).max(height);
-    }
-}
-
-/// A peer, added by the app or met on a link.
-#[derive(Debug)]
-pub(super) struct Peer {
-    pub(super) record: Option<PeerRecord>,
-    pub(super) links: BTreeSet<LinkId>,
-    pub(super) status: PeerStatus,
-    pub(super) paused: bool,
-    pub(super) assemblies: Assemblies,
-    pub(super) outgoing: Outgoing,
-}
-
-impl Peer {
-    pub(super) fn met() -> Self {
-        Self {
-            record: None,
-            links: BTreeSet::new(),
-            status: PeerStatus::Unreachable,
-            paused: false,
-            assemblies: Assemblies::default(),
-            outgoing: Outgoing::default(),
-        }
-    }
-
-    pub(super) fn added(record: PeerRecord) -> Self {
-        Self { record: Some(record), ..Self::met() }
-    }
+    /// The channel that was asked for last: those after it have their turn.
+    pub(super) turn: Option<ChannelId>,
 }
 
 impl Node {
@@ -211,6 +102,7 @@ impl Node {
             congested: false,
             listed: 0,
             traffic: Traffic::default(),
+            strikes: Strikes::default(),
         };
         self.links.insert(link, new);
         self.repeat_hello(link);
@@ -226,6 +118,7 @@ impl Node {
             self.timers.cancel(&Timer::Tell(id, channel.clone()));
         }
         self.fetches.forget_link(id);
+        self.exchanges.forget_link(id);
         self.refills.forget_link(id);
         if let Some(peer) = self.peers.get_mut(&link.peer) {
             peer.links.remove(&id);
@@ -292,7 +185,7 @@ impl Node {
         let peer = link.peer.clone();
         self.stats.traffic.frames_received += 1;
         self.stats.traffic.bytes_received += bytes.len() as u64;
-        match wire::read(bytes) {
+        match self.read(bytes) {
             Ok(Content::Whole(message)) => self.on_message(id, message),
             Ok(Content::Piece(piece)) => self.on_piece(id, piece),
             Err(error) => self.bad_frame(id, peer.clone(), &error),
@@ -300,6 +193,14 @@ impl Node {
         if silent {
             self.review(&peer);
             self.compare_link(id);
+        }
+    }
+
+    /// Reads a frame of any version we speak, whatever that of its link: it may be from before a handshake.
+    pub(super) fn read(&self, bytes: &Bytes) -> Result<Content, WireError> {
+        match wire::version_of(bytes) {
+            Some(version) if version > self.max_version => Err(WireError::Version(version)),
+            _ => wire::read(bytes),
         }
     }
 
@@ -332,18 +233,29 @@ impl Node {
             Message::Beacon(beacon) => self.on_beacon(id, &beacon),
             Message::Offer(offer) => self.on_offer(id, &offer),
             Message::Want(want) => self.on_want(id, want),
-            Message::Delta(delta) => self.on_delta(id, delta),
+            Message::Delta(delta) | Message::Runs(delta) => self.on_delta(id, delta),
+            Message::Ask(ask) => self.on_ask(id, &ask),
             Message::Back(back) => self.on_back(id, back),
             Message::Erase(erase) => self.on_erase(id, erase),
             Message::Erased(tag, serial) => self.on_told(id, tag, serial),
             Message::Paused(paused) => self.hear_paused(id, paused),
+            Message::Equal(equal) => self.on_equal(id, &equal),
+            Message::Sketch(sketch) => self.on_sketch(id, &sketch),
+            Message::More(more) => self.on_more(id, &more),
+            Message::Scope(scope) => self.on_scope(id, scope),
+            Message::Push(_) | Message::Positions(_) | Message::Hashes(_) => {
+                let peer = link.peer.clone();
+                let detail = format!("{} is not understood yet", message.name());
+                self.drop_from(Some(peer), DropReason::Unexpected, detail);
+            }
         }
     }
 
     /// Sends a message, in pieces if the link's frames are too small for it.
     pub(super) fn send(&mut self, id: LinkId, message: &Message, class: Class) {
         let Some(link) = self.links.get(&id) else { return };
-        let frame = wire::write(message);
+        let version = if matches!(message, Message::Hello(_)) { OLDEST } else { self.spoken(id) };
+        let frame = wire::write(message, version);
         if frame.len() > link.limits.max_frame {
             return self.send_in_pieces(id, frame);
         }
@@ -358,6 +270,11 @@ impl Node {
             traffic.bytes_sent += len;
         }
         self.effects.push_back(Effect::Send { link: id, frame, class });
+    }
+
+    /// The version of a link's frames.
+    pub(super) fn spoken(&self, id: LinkId) -> u8 {
+        self.links.get(&id).and_then(|link| link.session.as_ref()).map_or(OLDEST, |session| session.version)
     }
 
     /// Links whose handshake is complete.

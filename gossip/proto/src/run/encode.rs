@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::columns::{put, put_step};
+use super::columns::put_step;
 use super::{MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, Payload, Run};
+use crate::leb::put;
 use crate::{ChainHash, Check, LogId, PayloadHash, Seq, Stamp};
 
 /// Bytes a run spends on everything but its columns, at most.

@@ -1,7 +1,8 @@
 //! Walking through the entries of a run.
 
-use super::columns::{Lengths, take, take_step};
+use super::columns::{Lengths, take_step};
 use super::{Payload, Run, RunEntry};
+use crate::leb::take;
 use crate::{PayloadHash, Seq, SeqRange, Stamp};
 
 /// Entries of a run in order, decoded one at a time as they are drawn; from [`Run::into_entries`].

@@ -1,4 +1,4 @@
-//! Control messages: one CBOR array each, through serde and ciborium.
+//! All messages, and the control messages among them: one CBOR array each, through serde and ciborium.
 
 use std::fmt;
 
@@ -6,8 +6,12 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Back, Delta, Erase, WireError};
-use crate::{Branch, Check, Epoch, LogId, NodeId, Seq, StreamId};
+use super::runs;
+use super::{
+    Ask, Back, Delta, Equal, Erase, Hashes, More, Offer, Positions, Push, Scope, SketchMessage, Want,
+    WireError,
+};
+use crate::NodeId;
 
 macro_rules! tag {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
@@ -105,69 +109,6 @@ pub struct Beacon {
     pub yours: Option<DigestTag>,
 }
 
-/// Heights of logs: all those of a channel whose ids lie in a range, or some.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
-    /// The channel.
-    pub tag: ChannelTag,
-    /// The speaker's digest.
-    pub mine: DigestTag,
-    /// The range (after, up to and including) of log ids within which nothing was left out;
-    /// `None` when only some logs are told. An open end is `None`.
-    pub range: Option<(Option<LogId>, Option<LogId>)>,
-    /// Streams the speaker refuses.
-    pub refused: Vec<StreamKey>,
-    /// Streams the logs refer to by index, and streams without logs.
-    pub streams: Vec<StreamId>,
-    /// Authors the logs refer to by index.
-    pub authors: Vec<NodeId>,
-    /// The logs.
-    pub logs: Vec<OfferLog>,
-}
-
-/// One log in an [`Offer`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfferLog {
-    /// Index into the streams.
-    pub stream: u32,
-    /// Index into the authors.
-    pub author: u32,
-    /// Epoch.
-    pub epoch: Epoch,
-    /// Branch of a fork.
-    pub branch: Option<Branch>,
-    /// Height held.
-    pub height: Seq,
-    /// Short hash at the height.
-    pub check: Check,
-    /// Nothing is held up to here.
-    pub floor: Seq,
-}
-
-/// Asks for runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Want {
-    /// The channel.
-    pub tag: ChannelTag,
-    /// Comes back in the answers; never 0.
-    pub serial: u64,
-    /// Bytes of runs the asker has room for. One run may exceed it.
-    pub budget: u64,
-    /// What is wanted, in this order.
-    pub logs: Vec<WantLog>,
-}
-
-/// One log in a [`Want`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WantLog {
-    /// The log.
-    pub log: LogId,
-    /// Everything after this sequence.
-    pub after: Seq,
-    /// Short hash the asker holds there.
-    pub check: Check,
-}
-
 /// Asks for parts of a message that comes in pieces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceWant {
@@ -213,6 +154,24 @@ pub enum Message {
     Erase(Erase),
     /// The request to erase of this serial was heard, whatever becomes of it.
     Erased(ChannelTag, u64),
+    /// The digest just heard is the speaker's too. This and what follows: from version 2 on.
+    Equal(Equal),
+    /// Fresh runs of logs the listener knows.
+    Push(Push),
+    /// Cells from which differences are found.
+    Sketch(SketchMessage),
+    /// A request for more cells.
+    More(More),
+    /// A request for runs, by the beginnings of log ids.
+    Ask(Ask),
+    /// Runs, each log's ending at a seal if its author seals.
+    Runs(Delta),
+    /// Streams left out on this link.
+    Scope(Scope),
+    /// A request for hashes at positions.
+    Positions(Positions),
+    /// Hashes at positions.
+    Hashes(Hashes),
 }
 
 impl Message {
@@ -236,6 +195,15 @@ impl Message {
             Self::Back(_) => "back",
             Self::Erase(_) => "erase",
             Self::Erased(..) => "erased",
+            Self::Equal(_) => "equal",
+            Self::Push(_) => "push",
+            Self::Sketch(_) => "sketch",
+            Self::More(_) => "more",
+            Self::Ask(_) => "ask",
+            Self::Runs(_) => "runs",
+            Self::Scope(_) => "scope",
+            Self::Positions(_) => "positions",
+            Self::Hashes(_) => "hashes",
         }
     }
 
@@ -251,16 +219,22 @@ impl Message {
             Self::Beacon(m) => put(head, 7, &(m.tag, m.mine, m.yours)),
             Self::Offer(m) => put(head, 8, &m.tuple()),
             Self::Want(m) => put(head, 9, &m.tuple()),
-            Self::Delta(delta) => {
-                head.push(10);
-                return delta.write(head);
-            }
+            Self::Delta(delta) => return delta.write(start(head, 10)),
             Self::PieceWant(m) => put(head, 11, &(serde_bytes::Bytes::new(&m.id), &m.ranges)),
             Self::Paused(paused) => put(head, 12, &(paused,)),
             Self::Goodbye => put(head, 13, &()),
             Self::Back(m) => put(head, 14, &m.tuple()),
             Self::Erase(m) => put(head, 15, &m.tuple()),
             Self::Erased(tag, serial) => put(head, 16, &(tag, serial)),
+            Self::Equal(m) => m.write(start(head, 17)),
+            Self::Push(m) => return m.write(start(head, 18)),
+            Self::Sketch(m) => m.write(start(head, 19)),
+            Self::More(m) => m.write(start(head, 20)),
+            Self::Ask(m) => m.write(start(head, 21)),
+            Self::Runs(delta) => return runs::write(delta, start(head, 22)),
+            Self::Scope(m) => m.write(start(head, 23)),
+            Self::Positions(m) => m.write(start(head, 24)),
+            Self::Hashes(m) => m.write(start(head, 25)),
         }
         Vec::new()
     }
@@ -306,9 +280,23 @@ impl Message {
                 let (tag, serial) = take("erased", &fields)?;
                 Self::Erased(tag, serial)
             }
+            17 => Self::Equal(Equal::read(&fields)?),
+            18 => Self::Push(Push::read(&fields)?),
+            19 => Self::Sketch(SketchMessage::read(&fields)?),
+            20 => Self::More(More::read(&fields)?),
+            21 => Self::Ask(Ask::read(&fields)?),
+            22 => Self::Runs(runs::read(&fields)?),
+            23 => Self::Scope(Scope::read(&fields)?),
+            24 => Self::Positions(Positions::read(&fields)?),
+            25 => Self::Hashes(Hashes::read(&fields)?),
             other => return Err(WireError::Type(other)),
         })
     }
+}
+
+fn start(head: &mut Vec<u8>, kind: u8) -> &mut Vec<u8> {
+    head.push(kind);
+    head
 }
 
 fn put<T: Serialize>(out: &mut Vec<u8>, kind: u8, fields: &T) {
@@ -335,49 +323,5 @@ impl Hello {
     fn from_tuple(fields: HelloTuple) -> Self {
         let (min_version, max_version, node, scheme, nonce, echo, complete, paused) = fields;
         Self { min_version, max_version, node, scheme, nonce, echo, complete, paused }
-    }
-}
-
-type OfferRange = Option<(Option<LogId>, Option<LogId>)>;
-type OfferLogTuple = (u32, u32, Epoch, Option<(LogId, crate::ChainHash)>, Seq, Check, Seq);
-type OfferTuple =
-    (ChannelTag, DigestTag, OfferRange, Vec<StreamKey>, Vec<StreamId>, Vec<NodeId>, Vec<OfferLogTuple>);
-
-impl Offer {
-    fn tuple(&self) -> OfferTuple {
-        let m = self.clone();
-        let logs = m.logs.into_iter().map(OfferLog::into_tuple).collect();
-        (m.tag, m.mine, m.range, m.refused, m.streams, m.authors, logs)
-    }
-
-    fn from_tuple((tag, mine, range, refused, streams, authors, logs): OfferTuple) -> Self {
-        let logs = logs.into_iter().map(OfferLog::from_tuple).collect();
-        Self { tag, mine, range, refused, streams, authors, logs }
-    }
-}
-
-impl OfferLog {
-    fn into_tuple(self) -> OfferLogTuple {
-        let branch = self.branch.map(|branch| (branch.parent, branch.first));
-        (self.stream, self.author, self.epoch, branch, self.height, self.check, self.floor)
-    }
-
-    fn from_tuple((stream, author, epoch, branch, height, check, floor): OfferLogTuple) -> Self {
-        let branch = branch.map(|(parent, first)| Branch { parent, first });
-        Self { stream, author, epoch, branch, height, check, floor }
-    }
-}
-
-type WantTuple = (ChannelTag, u64, u64, Vec<(LogId, Seq, Check)>);
-
-impl Want {
-    fn tuple(&self) -> WantTuple {
-        let logs = self.logs.iter().map(|want| (want.log, want.after, want.check)).collect();
-        (self.tag, self.serial, self.budget, logs)
-    }
-
-    fn from_tuple((tag, serial, budget, logs): WantTuple) -> Self {
-        let logs = logs.into_iter().map(|(log, after, check)| WantLog { log, after, check }).collect();
-        Self { tag, serial, budget, logs }
     }
 }

@@ -1,4 +1,4 @@
-//! The wire format, version 1.
+//! The wire format, versions 1 and 2.
 //!
 //! ```text
 //! frame   = head:u8 body            head = version << 4 | kind
@@ -7,32 +7,55 @@
 //! message = type:u8 fields          fields = one CBOR array (RFC 8949)
 //! ```
 //!
-//! Control messages go through serde and ciborium; [`Delta`], which carries runs, is written and
-//! read by hand so that runs stay slices of the frame. Anything left over is an error.
+//! Every frame of a link has the version both sides agreed on in their hellos, which are themselves in
+//! the oldest version. Types up to 16 look the same in both versions, those above are of version 2.
+//!
+//! The control messages of version 1 go through serde and ciborium; all others are written and read
+//! by hand so that runs stay slices of the frame. Anything left over is an error.
 
+mod ask;
+mod cbor;
 mod delta;
+mod hashes;
 mod history;
 mod message;
+mod offer;
 mod piece;
+mod runs;
+mod scope;
+mod sketch;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_v2;
 
 use bytes::Bytes;
 
+pub use self::ask::{Ask, MAX_ASKED};
 pub use self::delta::{Delta, DeltaRun, FloorNote, LogKey};
+pub use self::hashes::{Hashes, MAX_POSITIONS, Positions};
 pub use self::history::{Back, BackLog, Erase, EraseLog};
 pub use self::message::{
-    Beacon, ChannelTag, Channels, DigestTag, Hello, Matches, Message, Nonce, Offer, OfferLog, PieceWant,
-    Proof, SessionTag, StreamKey, Want, WantLog,
+    Beacon, ChannelTag, Channels, DigestTag, Hello, Matches, Message, Nonce, PieceWant, Proof, SessionTag,
+    StreamKey,
 };
+pub use self::offer::{Offer, OfferLog, Want, WantLog};
 pub use self::piece::Piece;
+pub use self::runs::Push;
+pub use self::scope::{MAX_SCOPE, Scope};
+pub use self::sketch::{Equal, More, SketchMessage};
 use crate::node::Frame;
+pub use crate::sketch::{COUNTERS, Cell, Kind, MAX_CELLS};
 
-/// The newest wire version spoken, and the oldest.
-pub const WIRE_VERSIONS: std::ops::RangeInclusive<u8> = 1..=1;
+/// The versions that can be read: the oldest and the newest.
+pub const WIRE_VERSIONS: std::ops::RangeInclusive<u8> = 1..=2;
+/// The newest version a node offers, unless it is told otherwise.
+pub const OFFERED_VERSION: u8 = 1;
 
 const WHOLE: u8 = 0;
 const PIECE: u8 = 1;
+/// The last type of message that version 1 knows.
+const LAST_OF_1: u8 = 16;
 
 /// Why bytes are not a frame of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,29 +101,38 @@ pub enum Content {
 /// [`WireError`]; nothing is taken from a frame that is wrong anywhere.
 pub fn read(bytes: &Bytes) -> Result<Content, WireError> {
     let head = *bytes.first().ok_or(WireError::Empty)?;
-    if !WIRE_VERSIONS.contains(&(head >> 4)) {
-        return Err(WireError::Version(head >> 4));
+    let version = head >> 4;
+    if !WIRE_VERSIONS.contains(&version) {
+        return Err(WireError::Version(version));
     }
     let body = bytes.slice(1..);
-    match head & 0x0f {
-        WHOLE => Message::read(body).map(Content::Whole),
-        PIECE => Piece::read(body).map(Content::Piece),
-        other => Err(WireError::Type(other)),
+    match (head & 0x0f, body.first()) {
+        (WHOLE, Some(&kind)) if version == 1 && kind > LAST_OF_1 => Err(WireError::Type(kind)),
+        (WHOLE, _) => Message::read(body).map(Content::Whole),
+        (PIECE, _) => Piece::read(body).map(Content::Piece),
+        (other, _) => Err(WireError::Type(other)),
     }
 }
 
-/// Writes a message as one frame, whatever its size.
+/// The version in a frame's head, whether it can be read or not.
 #[must_use]
-pub fn write(message: &Message) -> Frame {
-    let mut head = vec![WIRE_VERSIONS.end() << 4 | WHOLE];
+pub fn version_of(frame: &[u8]) -> Option<u8> {
+    frame.first().map(|head| head >> 4)
+}
+
+/// Writes a message as one frame of a version that knows it, whatever its size.
+#[must_use]
+pub fn write(message: &Message, version: u8) -> Frame {
+    let mut head = vec![version << 4 | WHOLE];
     let parts = message.write(&mut head);
+    debug_assert!(version > 1 || head[1] <= LAST_OF_1, "{} in version 1", message.name());
     Frame::from_parts(std::iter::once(head.into()).chain(parts).collect())
 }
 
 /// Writes a piece as one frame.
 #[must_use]
-pub fn write_piece(piece: &Piece) -> Frame {
-    let mut head = vec![WIRE_VERSIONS.end() << 4 | PIECE];
+pub fn write_piece(piece: &Piece, version: u8) -> Frame {
+    let mut head = vec![version << 4 | PIECE];
     piece.write_head(&mut head);
     Frame::from_parts(vec![head.into(), piece.bytes.clone()])
 }

@@ -17,7 +17,7 @@ const OTHER: u64 = 2;
 /// No want has it: their serials are odd.
 const MADE_UP: u64 = 4242;
 
-fn started(name: &str, config: NodeConfig) -> Host {
+pub(crate) fn started(name: &str, config: NodeConfig) -> Host {
     let mut host = Host::new(name, config);
     host.must(Command::Start);
     host
@@ -134,6 +134,7 @@ fn heights_at_the_end_of_the_numbers_are_refused() {
         floor: u64::MAX,
         hash: ChainHash([1; 32]),
         stamp: Stamp::new(DAWN, 1),
+        seal: None,
     });
     let (serial, floors) = (want.serial, floors.collect());
     tell(
@@ -172,7 +173,7 @@ fn a_liar_that_drips_empty_answers_does_not_keep_a_log_from_us() {
     assert_eq!(liar.version().height(&log), 1, "the liar has something to offer");
     meet(&mut victim, &mut liar, LINK, 1 << 20);
     let mut wants: Vec<Want> = Vec::new();
-    for step in 0..6_000 {
+    for step in 0..300 {
         if step == 50 {
             meet(&mut victim, &mut good, OTHER, 1 << 20);
         }
@@ -196,5 +197,5 @@ fn a_liar_that_drips_empty_answers_does_not_keep_a_log_from_us() {
             return;
         }
     }
-    panic!("the log did not arrive within ten minutes");
+    panic!("the log did not arrive within half a minute");
 }

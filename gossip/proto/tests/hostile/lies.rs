@@ -7,7 +7,9 @@ use gossip_proto::wire::{
     FloorNote, Hello, Matches, Message, Nonce, Offer, OfferLog, Piece, PieceWant, Proof, SessionTag,
     StreamKey, Want, WantLog,
 };
-use gossip_proto::{ChainHash, Check, Epoch, LogId, NodeId, Rng, Run, Seq, SeqRange, Stamp, StreamId};
+use gossip_proto::{ChainHash, Check, Epoch, LogId, NodeId, Rng, Run, Seal, Seq, SeqRange, Stamp, StreamId};
+
+use crate::lies2;
 
 /// What a liar knows from listening.
 pub(crate) struct Known {
@@ -19,14 +21,14 @@ pub(crate) struct Known {
 
 /// One lie, in one frame or several.
 pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Vec<Bytes> {
-    match rng.below(16) {
+    match rng.below(20) {
         0 => vec![say(Message::Beacon(Beacon { tag: known.tag, mine: digest(rng), yours: None }))],
         1 => vec![say(offer(known, 1 + rng.below(20), rng))],
         2 if rng.chance(60) => vec![say(offer(known, 100_000, rng))],
         3 => vec![say(empty_streams(known, rng))],
         4 => vec![say(want(known, 1 + rng.below(3), rng))],
         5 if rng.chance(300) => vec![say(want(known, 20_000, rng))],
-        6 => vec![say(delta(known, rng))],
+        6 => vec![say(Message::Delta(delta(known, rng)))],
         7 => vec![say(list(rng))],
         8 => vec![say(hello(known, rng))],
         9 => huge_pieces(rng),
@@ -35,24 +37,26 @@ pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Vec<Bytes> {
         12 => vec![say(back(known, rng))],
         13 => vec![say(erase(known, rng))],
         14 => vec![say(Message::Erased(known.tag, number(rng)))],
+        15..19 => vec![say(lies2::draw(known, rng))],
         _ => vec![say(small_talk(rng))],
     }
 }
 
 pub(crate) fn say(message: Message) -> Bytes {
-    wire::write(&message).into_bytes()
+    let version = if lies2::is_of_2(&message) { 2 } else { 1 };
+    wire::write(&message, version).into_bytes()
 }
 
-fn bytes<const N: usize>(rng: &mut Rng) -> [u8; N] {
+pub(crate) fn bytes<const N: usize>(rng: &mut Rng) -> [u8; N] {
     std::array::from_fn(|_| rng.next_u64() as u8)
 }
 
-fn digest(rng: &mut Rng) -> DigestTag {
+pub(crate) fn digest(rng: &mut Rng) -> DigestTag {
     DigestTag(bytes(rng))
 }
 
 /// Small, large, and as large as can be.
-fn number(rng: &mut Rng) -> u64 {
+pub(crate) fn number(rng: &mut Rng) -> u64 {
     match rng.below(4) {
         0 => rng.below(4),
         1 => rng.below(1 << 20),
@@ -140,7 +144,7 @@ fn erase(known: &Known, rng: &mut Rng) -> Message {
 }
 
 /// Real runs where they do not belong, under hashes that are not theirs, and floors.
-fn delta(known: &Known, rng: &mut Rng) -> Message {
+pub(crate) fn delta(known: &Known, rng: &mut Rng) -> Delta {
     let run = |rng: &mut Rng| DeltaRun {
         prev: rng.chance(500).then(|| ChainHash(bytes(rng))),
         run: known.runs[rng.below(known.runs.len() as u64) as usize].clone(),
@@ -150,6 +154,7 @@ fn delta(known: &Known, rng: &mut Rng) -> Message {
         floor: number(rng),
         hash: ChainHash(bytes(rng)),
         stamp: Stamp::from_bits(rng.next_u64()),
+        seal: rng.chance(500).then(|| Seal(bytes(rng))),
     };
     let names = (0..rng.below(4)).map(|_| {
         let (stream, author) = (StreamId::new(name(rng)).unwrap(), NodeId::new(name(rng)).unwrap());
@@ -160,7 +165,7 @@ fn delta(known: &Known, rng: &mut Rng) -> Message {
     let runs = (0..rng.below(4)).map(|_| run(rng)).collect();
     // Serials of our wants begin at 1: guesses that come true would be answers.
     let serial: Seq = if rng.chance(500) { 0 } else { number(rng).max(1 << 20) };
-    Message::Delta(Delta { tag: known.tag, serial, end: rng.chance(500), names, floors, runs })
+    Delta { tag: known.tag, serial, end: rng.chance(500), names, floors, runs }
 }
 
 fn list(rng: &mut Rng) -> Message {
@@ -191,7 +196,7 @@ fn hello(known: &Known, rng: &mut Rng) -> Message {
 }
 
 fn piece(id: [u8; 8], total: u64, offset: u64, len: usize) -> Bytes {
-    wire::write_piece(&Piece { id, total, offset, bytes: vec![0; len].into() }).into_bytes()
+    wire::write_piece(&Piece { id, total, offset, bytes: vec![0; len].into() }, 1).into_bytes()
 }
 
 /// Beginnings of messages as large as is allowed, and larger.

@@ -16,8 +16,11 @@ mod frames;
 mod history;
 mod host;
 mod lies;
+mod lies2;
 mod recovery;
+mod serving;
 mod siege;
+mod versions;
 
 use gossip_proto::Rng;
 

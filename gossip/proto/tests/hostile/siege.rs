@@ -36,9 +36,10 @@ impl Siege {
     /// A real exchange, recorded; then the victim is put into a state drawn from the seed.
     pub(crate) fn begin(rng: &mut Rng) -> Self {
         let config = NodeConfig { max_logs: MAX_LOGS, ..NodeConfig::default() };
-        let mut victim = Host::new("victim", config);
-        let (mut liar, mut good) =
-            (Host::new("liar", NodeConfig::default()), Host::new("good", NodeConfig::default()));
+        let version = 1 + rng.below(2) as u8;
+        let mut victim = Host::speaking("victim", config, version);
+        let [mut liar, mut good] =
+            ["liar", "good"].map(|name| Host::speaking(name, NodeConfig::default(), version));
         for host in [&mut victim, &mut liar, &mut good] {
             host.must(Command::Start);
             host.append(100);

@@ -13,6 +13,7 @@
 //! | `client`, `work` | what applications want and do |
 //! | `storm`, `restore`, `settle` | what goes wrong; how it ends |
 //! | `fact`, `invariants` | what is seen, and what must hold |
+//! | `pair` | two nodes, one link and nothing left to chance: bytes and round trips counted |
 //! | `coverage`, `trace`, `wiretap` | what was reached, what happened, what was sent |
 
 mod calendar;
@@ -24,6 +25,7 @@ mod happen;
 mod host;
 mod invariants;
 mod net;
+pub mod pair;
 mod plan;
 mod restore;
 mod settle;

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | `commit`, `adopt`, `fill` | what is taken, refused and numbered |
 //! | `read`, `arrivals`, `heads`, `paging` | what is given back, in which pieces |
-//! | `replace`, `prune`, `remove`, `isolate` | how it changes afterwards |
+//! | `replace`, `turn`, `prune`, `remove`, `isolate` | how it changes afterwards |
 //! | `damage`, `faults` | what happens when the disk fails; need abilities of the [`StoreHarness`] |
 //! | `records`, `node` | what is kept beside the entries |
 //! | `concurrency`, `model` | all of it at once, and in random order |
@@ -41,6 +41,7 @@ pub mod read;
 pub mod records;
 pub mod remove;
 pub mod replace;
+pub mod turn;
 
 pub use self::harness::{Cannot, FaultSwitch, Moment, StoreHarness, Verdict, run};
 
@@ -92,6 +93,13 @@ macro_rules! store_conformance {
                 joins_runs_and_keeps_arrivals, refuses_another_chain, refuses_a_range_that_cuts_runs,
                 takes_hollow_payloads, hollow_payloads_may_be_filled, is_idempotent,
                 refuses_what_is_not_held,
+            }
+            turn {
+                is_kept_in_order_and_moves_nothing, is_idempotent, survives_reopening,
+                a_prune_passes_it, a_replacement_leaves_it, the_log_goes_on_above_it,
+                a_turn_above_the_height_tells_no_hash, what_is_not_of_the_chain_is_refused,
+                what_is_not_known_is_taken_as_told, another_word_on_a_place_is_refused,
+                more_than_the_bound_are_refused, is_removed_with_the_log,
             }
             prune {
                 keeps_height_and_hash, drops_whole_runs, cuts_a_run_across_the_floor,

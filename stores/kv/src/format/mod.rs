@@ -11,9 +11,13 @@ use crate::fault::Failure;
 use crate::notes::{OPEN, TAKEN, heal, put_incarnation, put_number, put_version, version};
 use crate::numbers::Numbers;
 
-/// Version of what lies where. Older ones are brought up to date when a store is opened, newer ones
+/// Newest version of what lies where. Older ones are brought up to date when a store is opened, newer ones
 /// are refused.
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 4;
+
+/// The version of a store without forks: nothing in it is new, so programs of before may go on with it. The
+/// first turn noted in a head makes it one of version 4.
+const UNFORKED: u64 = 3;
 
 /// So many bytes are rewritten in one batch: a store may be larger than the memory.
 const STEP: usize = 4 << 20;
@@ -30,7 +34,7 @@ pub fn lay_out<E: Engine>(engine: &E) -> Result<(), Failure> {
     // stores apart, without a further crate and without a way to fail.
     let incarnation = RandomState::new().hash_one("store incarnation");
     let mut edits = Edits::default();
-    put_version(&mut edits, FORMAT as u32);
+    put_version(&mut edits, UNFORKED as u32);
     put_incarnation(&mut edits, incarnation);
     Numbers { arrival: 0, clock: 0 }.put(&mut edits);
     put_number(&mut edits, TAKEN, 0);
@@ -48,23 +52,26 @@ pub(crate) fn prepare_in_steps<E: Engine>(engine: &E, opening: Opening, step: us
     if opening == Opening::First {
         lay_out(engine)?;
     }
-    let version = version(&engine.view()?)?;
-    match version {
-        Some(FORMAT) => {}
+    let version = match version(&engine.view()?)? {
+        Some(version @ (UNFORKED | FORMAT)) => version,
         Some(1) => {
             from_1::upgrade(engine, step)?;
             from_2::begin(engine)?;
+            UNFORKED
         }
-        Some(2) => from_2::begin(engine)?,
+        Some(2) => {
+            from_2::begin(engine)?;
+            UNFORKED
+        }
         Some(other) => {
             let why = format!("the store has format {other}, this version of gossip reads format {FORMAT}");
             return Err(Failure::rejected(why));
         }
         None => return Err(Failure::rejected("the store that was here is gone")),
-    }
+    };
     from_2::go_on(engine, step)?;
     let mut edits = Edits::default();
-    let incarnation = heal(&engine.view()?, FORMAT as u32, &mut edits)?;
+    let incarnation = heal(&engine.view()?, version as u32, &mut edits)?;
     if !edits.is_empty() {
         engine.apply(edits, true)?;
     }

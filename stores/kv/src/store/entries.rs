@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use async_trait::async_trait;
 use gossip_core::proto::{
     Arrival, Arrived, ChainHash, CommitItem, Committed, Durability, Fault, LogHead, LogId, Meta, Page,
-    Pruned, Removed, Scope, Seq, SeqRange, StoreStats, StoredRun, Usage,
+    Pruned, Removed, Scope, Seq, SeqRange, StoreStats, StoredRun, Turn as At, Usage,
 };
 use gossip_core::{EntryRepository, StoreError, StoreResult};
 
@@ -78,6 +78,12 @@ impl<E: Engine> EntryRepository for KvStore<E> {
     async fn replace(&self, log: LogId, range: SeqRange, run: StoredRun) -> StoreResult<()> {
         let work = move |turn: &mut Turn<'_>| edit::replace(turn, log, range, &run);
         self.host.write("replacing runs", When::Now, work).await
+    }
+
+    async fn turn(&self, log: LogId, turn: &At) -> StoreResult<()> {
+        let at = *turn;
+        let work = move |turn: &mut Turn<'_>| edit::turn(turn, log, &at);
+        self.host.write(edit::TURNING, When::Now, work).await
     }
 
     async fn prune(&self, floors: &[(LogId, Seq)]) -> StoreResult<Pruned> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use gossip_core::proto::{Arrival, Durability, Epoch, Fault, Scope, StreamRecord};
+use gossip_core::proto::{Arrival, Durability, Epoch, Fault, Scope, StreamRecord, Turn};
 use gossip_core::{ChannelRepository, EntryRepository};
 
 use super::engine::{Ground, Tables, Tiny};
@@ -148,4 +148,22 @@ fn a_store_without_a_readable_version_is_damaged_and_not_laid_out_anew() {
         assert_eq!(prepare(&ground, 0).unwrap_err().fault(), Fault::Corrupt);
         assert_eq!(*ground.rows.lock().unwrap(), damaged);
     }
+}
+
+/// A store without forks stays one that programs of before go on with; the first fork ends that.
+#[tokio::test]
+async fn the_first_turn_makes_it_a_store_of_format_4() {
+    let ground = ground(rows(FORMAT_3));
+    let open = || KvStore::with_opener(Tiny::opener(&ground), Durability::Sync).unwrap();
+    let version = || ground.rows.lock().unwrap()[&(Table::Meta, b"format".to_vec())][4..].to_vec();
+    let (store, log) = (open(), open().heads(&Scope::All, None, 1).await.unwrap().items[0].name.id());
+    assert_eq!(version(), 3_u32.to_be_bytes());
+    let before = store.heads(&Scope::Log(log), None, 1).await.unwrap().items.remove(0);
+    let turn = Turn { at: before.height + 1, prev: before.hash, first: None };
+    store.turn(log, &turn).await.unwrap();
+    assert_eq!(version(), 4_u32.to_be_bytes());
+    drop(store);
+    let after = open().heads(&Scope::Log(log), None, 1).await.unwrap().items.remove(0);
+    assert_eq!((after.turns, after.hash), (vec![turn], before.hash));
+    assert_eq!(version(), 4_u32.to_be_bytes(), "opening it again leaves it");
 }

@@ -1,0 +1,103 @@
+//! What a link knows of a channel that both its sides take part in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::model::Channel;
+use super::refill::Spent;
+use super::refusals::Refusals;
+use super::tell::Telling;
+use crate::wire::{ChannelTag, DigestTag};
+use crate::{LogId, Seq, Tick};
+
+/// A channel that both sides of a link take part in.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) tag: ChannelTag,
+    /// Their digest as last heard.
+    pub(super) theirs: Option<DigestTag>,
+    /// Whether we began the handshake of this session.
+    initiator: bool,
+    /// Streams they refuse.
+    pub(super) refused: Refusals,
+    /// Logs they hold more of, and from where: height, floor.
+    pub(super) todo: BTreeMap<LogId, (Seq, Seq)>,
+    /// How far they are known to be, as far as remembered.
+    pub(super) knows: BTreeMap<LogId, Seq>,
+    /// Rounds since anything changed.
+    pub(super) tries: u32,
+    /// When runs last went either way, if they ever did.
+    pub(super) moved: Option<Tick>,
+    /// When their digest was last heard.
+    pub(super) heard: Tick,
+    /// Sketches in a row that came to nothing; until when they are not looked at.
+    pub(super) failures: (u32, Tick),
+    /// When our digest was last told.
+    pub(super) looked: Tick,
+    /// Where offering all heights goes on, if they were too many for one round.
+    pub(super) offer_from: Option<LogId>,
+    /// When all heights were last offered.
+    pub(super) offered: Option<Tick>,
+    /// Holes they had nothing for, each until when.
+    pub(super) spent: BTreeMap<(LogId, Seq), Spent>,
+    /// Not asked for holes before.
+    pub(super) rests_until: Tick,
+    /// Erasures they have to be told of.
+    pub(super) telling: Telling,
+    /// Forks already reported.
+    pub(super) forks: BTreeSet<LogId>,
+    /// What came of them did not continue our chain: they are asked for by what we hold.
+    pub(super) unchained: BTreeSet<LogId>,
+}
+
+impl Shared {
+    pub(super) fn new(tag: ChannelTag, initiator: bool, now: Tick) -> Self {
+        Self {
+            tag,
+            theirs: None,
+            initiator,
+            refused: Refusals::default(),
+            todo: BTreeMap::new(),
+            knows: BTreeMap::new(),
+            tries: 0,
+            moved: None,
+            heard: now,
+            failures: (0, Tick(0)),
+            looked: now,
+            offer_from: None,
+            offered: None,
+            spent: BTreeMap::new(),
+            rests_until: Tick(0),
+            telling: Telling::default(),
+            forks: BTreeSet::new(),
+            unchained: BTreeSet::new(),
+        }
+    }
+
+    /// Until when they are not asked for a hole that ends there.
+    pub(super) fn spent_until(&self, log: LogId, below: Seq) -> Tick {
+        self.spent.get(&(log, below)).map_or(Tick(0), Spent::until).max(self.rests_until)
+    }
+
+    /// Digest of what we hold of the streams that neither side refuses, and of who refuses what.
+    pub(super) fn digest_of(&self, channel: &Channel) -> DigestTag {
+        let mut sum = channel.digest;
+        if !self.refused.is_empty() {
+            let theirs = channel.streams.values().filter(|stream| self.refused.contains(&stream.key));
+            for stream in theirs.filter(|stream| !stream.record.refused) {
+                sum.subtract(&stream.digest);
+            }
+        }
+        let (ours, theirs) = (channel.refused.sum(), self.refused.sum());
+        sum.tag(&channel.secret, if self.initiator { [ours, theirs] } else { [theirs, ours] })
+    }
+
+    /// Remembers how far the peer is with a log, within a bound.
+    pub(super) fn note(&mut self, log: LogId, height: Seq) {
+        const REMEMBERED: usize = 4096;
+        if self.knows.len() >= REMEMBERED && !self.knows.contains_key(&log) {
+            self.knows.clear();
+        }
+        let known = self.knows.entry(log).or_insert(0);
+        *known = (*known).max(height);
+    }
+}

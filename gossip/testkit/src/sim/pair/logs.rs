@@ -1,0 +1,136 @@
+//! Logs to begin with: invented where both hold the same, written where only one holds them.
+
+use bytes::Bytes;
+use gossip_proto::{
+    ChainHash, ChannelId, Epoch, LogHead, LogName, NodeId, Payload, PayloadHash, RunBuilder, Seq, Stamp,
+    StoredRun, StreamId,
+};
+
+use super::Side;
+use super::end::DAWN;
+use crate::sim::disk::Log;
+
+/// A number of like logs.
+///
+/// The logs of one group lie in streams of ten authors each, unless told otherwise; two groups have no
+/// stream in common, but their authors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logs {
+    count: u64,
+    authors: u64,
+    alike: Seq,
+    more: [u64; 2],
+    payload: usize,
+    run: u64,
+}
+
+impl Logs {
+    /// So many logs, empty so far: payloads of 100 bytes, 256 entries in a run.
+    #[must_use]
+    pub fn of(count: u64) -> Self {
+        Self { count, authors: 10, alike: 0, more: [0; 2], payload: 100, run: 256 }
+    }
+
+    /// Logs in one stream, each of another author.
+    ///
+    /// # Panics
+    /// When it is 0.
+    #[must_use]
+    pub fn authors(self, authors: u64) -> Self {
+        assert!(authors > 0, "a stream needs an author");
+        Self { authors, ..self }
+    }
+
+    /// Entries of each log that both hold: a height and an invented hash, nothing more.
+    #[must_use]
+    pub fn alike(self, entries: Seq) -> Self {
+        Self { alike: entries, ..self }
+    }
+
+    /// Entries of each log that one side holds above those. What both sides have in this way forks.
+    #[must_use]
+    pub fn more(mut self, side: Side, entries: u64) -> Self {
+        self.more[side as usize] = entries;
+        self
+    }
+
+    /// Bytes of a payload.
+    #[must_use]
+    pub fn payload(self, bytes: usize) -> Self {
+        Self { payload: bytes, ..self }
+    }
+
+    /// Entries in a run; the last run of a log may be shorter.
+    ///
+    /// # Panics
+    /// When it is 0.
+    #[must_use]
+    pub fn run(self, entries: u64) -> Self {
+        assert!(entries > 0, "a run needs an entry");
+        Self { run: entries, ..self }
+    }
+
+    /// The logs as one side holds them.
+    pub(super) fn held_by(self, side: Side, place: Place<'_>) -> impl Iterator<Item = Log> {
+        let logs = (0..self.count).map(move |index| self.log(side, place, index));
+        logs.filter(|log| log.head.height > 0)
+    }
+
+    fn log(self, side: Side, place: Place<'_>, index: u64) -> Log {
+        let Place { channel, group, salt } = place;
+        let name = LogName {
+            channel: channel.clone(),
+            stream: StreamId::new(format!("s{group}-{}", index / self.authors)).expect("a stream id"),
+            author: NodeId::new(format!("author{salt}-{}", index % self.authors)).expect("a node id"),
+            epoch: Epoch::new(1, 7),
+            branch: None,
+        };
+        let mut head = LogHead::empty(name);
+        if self.alike > 0 {
+            // Any hash will do, as long as both have the same.
+            head.hash = ChainHash(PayloadHash::of(&head.name.id().0).0);
+            (head.height, head.stamp) = (self.alike, stamp_at(self.alike));
+        }
+        self.extend(side, head)
+    }
+
+    fn extend(self, side: Side, mut head: LogHead) -> Log {
+        let (id, mut runs, mut left) = (head.name.id(), Vec::new(), self.more[side as usize]);
+        while left > 0 {
+            let (prev, first, count) = (head.hash, head.height + 1, left.min(self.run));
+            let mut builder = RunBuilder::new(id, first, prev);
+            for sequence in first..first + count {
+                let payload = Payload::Present(self.payload_at(side, sequence));
+                if builder.push(stamp_at(sequence), &payload).is_none() {
+                    break;
+                }
+            }
+            let (run, end) = builder.finish(None).expect("one entry always fits");
+            left -= run.count();
+            (head.height, head.hash, head.stamp) = (run.last(), end, run.last_stamp());
+            runs.push(StoredRun { prev, run });
+        }
+        Log { head, runs, filled: false }
+    }
+
+    /// Differs between sides and sequences where there is room.
+    fn payload_at(self, side: Side, sequence: Seq) -> Bytes {
+        let text = format!("{sequence} {}", side.name());
+        let mut payload = text.into_bytes();
+        payload.resize(self.payload, b'.');
+        payload.into()
+    }
+}
+
+/// Where a group of logs lies; the salt is part of its authors' names, and so of all hashes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) channel: &'a ChannelId,
+    pub(super) group: usize,
+    pub(super) salt: &'a str,
+}
+
+/// A millisecond each, and older than anything that is written later.
+fn stamp_at(sequence: Seq) -> Stamp {
+    Stamp::new(DAWN - 10_000_000_000 + sequence, 0)
+}
