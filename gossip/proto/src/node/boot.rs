@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::admin::Admin;
 use super::erase::Erasures;
 use super::fetches::Fetches;
+use super::forks::Forks;
 use super::log::Log;
 use super::model::Channel;
 use super::ops::Ops;
@@ -45,6 +46,7 @@ impl Node {
             fetches: Fetches::default(),
             erasures: Erasures::default(),
             refills: Refills::default(),
+            forks: Forks::default(),
             store_bytes: 0,
             append_bytes: 0,
             unwritten: Vec::new(),

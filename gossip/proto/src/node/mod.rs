@@ -36,6 +36,10 @@ mod event;
 mod fetch;
 mod fetches;
 mod fill;
+mod fork;
+mod fork_part;
+mod fork_search;
+mod forks;
 mod hello;
 mod holes;
 mod holey;
@@ -111,6 +115,7 @@ pub struct Node {
     fetches: fetches::Fetches,
     erasures: erase::Erasures,
     refills: refill::Refills,
+    forks: forks::Forks,
     /// Bytes of runs handed to the store and not acknowledged.
     store_bytes: usize,
     /// Payload bytes of appends that wait.

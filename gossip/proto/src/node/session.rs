@@ -115,6 +115,7 @@ impl Node {
         }
         self.fetches.forget_link(id);
         self.refills.forget_link(id);
+        self.forks.forget_link(id);
         if let Some(peer) = self.peers.get_mut(&link.peer) {
             peer.links.remove(&id);
             if peer.links.is_empty() {
@@ -233,15 +234,15 @@ impl Node {
             Message::Erase(erase) => self.on_erase(id, erase),
             Message::Erased(tag, serial) => self.on_told(id, tag, serial),
             Message::Paused(paused) => self.hear_paused(id, paused),
+            Message::Positions(positions) => self.on_positions(id, &positions),
+            Message::Hashes(hashes) => self.on_hashes(id, &hashes),
             Message::Equal(_)
             | Message::Push(_)
             | Message::Sketch(_)
             | Message::More(_)
             | Message::Ask(_)
             | Message::Runs(_)
-            | Message::Scope(_)
-            | Message::Positions(_)
-            | Message::Hashes(_) => {
+            | Message::Scope(_) => {
                 let peer = link.peer.clone();
                 let detail = format!("{} is not understood yet", message.name());
                 self.drop_from(Some(peer), DropReason::Unexpected, detail);

@@ -52,6 +52,7 @@ impl Coverage {
         "import into a hole",
         "link congested",
         "link flap",
+        "log ended by a fork",
         "message in pieces",
         "outbox overflow",
         "partition, one way",

@@ -207,7 +207,8 @@ impl World {
         let now = self.calendar.now();
         self.outstanding[host].insert(op, size(&request));
         let it = &mut self.hosts[host];
-        if matches!(request, StoreRequest::Read { .. } | StoreRequest::Head { .. }) {
+        let reads = matches!(request, StoreRequest::Read { .. } | StoreRequest::Head { .. });
+        if reads || matches!(request, StoreRequest::HashAt { .. }) {
             let (at, result) = it.disk.read(now, &request);
             let boot = it.boot;
             self.cover_read(&result);

@@ -19,6 +19,7 @@ pub struct Logs {
     count: u64,
     authors: u64,
     alike: Seq,
+    common: u64,
     more: [u64; 2],
     payload: usize,
     run: u64,
@@ -28,7 +29,7 @@ impl Logs {
     /// So many logs, empty so far: payloads of 100 bytes, 256 entries in a run.
     #[must_use]
     pub fn of(count: u64) -> Self {
-        Self { count, authors: 10, alike: 0, more: [0; 2], payload: 100, run: 256 }
+        Self { count, authors: 10, alike: 0, common: 0, more: [0; 2], payload: 100, run: 256 }
     }
 
     /// Logs in one stream, each of another author.
@@ -45,6 +46,12 @@ impl Logs {
     #[must_use]
     pub fn alike(self, entries: Seq) -> Self {
         Self { alike: entries, ..self }
+    }
+
+    /// Entries of each log that both hold above those, as they were written.
+    #[must_use]
+    pub fn common(self, entries: u64) -> Self {
+        Self { common: entries, ..self }
     }
 
     /// Entries of each log that one side holds above those. What both sides have in this way forks.
@@ -93,13 +100,20 @@ impl Logs {
         self.extend(side, head)
     }
 
-    fn extend(self, side: Side, mut head: LogHead) -> Log {
-        let (id, mut runs, mut left) = (head.name.id(), Vec::new(), self.more[side as usize]);
+    fn extend(self, side: Side, head: LogHead) -> Log {
+        let mut log = Log { head, runs: Vec::new(), filled: false };
+        self.write(&mut log, "both", self.common);
+        self.write(&mut log, side.name(), self.more[side as usize]);
+        log
+    }
+
+    fn write(self, log: &mut Log, by: &str, mut left: u64) {
+        let (id, head) = (log.head.name.id(), &mut log.head);
         while left > 0 {
             let (prev, first, count) = (head.hash, head.height + 1, left.min(self.run));
             let mut builder = RunBuilder::new(id, first, prev);
             for sequence in first..first + count {
-                let payload = Payload::Present(self.payload_at(side, sequence));
+                let payload = Payload::Present(self.payload_at(by, sequence));
                 if builder.push(stamp_at(sequence), &payload).is_none() {
                     break;
                 }
@@ -107,14 +121,13 @@ impl Logs {
             let (run, end) = builder.finish(None).expect("one entry always fits");
             left -= run.count();
             (head.height, head.hash, head.stamp) = (run.last(), end, run.last_stamp());
-            runs.push(StoredRun { prev, run });
+            log.runs.push(StoredRun { prev, run });
         }
-        Log { head, runs, filled: false }
     }
 
-    /// Differs between sides and sequences where there is room.
-    fn payload_at(self, side: Side, sequence: Seq) -> Bytes {
-        let text = format!("{sequence} {}", side.name());
+    /// Differs between writers and sequences where there is room.
+    fn payload_at(self, by: &str, sequence: Seq) -> Bytes {
+        let text = format!("{sequence} {by}");
         let mut payload = text.into_bytes();
         payload.resize(self.payload, b'.');
         payload.into()
