@@ -29,7 +29,7 @@ pub(crate) async fn all(entries: usize) -> Outcome {
 
 /// Time until the append returned, and until a subscription on the other side delivered.
 async fn measure(kind: Kind, entries: usize) -> Outcome<(Vec<Duration>, Vec<Duration>)> {
-    let (from, to) = (Party::new(kind).await?, Party::new(kind).await?);
+    let (from, to) = (Party::new(kind, "from").await?, Party::new(kind, "to").await?);
     to.meet(&from).await?;
     let mut live = to.stream.subscribe(From::Start).await?;
     let (mut appended, mut visible) = (Vec::new(), Vec::new());

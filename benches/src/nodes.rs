@@ -34,9 +34,9 @@ impl Kind {
 }
 
 impl Party {
-    /// A running node that listens on loopback.
-    pub(crate) async fn new(kind: Kind) -> Outcome<Self> {
-        let builder = Coordinator::builder().transport(TcpTransport::listen("127.0.0.1:0"));
+    /// A running node that listens on loopback, under a plain id: what it writes is not signed.
+    pub(crate) async fn new(kind: Kind, id: &str) -> Outcome<Self> {
+        let builder = Coordinator::builder().node_id(id).transport(TcpTransport::listen("127.0.0.1:0"));
         let (builder, place) = match kind {
             Kind::Memory => (builder.store(MemoryStore::new()), None),
             Kind::Redb => {

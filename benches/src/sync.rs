@@ -30,7 +30,7 @@ pub(crate) async fn cold(entries: usize, payload: usize) -> Outcome {
 }
 
 async fn measure(kind: Kind, batch: usize, entries: usize, payload: usize) -> Outcome {
-    let (from, to) = (Party::new(Kind::Memory).await?, Party::new(kind).await?);
+    let (from, to) = (Party::new(Kind::Memory, "from").await?, Party::new(kind, "to").await?);
     for at in (0..entries).step_by(batch) {
         from.stream.append_all(vec![Bytes::from(vec![7; payload]); batch.min(entries - at)]).await?;
     }

@@ -61,7 +61,12 @@ impl Engine {
     }
 
     async fn node_with(self, place: &Path, config: Config) -> Outcome<Coordinator> {
-        Ok(Coordinator::builder().shared_store(self.store(place)?).config(config).build().await?)
+        Ok(Coordinator::builder()
+            .shared_store(self.store(place)?)
+            .config(config)
+            .node_id("bench")
+            .build()
+            .await?)
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn measure(plan: &Plan) -> Outcome {
         fill_raw(&*raw, history)?;
         let store = plan.engine.store(place.path())?;
         fill(&*store, history).await?;
-        let node = gossip::Coordinator::builder().shared_store(store).build().await?;
+        let node = gossip::Coordinator::builder().shared_store(store).node_id("bench").build().await?;
         let channel = node.channel(CHANNEL).await?;
         let stream = channel.stream(stream_name(0)).await?;
         let mut pairs = Pairs::default();

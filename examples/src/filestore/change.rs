@@ -9,7 +9,8 @@ use gossip::proto::{
 };
 use gossip::{
     ChannelId, ChannelRepository, EntryRepository, Fault, LogId, MemoryStore, NodeId, NodeRepository,
-    PeerRepository, Pruned, Seq, SeqRange, SnapshotRepository, Stamp, StoreError, StoreResult, StreamId,
+    PeerRepository, Pruned, Seal, Seq, SeqRange, SnapshotRepository, Stamp, StoreError, StoreResult,
+    StreamId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +57,7 @@ pub(super) enum Change {
 #[derive(Serialize, Deserialize)]
 pub(super) enum Item {
     Run(LogName, ChainHash, Bytes, ChainHash),
-    Adopt(LogName, Seq, ChainHash, Stamp),
+    Adopt(LogName, Seq, ChainHash, Stamp, Option<Seal>),
     Fill(LogName, ChainHash, Bytes, ChainHash),
 }
 
@@ -134,7 +135,9 @@ impl From<&CommitItem> for Item {
         let log = LogName::clone(item.log());
         match item {
             CommitItem::Run { prev, run, end, .. } => Self::Run(log, *prev, run.encoded().clone(), *end),
-            CommitItem::Adopt { floor, hash, stamp, .. } => Self::Adopt(log, *floor, *hash, *stamp),
+            CommitItem::Adopt { floor, hash, stamp, seal, .. } => {
+                Self::Adopt(log, *floor, *hash, *stamp, *seal)
+            }
             CommitItem::Fill { prev, run, end, .. } => Self::Fill(log, *prev, run.encoded().clone(), *end),
         }
     }
@@ -147,7 +150,9 @@ impl TryFrom<Item> for CommitItem {
         let run = |bytes| Run::decode(bytes).map_err(undecodable);
         Ok(match item {
             Item::Run(log, prev, bytes, end) => Self::Run { log: Arc::new(log), prev, run: run(bytes)?, end },
-            Item::Adopt(log, floor, hash, stamp) => Self::Adopt { log: Arc::new(log), floor, hash, stamp },
+            Item::Adopt(log, floor, hash, stamp, seal) => {
+                Self::Adopt { log: Arc::new(log), floor, hash, stamp, seal }
+            }
             Item::Fill(log, prev, bytes, end) => {
                 Self::Fill { log: Arc::new(log), prev, run: run(bytes)?, end }
             }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use gossip_proto::{IdError, NodeId};
 
 use crate::registry::{self, Options};
-use crate::{BuildError, Config, ConfigFile, Coordinator, PeerAddr, RealTime, Store, TimerPort, Transport};
+use crate::{
+    BuildError, Config, ConfigFile, Coordinator, Identity, PeerAddr, RealTime, Store, TimerPort, Transport,
+};
 
 /// Gathers what a [`Coordinator`] is made of. Everything has a default, the order does not matter,
 /// and of a setting given twice the last one counts (transports add up).
@@ -16,6 +18,7 @@ pub struct Builder {
     pub(crate) fallback: Option<fn() -> Arc<dyn Store>>,
     pub(crate) transports: Vec<Arc<dyn Transport>>,
     pub(crate) node_id: Option<Result<NodeId, IdError>>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) config: Config,
     pub(crate) timer: Option<Arc<dyn TimerPort>>,
     pub(crate) seed: Option<u64>,
@@ -75,14 +78,23 @@ impl Builder {
         self
     }
 
-    /// The id for a store that has none yet; a random one by default. A store keeps its id: giving
-    /// another one is an error at [`Builder::build`], as is a text that is no id.
+    /// The id for a store that has none yet. By default a key is made for it, kept in the store, and
+    /// what the node writes is signed; under a plain name it is not, and anybody can write under it. A
+    /// store keeps its id: giving another one is an error at [`Builder::build`], as is a text that is
+    /// no id.
     pub fn node_id<I>(mut self, id: I) -> Self
     where
         I: TryInto<NodeId>,
         I::Error: Into<IdError>,
     {
         self.node_id = Some(id.try_into().map_err(Into::into));
+        self
+    }
+
+    /// Who the node is, with a key that the store does not keep. Must fit the store and
+    /// [`Builder::node_id`] if that is given too, or [`Builder::build`] fails.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
         self
     }
 
@@ -136,6 +148,7 @@ impl std::fmt::Debug for Builder {
             .field("store", &self.store.as_ref().map(|store| store.name().to_owned()))
             .field("transports", &self.transports.iter().map(|t| t.name().to_owned()).collect::<Vec<_>>())
             .field("node_id", &self.node_id)
+            .field("identity", &self.identity)
             .finish_non_exhaustive()
     }
 }

@@ -43,9 +43,12 @@ pub fn admit(
 ) -> StoreResult<Admission> {
     match item {
         CommitItem::Adopt { floor, .. } if *floor <= head.height => Ok(Admission::Known),
-        CommitItem::Adopt { floor, hash, stamp, .. } => {
+        CommitItem::Adopt { floor, hash, stamp, seal, .. } => {
             within(head, *floor, hash)?;
             adopt(head, *floor, *hash);
+            if let Some(seal) = seal {
+                head.seal = Some((*floor, serde_bytes::ByteBuf::from(seal.0)));
+            }
             // Where it is not known what is held below still has its age.
             head.stamp = head.stamp.max(*stamp);
             Ok(Admission::Moved)

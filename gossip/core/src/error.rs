@@ -102,6 +102,20 @@ pub enum BuildError {
         /// The id given.
         given: NodeId,
     },
+    /// An id and an identity were given that do not belong together: give one of them.
+    #[error("the identity is that of node {key}, not of {given}")]
+    OtherKey {
+        /// Whose identity it is.
+        key: NodeId,
+        /// The id given.
+        given: NodeId,
+    },
+    /// The id is a key and its secret half is neither in the store nor given: give the identity.
+    #[error("the identity of node {id} is not in the store: give it with `.identity(…)`")]
+    KeyMissing {
+        /// The id in question.
+        id: NodeId,
+    },
     /// A setting makes no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),

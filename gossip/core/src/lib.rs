@@ -30,6 +30,7 @@ mod error;
 mod events;
 mod file;
 mod handle;
+mod identity;
 mod materializer;
 mod pulse;
 pub mod registry;
@@ -47,7 +48,8 @@ pub use gossip_proto::node::{
 };
 pub use gossip_proto::{
     ChannelId, Cursor, Durability, EntryId, Fault, IdError, LogEntry, LogId, NodeId, OrderKey, Payload,
-    Pruned, Retention, Seq, SeqRange, Stamp, StoreStats, StreamId, Usage, VersionVector,
+    Pruned, PublicKey, Retention, Seal, Sealer, Seq, SeqRange, Stamp, StoreStats, StreamId, Usage,
+    VersionVector,
 };
 #[doc(hidden)]
 pub use inventory;
@@ -60,6 +62,7 @@ pub use self::coordinator::{Coordinator, Peer};
 pub use self::error::{BuildError, Error};
 pub use self::events::{Events, Notice};
 pub use self::file::{ConfigFile, PluginConfig};
+pub use self::identity::Identity;
 pub use self::materializer::{FoldError, FoldOrder, StateMaterializer};
 pub use self::retention::RetentionPolicy;
 pub use self::store::{

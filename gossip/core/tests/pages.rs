@@ -35,7 +35,7 @@ async fn stocked(rng: &mut Rng) -> Arc<MemoryStore> {
             if rng.chance(200) {
                 height += 1 + rng.below(100);
                 hash = gossip_core::proto::ChainHash([rng.below(255) as u8; 32]);
-                let adopt = CommitItem::Adopt { log: name.clone(), floor: height, hash, stamp };
+                let adopt = CommitItem::Adopt { log: name.clone(), floor: height, hash, stamp, seal: None };
                 store.commit(&[adopt], &Meta::default()).await.unwrap();
             }
             let mut run = RunBuilder::new(log, height + 1, hash);

@@ -41,7 +41,7 @@ async fn a_hole_shows_in_every_view_and_subscription() {
         branch: None,
     });
     let hash = ChainHash([7; 32]);
-    let adopt = CommitItem::Adopt { log: name.clone(), floor: 10, hash, stamp: Stamp::new(5, 0) };
+    let adopt = CommitItem::Adopt { log: name.clone(), floor: 10, hash, stamp: Stamp::new(5, 0), seal: None };
     let mut run = RunBuilder::new(name.id(), 11, hash);
     run.push(Stamp::new(6, 0), &Payload::Present("z".into())).unwrap();
     let (run, end) = run.finish(None).unwrap();
@@ -86,7 +86,8 @@ async fn what_lies_below_a_gap_of_unknown_age_is_young_still() {
     }
     let (run, end) = run.finish(None).unwrap();
     let held = CommitItem::Run { log: name.clone(), prev, run, end };
-    let adopt = CommitItem::Adopt { log: name, floor: 9, hash: ChainHash([7; 32]), stamp: Stamp::ZERO };
+    let adopt =
+        CommitItem::Adopt { log: name, floor: 9, hash: ChainHash([7; 32]), stamp: Stamp::ZERO, seal: None };
     store.commit(&[held, adopt], &Meta::default()).await.unwrap();
     let cut = stream.read_all().await.unwrap().next().await.unwrap().unwrap().key();
     let page = stream.page(PageQuery::forward(Place::AfterKey(cut))).await.unwrap();

@@ -54,7 +54,6 @@ pub struct LogEntry {
     id: EntryId,
     stamp: Stamp,
     payload: Payload,
-    sealed: bool,
 }
 
 impl LogEntry {
@@ -62,7 +61,7 @@ impl LogEntry {
     #[must_use]
     pub fn new(log: Arc<LogName>, id: LogId, entry: RunEntry) -> Self {
         let id = EntryId { log: id, sequence: entry.sequence };
-        Self { log, id, stamp: entry.stamp, payload: entry.payload, sealed: false }
+        Self { log, id, stamp: entry.stamp, payload: entry.payload }
     }
 
     /// Its name, the same on every replica.
@@ -119,10 +118,11 @@ impl LogEntry {
         &self.payload
     }
 
-    /// Whether its author's signature was checked. Plain node ids have none: false.
+    /// Whether its author's signature was checked: always where the author's id is a key, because
+    /// nothing else of such an author gets into a store. Plain node ids have none: false.
     #[must_use]
     pub fn verified(&self) -> bool {
-        self.sealed
+        self.log.author.is_key()
     }
 
     /// Its place in the order of the stream, identical on every replica.

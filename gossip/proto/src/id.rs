@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::seal;
+
 /// Longest id, in bytes of UTF-8.
 pub const MAX_ID_BYTES: usize = 128;
 
@@ -26,8 +28,8 @@ pub enum IdError {
     /// The bytes are not UTF-8.
     #[error("an id must be UTF-8")]
     NotUtf8,
-    /// The prefix `ed:` is reserved for node ids that are public keys.
-    #[error("the prefix `ed:` is reserved for node ids that are public keys")]
+    /// The prefix `ed:` is reserved for node ids that are public keys, and this is none.
+    #[error("the prefix `ed:` is reserved for node ids that are public keys, which this is not")]
     Reserved,
 }
 
@@ -50,8 +52,17 @@ fn check(text: &str) -> Result<(), IdError> {
     }
 }
 
+/// Of the ids with the prefix of keys only those are valid that are the text of a key.
+fn check_node(text: &str) -> Result<(), IdError> {
+    check(text)?;
+    match text.strip_prefix(seal::PREFIX) {
+        Some(key) if seal::parse(key).is_none() => Err(IdError::Reserved),
+        _ => Ok(()),
+    }
+}
+
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $check:path) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -63,7 +74,7 @@ macro_rules! id {
             /// [`IdError`] says which rule the text breaks.
             pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
                 let text = text.as_ref();
-                check(text)?;
+                $check(text)?;
                 Ok(Self(text.into()))
             }
 
@@ -149,25 +160,32 @@ macro_rules! id {
 }
 
 id! {
-    /// A node: chosen by the app or generated once and kept by the store.
+    /// A node: the public key of its identity (the default), or a plain name chosen by the app.
     ///
-    /// The prefix `ed:` is reserved for ids that are public keys; see [`NodeId::is_key`].
-    NodeId
+    /// The prefix `ed:` is reserved for keys, and what follows it must be the text of one; see
+    /// [`PublicKey::node_id`](crate::PublicKey::node_id).
+    NodeId, check_node
 }
 id! {
     /// A channel: the group that streams and members belong to.
-    ChannelId
+    ChannelId, check
 }
 id! {
     /// A stream inside a channel.
-    StreamId
+    StreamId, check
 }
 
 impl NodeId {
-    /// Whether this id claims to be a public key (`ed:` prefix).
+    /// Whether this id is a public key (prefix `ed:`): what its node writes is sealed.
     #[must_use]
     pub fn is_key(&self) -> bool {
-        self.0.starts_with("ed:")
+        self.0.starts_with(seal::PREFIX)
+    }
+
+    /// From the text of a key.
+    pub(crate) fn of_key(text: String) -> Self {
+        debug_assert!(check_node(&text).is_ok());
+        Self(text.into())
     }
 }
 

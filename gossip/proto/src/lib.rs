@@ -9,9 +9,10 @@
 //! | `stamp`, `clock` | hybrid logical clock |
 //! | `log`, `chain` | logs, epochs, hash chains |
 //! | `run` | consecutive entries encoded once |
+//! | `seal` | signatures of authors whose ids are keys |
 //! | `entry` | entries as applications see them |
 //! | `vector`, `cursor` | how far a replica is, and local arrival order |
-//! | `record` | what a store keeps, and its requests and answers |
+//! | `record`, `request` | what a store keeps; what is asked of it |
 //! | `sketch` | what differs between two replicas, from little more than the difference |
 //! | `node` | the state machine |
 
@@ -25,8 +26,10 @@ mod leb;
 mod log;
 pub mod node;
 mod record;
+mod request;
 mod rng;
 mod run;
+mod seal;
 mod sketch;
 mod stamp;
 mod vector;
@@ -39,16 +42,19 @@ pub use self::entry::{EntryId, EntryIdError, LogEntry, OrderKey};
 pub use self::id::{ChannelId, IdError, MAX_ID_BYTES, NodeId, StreamId};
 pub use self::log::{Branch, Epoch, LogHash, LogHead, LogId, LogName, Seq, SeqRange};
 pub use self::record::{
-    Arrived, ChannelRecord, CommitItem, Committed, Durability, Erasure, Fault, Inventory, Meta, NodeRecord,
-    Page, PeerRecord, Pruned, Removed, Retention, Scope, StoreFailure, StoreReply, StoreRequest, StoreStats,
-    StreamRecord, Turn, Usage,
+    Arrived, ChannelRecord, CommitItem, Committed, Durability, Erasure, Meta, NodeRecord, Page, PeerRecord,
+    Pruned, Removed, Retention, Scope, StoreStats, StreamRecord, Turn, Usage,
 };
+pub use self::request::{Fault, Inventory, StoreFailure, StoreReply, StoreRequest};
 pub use self::rng::Rng;
 pub use self::run::{
     MAX_PAYLOAD_BYTES, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, Payload, Run, RunBuilder, RunEntries,
     RunEntry, RunError, StoredRun,
 };
-pub use self::sketch::{Cell, Kind};
+pub use self::seal::{
+    Ed25519Check, Ed25519Sealer, PublicKey, SEAL_MESSAGE_BYTES, Seal, SealCheck, Sealer, SecretKey,
+    seal_message,
+};
 pub use self::stamp::{Now, Stamp, Tick, WallMs};
 pub use self::vector::VersionVector;
 

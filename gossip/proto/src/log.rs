@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::hash32;
-use crate::{ChainHash, ChannelId, NodeId, Stamp, StreamId, Turn};
+use crate::{ChainHash, ChannelId, NodeId, Seal, Stamp, StreamId, Turn};
 
 /// Position in a log: 1, 2, 3…; 0 stands for "before the first entry".
 pub type Seq = u64;
@@ -103,6 +103,21 @@ impl LogName {
     /// The 32-byte hash of the name: domain-separated, every part length-prefixed.
     #[must_use]
     pub fn hash(&self) -> LogHash {
+        let mut hasher = self.hasher();
+        if let Some(branch) = &self.branch {
+            hasher.update(&branch.parent.0);
+            hasher.update(&branch.first.0);
+        }
+        LogHash(*hasher.finalize().as_bytes())
+    }
+
+    /// The hash of the log this one is a branch of, or is: the one that its author signs for.
+    #[must_use]
+    pub fn unbranched_hash(&self) -> LogHash {
+        LogHash(*self.hasher().finalize().as_bytes())
+    }
+
+    fn hasher(&self) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"gossip-log-1");
         for part in [self.channel.as_str(), self.stream.as_str(), self.author.as_str()] {
@@ -110,11 +125,7 @@ impl LogName {
             hasher.update(part.as_bytes());
         }
         hasher.update(&self.epoch.bits().to_le_bytes());
-        if let Some(branch) = &self.branch {
-            hasher.update(&branch.parent.0);
-            hasher.update(&branch.first.0);
-        }
-        LogHash(*hasher.finalize().as_bytes())
+        hasher
     }
 
     /// The address: the first 16 bytes of [`LogName::hash`].
@@ -201,6 +212,13 @@ pub struct LogHead {
 }
 
 impl LogHead {
+    /// The author's seal at this position, if it is the newest known.
+    #[must_use]
+    pub fn seal_at(&self, at: Seq) -> Option<Seal> {
+        let (_, seal) = self.seal.as_ref().filter(|(of, _)| *of == at)?;
+        Seal::from_slice(seal)
+    }
+
     /// The head of a log nobody has written to yet.
     #[must_use]
     pub fn empty(name: LogName) -> Self {

@@ -120,6 +120,7 @@ impl LogWriter {
             floor: self.height,
             hash: self.hash,
             stamp: Self::stamp_at(self.height),
+            seal: None,
         }
     }
 }

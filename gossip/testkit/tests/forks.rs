@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use gossip_proto::node::Event;
 use gossip_proto::{LogName, Seq};
-use gossip_testkit::sim::pair::{Logs, Pair, Side};
+use gossip_testkit::sim::pair::{Logs, Pair, Setup, Side};
+
+/// Two that can search.
+fn pair() -> Setup {
+    Pair::setup().version(Side::Ann, 2).version(Side::Bob, 2)
+}
 
 /// Where forks were told, once each.
 fn told(pair: &mut Pair, side: Side) -> Vec<(LogName, Seq)> {
@@ -34,7 +39,7 @@ fn assert_parted(pair: &mut Pair, common: Seq, heights: [Seq; 2]) {
 fn both_histories_are_kept_on_both_sides() {
     for (common, more) in [(5, [9, 7]), (5, [7, 7]), (1, [1, 1]), (300, [600, 2]), (2_000, [1, 1_500])] {
         let logs = Logs::of(1).common(common).more(Side::Ann, more[0]).more(Side::Bob, more[1]).run(16);
-        let mut pair = Pair::setup().logs(logs).begin();
+        let mut pair = pair().logs(logs).begin();
         pair.link();
         pair.settle();
         let heights = more.map(|more| common + more);
@@ -50,7 +55,7 @@ fn both_histories_are_kept_on_both_sides() {
 fn it_is_found_also_where_frames_are_lost() {
     for seed in 0..8 {
         let logs = Logs::of(3).common(40).more(Side::Ann, 50).more(Side::Bob, 60);
-        let mut pair = Pair::setup().seed(seed).lossy(300).logs(logs).begin();
+        let mut pair = pair().seed(seed).lossy(300).logs(logs).begin();
         pair.link();
         pair.settle();
         assert_eq!(pair.heads(Side::Ann).len(), 9, "seed {seed}");
@@ -60,7 +65,7 @@ fn it_is_found_also_where_frames_are_lost() {
 #[test]
 fn it_is_told_once_and_costs_nothing_afterwards() {
     let logs = Logs::of(1).common(10).more(Side::Ann, 5).more(Side::Bob, 9);
-    let mut pair = Pair::setup().logs(logs).begin();
+    let mut pair = pair().logs(logs).begin();
     pair.link();
     pair.settle();
     assert_parted(&mut pair, 10, [15, 19]);
@@ -81,7 +86,7 @@ fn it_is_told_once_and_costs_nothing_afterwards() {
 #[test]
 fn what_shares_nothing_is_told_and_refused() {
     let logs = Logs::of(1).more(Side::Ann, 5).more(Side::Bob, 9);
-    let mut pair = Pair::setup().logs(logs).begin();
+    let mut pair = pair().logs(logs).begin();
     pair.link();
     pair.pass(Duration::from_secs(120));
     assert_eq!(pair.heads(Side::Ann).len(), 1);

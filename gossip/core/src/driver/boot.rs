@@ -1,45 +1,59 @@
 //! From a store to what a node starts from.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use gossip_proto::{
-    ChannelId, ChannelRecord, Inventory, LogHead, NodeId, NodeRecord, PeerRecord, Scope, Stamp, StreamId,
-    StreamRecord,
+    ChannelId, ChannelRecord, Ed25519Sealer, Inventory, LogHead, NodeId, NodeRecord, PeerRecord, Scope,
+    Sealer, SecretKey, StreamId, StreamRecord,
 };
 
 use crate::store::all_heads;
-use crate::{BuildError, Store, StoreResult};
+use crate::{BuildError, Identity, Store, StoreResult};
 
 /// Records read at once.
 const PAGE: usize = 256;
 
-/// The node's record: the stored one, or a new one that is stored now.
-pub(super) async fn identity(store: &dyn Store, wanted: Option<NodeId>) -> Result<NodeRecord, BuildError> {
-    if let Some(record) = store.load_node().await? {
-        return match wanted {
-            Some(given) if given != record.id => Err(BuildError::OtherNode { stored: record.id, given }),
-            _ => Ok(record),
-        };
+/// The node's record and what signs for it: the stored one, or a new one that is stored now.
+pub(super) async fn identity(
+    store: &dyn Store,
+    wanted: Option<NodeId>,
+    given: Option<Identity>,
+) -> Result<(NodeRecord, Option<Arc<dyn Sealer>>), BuildError> {
+    let key = given.as_ref().map(Identity::node_id);
+    if let (Some(given), Some(key)) = (&wanted, &key)
+        && given != key
+    {
+        return Err(BuildError::OtherKey { key: key.clone(), given: given.clone() });
     }
-    let id = match wanted {
-        Some(id) => id,
-        None => random_id()?,
+    let stored = store.load_node().await?;
+    let is_new = stored.is_none();
+    let record = match (stored, key.or(wanted)) {
+        (Some(record), Some(given)) if given != record.id => {
+            return Err(BuildError::OtherNode { stored: record.id, given });
+        }
+        (Some(record), _) => record,
+        (None, wanted) => new_record(wanted)?,
     };
-    let record = NodeRecord { id, incarnation: 0, clock: Stamp::ZERO };
-    store.save_node(&record).await?;
-    Ok(record)
+    let kept = || record.key.as_ref().map(|key| Identity::signer(Arc::new(Ed25519Sealer::new(key))));
+    let identity = given.or_else(kept).filter(|identity| identity.node_id() == record.id);
+    if record.id.is_key() && identity.is_none() {
+        return Err(BuildError::KeyMissing { id: record.id });
+    }
+    if is_new {
+        store.save_node(&record).await?;
+    }
+    Ok((record, identity.map(|identity| identity.0)))
 }
 
-/// 26 characters of base 32: 128 random bits.
-fn random_id() -> Result<NodeId, BuildError> {
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let mut bits = u128::from_le_bytes(random()?);
-    let mut text = String::with_capacity(26);
-    for _ in 0..26 {
-        text.push(char::from(ALPHABET[(bits & 31) as usize]));
-        bits >>= 5;
+/// Under the id that is wanted, or under a key made now.
+fn new_record(wanted: Option<NodeId>) -> Result<NodeRecord, BuildError> {
+    if let Some(id) = wanted {
+        return Ok(NodeRecord::new(id));
     }
-    Ok(NodeId::new(text)?)
+    let key = SecretKey::from_seed(random()?);
+    let id = Ed25519Sealer::new(&key).public().node_id();
+    Ok(NodeRecord { key: Some(key), ..NodeRecord::new(id) })
 }
 
 /// Random bytes from the operating system.

@@ -24,7 +24,7 @@ pub(crate) async fn launch(
     store: Arc<dyn Store>,
     timer: Arc<dyn TimerPort>,
 ) -> Result<Coordinator, BuildError> {
-    let record = identity(&*store, builder.node_id.transpose()?).await?;
+    let (record, sealer) = identity(&*store, builder.node_id.transpose()?, builder.identity).await?;
     let secret = random()?;
     let seed = match builder.seed {
         Some(seed) => seed,
@@ -38,10 +38,8 @@ pub(crate) async fn launch(
     let shared =
         Arc::new(Shared::new(record.id.clone(), inventory.incarnation, builder.config, store, timer));
     let config = shared.config.node.clone();
-    let node = Node::new(
-        shared.timer.now(),
-        Boot { record, inventory, config, seed, secret, max_version: gossip_proto::wire::OFFERED_VERSION },
-    );
+    let boot = Boot { sealer, ..Boot::new(record, inventory, config, seed, secret) };
+    let node = Node::new(shared.timer.now(), boot);
 
     let (commands, from_handles) = mpsc::channel(shared.config.commands);
     let (orders, from_owner) = mpsc::channel(ORDERS);

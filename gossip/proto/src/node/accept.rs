@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::admin::Job;
 use super::log::{Log, Tip};
 use super::ops::{Commit, Landed, Landing, Op};
+use super::sealed::{Staged, Staging};
 use super::{CommandId, DropReason, Event, LinkId, Node};
 use crate::log::MAX_SEQ;
 use crate::wire::{Delta, DeltaRun, FloorNote};
@@ -19,6 +20,8 @@ pub(super) struct Batch {
     pub(super) items: Vec<CommitItem>,
     pub(super) landings: Vec<Landing>,
     pub(super) bytes: usize,
+    /// Of sealed logs, until the message is judged as a whole.
+    pub(super) staged: Staging,
 }
 
 impl Batch {
@@ -50,7 +53,10 @@ pub(super) enum Verdict {
 impl Node {
     pub(super) fn on_delta(&mut self, id: LinkId, delta: Delta) {
         let Some((name, _)) = self.shared_by_tag(id, delta.tag) else { return };
-        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let Some(link) = self.links.get(&id).filter(|link| !link.strikes.is_deaf(self.now.tick)) else {
+            return;
+        };
+        let peer = link.peer.clone();
         let bytes: usize = delta.runs.iter().map(|run| run.run.encoded().len()).sum();
         let (serial, end) = (delta.serial, delta.end);
         if serial != 0 && self.take_back(id, &name, &peer, &delta) {
@@ -93,9 +99,10 @@ impl Node {
         for run in delta.runs {
             self.take_run(id, name, peer, run, &mut batch);
         }
+        self.settle_seals(id, peer, &mut batch);
         let now = self.now.tick;
         if let Some(shared) = self.shared(id, name) {
-            shared.moved = now;
+            shared.moved = Some(now);
             if !batch.items.is_empty() {
                 shared.tries = 0;
             }
@@ -105,7 +112,8 @@ impl Node {
 
     /// Hands checked runs to the store; with an import, its command is answered afterwards.
     pub(super) fn commit_batch(&mut self, peer: &NodeId, batch: Batch, import: Option<(CommandId, u64)>) {
-        let Batch { items, landings, bytes } = batch;
+        let Batch { items, landings, bytes, staged } = batch;
+        debug_assert!(staged.is_empty(), "seals are judged first");
         if items.is_empty() {
             return;
         }
@@ -184,17 +192,20 @@ impl Node {
         if note.floor <= log.pending.height || note.floor > MAX_SEQ {
             return;
         }
-        if self.is_claimed(&note.log) {
+        // Of a sealed log of ours nothing is believed before its seals were checked.
+        if !log.name.author.is_key() && self.is_claimed(&note.log) {
             return self.disclaim(note.log);
         }
         let Some(log) = self.logs.get_mut(&note.log) else { return };
-        let from = log.pending.height;
+        let before = log.pending;
         // Where the stamp is not known none is claimed: it must not refuse what follows.
         let end = Tip { height: note.floor, hash: note.hash, stamp: note.stamp };
         log.pending = end;
         let (name, floor) = (log.name.clone(), note.floor);
-        batch.items.push(CommitItem::Adopt { log: name.clone(), floor, hash: note.hash, stamp: end.stamp });
-        batch.landings.push(Landing { name, log: note.log, end, what: Landed::Floor { from } });
+        let (hash, stamp, seal) = (note.hash, note.stamp, note.seal);
+        let item = CommitItem::Adopt { log: name.clone(), floor, hash, stamp, seal };
+        let what = Landed::Floor { from: before.height };
+        self.queue_step(batch, before, item, Landing { name, log: note.log, end, what });
     }
 
     fn take_run(
@@ -206,6 +217,9 @@ impl Node {
         batch: &mut Batch,
     ) {
         let log_id = received.run.log();
+        if batch.staged.get(&log_id).is_some_and(Staged::is_bad) {
+            return;
+        }
         let Some(log) = self.placed(channel, &log_id) else { return };
         let last = received.run.last();
         let verdict = place(log, received);
@@ -216,7 +230,7 @@ impl Node {
         match verdict {
             // Entries of our own current log that we do not hold: our memory is short. They come
             // back like anyone's, once the store knows that what we write next is a new epoch.
-            Verdict::Take(..) if self.is_claimed(&log_id) => self.disclaim(log_id),
+            Verdict::Take(..) if !name.author.is_key() && self.is_claimed(&log_id) => self.disclaim(log_id),
             Verdict::Take(stored, end) => {
                 if self.begins_branch(id, &name, &stored) {
                     self.take(&name, stored, end, batch);
@@ -237,23 +251,31 @@ impl Node {
                 self.compare_link_soon(id, channel);
             }
             Verdict::Fork => self.fork(id, channel, (*name).clone(), log_id, last),
+            Verdict::Broken(_) if self.recheck(id, channel, log_id, last) => {}
             Verdict::Broken(why) => self.drop_from(Some(peer.clone()), DropReason::BrokenChain, why),
         }
     }
 
-    /// Queues a run that continues its log.
+    /// Queues a run that continues its log, or has it wait for a seal.
     pub(super) fn take(&mut self, name: &Arc<LogName>, stored: StoredRun, end: ChainHash, batch: &mut Batch) {
         let StoredRun { prev, run } = self.hollow(name, stored);
         let tip = Tip { height: run.last(), hash: end, stamp: run.last_stamp() };
-        let log = run.log();
-        if let Some(log) = self.logs.get_mut(&log) {
-            log.pending = tip;
-        }
-        self.observe(name, tip.stamp);
-        batch.bytes += run.encoded().len();
+        let id = run.log();
+        let Some(log) = self.logs.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut log.pending, tip);
         let what = Landed::Run(run.clone());
-        batch.landings.push(Landing { name: name.clone(), log, end: tip, what });
-        batch.items.push(CommitItem::Run { log: name.clone(), prev, run, end });
+        let landing = Landing { name: name.clone(), log: id, end: tip, what };
+        self.queue_step(batch, before, CommitItem::Run { log: name.clone(), prev, run, end }, landing);
+    }
+
+    /// Queues what is to be stored.
+    pub(super) fn queue(&mut self, batch: &mut Batch, item: CommitItem, landing: Landing) {
+        if let CommitItem::Run { run, .. } | CommitItem::Fill { run, .. } = &item {
+            self.observe(&landing.name, landing.end.stamp);
+            batch.bytes += run.encoded().len();
+        }
+        batch.landings.push(landing);
+        batch.items.push(item);
     }
 
     /// What we write next sorts after what we have seen.

@@ -319,6 +319,7 @@ impl Node {
         (stream.writer, stream.removing) = (None, false);
         stream.claimed.clear();
         channel.digest.subtract(&stream.digest);
+        channel.sketches.forget();
         channel.refused.insert(&channel.secret, stream.key);
         stream.digest = Sum::of_stream(&channel.secret, &stream_id);
         stream.record = record;

@@ -1,12 +1,16 @@
 //! The doors of the node.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{Command, CommandError, Event, Reply};
-use crate::{Inventory, NodeId, NodeRecord, StoreFailure, StoreReply, StoreRequest};
+use crate::wire::OFFERED_VERSION;
+use crate::{
+    Ed25519Check, Inventory, NodeId, NodeRecord, SealCheck, Sealer, StoreFailure, StoreReply, StoreRequest,
+};
 
 /// One reachable peer over one transport; never used again after it went down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -294,10 +298,14 @@ impl NodeConfig {
 }
 
 /// What a node starts from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Boot {
     /// Who this is.
     pub record: NodeRecord,
+    /// Signs what this node writes; there must be one if its id is a key, and it must be that key.
+    pub sealer: Option<Arc<dyn Sealer>>,
+    /// Checks what others signed.
+    pub check: Box<dyn SealCheck>,
     /// What its store holds.
     pub inventory: Inventory,
     /// Bounds.
@@ -308,4 +316,19 @@ pub struct Boot {
     pub secret: [u8; 32],
     /// The newest wire version to offer and to read; for tests of nodes that know no newer one.
     pub max_version: u8,
+}
+
+impl Boot {
+    /// A node with a plain id that checks Ed25519 seals.
+    #[must_use]
+    pub fn new(
+        record: NodeRecord,
+        inventory: Inventory,
+        config: NodeConfig,
+        seed: u64,
+        secret: [u8; 32],
+    ) -> Self {
+        let check = Box::new(Ed25519Check::default());
+        Self { record, sealer: None, check, inventory, config, seed, secret, max_version: OFFERED_VERSION }
+    }
 }

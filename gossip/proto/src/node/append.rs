@@ -10,8 +10,8 @@ use super::model::{Queued, Stream};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, CommandId, Node, NodeState};
 use crate::{
-    ChannelId, CommitItem, EntryId, Epoch, LogId, LogName, MAX_RUN_BYTES, Meta, NewPayload, RunBuilder,
-    Stamp, StoreRequest, StreamId,
+    ChannelId, CommitItem, EntryId, Epoch, LogId, LogName, MAX_RUN_BYTES, Meta, NewPayload, RunBuilder, Seal,
+    Sealer, Stamp, StoreRequest, StreamId, seal_message,
 };
 
 /// Payload bytes after which a commit takes no further append.
@@ -185,7 +185,7 @@ impl Node {
     /// Stamps and encodes a batch as runs of `log`.
     fn encode(&mut self, log: LogId, batch: Vec<Queued>) -> Option<(Commit, Vec<CommitItem>)> {
         let (name, mut tip) = self.logs.get(&log).map(|log| (log.name.clone(), log.pending))?;
-        let mut writer = RunWriter::new(name, log, tip);
+        let mut writer = RunWriter::new(name, log, tip, self.sealer.clone());
         for Queued { command, payloads, bytes } in batch {
             let mut ids = Vec::with_capacity(payloads.len());
             for payload in payloads {
@@ -201,10 +201,12 @@ impl Node {
     }
 }
 
-/// Cuts a sequence of entries into runs.
+/// Cuts a sequence of entries into runs, each sealed where the author's id is a key: what is stored is
+/// what is sent, so every run can be the end of a message.
 struct RunWriter {
     name: Arc<LogName>,
     log: LogId,
+    sealer: Option<Arc<dyn Sealer>>,
     prev: Tip,
     builder: RunBuilder,
     items: Vec<CommitItem>,
@@ -215,10 +217,10 @@ struct RunWriter {
 }
 
 impl RunWriter {
-    fn new(name: Arc<LogName>, log: LogId, tip: Tip) -> Self {
+    fn new(name: Arc<LogName>, log: LogId, tip: Tip, sealer: Option<Arc<dyn Sealer>>) -> Self {
         let builder = RunBuilder::new(log, tip.height + 1, tip.hash);
         let (items, landings, tickets) = (Vec::new(), Vec::new(), Vec::new());
-        Self { name, log, prev: tip, builder, items, landings, tickets, bytes: 0, last: tip }
+        Self { name, log, sealer, prev: tip, builder, items, landings, tickets, bytes: 0, last: tip }
     }
 
     fn push(&mut self, at: Tip, payload: &NewPayload) {
@@ -235,7 +237,8 @@ impl RunWriter {
     fn cut(&mut self) {
         let next = RunBuilder::new(self.log, self.last.height + 1, self.last.hash);
         let done = std::mem::replace(&mut self.builder, next);
-        let Some((run, end)) = done.finish(None) else { return };
+        let seal = if done.is_empty() { None } else { self.seal() };
+        let Some((run, end)) = done.finish(seal.as_ref().map(|seal| &seal.0[..])) else { return };
         debug_assert!(run.encoded().len() <= MAX_RUN_BYTES || run.count() == 1, "a run keeps its bounds");
         let prev = self.prev.hash;
         self.bytes += run.encoded().len();
@@ -243,6 +246,14 @@ impl RunWriter {
         let landed = Landed::Run(run.clone());
         self.landings.push(Landing { name: self.name.clone(), log: self.log, end: self.last, what: landed });
         self.items.push(CommitItem::Run { log: self.name.clone(), prev, run, end });
+    }
+
+    /// The signature over everything up to the last entry.
+    fn seal(&self) -> Option<Seal> {
+        let Tip { height, hash, .. } = self.last;
+        self.sealer
+            .as_ref()
+            .map(|sealer| sealer.sign(&seal_message(&self.name.unbranched_hash(), height, &hash)))
     }
 
     fn finish(mut self) -> (Commit, Vec<CommitItem>) {

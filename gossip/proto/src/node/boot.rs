@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
 use super::erase::Erasures;
+use super::exchange::Exchanges;
 use super::fetches::Fetches;
 use super::forks::Forks;
 use super::log::Log;
@@ -19,7 +20,7 @@ impl Node {
     /// A node that continues from what its store holds. It begins [`NodeState::Stopped`].
     #[must_use]
     pub fn new(now: Now, boot: Boot) -> Self {
-        let Boot { record, inventory, config, seed, secret, max_version } = boot;
+        let Boot { record, sealer, check, inventory, config, seed, secret, max_version } = boot;
         let clock = Hlc::new(Stamp::ZERO, config.max_drift);
         // A clock far ahead of the wall would stamp entries that peers do not follow: start from
         // the wall, under new epochs, because stamps must increase within a log.
@@ -30,6 +31,8 @@ impl Node {
             config,
             max_version,
             record,
+            sealer,
+            check,
             clock,
             rng: Rng::new(seed),
             entropy: Entropy { secret, drawn: 0 },
@@ -44,6 +47,7 @@ impl Node {
             links: BTreeMap::new(),
             admin: Admin::default(),
             fetches: Fetches::default(),
+            exchanges: Exchanges::default(),
             erasures: Erasures::default(),
             refills: Refills::default(),
             forks: Forks::default(),
@@ -159,15 +163,8 @@ mod tests {
             heads: generations.iter().map(head).collect(),
             ..Inventory::default()
         };
-        let record = NodeRecord { id: author.clone(), incarnation: 0, clock: Stamp::ZERO };
-        let boot = Boot {
-            record,
-            inventory,
-            config: NodeConfig::default(),
-            seed: 1,
-            secret: [0; 32],
-            max_version: crate::wire::OFFERED_VERSION,
-        };
+        let record = NodeRecord::new(author.clone());
+        let boot = Boot::new(record, inventory, NodeConfig::default(), 1, [0; 32]);
         let node = Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot);
         node.channels[&channel].streams[&stream].record.writer
     }

@@ -168,6 +168,8 @@ pub enum DropReason {
     BrokenChain,
     /// More than a bound allows.
     Bound,
+    /// Entries of an author whose id is a key, without a seal of that key behind them.
+    Seal,
     /// The peer is not who the link says.
     Identity,
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::fetches::{Asked, Holder};
+use super::fetches::{Asked, Holder, Subject};
 use super::pieces::MESSAGE;
 use super::{Class, LinkId, Node, Timer};
-use crate::wire::{Message, Want, WantLog};
-use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, Tick};
+use crate::wire::{Ask, ChannelTag, MAX_ASKED, Message, Want, WantLog};
+use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, Seq, Tick};
 
 /// Logs in one want.
 pub(super) const WANT_LOGS: usize = 256;
@@ -15,6 +15,9 @@ pub(super) const WANT_LOGS: usize = 256;
 const WANTS: usize = 4;
 /// An answer is waited for at most this long.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Logs of a channel of a link that did not continue our chain, at most.
+const UNCHAINED: usize = 1024;
 
 /// What to ask a link for.
 #[derive(Default)]
@@ -66,30 +69,100 @@ impl Node {
 
     /// Sends one want for a channel; false when there is nothing to ask for, or no room.
     fn fetch_channel(&mut self, id: LinkId, name: &ChannelId) -> bool {
-        let room = self.room(id);
-        if room < MAX_RUN_BYTES {
-            self.fetches.starve(id);
-            return false;
-        }
+        let Some(budget) = self.ration(id) else { return false };
         let Choice { logs, again } = self.choose(id, name);
         if let Some(again) = again {
             self.timers.bring_forward(Timer::Wants(id), again);
         }
-        let deadline = self.answer_due(id);
         let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
         let Some(session) = session.filter(|_| !logs.is_empty()) else { return false };
         session.turn = Some(name.clone());
         let Some(tag) = session.shared.get(name).map(|shared| shared.tag) else { return false };
-        // Several wants share the window, so that the peer never runs dry between them.
-        let most = if self.wants_at_once(id) == 1 { MAX_RUN_BYTES } else { self.share_of(id) / 2 };
-        let budget = room.min(most.max(MAX_RUN_BYTES));
         let serial = serial_of(&logs);
         let from = logs.iter().map(|want| (want.log, want.after)).collect();
-        self.fetches.begin(id, serial, Asked { logs: from, budget, deadline, since: self.now.tick });
-        self.timers.bring_forward(Timer::Wants(id), deadline);
-        let want = Want { tag, serial, budget: budget as u64, logs };
-        self.send(id, &Message::Want(want), Class::Live);
+        self.expect(id, serial, Subject::Logs(from), budget);
+        let by_key = self.spoken(id) > 1 && !self.is_unchained(id, name, &logs);
+        let message = if by_key {
+            let logs = logs.iter().map(|want| (key(want.log), want.after)).collect();
+            ask(tag, serial, budget, logs)
+        } else {
+            Message::Want(Want { tag, serial, budget: budget as u64, logs })
+        };
+        self.send(id, &message, Class::Live);
         true
+    }
+
+    /// What one want on a link may bring, if there is room for any.
+    fn ration(&mut self, id: LinkId) -> Option<usize> {
+        let room = self.room(id);
+        if room < MAX_RUN_BYTES {
+            self.fetches.starve(id);
+            return None;
+        }
+        // Several wants share the window, so that the peer never runs dry between them.
+        let most = if self.wants_at_once(id) == 1 { MAX_RUN_BYTES } else { self.share_of(id) / 2 };
+        Some(room.min(most.max(MAX_RUN_BYTES)))
+    }
+
+    /// Room for what was asked for is taken until it came, is late, or the link is gone.
+    fn expect(&mut self, id: LinkId, serial: u64, what: Subject, budget: usize) {
+        let deadline = self.answer_due(id);
+        self.fetches.begin(id, serial, Asked { what, budget, deadline, since: self.now.tick });
+        self.timers.bring_forward(Timer::Wants(id), deadline);
+    }
+
+    /// Keeps room for what a peer may give in an exchange of sketches, under the exchange's serial. Returns
+    /// how many bytes, in whole KiB; 0 when there is no room.
+    pub(super) fn reserve(&mut self, id: LinkId, serial: u32) -> usize {
+        self.release(id, serial);
+        let most = if self.wants_at_once(id) == 1 { MAX_RUN_BYTES } else { usize::MAX };
+        let room = self.room(id).min(most) & !1023;
+        if room < MAX_RUN_BYTES {
+            return 0;
+        }
+        self.expect(id, serial.into(), Subject::Gift { came: false }, room);
+        room
+    }
+
+    /// Nothing more is given in an exchange: its room is free again.
+    pub(super) fn release(&mut self, id: LinkId, serial: u32) {
+        self.fetches.end(id, serial.into());
+    }
+
+    /// Asks for all of the logs whose ids begin so, and for their names; of more than [`MAX_ASKED`] the
+    /// rest is left to the next round, as is everything when there is no room.
+    pub(super) fn ask_unknown(&mut self, id: LinkId, name: &ChannelId, keys: &[[u8; 5]]) {
+        let keys = &keys[..keys.len().min(MAX_ASKED)];
+        let usable = self.is_active() && self.now.tick >= self.fetches.store_ready_at() && !keys.is_empty();
+        let Some(tag) = self.shared(id, name).filter(|_| usable).map(|shared| shared.tag) else { return };
+        let Some(budget) = self.ration(id) else { return };
+        let serial = serial_from(keys.iter().map(|key| &key[..]));
+        self.expect(id, serial, Subject::Unknown, budget);
+        let message = ask(tag, serial, budget, keys.iter().map(|key| (*key, 0)).collect());
+        self.send(id, &message, Class::Live);
+    }
+
+    /// A log that was asked for by its key alone did not continue our chain: it is asked for once more,
+    /// by what we hold. False when that was done before.
+    pub(super) fn recheck(&mut self, id: LinkId, name: &ChannelId, log: LogId, height: Seq) -> bool {
+        if self.spoken(id) < 2 {
+            return false;
+        }
+        let Some(shared) = self.shared(id, name) else { return false };
+        let is_new = shared.unchained.len() < UNCHAINED && shared.unchained.insert(log);
+        if is_new {
+            let told = shared.todo.entry(log).or_insert((height, 0));
+            told.0 = told.0.max(height);
+            self.fetches.excuse(log);
+        }
+        is_new
+    }
+
+    /// Whether a want is for logs that have to be asked for by what we hold of them.
+    fn is_unchained(&self, id: LinkId, name: &ChannelId, logs: &[WantLog]) -> bool {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let shared = session.and_then(|session| session.shared.get(name));
+        shared.is_some_and(|shared| logs.iter().any(|want| shared.unchained.contains(&want.log)))
     }
 
     /// When to give up on an answer that is asked for now.
@@ -101,7 +174,8 @@ impl Node {
 
     /// Logs to ask for; what is no longer missing leaves the list.
     fn choose(&mut self, id: LinkId, name: &ChannelId) -> Choice {
-        let (mut choice, mut done) = (Choice::default(), Vec::new());
+        let most = if self.spoken(id) > 1 { MAX_ASKED } else { WANT_LOGS };
+        let (mut choice, mut unchained, mut done) = (Choice::default(), Vec::new(), Vec::new());
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return choice };
         for (log, (height, floor)) in &shared.todo {
@@ -120,12 +194,17 @@ impl Node {
                 }
                 Holder::Nobody => {
                     let (after, check) = (held.pending.height, held.pending.hash.check());
-                    choice.logs.push(WantLog { log: *log, after, check });
+                    let want = WantLog { log: *log, after, check };
+                    if shared.unchained.contains(log) { unchained.push(want) } else { choice.logs.push(want) }
                 }
             }
-            if choice.logs.len() == WANT_LOGS {
+            if choice.logs.len().max(unchained.len()) == most {
                 break;
             }
+        }
+        if !unchained.is_empty() {
+            unchained.truncate(WANT_LOGS);
+            choice.logs = unchained;
         }
         if let Some(shared) = self.shared(id, name) {
             done.iter().for_each(|log| _ = shared.todo.remove(log));
@@ -209,13 +288,32 @@ impl Node {
     }
 }
 
-/// Names a want by what it asks for: asked again it gets the same answer in the same bytes, so that
-/// pieces of the first one count.
+/// What stands for a log in an ask.
+fn key(log: LogId) -> [u8; 5] {
+    let [a, b, c, d, e, ..] = log.0;
+    [a, b, c, d, e]
+}
+
+fn ask(tag: ChannelTag, serial: u64, budget: usize, logs: Vec<([u8; 5], Seq)>) -> Message {
+    let room = u32::try_from(budget >> 10).unwrap_or(u32::MAX);
+    Message::Ask(Ask { tag, serial: serial as u32, room, logs })
+}
+
 fn serial_of(wanted: &[WantLog]) -> u64 {
-    let mut hasher = blake3::Hasher::new_derive_key("gossip 1 want serial");
+    let mut bytes = Vec::with_capacity(wanted.len() * 32);
     for WantLog { log, after, check } in wanted {
-        hasher.update(&log.0).update(&after.to_le_bytes()).update(&check.0);
+        [&log.0[..], &after.to_le_bytes(), &check.0]
+            .into_iter()
+            .for_each(|part| bytes.extend_from_slice(part));
     }
+    serial_from(std::iter::once(&bytes[..]))
+}
+
+/// Names a want by what it asks for: asked again it gets the same answer in the same bytes, so that
+/// pieces of the first one count. Odd, and of 32 bits.
+fn serial_from<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let mut hasher = blake3::Hasher::new_derive_key("gossip 1 want serial");
+    parts.for_each(|part| _ = hasher.update(part));
     let mut serial = [0; 8];
     serial.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
     // 0 is for what is pushed.

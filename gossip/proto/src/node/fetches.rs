@@ -26,7 +26,7 @@ type WantName = (LinkId, u64);
 pub(super) struct Fetches {
     open: BTreeMap<WantName, Asked>,
     /// The newest wants that are over, oldest first.
-    ended: VecDeque<(WantName, Vec<(LogId, Seq)>)>,
+    ended: VecDeque<(WantName, Subject)>,
     /// A log is asked of one peer at a time.
     by_log: BTreeMap<LogId, WantName>,
     /// Unanswered wants in a row.
@@ -40,12 +40,28 @@ pub(super) struct Fetches {
 /// A want on its way.
 #[derive(Debug)]
 pub(super) struct Asked {
-    /// Each with the height it was asked from.
-    pub(super) logs: Vec<(LogId, Seq)>,
+    pub(super) what: Subject,
     pub(super) budget: usize,
     pub(super) deadline: Tick,
     /// When it was sent.
     pub(super) since: Tick,
+}
+
+/// What a want is for.
+#[derive(Debug, Clone)]
+pub(super) enum Subject {
+    /// Logs, each with the height it was asked from.
+    Logs(Vec<(LogId, Seq)>),
+    /// Logs of which only the beginnings of their ids are known.
+    Unknown,
+    /// Whatever the peer finds that we lack, if it finds anything.
+    Gift { came: bool },
+}
+
+impl Subject {
+    fn logs(&self) -> &[(LogId, Seq)] {
+        if let Self::Logs(logs) = self { logs } else { &[] }
+    }
 }
 
 /// Whom a log is left to.
@@ -74,12 +90,19 @@ impl Fetches {
         self.store_ready
     }
 
-    /// Whether this want asked for what follows `height` in the log. The last part of an answer may
-    /// have overtaken the others, so wants that ended not long ago count.
+    /// Whether a floor of a log is an answer to this want, which asked for what follows `height`. The
+    /// last part of an answer may have overtaken the others, so wants that ended not long ago count.
     pub(super) fn asked(&self, link: LinkId, serial: u64, log: LogId, height: Seq) -> bool {
-        let open = self.open.get(&(link, serial)).map(|asked| &asked.logs);
-        let ended = self.ended.iter().rev().find(|(name, _)| *name == (link, serial)).map(|(_, logs)| logs);
-        open.or(ended).is_some_and(|logs| logs.contains(&(log, height)))
+        let open = self.open.get(&(link, serial)).map(|asked| &asked.what);
+        let ended = self.ended.iter().rev().find(|(name, _)| *name == (link, serial)).map(|(_, what)| what);
+        match open.or(ended) {
+            None => false,
+            Some(Subject::Logs(logs)) => logs.contains(&(log, height)),
+            // Not if another link is being asked for the same log.
+            Some(Subject::Unknown | Subject::Gift { .. }) => {
+                self.by_log.get(&log).is_none_or(|(other, _)| *other == link)
+            }
+        }
     }
 
     /// Who is being asked for a log, as one sees it who might ask a link for it.
@@ -101,7 +124,7 @@ impl Fetches {
     pub(super) fn begin(&mut self, link: LinkId, serial: u64, asked: Asked) {
         self.end(link, serial);
         self.starved.remove(&link);
-        for (log, _) in &asked.logs {
+        for (log, _) in asked.what.logs() {
             self.by_log.insert(*log, (link, serial));
         }
         self.open.insert((link, serial), asked);
@@ -111,13 +134,24 @@ impl Fetches {
     pub(super) fn spend(&mut self, link: LinkId, serial: u64, bytes: usize) {
         if let Some(asked) = self.open.get_mut(&(link, serial)) {
             asked.budget = asked.budget.saturating_sub(bytes);
+            if let Subject::Gift { came } = &mut asked.what {
+                *came = true;
+            }
         }
     }
 
-    /// A want is over; what it asked for.
+    /// A log is asked for anew, whatever else its want brings.
+    pub(super) fn excuse(&mut self, log: LogId) {
+        let want = self.by_log.remove(&log).and_then(|want| self.open.get_mut(&want));
+        if let Some(Asked { what: Subject::Logs(logs), .. }) = want {
+            logs.retain(|(of, _)| *of != log);
+        }
+    }
+
+    /// A want is over; the logs it asked for. Its room is free again.
     pub(super) fn end(&mut self, link: LinkId, serial: u64) -> Vec<(LogId, Seq)> {
-        let Some(asked) = self.open.remove(&(link, serial)) else { return Vec::new() };
-        for (log, _) in &asked.logs {
+        let Some(Asked { what, .. }) = self.open.remove(&(link, serial)) else { return Vec::new() };
+        for (log, _) in what.logs() {
             if self.by_log.get(log) == Some(&(link, serial)) {
                 self.by_log.remove(log);
             }
@@ -125,8 +159,9 @@ impl Fetches {
         if self.ended.len() == ENDED {
             self.ended.pop_front();
         }
-        self.ended.push_back(((link, serial), asked.logs.clone()));
-        asked.logs
+        let logs = what.logs().to_vec();
+        self.ended.push_back(((link, serial), what));
+        logs
     }
 
     /// Gives up on wants of a link that are late; how many.
@@ -188,9 +223,10 @@ impl Fetches {
         links.len() + starved + usize::from(is_new(&link))
     }
 
-    /// Wants on their way on a link.
+    /// Wants on their way on a link, and gifts that began to come.
     pub(super) fn count(&self, link: LinkId) -> usize {
-        self.of_link(link).count()
+        let busy = |asked: &Asked| !matches!(asked.what, Subject::Gift { came: false });
+        self.of_link(link).filter(|(_, asked)| busy(asked)).count()
     }
 
     /// When the first want of a link is late.

@@ -81,12 +81,11 @@ impl Node {
         if let Some(log) = self.logs.get_mut(&id) {
             log.filling += 1;
         }
+        // No seal is asked for: the hash it ends at is below one.
         let tip = Tip { height: run.last(), hash: end, stamp: run.last_stamp() };
-        self.observe(&name, tip.stamp);
         let what = Landed::Filled(run.range());
-        batch.bytes += run.encoded().len();
-        batch.landings.push(Landing { name: name.clone(), log: id, end: tip, what });
-        batch.items.push(CommitItem::Fill { log: name, prev, run, end });
+        let landing = Landing { name: name.clone(), log: id, end: tip, what };
+        self.queue(batch, CommitItem::Fill { log: name, prev, run, end }, landing);
     }
 }
 

@@ -75,7 +75,7 @@ impl Node {
         }
         let passing = self.passing(&branch, note.floor);
         match passing {
-            Some(log) => self.part(link, log, note.floor + 1, Some(note.hash)),
+            Some(log) => self.part_log(link, log, note.floor + 1, Some(note.hash)),
             // The log it parts from comes first, if it comes at all.
             None if self.logs.get(&branch.parent).is_some_and(|log| log.stored.height < note.floor) => {}
             None => self.set_apart(link, channel, note.log),

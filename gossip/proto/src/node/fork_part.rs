@@ -11,13 +11,13 @@ use super::ops::{Landed, Landing, Op};
 use super::serve::PAGE;
 use super::{Event, LinkId, Node};
 use crate::{
-    Branch, ChainHash, CommitItem, LogId, LogName, Seq, Stamp, StoreFailure, StoreReply, StoreRequest,
-    StoredRun, Turn,
+    Branch, ChainHash, CommitItem, LogId, LogName, Seq, StoreFailure, StoreReply, StoreRequest, StoredRun,
+    Turn,
 };
 
 impl Node {
     /// Another history parts from a log at a place; `prev` is what it says is the hash before.
-    pub(super) fn part(&mut self, link: LinkId, log: LogId, at: Seq, prev: Option<ChainHash>) {
+    pub(super) fn part_log(&mut self, link: LinkId, log: LogId, at: Seq, prev: Option<ChainHash>) {
         let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
         let full = self.forks.parting.len() >= AT_ONCE || self.forks.parting.contains_key(&log);
         self.retire(log);
@@ -155,14 +155,20 @@ impl Node {
         let floor = stored.run.first() - 1;
         if floor > tip.height {
             // The branch begins here, or what lies between is not held of the log either.
-            let end = Tip { height: floor, hash: stored.prev, stamp: tip.stamp.max(Stamp::ZERO) };
-            self.logs.get_mut(&branch)?.pending = end;
-            let (log, what) = (name.clone(), Landed::Floor { from: tip.height });
-            batch.items.push(CommitItem::Adopt { log: log.clone(), floor, hash: end.hash, stamp: end.stamp });
-            batch.landings.push(Landing { name: log, log: branch, end, what });
+            let (hash, stamp) = (stored.prev, tip.stamp);
+            let end = Tip { height: floor, hash, stamp };
+            let item = CommitItem::Adopt { log: name.clone(), floor, hash, stamp, seal: None };
+            let what = Landed::Floor { from: tip.height };
+            self.queue(batch, item, Landing { name: name.clone(), log: branch, end, what });
         }
-        let end = stored.hash_at(stored.run.last()).ok()?;
-        self.take(name, stored.relabel(branch)?, end, batch);
+        let hash = stored.hash_at(stored.run.last()).ok()?;
+        let StoredRun { prev, run } = stored.relabel(branch)?;
+        let end = Tip { height: run.last(), hash, stamp: run.last_stamp() };
+        self.logs.get_mut(&branch)?.pending = end;
+        let what = Landed::Run(run.clone());
+        let item = CommitItem::Run { log: name.clone(), prev, run, end: hash };
+        // It was judged when it came in.
+        self.queue(batch, item, Landing { name: name.clone(), log: branch, end, what });
         Some(())
     }
 

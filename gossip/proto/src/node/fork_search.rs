@@ -166,7 +166,7 @@ impl Node {
             // The chain of a branch could not begin at nothing: what differs from the first entry on stays
             // as it is, told and not taken.
             Found::At(1) => self.tell_fork(id, log, 1),
-            Found::At(at) => self.part(id, log, at, None),
+            Found::At(at) => self.part_log(id, log, at, None),
             Found::Lost(at) => self.tell_fork(id, log, at),
             Found::Nothing | Found::Between => self.fork_again(id, log),
         }

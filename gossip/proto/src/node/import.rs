@@ -110,7 +110,7 @@ impl Node {
                 Verdict::Broken(why) => return Err(CommandError::Invalid(why)),
             }
         }
-        Ok(Taken::All)
+        self.settle_part(id, batch).map(|()| Taken::All)
     }
 
     /// What is imported contradicts what is held: told like a fork seen at a peer.

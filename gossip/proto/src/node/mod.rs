@@ -15,15 +15,18 @@
 //! | `spread` | fresh runs go to linked peers at once |
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
-//! | `round`, `offer`, `refusals` | digests are compared, heights offered |
-//! | `fetch`, `fetches`, `serve`, `serve_pack` | what is missing is asked for and answered |
-//! | `accept` | received runs are checked and handed to the store |
+//! | `round` | digests are compared |
+//! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
+//! | `offer`, `refusals` | heights are offered, where that is cheaper |
+//! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
+//! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
 mod accept;
+mod act;
 mod admin;
 mod api;
 mod append;
@@ -33,6 +36,7 @@ mod command;
 mod commit;
 mod erase;
 mod event;
+mod exchange;
 mod fetch;
 mod fetches;
 mod fill;
@@ -57,24 +61,31 @@ mod pieces;
 mod plan;
 mod prune;
 mod query;
+mod reconcile;
 mod refill;
 mod refusals;
 mod repair;
 mod round;
 mod rtt;
 mod scan;
+mod scope;
+mod sealed;
 mod serve;
+mod serve_ask;
 mod serve_back;
 mod serve_pack;
 mod session;
 mod shared;
+mod sketches;
 mod spread;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod units;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
@@ -91,7 +102,9 @@ use self::peer::Peer;
 use self::session::Link;
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
-use crate::{ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, StoreRequest, StreamId, Tick};
+use crate::{
+    ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick,
+};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
@@ -99,6 +112,8 @@ pub struct Node {
     config: NodeConfig,
     max_version: u8,
     record: NodeRecord,
+    sealer: Option<Arc<dyn Sealer>>,
+    check: Box<dyn SealCheck>,
     clock: Hlc,
     rng: Rng,
     entropy: Entropy,
@@ -113,6 +128,7 @@ pub struct Node {
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
     fetches: fetches::Fetches,
+    exchanges: exchange::Exchanges,
     erasures: erase::Erasures,
     refills: refill::Refills,
     forks: forks::Forks,
@@ -198,6 +214,7 @@ impl Node {
             Timer::Ping(link) => self.probe(link),
             Timer::Scan(link) => self.repeat_scan(link),
             Timer::Round(link, channel) => self.round(link, &channel),
+            Timer::Sketch(channel) => self.tend_sketches(&channel),
             Timer::Wants(link) => self.expire_wants(link),
             Timer::Pieces(peer) => self.repeat_pieces(&peer),
             Timer::Thaw(log) => self.thaw(log),

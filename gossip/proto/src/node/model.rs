@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::CommandId;
 use super::log::Tip;
 use super::refusals::Refusals;
+use super::sketches::Sketches;
 use crate::digest::{Sum, open_secret, stream_key};
+use crate::sketch::Item;
 use crate::wire::StreamKey;
 use crate::{ChannelRecord, Epoch, LogId, NewPayload, StreamId, StreamRecord};
 
@@ -20,6 +22,7 @@ pub(super) struct Channel {
     pub(super) digest: Sum,
     /// Those that are.
     pub(super) refused: Refusals,
+    pub(super) sketches: Sketches,
     /// On its way out: closed for appends and peers.
     pub(super) removing: bool,
 }
@@ -50,6 +53,11 @@ impl Stream {
         self.claimed.retain(|epoch| claim == Some(*epoch) || current == Some(*epoch));
     }
 
+    /// What it is in sketches, without its logs.
+    pub(super) fn item(&self, secret: &[u8; 32]) -> Item {
+        Item::stream(secret, self.key, &Sum::of_stream(secret, &self.record.id))
+    }
+
     /// Whether entries may come in, from here or from peers.
     pub(super) fn is_open(&self) -> bool {
         !self.record.refused && !self.removing
@@ -74,6 +82,7 @@ impl Channel {
             logs: BTreeSet::new(),
             digest: Sum::default(),
             refused: Refusals::default(),
+            sketches: Sketches::default(),
             removing: false,
         }
     }
@@ -81,11 +90,9 @@ impl Channel {
     /// Adds a stream, or replaces the record of one.
     pub(super) fn put_stream(&mut self, record: StreamRecord) -> &mut Stream {
         let id = record.id.clone();
-        if let Some(old) = self.streams.get(&id)
-            && !old.record.refused
-        {
-            let digest = old.digest;
-            self.digest.subtract(&digest);
+        let was_refused = self.streams.get(&id).map(|old| old.record.refused);
+        if let Some(old) = self.streams.get(&id).filter(|_| was_refused == Some(false)) {
+            self.digest.subtract(&old.digest);
         }
         let (secret, refused) = (&self.secret, record.refused);
         let stream = self.streams.entry(id.clone()).or_insert_with(|| Stream {
@@ -107,6 +114,11 @@ impl Channel {
             self.refused.remove(secret, stream.key);
             self.digest.add(&stream.digest);
         }
+        match was_refused {
+            None if !refused => self.sketches.add_stream(&stream.item(secret)),
+            Some(was) if was != refused => self.sketches.forget(),
+            _ => {}
+        }
         stream
     }
 
@@ -119,6 +131,7 @@ impl Channel {
             digest.subtract(&less);
             digest.add(&more);
         }
+        self.sketches.move_log(&self.secret, log, (from, &less), (to, &more));
     }
 
     /// The stream, if it exists here and takes entries.

@@ -13,7 +13,7 @@ use crate::wire::{Message, Offer, OfferLog};
 use crate::{ChannelId, LogId, LogName, NodeId, Seq, StreamId};
 
 /// Logs in one offer.
-const OFFER_LOGS: usize = 512;
+pub(super) const OFFER_LOGS: usize = 512;
 /// Offers in one round.
 const OFFER_PAGES: usize = 64;
 /// Streams and refusals in one offer.
@@ -114,6 +114,13 @@ impl Node {
         self.offer(id, name, logs, None, &BTreeSet::new());
     }
 
+    /// Offers the streams without logs, and asks for theirs.
+    pub(super) fn offer_streams(&mut self, id: LinkId, name: &ChannelId, ask: bool) {
+        let mut upto = [0; 16];
+        upto[15] = u8::from(ask);
+        self.offer(id, name, &[], Some((None, Some(LogId(upto)))), &BTreeSet::new());
+    }
+
     pub(super) fn on_offer(&mut self, id: LinkId, offer: &Offer) {
         let large =
             offer.logs.len() > OFFER_LOGS || offer.refused.len().max(offer.streams.len()) > OFFER_STREAMS;
@@ -122,17 +129,9 @@ impl Node {
             return self.drop_from(peer, DropReason::Bound, "an offer over its bounds");
         }
         let Some((name, _)) = self.shared_by_tag(id, offer.tag) else { return };
-        let Some(secret) = self.channels.get(&name).map(|channel| channel.secret) else { return };
-        let refused = Refusals::of(&secret, offer.refused.iter().copied());
-        let Some(shared) = self.shared(id, &name) else { return };
-        let news = shared.refused != refused;
-        // What was erased in a stream that they refused is news to them when they take it up again.
-        let taken_up = shared.refused.iter().any(|key| !refused.contains(key));
-        shared.refused = refused;
-        if taken_up {
-            self.tell_all_erasures(id, &name);
-            self.refill_anew();
-        }
+        let news = self.hear_refusals(id, &name, &offer.refused);
+        // Heights instead of what there was room kept for.
+        self.end_exchange(id, &name);
         self.hear_digest(id, &name, offer.mine);
         let Some(seen) = self.read_offer(id, &name, offer) else { return };
         if self.is_active() {

@@ -48,6 +48,12 @@ impl Refusals {
     pub(super) fn sum(&self) -> &Sum {
         &self.sum
     }
+
+    /// Names this set; 0 is the empty one.
+    pub(super) fn turn(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.sum.bytes();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
 }
 
 #[cfg(test)]
@@ -63,7 +69,9 @@ mod tests {
         refused.remove(&secret, one);
         assert_eq!(refused, Refusals::of(&secret, [two]));
         assert_ne!(refused.sum(), Refusals::of(&secret, [one]).sum());
+        assert_ne!(refused.turn(), Refusals::of(&secret, [one]).turn());
         refused.remove(&secret, two);
         assert_eq!(refused, Refusals::default());
+        assert_eq!(refused.turn(), 0);
     }
 }

@@ -1,15 +1,19 @@
-//! Anti-entropy: digests are compared; where they differ, heights are offered.
+//! Anti-entropy: digests are compared, now and then, and soon after something moved.
 //!
-//! A beacon carries both digests as the speaker knows them. If they differ the responder of the
-//! handshake offers all its heights, the initiator answers with those in which it is ahead, and
-//! both ask for what they lack. As long as digests differ a round is scheduled; while they agree
-//! an occasional beacon makes sure of it.
+//! A beacon carries the speaker's digest. Whoever holds the same says so, and both know; otherwise it is
+//! looked into (see `reconcile`). As long as digests differ a round is scheduled; while they agree an
+//! occasional beacon makes sure of it. One side of a link speaks first, the one with the smaller
+//! id: the other one only if nothing was heard of it.
+//!
+//! On links of version 1 beacons carry both digests. If they differ the responder of the handshake offers
+//! all its heights, the initiator answers with those in which it is ahead, and both ask for what
+//! they lack.
 
 use std::time::Duration;
 
 use super::{Class, LinkId, Node, Timer};
-use crate::wire::{Beacon, ChannelTag, Message};
-use crate::{ChannelId, NodeId};
+use crate::wire::{Beacon, ChannelTag, Equal, Message};
+use crate::{ChannelId, NodeId, Tick};
 
 /// While nobody answers, rounds come at least this often at first, so that a healed network is
 /// noticed soon,
@@ -43,15 +47,22 @@ impl Node {
         }
         let Some(found) = self.channels.get(channel) else { return };
         let mine = shared.digest_of(found);
-        let differs = shared.theirs.is_some_and(|theirs| theirs != mine);
+        let initiator = session.initiator;
+        let theirs = shared.theirs;
+        // What they said before something moved says nothing.
+        let is_old = shared.moved.is_some_and(|moved| moved >= shared.heard);
         let pause = self.round_pause(id, channel);
         self.set_timer(Timer::Round(id, channel.clone()), pause);
         if let Some(shared) = self.shared(id, channel) {
             shared.tries = shared.tries.saturating_add(1);
         }
-        let initiator =
-            self.links.get(&id).and_then(|link| link.session.as_ref()).is_some_and(|s| s.initiator);
-        if differs && !initiator { self.offer_all(id, channel) } else { self.beacon(id, channel) }
+        let differs = theirs.is_some_and(|theirs| theirs != mine);
+        match self.spoken(id) {
+            1 if differs && !initiator => self.offer_all(id, channel),
+            1 => self.beacon(id, channel),
+            _ if theirs.is_none() || differs && !is_old => self.look_into(id, channel),
+            _ => self.beacon(id, channel),
+        }
     }
 
     pub(super) fn round_pause(&mut self, id: LinkId, channel: &ChannelId) -> Duration {
@@ -62,7 +73,7 @@ impl Node {
             return self.config.round_max;
         };
         if shared.theirs == Some(shared.digest_of(found)) {
-            return self.rng.jitter(self.config.round_max);
+            return self.quiet_pause(id);
         }
         let eager = shared.tries < EAGER_ROUNDS;
         let limit = if eager { UNANSWERED.min(self.config.round_max) } else { self.config.round_max };
@@ -70,24 +81,35 @@ impl Node {
         self.rng.jitter(pause)
     }
 
+    /// How long an agreement is left alone.
+    fn quiet_pause(&mut self, id: LinkId) -> Duration {
+        let pause = self.rng.jitter(self.config.round_max);
+        if self.speaks_first(id) { pause } else { pause * 4 }
+    }
+
+    /// Whether it is for us to say something when something moved.
+    fn speaks_first(&self, id: LinkId) -> bool {
+        self.spoken(id) == 1 || self.links.get(&id).is_some_and(|link| self.record.id < link.peer)
+    }
+
     fn beacon(&mut self, id: LinkId, channel: &ChannelId) {
+        let version = self.spoken(id);
         let Some(found) = self.channels.get(channel) else { return };
         let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
         let Some(shared) = session.and_then(|session| session.shared.get_mut(channel)) else { return };
         let mine = shared.digest_of(found);
         shared.looked = self.now.tick;
-        let beacon = Beacon { tag: shared.tag, mine, yours: shared.theirs };
+        let beacon = Beacon { tag: shared.tag, mine, yours: shared.theirs.filter(|_| version == 1) };
         self.send(id, &Message::Beacon(beacon), Class::Urgent);
     }
 
     pub(super) fn on_beacon(&mut self, id: LinkId, beacon: &Beacon) {
-        let Some(initiator) = self.links.get(&id).and_then(|l| l.session.as_ref()).map(|s| s.initiator)
-        else {
-            return;
-        };
-        let now = self.now.tick;
         let Some((name, _)) = self.shared_by_tag(id, beacon.tag) else { return self.rescan(id) };
         let Some(mine) = self.hear_digest(id, &name, beacon.mine) else { return };
+        let is_new = self.spoken(id) > 1;
+        if mine == beacon.mine && is_new {
+            return self.say_equal(id, &name);
+        }
         let knows = beacon.yours == Some(mine);
         if mine == beacon.mine {
             if !knows {
@@ -98,12 +120,33 @@ impl Node {
         }
         let settle = self.settle_time(id);
         if self.is_in_flux(id, &name) {
-            return self.timers.bring_forward(Timer::Round(id, name), now + settle);
+            return self.timers.bring_forward(Timer::Round(id, name), self.now.tick + settle);
         }
-        match initiator {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        match session.is_some_and(|session| session.initiator) {
+            _ if is_new => self.look_into(id, &name),
             true if !knows => self.beacon(id, &name),
-            true => self.timers.ensure(Timer::Round(id, name), now + settle),
+            true => self.timers.ensure(Timer::Round(id, name), self.now.tick + settle),
             false => self.offer_all(id, &name),
+        }
+    }
+
+    pub(super) fn say_equal(&mut self, id: LinkId, name: &ChannelId) {
+        let Some(shared) = self.shared(id, name) else { return };
+        let (tag, theirs) = (shared.tag, shared.theirs);
+        if let Some(digest) = theirs.map(|theirs| theirs.short()) {
+            self.send(id, &Message::Equal(Equal { tag, digest }), Class::Urgent);
+        }
+    }
+
+    pub(super) fn on_equal(&mut self, id: LinkId, equal: &Equal) {
+        let Some((name, _)) = self.shared_by_tag(id, equal.tag) else { return };
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(shared) = session.and_then(|session| session.shared.get(&name)) else { return };
+        let mine = self.channels.get(&name).map(|channel| shared.digest_of(channel));
+        // What was said of an older state says nothing.
+        if let Some(mine) = mine.filter(|mine| mine.short() == equal.digest) {
+            self.hear_digest(id, &name, mine);
         }
     }
 
@@ -121,26 +164,42 @@ impl Node {
         if shared.theirs.replace(theirs) != Some(theirs) {
             shared.tries = 0;
         }
+        shared.heard = self.now.tick;
         if mine == theirs {
-            shared.tries = 0;
-            shared.todo.clear();
-            shared.offer_from = None;
+            self.in_sync(id, name);
         }
         Some(mine)
     }
 
+    /// Both hold the same.
+    fn in_sync(&mut self, id: LinkId, name: &ChannelId) {
+        let pause = self.quiet_pause(id);
+        self.end_exchange(id, name);
+        let Some(shared) = self.shared(id, name) else { return };
+        shared.tries = 0;
+        shared.failures = (0, Tick(0));
+        shared.todo.clear();
+        shared.offer_from = None;
+        if self.spoken(id) > 1 {
+            self.set_timer(Timer::Round(id, name.clone()), pause);
+        }
+    }
+
     /// Whether differences are to be expected because runs are on their way; from time to time
     /// they are looked into all the same.
-    fn is_in_flux(&self, id: LinkId, name: &ChannelId) -> bool {
+    pub(super) fn is_in_flux(&self, id: LinkId, name: &ChannelId) -> bool {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some((session, shared)) = session.and_then(|s| s.shared.get(name).map(|shared| (s, shared)))
         else {
             return false;
         };
         let now = self.now.tick;
-        let (moved, looked) = (now.since(shared.moved), now.since(shared.looked));
+        let looked = now.since(shared.looked);
+        let moved = |time| shared.moved.is_some_and(|moved| now.since(moved) < time);
         let transfer = self.is_fetching(id) || session.serving.is_busy();
-        moved < self.settle_time(id) && looked < IMPATIENCE || transfer && looked < PATIENCE
+        // What is given without being asked for would be given again as long as it is on its way.
+        let is_given = session.version > 1 && moved(PATIENCE);
+        moved(self.settle_time(id)) && looked < IMPATIENCE || transfer && (looked < PATIENCE || is_given)
     }
 
     pub(super) fn settle_time(&self, id: LinkId) -> Duration {
@@ -170,7 +229,8 @@ impl Node {
 
     pub(super) fn compare_link_soon(&mut self, link: LinkId, channel: &ChannelId) {
         let settle = self.settle_time(link);
-        self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + settle);
+        let wait = if self.speaks_first(link) { settle } else { settle * 4 };
+        self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + wait);
     }
 
     /// A round of every shared channel of a link, now.

@@ -185,6 +185,7 @@ impl Node {
             if let Some(shared) = session.shared.remove(&name) {
                 session.tags.remove(&shared.tag);
             }
+            self.exchanges.end(id, &name);
             self.timers.cancel(&Timer::Round(id, name.clone()));
             self.timers.cancel(&Timer::Tell(id, name));
         }

@@ -16,15 +16,20 @@ use crate::{ChannelId, Check, Fault, LogId, MAX_RUN_BYTES, Seq, StoreFailure, St
 
 /// Wants of one link that wait.
 const WAITING: usize = 8;
+/// Reads in flight for a link: of many short logs one is read while another is.
+const READS: usize = 2;
 /// Bytes read at once, and sent in one message where frames allow it.
 pub(super) const PAGE: usize = 4 * MAX_RUN_BYTES;
+/// Bytes read at once to reach a seal.
+const AHEAD: usize = 16 * MAX_RUN_BYTES;
 
 /// Wants of one peer.
 #[derive(Debug, Default)]
 pub(super) struct Serving {
     /// The front is in work.
     waiting: VecDeque<Serve>,
-    reading: Option<Reading>,
+    /// All for the front.
+    reading: Vec<Reading>,
     /// How many came in this session.
     count: u64,
 }
@@ -44,9 +49,16 @@ impl Serving {
         self.waiting.pop_front();
     }
 
-    /// The want in work sent a message: the next one has its turn.
+    /// The want in work sent a message: the next one has its turn, once nothing is read for this one.
     pub(super) fn pass_on(&mut self) {
-        if !self.waiting.is_empty() {
+        let is_alone = self.waiting.len() < 2;
+        self.waiting.front_mut().into_iter().for_each(|serve| serve.rests = !is_alone);
+    }
+
+    fn take_turns(&mut self) {
+        if let Some(serve) = self.waiting.front_mut().filter(|_| self.reading.is_empty())
+            && std::mem::take(&mut serve.rests)
+        {
             self.waiting.rotate_left(1);
         }
     }
@@ -60,17 +72,17 @@ impl Serving {
         self.waiting.push_back(serve);
     }
 
-    /// The peer has given up on the oldest, or asks for more than it may. A read that was begun is
-    /// waited for: there is never more than one.
+    /// The peer has given up on the oldest, or asks for more than it may. Reads that were begun are
+    /// waited for: there are never more than two.
     fn drop_oldest(&mut self) {
-        let idle = self.waiting.iter().enumerate().skip(usize::from(self.reading.is_some()));
+        let idle = self.waiting.iter().enumerate().skip(usize::from(!self.reading.is_empty()));
         if let Some((oldest, _)) = idle.min_by_key(|(_, serve)| serve.number) {
             self.waiting.remove(oldest);
         }
     }
 }
 
-/// Something a peer asked for.
+/// Something a peer asked for, or what it is given because it lacks it.
 #[derive(Debug)]
 pub(super) struct Serve {
     /// Those that came earlier have lower ones.
@@ -80,6 +92,10 @@ pub(super) struct Serve {
     pub(super) budget: usize,
     pub(super) logs: VecDeque<Wanted>,
     pub(super) backs: VecDeque<Backward>,
+    /// Not asked for by name: the peer knows of the logs only what it is told.
+    pub(super) is_gift: bool,
+    /// Its turn is over.
+    rests: bool,
     pub(super) page: Page,
 }
 
@@ -90,7 +106,8 @@ impl Serve {
         logs: VecDeque<Wanted>,
         backs: VecDeque<Backward>,
     ) -> Self {
-        Self { number: 0, tag, serial, budget: 0, logs, backs, page: Page::default() }
+        let (is_gift, rests, page) = (false, false, Page::default());
+        Self { number: 0, tag, serial, budget: 0, logs, backs, is_gift, rests, page }
     }
 
     /// Whether there is nothing more to read for it.
@@ -104,17 +121,29 @@ impl Serve {
 pub(super) struct Wanted {
     pub(super) log: LogId,
     pub(super) after: Seq,
-    /// Of the chain there, as the peer has it.
-    pub(super) check: Check,
+    /// Of the chain there, as the peer has it; `None` if it did not say.
+    pub(super) check: Option<Check>,
     /// From where the peer asked, not from where an answer to it goes on: only there a floor
     /// says something to the peer, because it may have lost what was sent before.
     pub(super) asked: bool,
+    /// The peer may not know the log: its name goes with the first of its runs.
+    pub(super) is_named: bool,
+    /// A page did not reach a seal: more is read at once.
+    pub(super) looks_ahead: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(log: LogId, after: Seq, check: Option<Check>) -> Self {
+        Self { log, after, check, asked: true, is_named: false, looks_ahead: false }
+    }
 }
 
 /// What a read in flight is for.
 #[derive(Debug)]
 struct Reading {
     what: What,
+    /// So much of the budget may come.
+    bytes: usize,
     /// Answers to the reads of an earlier session are not for this one.
     op: OpId,
 }
@@ -129,7 +158,8 @@ enum What {
 
 /// What is to be done for the want in work.
 enum Step {
-    Read(What, StoreRequest),
+    /// To be answered with about so many bytes.
+    Read(What, usize, StoreRequest),
     /// Nothing is held of what came next.
     Skip,
     End,
@@ -150,15 +180,15 @@ impl Node {
             return self.drop_from(Some(peer), DropReason::Bound, "a want for too many logs");
         }
         let logs = want.logs.into_iter();
-        let logs =
-            logs.map(|want| Wanted { log: want.log, after: want.after, check: want.check, asked: true });
+        let logs = logs.map(|want| Wanted::new(want.log, want.after, Some(want.check)));
         let serve = Serve::new(want.tag, want.serial, logs.collect(), VecDeque::new());
         self.wait_to_serve(id, serve, want.budget);
     }
 
     /// Queues what a peer asks for.
     pub(super) fn wait_to_serve(&mut self, id: LinkId, mut serve: Serve, budget: u64) {
-        let most = self.config.window_bytes.max(PAGE) * 4;
+        // Peers ask for no more than a window at once.
+        let most = self.config.window_bytes.max(PAGE) * 2;
         serve.budget = usize::try_from(budget).unwrap_or(usize::MAX).min(most);
         let Some(serving) = self.serving(id) else { return };
         serving.push(serve);
@@ -169,36 +199,42 @@ impl Node {
         Some(&mut self.links.get_mut(&id)?.session.as_mut()?.serving)
     }
 
-    /// Goes on with a link's wants until a read is in flight or nothing is left.
+    /// Goes on with a link's wants until enough is being read or nothing is left.
     pub(super) fn serve(&mut self, id: LinkId) {
         while let Some(step) = self.next_step(id) {
             match step {
-                Step::Read(what, request) => self.begin_reading(id, what, request),
+                Step::Read(what, bytes, request) => self.begin_reading(id, what, bytes, request),
                 Step::Skip => {}
-                Step::End => self.flush(id, true),
+                Step::End => self.end_serve(id),
             }
         }
     }
 
-    /// What to do next for the want in work, if nothing is being read.
+    /// What to do next for the want in work, if there is anything before a read in flight is done.
     fn next_step(&mut self, id: LinkId) -> Option<Step> {
         let link = self.links.get_mut(&id).filter(|link| !link.congested)?;
         let session = link.session.as_mut()?;
-        if session.serving.reading.is_some() {
+        session.serving.take_turns();
+        let Serving { waiting, reading, .. } = &mut session.serving;
+        let (reads, bytes) = (reading.len(), reading.iter().map(|reading| reading.bytes).sum());
+        let serve = waiting.front_mut()?;
+        let channel = session.tags.get(&serve.tag).cloned();
+        let left = serve.budget.saturating_sub(bytes);
+        let Some(channel) = channel.filter(|_| left > 0 && !serve.is_done()) else {
+            return (reads == 0).then_some(Step::End);
+        };
+        if serve.rests || reads == READS {
             return None;
         }
-        let serve = session.serving.waiting.front_mut()?;
-        let channel = session.tags.get(&serve.tag).cloned();
-        let Some(channel) = channel.filter(|_| !serve.is_done()) else { return Some(Step::End) };
         if let Some(back) = serve.backs.pop_front() {
             let request = self.back_request(&channel, &back);
-            return Some(request.map_or(Step::Skip, |request| Step::Read(What::Back(back), request)));
+            return Some(request.map_or(Step::Skip, |request| Step::Read(What::Back(back), PAGE, request)));
         }
-        let (budget, want) = (serve.budget.min(PAGE), serve.logs.pop_front());
-        let held = want.filter(|want| self.holds_after(&channel, want));
-        Some(held.map_or(Step::Skip, |want| {
+        let want = serve.logs.pop_front();
+        Some(want.filter(|want| self.holds_after(&channel, want)).map_or(Step::Skip, |want| {
+            let budget = if want.looks_ahead { AHEAD } else { left.min(PAGE) };
             let request = StoreRequest::Read { log: want.log, from: want.after + 1, budget };
-            Step::Read(What::Runs(want), request)
+            Step::Read(What::Runs(want), budget, request)
         }))
     }
 
@@ -208,20 +244,21 @@ impl Node {
         log.is_some_and(|log| want.after < log.stored.height)
     }
 
-    fn begin_reading(&mut self, id: LinkId, what: What, request: StoreRequest) {
+    fn begin_reading(&mut self, id: LinkId, what: What, bytes: usize, request: StoreRequest) {
         let op = self.store(Op::Serve(id), request);
-        self.set_reading(id, Reading { what, op });
+        self.note_reading(id, Reading { what, bytes, op });
     }
 
-    fn set_reading(&mut self, id: LinkId, reading: Reading) {
+    fn note_reading(&mut self, id: LinkId, reading: Reading) {
         if let Some(serving) = self.serving(id) {
-            serving.reading = Some(reading);
+            serving.reading.push(reading);
         }
     }
 
     fn take_reading(&mut self, id: LinkId, op: OpId) -> Option<What> {
-        let reading = self.serving(id)?.reading.take_if(|reading| reading.op == op)?;
-        Some(reading.what)
+        let reading = &mut self.serving(id)?.reading;
+        let place = reading.iter().position(|reading| reading.op == op)?;
+        Some(reading.swap_remove(place).what)
     }
 
     pub(super) fn on_read(&mut self, id: LinkId, op: OpId, result: Result<StoreReply, StoreFailure>) {
@@ -231,7 +268,7 @@ impl Node {
             (Ok(StoreReply::Runs(runs)), What::Runs(want)) if runs.is_empty() && want.asked => {
                 self.read_head(id, want);
             }
-            (Ok(StoreReply::Runs(runs)), What::Runs(want)) => self.answer_runs(id, want, runs),
+            (Ok(StoreReply::Runs(runs)), What::Runs(want)) => self.answer_runs(id, &want, runs),
             (Ok(StoreReply::Runs(runs)), What::Back(back)) => self.answer_back(id, &back, runs),
             (Err(failure), what) if failure.fault == Fault::Corrupt => return self.mend(id, what, failure),
             (Ok(_), _) => {}
@@ -258,7 +295,7 @@ impl Node {
             return self.serve(id);
         };
         let op = self.isolate(log, at, Mending::Serve(id));
-        self.set_reading(id, Reading { what, op });
+        self.note_reading(id, Reading { what, bytes: 0, op });
     }
 
     /// The damage that stopped a read is a gap now, or stays where it is.
@@ -276,6 +313,6 @@ impl Node {
     /// Nothing is held after what was wanted, up to the very height.
     fn read_head(&mut self, id: LinkId, want: Wanted) {
         let request = StoreRequest::Head { log: want.log };
-        self.begin_reading(id, What::Head(want), request);
+        self.begin_reading(id, What::Head(want), 0, request);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::serve::{PAGE, Serve, Serving};
+use super::serve_pack::Part;
 use super::{DropReason, LinkId, Node};
 use crate::wire::{Back, BackLog, DeltaRun};
 use crate::{ChannelId, MAX_RUN_ENTRIES, SeqRange, StoreRequest, StoredRun};
@@ -75,7 +76,7 @@ impl Node {
             }
             (below, check) = (stored.run.first() - 1, stored.prev.check());
             let run = DeltaRun { prev: Some(stored.prev), run: stored.run };
-            if !self.gather(id, run) || below <= above {
+            if !self.gather(id, Part::of_run(run)) || below <= above {
                 break;
             }
         }

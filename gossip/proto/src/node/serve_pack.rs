@@ -1,89 +1,134 @@
 //! What an answer carries: runs as they are stored, small neighbours joined, in messages of a page.
 
 use super::pieces::MESSAGE;
-use super::serve::{PAGE, Serving, Wanted};
+use super::serve::{PAGE, Serve, Serving, Wanted};
+use super::units::{Unit, units};
 use super::{Class, LinkId, Node};
-use crate::wire::{Delta, DeltaRun, FloorNote, Message};
-use crate::{LogHead, LogId, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Seq, Stamp, StoredRun};
+use crate::wire::{Delta, DeltaRun, FloorNote, LogKey, Message};
+use crate::{LogHead, LogId, LogName, MAX_RUN_BYTES, Seq, Stamp, StoredRun};
+
+/// Bytes around a run, and of a floor.
+const AROUND: usize = 128;
 
 /// What was gathered for the next message of an answer.
 #[derive(Debug, Default)]
 pub(super) struct Page {
+    names: Vec<LogKey>,
     floors: Vec<FloorNote>,
     runs: Vec<DeltaRun>,
     bytes: usize,
+}
+
+/// What goes in one message.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    pub(super) name: Option<LogKey>,
+    pub(super) floor: Option<FloorNote>,
+    pub(super) runs: Vec<DeltaRun>,
+}
+
+impl Part {
+    pub(super) fn of_run(run: DeltaRun) -> Self {
+        Self { runs: vec![run], ..Self::default() }
+    }
+
+    fn run_bytes(&self) -> usize {
+        self.runs.iter().map(|run| run.run.encoded().len()).sum()
+    }
+
+    /// All of it, or a little less than this.
+    fn bytes(&self) -> usize {
+        let names =
+            self.name.iter().map(|(stream, author, ..)| stream.as_str().len() + author.as_str().len());
+        self.run_bytes() + names.sum::<usize>() + AROUND * usize::from(self.floor.is_some())
+    }
+}
+
+/// How a log is called on the wire.
+fn key(name: &LogName) -> LogKey {
+    (name.stream.clone(), name.author.clone(), name.epoch, name.branch)
 }
 
 impl Node {
     /// Everything wanted was pruned here, or never came: the peer may go on from the height.
     pub(super) fn answer_floor(&mut self, id: LinkId, want: &Wanted, head: &LogHead) {
         let stored = self.logs.get(&want.log).map(|log| log.stored.height);
-        if head.height > want.after && stored == Some(head.height) {
-            let note = FloorNote {
-                log: want.log,
-                floor: head.height,
-                hash: head.hash,
-                stamp: head.stamp,
-                seal: None,
-            };
-            self.note_floor(id, note);
+        if head.height <= want.after || stored != Some(head.height) {
+            return;
         }
-    }
-
-    fn note_floor(&mut self, id: LinkId, note: FloorNote) {
-        if let Some(serve) = self.serving(id).and_then(Serving::front) {
-            serve.page.floors.push(note);
-        }
+        let LogHead { height, hash, stamp, .. } = *head;
+        let seal = head.seal_at(height);
+        let note = FloorNote { log: want.log, floor: height, hash, stamp, seal };
+        let name = want.is_named.then(|| key(&head.name));
+        self.gather(id, Part { name, floor: Some(note), runs: Vec::new() });
     }
 
     /// Sends what was read for a log, and has it read on if there is more.
-    pub(super) fn answer_runs(&mut self, id: LinkId, want: Wanted, runs: Vec<StoredRun>) {
-        let Some(height) = self.logs.get(&want.log).map(|log| log.stored.height) else { return };
-        let mut at = want.clone();
-        for stored in joined(&after(runs, want.after, height)) {
-            let floor = stored.run.first() - 1;
-            if floor > at.after {
-                if !want.asked || at.after > want.after {
-                    return;
-                }
-                // What lies between was pruned or never came here: the peer goes on from there.
-                let note =
-                    FloorNote { log: at.log, floor, hash: stored.prev, stamp: Stamp::ZERO, seal: None };
-                self.note_floor(id, note);
-                at = Wanted { after: floor, check: stored.prev.check(), ..at };
+    pub(super) fn answer_runs(&mut self, id: LinkId, want: &Wanted, runs: Vec<StoredRun>) {
+        let Some(log) = self.logs.get(&want.log) else { return };
+        let (name, height) = (log.name.clone(), log.stored.height);
+        let mut at = Wanted { looks_ahead: false, ..want.clone() };
+        for unit in units(&after(runs, want.after, height), name.author.is_key()) {
+            if unit.first > at.after + 1 && (!want.asked || at.after > want.after) {
+                return;
             }
-            // Where the chains part the peer needs to see both sides.
-            let fits = stored.prev.check() == at.check;
-            let prev = (!fits).then_some(stored.prev);
-            if !fits {
-                self.notice_fork(id, at.log, want.after);
-            }
-            at = Wanted { after: stored.run.last(), check: stored.run.check(), ..at };
-            if !self.gather(id, DeltaRun { prev, run: stored.run }) {
+            let part = self.part(id, &name, &mut at, unit);
+            if !self.gather(id, part) {
                 break;
             }
         }
-        if at.after > want.after
-            && at.after < height
-            && let Some(serve) = self.serving(id).and_then(Serving::front)
-        {
-            serve.logs.push_front(Wanted { asked: false, ..at });
+        let moved = at.after > want.after;
+        let is_gift = self.serving(id).and_then(Serving::front).is_some_and(|serve| serve.is_gift);
+        if let Some(shared) = self.shared(id, &name.channel).filter(|_| moved && is_gift) {
+            // What is pushed need not repeat it.
+            shared.note(want.log, at.after);
+        }
+        if moved && at.after < height {
+            self.read_on(id, Wanted { asked: false, ..at });
+        } else if !moved && name.author.is_key() && !want.looks_ahead {
+            self.read_on(id, Wanted { looks_ahead: true, ..at });
         }
     }
 
-    /// Adds a run to the next message for the want in work; false when its budget is used up.
-    pub(super) fn gather(&mut self, id: LinkId, run: DeltaRun) -> bool {
+    fn read_on(&mut self, id: LinkId, want: Wanted) {
+        let serve = self.serving(id).and_then(Serving::front);
+        serve.into_iter().for_each(|serve| serve.logs.push_front(want.clone()));
+    }
+
+    /// What a unit takes to be understood by a peer that stands at `at`, which it moves on.
+    fn part(&mut self, id: LinkId, name: &LogName, at: &mut Wanted, unit: Unit) -> Part {
+        let (floor, prev) = (unit.first - 1, unit.prev);
+        let mut part = Part { name: std::mem::take(&mut at.is_named).then(|| key(name)), ..Part::default() };
+        if floor > at.after {
+            // What lies between was pruned or never came here: the peer goes on from there.
+            part.floor = Some(FloorNote { log: at.log, floor, hash: prev, stamp: Stamp::ZERO, seal: None });
+            at.check = Some(prev.check());
+        }
+        let fits = at.check.is_none_or(|check| check == prev.check());
+        if !fits {
+            self.notice_fork(id, at.log, at.after);
+        }
+        // Where the chains part the peer needs to see both sides.
+        part.runs = unit.runs.into_iter().map(|run| DeltaRun { prev: None, run }).collect();
+        part.runs.first_mut().into_iter().for_each(|run| run.prev = (!fits).then_some(prev));
+        (at.after, at.check) = (unit.last, Some(unit.check));
+        part
+    }
+
+    /// Adds to the next message for the want in work; false when its budget is used up.
+    pub(super) fn gather(&mut self, id: LinkId, part: Part) -> bool {
         let Some(limit) = self.links.get(&id).map(|link| link.limits.max_frame) else { return false };
-        let size = run.run.encoded().len();
+        let (size, most) = (part.bytes(), limit.clamp(MESSAGE, PAGE + MAX_RUN_BYTES));
         let Some(serve) = self.serving(id).and_then(Serving::front) else { return false };
-        if serve.page.bytes > 0 && serve.page.bytes + size + 256 > limit.clamp(MESSAGE, PAGE + MAX_RUN_BYTES)
-        {
+        if serve.page.bytes > 0 && serve.page.bytes + size + 2 * AROUND > most {
             self.flush(id, false);
         }
         let Some(serve) = self.serving(id).and_then(Serving::front) else { return false };
+        serve.budget = serve.budget.saturating_sub(part.run_bytes());
         serve.page.bytes += size;
-        serve.budget = serve.budget.saturating_sub(size);
-        serve.page.runs.push(run);
+        serve.page.names.extend(part.name);
+        serve.page.floors.extend(part.floor);
+        serve.page.runs.extend(part.runs);
         serve.budget > 0
     }
 
@@ -95,24 +140,41 @@ impl Node {
 
     /// After a page's worth of runs the want in work sends them and gives way to the next one.
     pub(super) fn end_page(&mut self, id: LinkId) {
-        let full = |serve: &mut super::serve::Serve| !serve.is_done() && serve.page.bytes >= PAGE / 2;
+        let full = |serve: &mut Serve| !serve.is_done() && serve.page.bytes >= PAGE / 2;
         if self.serving(id).and_then(Serving::front).is_some_and(full) {
             self.flush(id, false);
             self.serving(id).into_iter().for_each(Serving::pass_on);
         }
     }
 
+    /// The want in work is answered. Of a gift, what there was no room for is told.
+    pub(super) fn end_serve(&mut self, id: LinkId) {
+        let Some(serve) = self.serving(id).and_then(Serving::front) else { return };
+        let (tag, logs) = (serve.tag, std::mem::take(&mut serve.logs));
+        let rest: Vec<LogId> = logs.iter().filter(|_| serve.is_gift).map(|want| want.log).collect();
+        self.flush(id, true);
+        if let Some((name, _)) = self.shared_by_tag(id, tag) {
+            self.tell_heights(id, &name, &rest);
+        }
+    }
+
     /// Sends what was gathered for the want in work.
-    pub(super) fn flush(&mut self, id: LinkId, end: bool) {
+    fn flush(&mut self, id: LinkId, end: bool) {
+        let version = self.spoken(id);
         let Some(serving) = self.serving(id) else { return };
         let Some(serve) = serving.front() else { return };
         let (tag, serial) = (serve.tag, serve.serial);
-        let Page { floors, runs, .. } = std::mem::take(&mut serve.page);
+        let Page { names, floors, runs, .. } = std::mem::take(&mut serve.page);
         if end {
             serving.end();
         }
-        let delta = Delta { tag, serial, end, names: Vec::new(), floors, runs };
-        self.send(id, &Message::Delta(delta), Class::Bulk);
+        let now = self.now.tick;
+        if let Some((_, shared)) = self.shared_by_tag(id, tag) {
+            shared.moved = Some(now);
+        }
+        let delta = Delta { tag, serial, end, names, floors, runs };
+        let message = if version > 1 { Message::Runs(delta) } else { Message::Delta(delta) };
+        self.send(id, &message, Class::Bulk);
     }
 }
 
@@ -127,32 +189,4 @@ fn after(mut runs: Vec<StoredRun>, after: Seq, height: Seq) -> Vec<StoredRun> {
         *stored = cut;
     }
     runs
-}
-
-/// The same entries with small neighbours joined: what was written entry by entry is sent, checked and
-/// stored in runs of up to [`MAX_RUN_ENTRIES`].
-fn joined(mut runs: &[StoredRun]) -> Vec<StoredRun> {
-    let mut all = Vec::with_capacity(runs.len());
-    while !runs.is_empty() {
-        let (group, rest) = runs.split_at(group(runs));
-        match StoredRun::join(group).filter(|_| group.len() > 1) {
-            Some(run) => all.push(run),
-            // What cannot be joined is for the receiver to judge.
-            None => all.extend_from_slice(group),
-        }
-        runs = rest;
-    }
-    all
-}
-
-/// How many of the first runs make one run together.
-fn group(runs: &[StoredRun]) -> usize {
-    let (mut entries, mut bytes) = (0, 0);
-    let fits = runs.iter().enumerate().take_while(|(at, StoredRun { run, .. })| {
-        entries += run.count();
-        bytes += run.encoded().len();
-        let follows = *at == 0 || run.first() == runs[at - 1].run.last() + 1;
-        follows && entries <= MAX_RUN_ENTRIES && bytes <= MAX_RUN_BYTES
-    });
-    fits.count().max(1)
 }

@@ -10,6 +10,7 @@ use super::liveness::SUSPECTED;
 use super::peer::Peer;
 use super::pieces::FORGET;
 use super::rtt::Rtt;
+use super::sealed::Strikes;
 use super::serve::Serving;
 use super::shared::Shared;
 use super::{Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, Timer, Traffic};
@@ -40,6 +41,8 @@ pub(super) struct Link {
     /// when ours began anew must not take new lists for old ones.
     pub(super) listed: u64,
     pub(super) traffic: Traffic,
+    /// How often it brought what no seal vouches for.
+    pub(super) strikes: Strikes,
 }
 
 /// What an established link knows of its peer.
@@ -99,6 +102,7 @@ impl Node {
             congested: false,
             listed: 0,
             traffic: Traffic::default(),
+            strikes: Strikes::default(),
         };
         self.links.insert(link, new);
         self.repeat_hello(link);
@@ -114,6 +118,7 @@ impl Node {
             self.timers.cancel(&Timer::Tell(id, channel.clone()));
         }
         self.fetches.forget_link(id);
+        self.exchanges.forget_link(id);
         self.refills.forget_link(id);
         self.forks.forget_link(id);
         if let Some(peer) = self.peers.get_mut(&link.peer) {
@@ -229,20 +234,19 @@ impl Node {
             Message::Beacon(beacon) => self.on_beacon(id, &beacon),
             Message::Offer(offer) => self.on_offer(id, &offer),
             Message::Want(want) => self.on_want(id, want),
-            Message::Delta(delta) => self.on_delta(id, delta),
+            Message::Delta(delta) | Message::Runs(delta) => self.on_delta(id, delta),
+            Message::Ask(ask) => self.on_ask(id, &ask),
             Message::Back(back) => self.on_back(id, back),
             Message::Erase(erase) => self.on_erase(id, erase),
             Message::Erased(tag, serial) => self.on_told(id, tag, serial),
             Message::Paused(paused) => self.hear_paused(id, paused),
+            Message::Equal(equal) => self.on_equal(id, &equal),
+            Message::Sketch(sketch) => self.on_sketch(id, &sketch),
+            Message::More(more) => self.on_more(id, &more),
+            Message::Scope(scope) => self.on_scope(id, scope),
             Message::Positions(positions) => self.on_positions(id, &positions),
             Message::Hashes(hashes) => self.on_hashes(id, &hashes),
-            Message::Equal(_)
-            | Message::Push(_)
-            | Message::Sketch(_)
-            | Message::More(_)
-            | Message::Ask(_)
-            | Message::Runs(_)
-            | Message::Scope(_) => {
+            Message::Push(_) => {
                 let peer = link.peer.clone();
                 let detail = format!("{} is not understood yet", message.name());
                 self.drop_from(Some(peer), DropReason::Unexpected, detail);

@@ -25,8 +25,12 @@ pub(super) struct Shared {
     pub(super) knows: BTreeMap<LogId, Seq>,
     /// Rounds since anything changed.
     pub(super) tries: u32,
-    /// When runs last went either way.
-    pub(super) moved: Tick,
+    /// When runs last went either way, if they ever did.
+    pub(super) moved: Option<Tick>,
+    /// When their digest was last heard.
+    pub(super) heard: Tick,
+    /// Sketches in a row that came to nothing; until when they are not looked at.
+    pub(super) failures: (u32, Tick),
     /// When our digest was last told.
     pub(super) looked: Tick,
     /// Where offering all heights goes on, if they were too many for one round.
@@ -41,6 +45,8 @@ pub(super) struct Shared {
     pub(super) telling: Telling,
     /// Forks already reported.
     pub(super) forks: BTreeSet<LogId>,
+    /// What came of them did not continue our chain: they are asked for by what we hold.
+    pub(super) unchained: BTreeSet<LogId>,
 }
 
 impl Shared {
@@ -53,7 +59,9 @@ impl Shared {
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
             tries: 0,
-            moved: now,
+            moved: None,
+            heard: now,
+            failures: (0, Tick(0)),
             looked: now,
             offer_from: None,
             offered: None,
@@ -61,6 +69,7 @@ impl Shared {
             rests_until: Tick(0),
             telling: Telling::default(),
             forks: BTreeSet::new(),
+            unchained: BTreeSet::new(),
         }
     }
 

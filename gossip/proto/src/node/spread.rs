@@ -27,7 +27,7 @@ impl Node {
             .collect::<Vec<_>>()
         {
             if let Some(shared) = self.shared(id, channel) {
-                shared.moved = now;
+                shared.moved = Some(now);
                 landings.iter().for_each(|landing| shared.note(landing.log, landing.end.height));
             }
         }
@@ -68,7 +68,7 @@ impl Node {
             }
             delta.runs.push(DeltaRun { prev: None, run: run.clone() });
         }
-        shared.moved = now;
+        shared.moved = Some(now);
         if bytes > PUSH_BYTES || bytes + 1024 > limit.max(MESSAGE) && delta.runs.len() > 1 {
             let logs: std::collections::BTreeSet<LogId> = news.iter().map(|landing| landing.log).collect();
             let logs: Vec<LogId> = logs.into_iter().collect();

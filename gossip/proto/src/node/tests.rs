@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    ChannelRecord, Epoch, Inventory, LogHead, LogName, SeqRange, Stamp, StoreReply, StreamId, StreamRecord,
-    WallMs,
+    ChannelRecord, Epoch, Inventory, LogHead, LogName, SeqRange, StoreReply, StreamId, StreamRecord, WallMs,
 };
 
 const LINK: LinkId = LinkId(1);
@@ -16,16 +15,9 @@ fn node(name: &str, heads: Vec<LogHead>) -> Node {
     let channel = ChannelRecord { id: ChannelId::new("c").unwrap(), members, payload_limit: 1024 };
     let stream = StreamRecord::new(StreamId::new("s").unwrap());
     let inventory = Inventory { channels: vec![(channel, vec![stream])], heads, ..Inventory::default() };
-    let record = NodeRecord { id, incarnation: 0, clock: Stamp::ZERO };
+    let record = NodeRecord::new(id);
     let (seed, secret) = (u64::from(name.as_bytes()[0]), [name.as_bytes()[0]; 32]);
-    let boot = Boot {
-        record,
-        inventory,
-        config: NodeConfig::default(),
-        seed,
-        secret,
-        max_version: crate::wire::OFFERED_VERSION,
-    };
+    let boot = Boot::new(record, inventory, NodeConfig::default(), seed, secret);
     Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot)
 }
 

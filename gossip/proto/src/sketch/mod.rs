@@ -22,9 +22,9 @@ pub(crate) use self::estimate::{cells_for, changed};
 pub(crate) use self::peel::{Found, peel};
 use crate::digest::keyed;
 use crate::wire::StreamKey;
-use crate::{ChainHash, LogId, Seq, digest::Sum};
+use crate::{LogId, Seq, digest::Sum};
 
-/// Most cells of a sketch, enough for 1,400 differences; beyond, all heights are cheaper.
+/// Cells of a sketch, at most: enough for 1,400 differences; beyond, all heights are cheaper.
 pub const MAX_CELLS: usize = 2048;
 /// Cells sent before it is known that anything differs: one difference needs one.
 pub(crate) const PROBE_CELLS: usize = 2;
@@ -56,9 +56,9 @@ pub(crate) struct Item {
 
 impl Item {
     /// A log at a height; `None` for one that holds nothing, which is as good as unknown.
-    pub(crate) fn log(secret: &[u8; 32], log: LogId, height: Seq, hash: &ChainHash) -> Option<Self> {
-        let raw = Sum::of_log(secret, log, height, hash).bytes();
-        (height > 0).then(|| Self { x: log_x(secret, log), height, raw, is_log: true })
+    /// `sum` is its part of the digest.
+    pub(crate) fn log(secret: &[u8; 32], log: LogId, height: Seq, sum: &Sum) -> Option<Self> {
+        (height > 0).then(|| Self { x: log_x(secret, log), height, raw: sum.bytes(), is_log: true })
     }
 
     /// A stream that exists: `sum` is its part of the digest without logs.
@@ -67,7 +67,7 @@ impl Item {
     }
 
     fn value(&self, kind: Kind) -> u64 {
-        let [.., a, b, c, d] = *self.raw.first_chunk::<10>().unwrap_or(&[0; 10]);
+        let [_, _, _, _, _, _, a, b, c, d, ..] = self.raw;
         match kind {
             Kind::Heights => self.height,
             // Behind the bits the estimate is made of. One less than 32: differences have a sign.
@@ -140,10 +140,14 @@ pub(crate) fn id40(x: u64) -> [u8; 5] {
     [a, b, c, d, e]
 }
 
+/// Whether a short name is that of a stream.
+pub(crate) fn is_stream(secret: &[u8; 32], x: u64) -> bool {
+    checked(secret, STREAM, id40(x)) == x
+}
+
 /// Whether a number is the short name of a log or a stream.
 fn is_name(secret: &[u8; 32], x: u64) -> bool {
-    let id = id40(x);
-    checked(secret, LOG, id) == x || checked(secret, STREAM, id) == x
+    checked(secret, LOG, id40(x)) == x || is_stream(secret, x)
 }
 
 fn checked(secret: &[u8; 32], domain: &[u8], id: [u8; 5]) -> u64 {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Rng, StreamId, digest::stream_key};
+use crate::{ChainHash, Rng, StreamId, digest::stream_key};
 
 const SECRET: [u8; 32] = [7; 32];
 
@@ -15,8 +15,13 @@ fn log(number: u64) -> LogId {
     LogId(id)
 }
 
+fn held(number: u64, height: u64, fork: u8) -> Option<Item> {
+    let sum = Sum::of_log(&SECRET, log(number), height, &ChainHash([fork; 32]));
+    Item::log(&SECRET, log(number), height, &sum)
+}
+
 fn item(number: u64, height: u64, fork: u8) -> Item {
-    Item::log(&SECRET, log(number), height, &ChainHash([fork; 32])).unwrap()
+    held(number, height, fork).unwrap()
 }
 
 fn sketch(kind: Kind, items: impl IntoIterator<Item = Item>) -> Sketch {
@@ -37,7 +42,7 @@ fn apart(seed: u64, k: u64) -> (Sketch, Sketch, BTreeMap<u64, i64>) {
     for number in 0..k {
         let number = seed << 32 | number;
         let (a, b) = (random.below(1000), random.below(1_000_000) + 1000);
-        if let Some(item) = Item::log(&SECRET, log(number), a, &ChainHash([0; 32])) {
+        if let Some(item) = held(number, a, 0) {
             ours.add(&item);
         }
         theirs.add(&item(number, b, 0));

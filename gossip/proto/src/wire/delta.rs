@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::cbor::{self, Encoded, Out, Reader, text};
 use super::{ChannelTag, WireError};
-use crate::{Branch, ChainHash, Epoch, LogId, NodeId, Run, Seq, Stamp, StreamId};
+use crate::{Branch, ChainHash, Epoch, LogId, NodeId, Run, Seal, Seq, Stamp, StreamId};
 
 /// Name of a log within a channel: stream, author, epoch, branch.
 pub type LogKey = (StreamId, NodeId, Epoch, Option<Branch>);
@@ -40,10 +40,6 @@ pub struct FloorNote {
     /// The author's seal at the floor, if there is one. Version 1 does not carry it.
     pub seal: Option<Seal>,
 }
-
-/// An author's signature over a log up to some entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seal(pub [u8; 64]);
 
 /// A run on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -32,7 +32,7 @@ mod tests_v2;
 use bytes::Bytes;
 
 pub use self::ask::{Ask, MAX_ASKED};
-pub use self::delta::{Delta, DeltaRun, FloorNote, LogKey, Seal};
+pub use self::delta::{Delta, DeltaRun, FloorNote, LogKey};
 pub use self::hashes::{Hashes, MAX_POSITIONS, Positions};
 pub use self::history::{Back, BackLog, Erase, EraseLog};
 pub use self::message::{

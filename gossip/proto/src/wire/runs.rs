@@ -4,8 +4,8 @@ use bytes::Bytes;
 use minicbor::data::Type;
 
 use super::cbor::{self, Encoded, Out, Reader};
-use super::{ChannelTag, Delta, DeltaRun, FloorNote, Seal, WireError};
-use crate::{ChainHash, Run};
+use super::{ChannelTag, Delta, DeltaRun, FloorNote, WireError};
+use crate::{ChainHash, Run, Seal};
 
 /// Fresh runs of logs the receiver knows by name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -56,6 +56,15 @@ pub struct More {
     pub upto: u32,
 }
 
+impl DigestTag {
+    /// As much of it as confirms it.
+    #[must_use]
+    pub fn short(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        [a, b, c, d, e, f, g, h]
+    }
+}
+
 impl Equal {
     pub(super) fn write(&self, head: &mut Vec<u8>) {
         cbor::write(head, |out| {

@@ -4,7 +4,7 @@ use proptest::sample::Index;
 
 use super::tests::{LOG, MINE, TAG, delta, hex};
 use super::*;
-use crate::{Check, Run};
+use crate::{Check, Run, Seal};
 
 /// One of each message that version 1 does not know, by name, and its size.
 fn samples() -> Vec<(&'static str, usize, Message)> {

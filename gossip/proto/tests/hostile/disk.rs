@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use gossip_proto::{
-    ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId, NodeId, Pruned,
-    Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
+    ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId,
+    NodeId, Pruned, Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId,
+    StreamRecord,
 };
 
 #[derive(Default)]
@@ -54,6 +55,13 @@ impl Disk {
                     self.logs.get(&log).and_then(|(head, _)| head.clone()).map(Box::new),
                 );
             }
+            StoreRequest::HashAt { log, positions } => {
+                return StoreReply::Hashes(positions.into_iter().map(|at| self.hash_at(log, at)).collect());
+            }
+            StoreRequest::Turn { log, turn } => {
+                let (head, _) = self.logs.get_mut(&log).expect("a log");
+                head.as_mut().expect("a head").turns.push(turn);
+            }
             StoreRequest::Prune { floors } => {
                 floors.into_iter().for_each(|(log, floor)| self.prune(log, floor));
                 return StoreReply::Pruned(Pruned::default());
@@ -75,6 +83,11 @@ impl Disk {
         StoreReply::Saved
     }
 
+    fn hash_at(&self, log: LogId, at: u64) -> ChainHash {
+        let mut runs = self.logs[&log].1.iter();
+        runs.find_map(|stored| stored.hash_at(at).ok()).expect("a position that is held")
+    }
+
     fn commit(&mut self, item: &CommitItem) {
         let (head, runs) = self.logs.entry(item.log().id()).or_default();
         let head = head.get_or_insert_with(|| LogHead::empty((**item.log()).clone()));
@@ -87,14 +100,20 @@ impl Disk {
                 );
                 runs.push(StoredRun { prev: *prev, run: run.clone() });
                 (head.height, head.hash, head.stamp) = (run.last(), *end, run.last_stamp());
+                if let Some(seal) = run.seal() {
+                    head.seal = Some((run.last(), seal.to_vec().into()));
+                }
             }
             CommitItem::Fill { prev, run, .. } => {
                 assert_eq!(head.gaps.pop(), Some(run.range()), "a run that fills nothing");
                 runs.push(StoredRun { prev: *prev, run: run.clone() });
                 runs.sort_by_key(|stored| stored.run.first());
             }
-            CommitItem::Adopt { floor, hash, stamp, .. } => {
+            CommitItem::Adopt { floor, hash, stamp, seal, .. } => {
                 (head.height, head.hash, head.stamp) = (*floor, *hash, *stamp);
+                if let Some(seal) = seal {
+                    head.seal = Some((*floor, seal.0.to_vec().into()));
+                }
             }
         }
     }

@@ -9,8 +9,8 @@ use gossip_proto::node::{
 };
 use gossip_proto::wire::OFFERED_VERSION;
 use gossip_proto::{
-    ChannelId, Fault, LogId, NewPayload, NodeId, NodeRecord, Now, Retention, Stamp, StoreFailure,
-    StoreRequest, StreamId, Tick, VersionVector, WallMs,
+    ChannelId, Fault, LogId, NewPayload, NodeId, NodeRecord, Now, Retention, StoreFailure, StoreRequest,
+    StreamId, Tick, VersionVector, WallMs,
 };
 
 use crate::disk::Disk;
@@ -61,10 +61,10 @@ impl Host {
     /// A node that offers no newer wire version than this one.
     pub(crate) fn speaking(name: &str, config: NodeConfig, max_version: u8) -> Self {
         let disk = Disk::default();
-        let record = NodeRecord { id: NodeId::new(name).unwrap(), incarnation: 0, clock: Stamp::ZERO };
+        let record = NodeRecord::new(NodeId::new(name).unwrap());
         let seed = u64::from(name.as_bytes()[0]);
         let (inventory, secret) = (disk.inventory(), [seed as u8; 32]);
-        let boot = Boot { record, inventory, config, seed, secret, max_version };
+        let boot = Boot { max_version, ..Boot::new(record, inventory, config, seed, secret) };
         let node = Node::new(Now { tick: Tick(0), wall: WallMs(DAWN) }, boot);
         let replies = BTreeMap::new();
         let mut host = Self {

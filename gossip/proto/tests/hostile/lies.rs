@@ -4,10 +4,10 @@ use bytes::Bytes;
 use gossip_proto::node::NodeConfig;
 use gossip_proto::wire::{
     self, Back, BackLog, Beacon, ChannelTag, Channels, Delta, DeltaRun, DigestTag, Erase, EraseLog,
-    FloorNote, Hello, Matches, Message, Nonce, Offer, OfferLog, Piece, PieceWant, Proof, Seal, SessionTag,
+    FloorNote, Hello, Matches, Message, Nonce, Offer, OfferLog, Piece, PieceWant, Proof, SessionTag,
     StreamKey, Want, WantLog,
 };
-use gossip_proto::{ChainHash, Check, Epoch, LogId, NodeId, Rng, Run, Seq, SeqRange, Stamp, StreamId};
+use gossip_proto::{ChainHash, Check, Epoch, LogId, NodeId, Rng, Run, Seal, Seq, SeqRange, Stamp, StreamId};
 
 use crate::lies2;
 

@@ -65,14 +65,10 @@ impl Host {
         for part in secret.chunks_mut(8) {
             part.copy_from_slice(&self.rng.next_u64().to_le_bytes());
         }
-        let boot = Boot {
-            record: self.disk.volume.record.clone(),
-            inventory: self.disk.volume.inventory(self.plan.durability, self.disk.open),
-            config: self.plan.config.clone(),
-            seed: self.rng.next_u64(),
-            secret,
-            max_version: gossip_proto::wire::OFFERED_VERSION,
-        };
+        let Disk { volume, open, .. } = &self.disk;
+        let inventory = volume.inventory(self.plan.durability, *open);
+        let (record, config, seed) = (volume.record.clone(), self.plan.config.clone(), self.rng.next_u64());
+        let boot = Boot::new(record, inventory, config, seed, secret);
         self.boot += 1;
         self.armed = None;
         self.running = false;

@@ -57,7 +57,7 @@ pub async fn adjoining_gaps_are_one<H: StoreHarness>(place: H) {
     assert_eq!(store.last_arrival().await.unwrap().0, 3, "a gap gets no arrival");
     let _missed = ann.run(1);
     let CommitItem::Adopt { log, floor, hash, .. } = ann.adopt() else { panic!("a floor") };
-    commit(&*store, &[CommitItem::Adopt { log, floor, hash, stamp: Stamp::ZERO }]).await;
+    commit(&*store, &[CommitItem::Adopt { log, floor, hash, stamp: Stamp::ZERO, seal: None }]).await;
     let moved = head(&*store, ann.id()).await;
     assert_eq!((moved.height, moved.stamp), (8, LogWriter::stamp_at(7)), "what is held has its age");
 }

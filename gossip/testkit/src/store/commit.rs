@@ -172,7 +172,7 @@ pub async fn statistics_count_what_was_committed<H: StoreHarness>(place: H) {
 /// A batch without items is accepted, and its clock is kept.
 pub async fn an_empty_batch_carries_the_clock<H: StoreHarness>(place: H) {
     let store = place.open().await;
-    let record = NodeRecord { id: NodeId::new("me").unwrap(), incarnation: 1, clock: LogWriter::stamp_at(1) };
+    let record = NodeRecord { clock: LogWriter::stamp_at(1), ..NodeRecord::new(NodeId::new("me").unwrap()) };
     store.save_node(&record).await.unwrap();
     let clock = LogWriter::stamp_at(9);
     store.commit(&[], &Meta { clock }).await.unwrap();

@@ -11,7 +11,11 @@ use super::expect::everything;
 use crate::fixture::LogWriter;
 
 fn me() -> NodeRecord {
-    NodeRecord { id: NodeId::new("me").unwrap(), incarnation: 4, clock: LogWriter::stamp_at(5) }
+    NodeRecord {
+        incarnation: 4,
+        clock: LogWriter::stamp_at(5),
+        ..NodeRecord::new(NodeId::new("me").unwrap())
+    }
 }
 
 /// A new store knows no node, also after a commit.

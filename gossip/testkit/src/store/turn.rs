@@ -239,7 +239,7 @@ pub async fn the_branch_is_a_log_like_any_other<H: StoreHarness>(place: H) {
     let tail: StoredRun = stored(&items[1]).relabel(name.id()).unwrap();
     let stamp = LogWriter::stamp_at(2);
     let batch = [
-        CommitItem::Adopt { log: name.clone(), floor: 2, hash: turn.prev, stamp },
+        CommitItem::Adopt { log: name.clone(), floor: 2, hash: turn.prev, stamp, seal: None },
         CommitItem::Run { log: name.clone(), prev: tail.prev, run: tail.run.clone(), end: ann.hash() },
     ];
     commit(&*store, &batch).await;

@@ -89,6 +89,7 @@ impl Step {
                 floor: *floor,
                 hash: chains[*log].hash(*floor),
                 stamp: Chain::stamp(*floor),
+                seal: None,
             },
         })
     }

@@ -28,7 +28,7 @@ async fn small() -> (Arc<Ground>, [LogWriter; 2]) {
     let bob_id = NodeId::new("bob").unwrap();
     let peer = PeerRecord { id: bob_id.clone(), display_name: "Bob".into(), addresses: Vec::new() };
     store.save_peer(&peer).await.unwrap();
-    let node = NodeRecord { id: bob_id, incarnation: 3, clock: Stamp::new(7, 1) };
+    let node = NodeRecord { incarnation: 3, clock: Stamp::new(7, 1), ..NodeRecord::new(bob_id) };
     store.save_node(&node).await.unwrap();
     store.save_snapshot("view", Bytes::from_static(b"state")).await.unwrap();
     (ground, [ann, bob])

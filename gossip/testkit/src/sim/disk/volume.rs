@@ -84,7 +84,7 @@ impl Volume {
     pub(crate) fn new(id: NodeId, incarnation: u64) -> Self {
         Self {
             incarnation: StoreIncarnation(incarnation),
-            record: NodeRecord { id, incarnation: 0, clock: Stamp::ZERO },
+            record: NodeRecord::new(id),
             channels: BTreeMap::new(),
             streams: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -235,6 +235,7 @@ impl Volume {
                 log.runs.push(StoredRun { prev: *prev, run: run.clone() });
                 (log.head.height, log.head.hash) = (run.last(), *end);
                 log.head.stamp = run.last_stamp();
+                seal(&mut log.head, run.last(), run.seal());
                 let first = self.arrivals + 1;
                 self.arrivals += run.count();
                 Some(Arrival(first))
@@ -246,8 +247,9 @@ impl Volume {
                 self.arrivals += fresh;
                 (fresh > 0).then_some(Arrival(first))
             }
-            CommitItem::Adopt { floor, hash, stamp, .. } => {
+            CommitItem::Adopt { floor, hash, stamp, seal: found, .. } => {
                 adopt(&mut log.head, *floor, *hash, *stamp);
+                seal(&mut log.head, *floor, found.as_ref().map(|found| &found.0));
                 None
             }
         }
@@ -343,6 +345,12 @@ impl Volume {
 }
 
 /// Moves a head up to a floor that peers pruned to.
+fn seal(head: &mut LogHead, at: Seq, found: Option<&(impl AsRef<[u8]> + ?Sized)>) {
+    if let Some(found) = found.filter(|_| at == head.height) {
+        head.seal = Some((at, found.as_ref().to_vec().into()));
+    }
+}
+
 fn adopt(head: &mut LogHead, floor: Seq, hash: ChainHash, stamp: Stamp) {
     if floor <= head.height {
         return;

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use gossip_proto::node::{
     Boot, Command, CommandError, CommandId, Effect, Event, Input, LinkId, Node, NodeConfig, Reply,
 };
-use gossip_proto::{ChainHash, ChannelId, ChannelRecord, Durability, LogId, NodeId, Now, Seq, Tick, WallMs};
+use gossip_proto::wire::OFFERED_VERSION;
+use gossip_proto::{
+    ChainHash, ChannelId, ChannelRecord, Durability, LogId, NodeId, Now, Seq, StreamId, Tick, WallMs,
+};
 
 use super::Side;
 use crate::sim::disk::{Log, Volume};
@@ -14,11 +17,25 @@ use crate::sim::disk::{Log, Volume};
 /// Where both wall clocks stand at first.
 pub(super) const DAWN: u64 = 1_700_000_000_000;
 
+/// What one node is configured with.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    pub(super) config: NodeConfig,
+    /// The newest wire version it offers.
+    pub(super) version: u8,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self { config: NodeConfig::default(), version: OFFERED_VERSION }
+    }
+}
+
 /// One node, and what it is started from.
 #[derive(Debug)]
 pub struct End {
     side: Side,
-    config: NodeConfig,
+    given: Given,
     secret: u64,
     boots: u64,
     node: Node,
@@ -32,21 +49,21 @@ pub struct End {
 
 impl End {
     /// A running node without links.
-    pub(super) fn new(side: Side, secret: u64, config: NodeConfig, channels: &[ChannelId]) -> Self {
+    pub(super) fn new(side: Side, secret: u64, given: &Given, channels: &[ChannelId]) -> Self {
         let id = NodeId::new(side.name()).expect("a node id");
         let mut volume = Volume::new(id, side as u64 + 1);
         for id in channels {
             let record = ChannelRecord {
                 id: id.clone(),
                 members: Side::BOTH.map(|side| NodeId::new(side.name()).expect("a node id")).into(),
-                payload_limit: config.payload_limit,
+                payload_limit: given.config.payload_limit,
             };
             volume.channels.insert(id.clone(), record);
         }
-        let node = Node::new(now(Tick(0)), boot(&volume, &config, [0; 32], 0));
+        let node = Node::new(now(Tick(0)), boot(&volume, given, [0; 32], 0));
         Self {
             side,
-            config,
+            given: given.clone(),
             secret,
             boots: 0,
             node,
@@ -69,7 +86,7 @@ impl End {
         let seed = self.secret << 16 | self.boots << 8 | self.side as u64;
         let mut secret = [0; 32];
         secret[..8].copy_from_slice(&seed.to_le_bytes());
-        self.node = Node::new(now(at), boot(&self.volume, &self.config, secret, seed));
+        self.node = Node::new(now(at), boot(&self.volume, &self.given, secret, seed));
         (self.sent, self.closed) = Default::default();
         let id = self.next_command();
         self.give(at, Input::Command { id, command: Command::Start });
@@ -150,6 +167,16 @@ impl End {
         self.volume.logs.iter().map(|(id, log)| (*id, (log.head.height, log.head.hash)))
     }
 
+    /// All logs by their place, with a floor each: at most their height.
+    pub(super) fn floors(&self, upto: Seq) -> BTreeMap<(ChannelId, StreamId), Vec<(LogId, Seq)>> {
+        let mut floors: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (id, log) in &self.volume.logs {
+            let place = (log.head.name.channel.clone(), log.head.name.stream.clone());
+            floors.entry(place).or_default().push((*id, upto.min(log.head.height)));
+        }
+        floors
+    }
+
     pub(super) fn channels(&self) -> impl Iterator<Item = &ChannelId> {
         self.volume.channels.keys()
     }
@@ -159,13 +186,8 @@ fn now(tick: Tick) -> Now {
     Now { tick, wall: WallMs(DAWN + tick.0 / 1000) }
 }
 
-fn boot(volume: &Volume, config: &NodeConfig, secret: [u8; 32], seed: u64) -> Boot {
-    Boot {
-        record: volume.record.clone(),
-        inventory: volume.inventory(Durability::Sync, false),
-        config: config.clone(),
-        seed,
-        secret,
-        max_version: gossip_proto::wire::OFFERED_VERSION,
-    }
+fn boot(volume: &Volume, given: &Given, secret: [u8; 32], seed: u64) -> Boot {
+    let inventory = volume.inventory(Durability::Sync, false);
+    let boot = Boot::new(volume.record.clone(), inventory, given.config.clone(), seed, secret);
+    Boot { max_version: given.version, ..boot }
 }

@@ -78,16 +78,17 @@ impl Logs {
     }
 
     /// The logs as one side holds them.
-    pub(super) fn held_by(self, side: Side, channel: &ChannelId, group: usize) -> impl Iterator<Item = Log> {
-        let logs = (0..self.count).map(move |index| self.log(side, channel, group, index));
+    pub(super) fn held_by(self, side: Side, place: Place<'_>) -> impl Iterator<Item = Log> {
+        let logs = (0..self.count).map(move |index| self.log(side, place, index));
         logs.filter(|log| log.head.height > 0)
     }
 
-    fn log(self, side: Side, channel: &ChannelId, group: usize, index: u64) -> Log {
+    fn log(self, side: Side, place: Place<'_>, index: u64) -> Log {
+        let Place { channel, group, salt } = place;
         let name = LogName {
             channel: channel.clone(),
             stream: StreamId::new(format!("s{group}-{}", index / self.authors)).expect("a stream id"),
-            author: NodeId::new(format!("author-{}", index % self.authors)).expect("a node id"),
+            author: NodeId::new(format!("author{salt}-{}", index % self.authors)).expect("a node id"),
             epoch: Epoch::new(1, 7),
             branch: None,
         };
@@ -132,6 +133,14 @@ impl Logs {
         payload.resize(self.payload, b'.');
         payload.into()
     }
+}
+
+/// Where a group of logs lies; the salt is part of its authors' names, and so of all hashes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) channel: &'a ChannelId,
+    pub(super) group: usize,
+    pub(super) salt: &'a str,
 }
 
 /// A millisecond each, and older than anything that is written later.

@@ -2,46 +2,67 @@
 //!
 //! ```text
 //! # anything that explains it
+//! reached <what both hold at the end: hash over all heads>
 //! <who sent it> <microseconds since the beginning> <arrived | lost> <the frame in hexadecimal>
 //! ```
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use gossip_proto::Tick;
 
-use super::{Passed, Side};
+use super::{Pair, Passed, Side};
 
-/// One frame of a recorded session.
+/// Everything both sides sent from the beginning on, and where it led.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
-    /// When it was sent.
-    pub at: Tick,
-    /// By whom.
-    pub from: Side,
-    /// Whether it never arrived.
-    pub lost: bool,
-    /// The frame.
-    pub frame: Bytes,
+pub struct Recording {
+    /// In the order sent.
+    pub frames: Vec<Passed>,
+    /// What both hold at the end, see [`Pair::heads_hash`].
+    pub reached: String,
 }
 
-/// Writes a session as text, under lines that explain it.
-#[must_use]
-pub fn write_recording(explain: &str, passed: &[Passed]) -> String {
-    let mut text: String = explain.lines().map(|line| format!("# {line}\n")).collect();
-    for Passed { at, from, lost, frame, .. } in passed {
-        let fate = if *lost { "lost" } else { "arrived" };
-        let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
-        text += &format!("{} {} {fate} {hex}\n", from.name(), at.0);
+impl Recording {
+    /// Of a pair that has settled.
+    ///
+    /// # Panics
+    /// When the two do not hold the same.
+    #[must_use]
+    pub fn of(pair: &Pair) -> Self {
+        assert!(pair.same(), "recorded before it was over");
+        Self { frames: pair.wire.passed.clone(), reached: pair.heads_hash(Side::Ann) }
     }
-    text
+
+    /// As text, under lines that explain it.
+    #[must_use]
+    pub fn write(&self, explain: &str) -> String {
+        let mut text: String = explain.lines().map(|line| format!("# {line}\n")).collect();
+        text += &format!("reached {}\n", self.reached);
+        for Passed { at, from, lost, frame, .. } in &self.frames {
+            let fate = if *lost { "lost" } else { "arrived" };
+            let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+            text += &format!("{} {} {fate} {hex}\n", from.name(), at.0);
+        }
+        text
+    }
+
+    /// What [`Recording::write`] wrote; `None` when it is something else.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+        let reached = lines.next()?.strip_prefix("reached ")?.to_owned();
+        let frames = lines.map(read_frame).collect::<Option<_>>()?;
+        Some(Self { frames, reached })
+    }
+
+    /// The frames of one side that arrived, with the time each was sent.
+    pub(super) fn script(&self, side: Side) -> VecDeque<(Tick, Bytes)> {
+        let arrived = self.frames.iter().filter(|passed| passed.from == side && !passed.lost);
+        arrived.map(|passed| (passed.at, passed.frame.clone())).collect()
+    }
 }
 
-/// Reads a session written by [`write_recording`]; `None` when it is none.
-#[must_use]
-pub fn read_recording(text: &str) -> Option<Vec<Recorded>> {
-    text.lines().filter(|line| !line.starts_with('#')).map(read_line).collect()
-}
-
-fn read_line(line: &str) -> Option<Recorded> {
+fn read_frame(line: &str) -> Option<Passed> {
     let mut words = line.split(' ');
     let name = words.next()?;
     let from = Side::BOTH.into_iter().find(|side| side.name() == name)?;
@@ -50,5 +71,5 @@ fn read_line(line: &str) -> Option<Recorded> {
     let digits = words.next()?;
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     let frame: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
-    Some(Recorded { at, from, lost, frame: frame?.into() })
+    Some(Passed::read(at, from, lost, frame?.into()))
 }

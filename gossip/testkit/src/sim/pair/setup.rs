@@ -5,6 +5,8 @@ use std::time::Duration;
 use gossip_proto::node::{LinkLimits, NodeConfig};
 use gossip_proto::{ChannelId, Rng};
 
+use super::end::Given;
+use super::logs::Place;
 use super::wire::Wire;
 use super::{End, Logs, Pair, Side};
 
@@ -12,10 +14,11 @@ use super::{End, Logs, Pair, Side};
 #[derive(Debug, Clone)]
 pub struct Setup {
     seed: u64,
+    salt: String,
     delay: Duration,
     loss: u64,
     limits: LinkLimits,
-    configs: [NodeConfig; 2],
+    given: [Given; 2],
     initiator: Option<Side>,
     channels: Vec<ChannelId>,
     logs: Vec<(usize, Logs)>,
@@ -26,10 +29,11 @@ impl Default for Setup {
         let max_frame = (1 << 20) + (64 << 10);
         Self {
             seed: 1,
+            salt: String::new(),
             delay: Duration::from_millis(5),
             loss: 0,
             limits: LinkLimits { max_frame, ordered: true, reliable: true, cost: 0 },
-            configs: Default::default(),
+            given: Default::default(),
             initiator: None,
             channels: vec![ChannelId::new("c").expect("a channel id")],
             logs: Vec::new(),
@@ -42,6 +46,13 @@ impl Setup {
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// Other authors, and so other names and hashes of all logs.
+    #[must_use]
+    pub fn salt(mut self, salt: u64) -> Self {
+        self.salt = format!("-{salt}");
+        self
     }
 
     /// How long a frame takes one way.
@@ -73,7 +84,14 @@ impl Setup {
     /// Changes the bounds of one node.
     #[must_use]
     pub fn config_of(mut self, side: Side, change: impl FnOnce(&mut NodeConfig)) -> Self {
-        change(&mut self.configs[side as usize]);
+        change(&mut self.given[side as usize].config);
+        self
+    }
+
+    /// The newest wire version one side offers; both offer what is offered by default.
+    #[must_use]
+    pub fn version(mut self, side: Side, version: u8) -> Self {
+        self.given[side as usize].version = version;
         self
     }
 
@@ -105,9 +123,10 @@ impl Setup {
     pub fn begin(&self) -> Pair {
         let secret = self.secret();
         let ends = Side::BOTH.map(|side| {
-            let mut end = End::new(side, secret, self.configs[side as usize].clone(), &self.channels);
+            let mut end = End::new(side, secret, &self.given[side as usize], &self.channels);
             for (group, (channel, logs)) in self.logs.iter().enumerate() {
-                end.hold(logs.held_by(side, &self.channels[*channel], group));
+                let place = Place { channel: &self.channels[*channel], group, salt: &self.salt };
+                end.hold(logs.held_by(side, place));
             }
             end.boot(gossip_proto::Tick(0));
             end

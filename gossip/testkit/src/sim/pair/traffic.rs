@@ -56,7 +56,10 @@ impl Passed {
 
 fn runs_of(message: &Message) -> Vec<Run> {
     match message {
-        Message::Delta(delta) => delta.runs.iter().map(|run| run.run.clone()).collect(),
+        Message::Delta(delta) | Message::Runs(delta) => {
+            delta.runs.iter().map(|run| run.run.clone()).collect()
+        }
+        Message::Push(push) => push.runs.clone(),
         _ => Vec::new(),
     }
 }
@@ -126,13 +129,30 @@ impl Traffic {
     }
 
     /// Without what only finds out who is there and which channels are shared; time counts from when
-    /// the first side knew that.
+    /// both sides knew that. What the first of them to know says at once may arrive then, after 0 half round
+    /// trips.
     #[must_use]
     pub fn without_greeting(mut self) -> Self {
         if let Some(matched) = self.passed.iter().find(|passed| passed.kind == "matches") {
-            self.since = matched.at;
+            self.since = matched.at + self.delay;
         }
         self.without(&GREETING)
+    }
+
+    /// Up to and with the last frame that carries entries.
+    #[must_use]
+    pub fn until_data(mut self) -> Self {
+        let last = self.passed.iter().rposition(|passed| passed.entries > 0);
+        self.passed.truncate(last.map_or(0, |last| last + 1));
+        self
+    }
+
+    /// What follows the last frame that carries entries.
+    #[must_use]
+    pub fn after_data(mut self) -> Self {
+        let last = self.passed.iter().rposition(|passed| passed.entries > 0);
+        self.passed.drain(..last.map_or(0, |last| last + 1));
+        self
     }
 
     /// Half round trips from the beginning until the first entries arrived; 0 when there are none.

@@ -18,13 +18,15 @@ pub(super) struct Wire {
     rng: Rng,
     /// In order of arrival, because all take equally long.
     flying: VecDeque<(Tick, Side, Bytes)>,
+    /// Who hears a recording, and what will arrive of it.
+    script: Option<(Side, VecDeque<(Tick, Bytes)>)>,
     /// Every frame sent, lost ones too.
     pub(super) passed: Vec<Passed>,
 }
 
 impl Wire {
     pub(super) fn new(delay: Duration, loss: u64, rng: Rng) -> Self {
-        Self { delay, loss, rng, flying: VecDeque::new(), passed: Vec::new() }
+        Self { delay, loss, rng, flying: VecDeque::new(), script: None, passed: Vec::new() }
     }
 
     pub(super) fn send(&mut self, now: Tick, from: Side, frame: Bytes) {
@@ -35,11 +37,23 @@ impl Wire {
         self.passed.push(Passed::read(now, from, lost, frame));
     }
 
-    pub(super) fn next_arrival(&self) -> Option<Tick> {
-        self.flying.front().map(|(at, ..)| *at)
+    /// Frames that come as if the other side had sent them, with the time each is sent.
+    pub(super) fn play(&mut self, to: Side, mut script: VecDeque<(Tick, Bytes)>) {
+        script.iter_mut().for_each(|(at, _)| *at = *at + self.delay);
+        self.script = Some((to, script));
     }
 
+    pub(super) fn next_arrival(&self) -> Option<Tick> {
+        let flying = self.flying.front().map(|(at, ..)| *at);
+        flying.into_iter().chain(self.next_played()).min()
+    }
+
+    /// The next frame to arrive, and who receives it.
     pub(super) fn deliver(&mut self) -> Option<(Side, Bytes)> {
+        if self.next_played().is_some_and(|played| Some(played) == self.next_arrival()) {
+            let (to, script) = self.script.as_mut()?;
+            return script.pop_front().map(|(_, frame)| (*to, frame));
+        }
         self.flying.pop_front().map(|(_, to, frame)| (to, frame))
     }
 
@@ -49,5 +63,9 @@ impl Wire {
 
     pub(super) fn is_empty(&self) -> bool {
         self.flying.is_empty()
+    }
+
+    fn next_played(&self) -> Option<Tick> {
+        self.script.as_ref().and_then(|(_, script)| script.front()).map(|(at, _)| *at)
     }
 }

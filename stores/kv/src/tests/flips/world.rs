@@ -173,5 +173,8 @@ pub(super) async fn save_records(store: &KvStore<Tiny>) {
         store.save_snapshot(key, Bytes::from_static(value.as_bytes())).await.unwrap();
     }
     let id = NodeId::new("ann").unwrap();
-    store.save_node(&NodeRecord { id, incarnation: 3, clock: Stamp::new(7, 1) }).await.unwrap();
+    store
+        .save_node(&NodeRecord { incarnation: 3, clock: Stamp::new(7, 1), ..NodeRecord::new(id) })
+        .await
+        .unwrap();
 }

@@ -1,0 +1,155 @@
+//! What follows from knowing which logs differ: who holds more gives it, who holds less asks for it.
+
+use std::collections::BTreeSet;
+
+use super::{LinkId, Node};
+use crate::sketch::{self, Found, Kind, id40};
+use crate::wire::SketchMessage;
+use crate::{ChannelId, LogId, Seq};
+
+/// Logs given for one sketch.
+const GIVEN: usize = 4096;
+
+/// The beginning of an id.
+type Key = [u8; 5];
+
+/// What to do about differences.
+#[derive(Debug, Default)]
+struct Plan {
+    /// We hold more: each with what they hold.
+    give: Vec<(LogId, Seq)>,
+    /// They hold more: each with what they hold.
+    lack: Vec<(LogId, Seq)>,
+    /// Same height, another hash; or in any other way not to be explained.
+    tell: Vec<LogId>,
+    /// Logs of theirs we never heard of.
+    ask: BTreeSet<Key>,
+    /// Streams, theirs or ours.
+    streams: BTreeSet<Key>,
+}
+
+impl Plan {
+    fn is_empty(&self) -> bool {
+        self.give.is_empty()
+            && self.lack.is_empty()
+            && self.tell.is_empty()
+            && self.ask.is_empty()
+            && self.streams.is_empty()
+    }
+}
+
+/// What found streams call for.
+#[derive(Default)]
+struct Streams {
+    /// They do not know that we refuse one.
+    refused: bool,
+    /// One of ours without logs is unknown to them.
+    tell: bool,
+    /// One of theirs is unknown to us.
+    ask: bool,
+}
+
+impl Node {
+    /// Does what there is to do about differences that a sketch of theirs made known.
+    pub(super) fn act(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage, found: &[Found]) {
+        let plan = self.plan_for(id, name, sketch.kind, found);
+        let streams = self.weigh_streams(name, &plan.streams);
+        if streams.refused {
+            return self.say_scope(id, name);
+        }
+        if plan.is_empty() {
+            return match sketch.kind {
+                // Same heights, as far as they can be the same: hashes tell the rest.
+                Kind::Heights => self.probe_sketch(id, name, Kind::Hashes),
+                Kind::Hashes => self.sketches_fail(id, name),
+            };
+        }
+        self.end_exchange(id, name);
+        if streams.tell || streams.ask && plan.ask.is_empty() {
+            self.offer_streams(id, name, streams.ask);
+        }
+        if !plan.give.is_empty() {
+            self.give(id, name, sketch.serial, sketch.room, plan.give);
+        }
+        self.tell_heights(id, name, &plan.tell);
+        self.want_found(id, name, plan.lack);
+        self.ask_unknown(id, name, &plan.ask.into_iter().collect::<Vec<_>>());
+        self.fetch(id);
+        self.compare_link_soon(id, name);
+    }
+
+    /// They hold no log: gives them all of ours.
+    pub(super) fn give_all(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage) {
+        let Some(channel) = self.channels.get(name) else { return };
+        let Some(link) = self.links.get(&id).and_then(|link| link.session.as_ref()) else { return };
+        let Some(shared) = link.shared.get(name) else { return };
+        let streams = channel.streams.values().filter(|stream| !shared.refused.contains(&stream.key));
+        let logs = streams.flat_map(|stream| &stream.logs);
+        let held = logs.filter(|id| self.logs.get(id).is_some_and(|log| log.stored.height > 0));
+        let held: Vec<(LogId, Seq)> = held.take(GIVEN).map(|id| (*id, 0)).collect();
+        if held.is_empty() {
+            return self.offer_all(id, name);
+        }
+        self.end_exchange(id, name);
+        self.give(id, name, sketch.serial, sketch.room, held);
+        self.compare_link_soon(id, name);
+    }
+
+    fn plan_for(&self, id: LinkId, name: &ChannelId, kind: Kind, found: &[Found]) -> Plan {
+        let mut plan = Plan::default();
+        let Some(channel) = self.channels.get(name) else { return plan };
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return plan };
+        for Found { x, delta } in found {
+            let key = id40(*x);
+            if sketch::is_stream(&channel.secret, *x) {
+                plan.streams.insert(key);
+                continue;
+            }
+            let logs = self.logs_by_key(name, &key);
+            if logs.is_empty() && (kind == Kind::Hashes || *delta > 0) {
+                plan.ask.insert(key);
+            }
+            for log in logs {
+                let Some(height) = self.logs.get(&log).map(|log| log.stored.height) else { continue };
+                match (kind, height.checked_add_signed(*delta)) {
+                    (Kind::Heights, _) if shared.forks.contains(&log) => {}
+                    (Kind::Hashes, _) | (_, None) => plan.tell.push(log),
+                    (Kind::Heights, Some(theirs)) if theirs < height => plan.give.push((log, theirs)),
+                    (Kind::Heights, Some(theirs)) => plan.lack.push((log, theirs)),
+                }
+            }
+        }
+        plan
+    }
+
+    fn weigh_streams(&self, name: &ChannelId, found: &BTreeSet<Key>) -> Streams {
+        let mut result = Streams::default();
+        let Some(channel) = self.channels.get(name).filter(|_| !found.is_empty()) else { return result };
+        let mut known = 0;
+        let key = |key: &[u8; 8]| -> Key { [key[0], key[1], key[2], key[3], key[4]] };
+        for stream in channel.streams.values().filter(|stream| found.contains(&key(&stream.key.0))) {
+            let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
+            known += 1;
+            result.refused |= stream.record.refused;
+            result.tell |= !stream.logs.iter().any(written);
+        }
+        result.ask = known < found.len();
+        result
+    }
+
+    /// They hold more of these logs.
+    fn want_found(&mut self, id: LinkId, name: &ChannelId, logs: Vec<(LogId, Seq)>) {
+        for (log, theirs) in logs {
+            let pending = self.logs.get(&log).map_or(0, |log| log.pending.height);
+            let Some(shared) = self.shared(id, name) else { return };
+            shared.note(log, theirs);
+            if theirs > pending {
+                shared.todo.insert(log, (theirs, 0));
+                if self.is_claimed(&log) {
+                    self.disclaim(log);
+                }
+            }
+        }
+    }
+}
