@@ -89,11 +89,12 @@ impl Node {
             self.tell_crowded(peer);
         }
         let mut batch = Batch::default();
+        self.weigh_claims(id, &delta.runs);
         for note in &delta.floors {
             // Only as an answer: a floor says nothing once others were asked.
             let height = self.logs.get(&note.log).map_or(0, |log| log.pending.height);
             if self.fetches.asked(id, delta.serial, note.log, height) {
-                self.take_first_floor(id, name, note, &mut batch);
+                self.take_first_floor(id, name, note, &delta.runs, &mut batch);
             }
         }
         for run in delta.runs {

@@ -7,9 +7,13 @@
 
 use super::accept::Batch;
 use super::forks::ForkOp;
+use super::log::Tip;
+use super::sealed::Vouch;
 use super::{DropReason, Event, LinkId, Node};
-use crate::wire::FloorNote;
-use crate::{Branch, ChannelId, LogId, LogName, Seq, StoreFailure, StoreReply, StoredRun};
+use crate::wire::{DeltaRun, FloorNote};
+use crate::{
+    Branch, ChainHash, ChannelId, LogId, LogName, Seal, Seq, StoreFailure, StoreReply, StoredRun, Turn,
+};
 
 /// Branches of one log that are taken from peers. Whoever writes many histories of one log gets no room
 /// for more.
@@ -54,32 +58,68 @@ impl Node {
         }
     }
 
-    /// The floor of a log we hold nothing of. That of a branch is taken where we know of the fork, or find
-    /// that our own history passes there.
+    /// The floor of a log we hold nothing of, and what follows it. That of a branch is taken where we know of
+    /// the fork; else what follows must show that there is one, and the fork comes first.
     pub(super) fn take_first_floor(
         &mut self,
         link: LinkId,
         channel: &ChannelId,
         note: &FloorNote,
+        runs: &[DeltaRun],
         batch: &mut Batch,
     ) {
         let name = self.logs.get(&note.log).filter(|log| log.pending.height == 0).map(|log| log.name.clone());
-        let Some(branch) = name.and_then(|name| name.branch) else {
+        let Some((name, branch)) = name.and_then(|name| Some((name.clone(), name.branch?))) else {
             return self.take_floor(channel, note, batch);
         };
-        if self.knows_fork(&branch, note) {
-            if self.branches(&branch.parent).count() < BRANCHES {
-                return self.take_floor(channel, note, batch);
-            }
+        if self.branches(&branch.parent).count() >= BRANCHES {
             return self.set_apart(link, channel, note.log);
         }
-        let passing = self.passing(&branch, note.floor);
-        match passing {
-            Some(log) => self.part_log(link, log, note.floor + 1, Some(note.hash)),
-            // The log it parts from comes first, if it comes at all.
-            None if self.logs.get(&branch.parent).is_some_and(|log| log.stored.height < note.floor) => {}
+        if self.knows_fork(&branch, note) {
+            return self.take_floor(channel, note, batch);
+        }
+        let Some(height) = self.logs.get(&branch.parent).map(|log| log.stored.height) else { return };
+        let (at, prev) = (note.floor + 1, note.hash);
+        let is_shown = self.goes_on(&name, note.log, (at, prev), runs) == Some(branch.first);
+        match self.passing(&branch, note.floor).filter(|_| is_shown) {
+            Some(log) => self.part_log(link, log, at, Some(prev)),
+            // Its author vouches for what came before: so far the log it parts from may grow, no further.
+            None if is_shown && height < note.floor && name.author.is_key() => {
+                self.end_below(link, branch.parent, Turn { at, prev, first: None });
+            }
+            // The log it parts from comes first.
+            None if height < note.floor => {}
             None => self.set_apart(link, channel, note.log),
         }
+    }
+
+    /// The first hash of what follows a place in a history, if these runs show it: they chain, and of a
+    /// sealed log a seal vouches for them.
+    pub(super) fn goes_on(
+        &mut self,
+        name: &LogName,
+        log: LogId,
+        (mut at, mut prev): (Seq, ChainHash),
+        runs: &[DeltaRun],
+    ) -> Option<ChainHash> {
+        let mut first = None;
+        for DeltaRun { run, .. } in runs.iter().filter(|run| run.run.log() == log) {
+            if run.first() != at {
+                continue;
+            }
+            let hash = run.verify(prev).ok()?;
+            first = first.or_else(|| StoredRun { prev, run: run.clone() }.hash_at(at).ok());
+            if !name.author.is_key() {
+                return first;
+            }
+            let end = Tip { height: run.last(), hash, stamp: run.last_stamp() };
+            match self.vouch(name, end, run.seal().map(|seal| Seal::from_slice(seal))) {
+                Vouch::Good => return first,
+                Vouch::Bad => return None,
+                Vouch::Nothing => (at, prev) = (run.last() + 1, hash),
+            }
+        }
+        None
     }
 
     /// It is not asked for again in this session.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::accept::Batch;
 use super::forks::{AT_ONCE, ForkOp, Parting, Step};
-use super::log::Tip;
+use super::log::{Log, Tip};
 use super::ops::{Landed, Landing, Op};
 use super::serve::PAGE;
 use super::{Event, LinkId, Node};
@@ -22,7 +22,7 @@ impl Node {
         let full = self.forks.parting.len() >= AT_ONCE || self.forks.parting.contains_key(&log);
         self.retire(log);
         let Some(held) = self.logs.get_mut(&log) else { return };
-        let busy = held.in_flight > 0 || held.filling > 0 || held.pruning > 0 || held.frozen.is_some();
+        let busy = !held.is_idle();
         let ends = held.end() < at || at > held.stored.height + 1 || at <= held.holes.floor;
         if full || busy || ends {
             return self.fork_again(link, log);
@@ -32,6 +32,18 @@ impl Node {
         self.forks.parting.insert(log, Parting { at, link, peer, prev, step: Step::Hashes });
         let positions = if reached { vec![at - 1, at] } else { vec![at - 1] };
         self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::HashAt { log, positions });
+    }
+
+    /// The log does not reach so far yet: it will end there.
+    pub(super) fn end_below(&mut self, link: LinkId, log: LogId, turn: Turn) {
+        let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
+        let free = self.forks.parting.len() < AT_ONCE && !self.forks.parting.contains_key(&log);
+        let idle = |held: &&mut Log| held.is_idle() && held.end() >= turn.at;
+        let Some(held) = self.logs.get_mut(&log).filter(idle).filter(|_| free) else { return };
+        held.parting = true;
+        let step = Step::End(turn);
+        self.forks.parting.insert(log, Parting { at: turn.at, link, peer, prev: Some(turn.prev), step });
+        self.end_log(log, turn);
     }
 
     pub(super) fn on_part_stored(&mut self, log: LogId, result: Result<StoreReply, StoreFailure>) {

@@ -1,11 +1,13 @@
 //! Where two histories part: hashes of both at sixteen places at a time, between one where they agree and
 //! one where they do not.
 
-use super::forks::{AT_ONCE, Answer, ForkOp};
+use super::forks::{AT_ONCE, Answer, Claim, ForkOp};
 use super::ops::Op;
 use super::{Class, Event, LinkId, Node};
-use crate::wire::{Hashes, MAX_POSITIONS, Message, Positions};
-use crate::{ChainHash, ChannelId, Check, LogId, Seq, StoreFailure, StoreReply, StoreRequest, Tick};
+use crate::wire::{DeltaRun, Hashes, MAX_POSITIONS, Message, Positions, Want, WantLog};
+use crate::{
+    ChainHash, ChannelId, Check, LogId, MAX_RUN_BYTES, Seq, StoreFailure, StoreReply, StoreRequest, Tick,
+};
 
 /// Places asked for at once.
 const PLACES: u64 = 16;
@@ -23,6 +25,8 @@ pub(super) struct Search {
     low: Seq,
     /// They differ here; `None` until they were seen to.
     high: Option<Seq>,
+    /// Our hashes at both.
+    hashes: [Option<ChainHash>; 2],
     /// Where one of the two ends.
     top: Seq,
     rounds: u32,
@@ -51,11 +55,12 @@ impl Search {
         let before = (self.low, self.high, self.top);
         self.top = self.top.min(theirs.height);
         for (at, check) in &theirs.at {
-            let mine = ours.iter().find(|(mine, _)| mine == at).map(|(_, hash)| hash.check());
-            match mine.zip(*check) {
-                Some((mine, check)) if mine == check => self.low = self.low.max(*at),
-                Some(_) => self.high = Some(self.high.map_or(*at, |high| high.min(*at))),
-                None => {}
+            let mine = ours.iter().find(|(mine, _)| mine == at).map(|(_, hash)| *hash);
+            let Some((mine, check)) = mine.zip(*check) else { continue };
+            if mine.check() == check && *at >= self.low {
+                (self.low, self.hashes[0]) = (*at, Some(mine));
+            } else if mine.check() != check && self.high.is_none_or(|high| *at <= high) {
+                (self.high, self.hashes[1]) = (Some(*at), Some(mine));
             }
         }
         match self.high {
@@ -82,10 +87,14 @@ impl Node {
     /// Begins to search with the peer of a link; `at` is where the two are thought to differ, or above.
     pub(super) fn search_fork(&mut self, id: LinkId, channel: &ChannelId, log: LogId, at: Seq) {
         let now = self.now.tick;
-        self.forks.searches.retain(|_, search| search.until > now);
+        self.expire_searches(id);
         let many = self.forks.searches.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16]))).count();
         let top = self.logs.get(&log).map_or(0, |held| held.stored.height.min(at));
-        if many >= AT_ONCE || top == 0 || self.forks.parting.contains_key(&log) {
+        if many >= AT_ONCE
+            || top == 0
+            || self.forks.claims.contains_key(&(id, log))
+            || self.forks.parting.contains_key(&log)
+        {
             return self.fork_again(id, log);
         }
         let search = Search {
@@ -93,6 +102,7 @@ impl Node {
             serial: 0,
             low: 0,
             high: None,
+            hashes: [None; 2],
             top,
             rounds: 0,
             asked: Vec::new(),
@@ -151,7 +161,7 @@ impl Node {
     /// Compares what both said, once both have.
     fn go_on_searching(&mut self, id: LinkId, log: LogId) {
         let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
-        let (Some(ours), Some(theirs)) = (search.ours.take(), search.theirs.take()) else { return };
+        let (Some(ours), Some(theirs)) = (search.ours.clone(), search.theirs.clone()) else { return };
         match search.narrow(&ours, &theirs) {
             Found::Between => self.ask_places(id, log),
             found => self.end_search(id, log, found),
@@ -159,16 +169,62 @@ impl Node {
     }
 
     fn end_search(&mut self, id: LinkId, log: LogId, found: Found) {
-        if self.forks.searches.remove(&(id, log)).is_none() {
-            return;
-        }
+        let Some(search) = self.forks.searches.remove(&(id, log)) else { return };
         match found {
             // The chain of a branch could not begin at nothing: what differs from the first entry on stays
             // as it is, told and not taken.
             Found::At(1) => self.tell_fork(id, log, 1),
-            Found::At(at) => self.part_log(id, log, at, None),
+            Found::At(at) => match search.hashes {
+                [Some(prev), Some(ours)] => self.claim(id, &search.channel, log, (at, prev, ours)),
+                _ => self.fork_again(id, log),
+            },
             Found::Lost(at) => self.tell_fork(id, log, at),
             Found::Nothing | Found::Between => self.fork_again(id, log),
+        }
+    }
+
+    /// Asks how the other history goes on: that, and nothing less, shows that there is one.
+    fn claim(
+        &mut self,
+        id: LinkId,
+        channel: &ChannelId,
+        log: LogId,
+        (at, prev, ours): (Seq, ChainHash, ChainHash),
+    ) {
+        let Some(patience) = self.links.get(&id).map(|link| link.rtt.timeout() * PATIENCE) else { return };
+        let Some(tag) = self.shared(id, channel).map(|shared| shared.tag) else { return };
+        let until = self.now.tick + patience;
+        self.forks.claims.insert((id, log), Claim { at, prev, ours, until });
+        self.forks.serial = self.forks.serial.wrapping_add(1);
+        let serial = u64::from(self.forks.serial.max(1));
+        let logs = vec![WantLog { log, after: at - 1, check: prev.check() }];
+        let want = Want { tag, serial, budget: MAX_RUN_BYTES as u64, logs };
+        self.send(id, &Message::Want(want), Class::Live);
+    }
+
+    /// Runs came on a link: they may be what was asked for.
+    pub(super) fn weigh_claims(&mut self, id: LinkId, runs: &[DeltaRun]) {
+        let claims = self.forks.claims.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16])));
+        let claims = claims.map(|((_, log), claim)| (*log, claim.at, claim.prev, claim.ours));
+        for (log, at, prev, ours) in claims.collect::<Vec<_>>() {
+            let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { continue };
+            if self.goes_on(&name, log, (at, prev), runs).is_some_and(|first| first != ours) {
+                self.forks.claims.remove(&(id, log));
+                self.part_log(id, log, at, Some(prev));
+            }
+        }
+    }
+
+    /// What was not answered in time begins anew when the fork is seen again.
+    pub(super) fn expire_searches(&mut self, id: LinkId) {
+        let now = self.now.tick;
+        let searches = self.forks.searches.iter().map(|(key, search)| (*key, search.until));
+        let claims = self.forks.claims.iter().map(|(key, claim)| (*key, claim.until));
+        let late = searches.chain(claims).filter(|((of, _), until)| *of == id && *until <= now);
+        for (key, _) in late.collect::<Vec<_>>() {
+            self.forks.searches.remove(&key);
+            self.forks.claims.remove(&key);
+            self.fork_again(key.0, key.1);
         }
     }
 
@@ -227,6 +283,7 @@ mod tests {
             serial: 0,
             low: 0,
             high: None,
+            hashes: [None; 2],
             top: heights[0],
             rounds: 0,
             asked: Vec::new(),

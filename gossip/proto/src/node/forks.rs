@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::LinkId;
 use super::fork_search::Search;
 use crate::wire::ChannelTag;
-use crate::{ChainHash, LogId, LogName, NodeId, Seq, Turn};
+use crate::{ChainHash, LogId, LogName, NodeId, Seq, Tick, Turn};
 
 /// Searches at once on one link, and logs whose ends are moved at once.
 pub(super) const AT_ONCE: usize = 8;
@@ -16,6 +16,8 @@ pub(super) const AT_ONCE: usize = 8;
 pub(super) struct Forks {
     /// Where histories part, by link and log.
     pub(super) searches: BTreeMap<(LinkId, LogId), Search>,
+    /// Where they were found to part, until the other history was seen to go on.
+    pub(super) claims: BTreeMap<(LinkId, LogId), Claim>,
     /// Logs whose ends are moved to branches.
     pub(super) parting: BTreeMap<LogId, Parting>,
     /// One request for hashes is answered at a time on a link.
@@ -26,8 +28,21 @@ pub(super) struct Forks {
 impl Forks {
     pub(super) fn forget_link(&mut self, link: LinkId) {
         self.searches.retain(|(of, _), _| *of != link);
+        self.claims.retain(|(of, _), _| *of != link);
         self.answering.remove(&link);
     }
+}
+
+/// A place where a peer says that it has another history.
+#[derive(Debug)]
+pub(super) struct Claim {
+    /// The first sequence at which they differ.
+    pub(super) at: Seq,
+    /// Chain hash before it.
+    pub(super) prev: ChainHash,
+    /// Chain hash of our entry there.
+    pub(super) ours: ChainHash,
+    pub(super) until: Tick,
 }
 
 /// What a store operation is for.

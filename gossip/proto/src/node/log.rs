@@ -107,6 +107,11 @@ impl Log {
         self.holes.floor <= at && at <= self.stored.height && !self.holes.gaps.iter().any(inside)
     }
 
+    /// Whether nothing of it is on its way to the store.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.filling == 0 && self.pruning == 0 && self.frozen.is_none()
+    }
+
     /// The highest sequence it may reach.
     pub(super) fn end(&self) -> Seq {
         self.turn.map_or(Seq::MAX, |turn| turn.at - 1)
