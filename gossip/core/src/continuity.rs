@@ -180,23 +180,30 @@ pub enum Standing {
     SameChain,
 }
 
-/// Whether `new` may stand in the place of `old`: these are all the runs that make up exactly
-/// `range` in log `id`, and the hashes before and after stay the same. Where it says the same as they
-/// do nothing is hashed, so `old` must be what was written; else both ends are computed.
+/// Whether `new` may stand in the place of `old`: these are all the runs of its log that make up exactly
+/// its range, and the hashes before and after stay the same. Where it says the same as they do nothing
+/// is hashed, so `old` must be what was written; else both ends are computed.
 #[must_use]
-pub fn stands_for(id: LogId, range: SeqRange, old: &[&StoredRun], new: &StoredRun) -> Option<Standing> {
+pub fn stands_for(old: &[&StoredRun], new: &StoredRun) -> Option<Standing> {
     let (first, last) = (old.first()?, old.last()?);
-    let whole = first.run.first() == range.first && last.run.last() == range.last;
+    let whole = first.run.first() == new.run.first() && last.run.last() == new.run.last();
     let joined = old.windows(2).all(|pair| pair[0].run.last() + 1 == pair[1].run.first());
-    let placed = new.run.log() == id && new.run.range() == range && new.prev == first.prev;
-    if !(whole && joined && placed) {
+    if !(whole && joined && new.prev == first.prev) {
         return None;
     }
     if StoredRun::join(old).as_ref() == Some(new) {
         return Some(Standing::Same);
     }
-    let end = last.hash_at(range.last).ok();
+    let end = last.hash_at(new.run.last()).ok();
     (end.is_some() && new.run.verify(new.prev).ok() == end).then_some(Standing::SameChain)
+}
+
+/// Whether no entry is in two of these runs.
+#[must_use]
+pub fn are_apart(runs: &[StoredRun]) -> bool {
+    let mut places: Vec<_> = runs.iter().map(|stored| (stored.run.log(), stored.run.range())).collect();
+    places.sort_unstable_by_key(|(log, range)| (*log, range.first));
+    places.windows(2).all(|pair| pair[0].0 != pair[1].0 || pair[0].1.last < pair[1].1.first)
 }
 
 /// Puts a run into the upper end of a hole: the floor or a gap.

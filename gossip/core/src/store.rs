@@ -109,11 +109,12 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// everything held are known. Others are [`Fault::Rejected`].
     async fn hash_at(&self, log: LogId, positions: &[Seq]) -> StoreResult<Vec<ChainHash>>;
 
-    /// Replaces the runs that make up exactly `range` by one run of the same chain (same hash
-    /// before and after), atomically. Arrivals stay. Anything else is [`Fault::Rejected`]. A run that
-    /// says the same as those before it, as [`StoredRun::join`] makes it, need not be on stable
-    /// storage on return: whoever loses it finds them again.
-    async fn replace(&self, log: LogId, range: SeqRange, run: StoredRun) -> StoreResult<()>;
+    /// Puts each of these runs in the place of those that make up exactly its range in its log and are of
+    /// the same chain (same hash before and after): all of them atomically, and durable on return.
+    /// Arrivals stay. Anything else is [`Fault::Rejected`], and so are runs that overlap; none at all is
+    /// fine. Where all say the same as those before them, as [`StoredRun::join`] makes them, they need not
+    /// be on stable storage on return: whoever loses them finds those again.
+    async fn replace(&self, runs: &[StoredRun]) -> StoreResult<()>;
 
     /// Ends a log before `turn.at`, because another history parts from it there, atomically: entries from
     /// there on are dropped, height, hash and stamp are those before it, [`LogHead::turn`] tells why, and no

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gossip_core::continuity::{self, Standing, entries_held, raise_floor, resting_floor, stands_for};
+use gossip_core::continuity::{
+    self, Standing, are_apart, entries_held, raise_floor, resting_floor, stands_for,
+};
 use gossip_core::proto::{LogId, Pruned, Seq, SeqRange, Stamp, StoredRun, Turn as Place};
 
 use crate::engine::{Order, Table, View};
@@ -23,22 +25,31 @@ const FEW: usize = 64;
 /// More than joined runs take together.
 const MUCH: u64 = 256 << 10;
 
-/// Puts one run in the place of those that make up exactly `range`.
-pub(crate) fn replace(
-    turn: &mut Turn<'_>,
-    log: LogId,
-    range: SeqRange,
-    new: &StoredRun,
-) -> Result<(), Failure> {
+/// Puts each of these runs in the place of those that make up exactly its range.
+pub(crate) fn replace(turn: &mut Turn<'_>, runs: &[StoredRun]) -> Result<(), Failure> {
+    // Each looks at what was there before this turn.
+    if !are_apart(runs) {
+        return Err(Failure::rejected("the runs overlap"));
+    }
+    let mut is_same = true;
+    for new in runs {
+        is_same &= replace_one(turn, new)? == Standing::Same;
+    }
+    if is_same {
+        turn.may_be_lost();
+    }
+    Ok(())
+}
+
+fn replace_one(turn: &mut Turn<'_>, new: &StoredRun) -> Result<Standing, Failure> {
+    let (log, range) = (new.run.log(), new.run.range());
     let Some(mut held) = turn.head(log)? else {
         return Err(Failure::rejected("the log is not known"));
     };
     let old = covering(turn.view(), log, range)?;
-    match stands_for(log, range, &old.iter().collect::<Vec<_>>(), new) {
-        None => return Err(Failure::rejected("the run does not stand for exactly the runs stored there")),
-        Some(Standing::Same) => turn.may_be_lost(),
-        Some(Standing::SameChain) => {}
-    }
+    let Some(standing) = stands_for(&old.iter().collect::<Vec<_>>(), new) else {
+        return Err(Failure::rejected("a run does not stand for exactly the runs stored there"));
+    };
     let freed: u64 = old.iter().map(|stored| stored.run.encoded().len() as u64).sum();
     // The last one is written over. They are small and go one by one: a range would have some engines tidy up
     // after each join.
@@ -48,7 +59,7 @@ pub(crate) fn replace(
     put_run(&mut turn.edits, &new.prev, &new.run);
     held.bytes = held.bytes.saturating_sub(freed) + new.run.encoded().len() as u64;
     turn.put_head(log, held);
-    Ok(())
+    Ok(standing)
 }
 
 /// Runs that hold what is kept of a range; damage among them is an error.

@@ -79,17 +79,17 @@ impl Log {
         self.runs.values().map(encoded_len).sum()
     }
 
-    /// Puts one run in the place of those that make up exactly `range`.
-    pub(crate) fn replace(&mut self, range: SeqRange, new: StoredRun) -> StoreResult<()> {
-        let old: Vec<_> = self.covering(range).collect();
-        if continuity::stands_for(self.head.name.id(), range, &old, &new).is_none() {
-            let why = "the run does not stand for exactly the runs stored there";
-            return Err(StoreError::new(Fault::Rejected, "replacing runs", why));
-        }
-        let lasts: Vec<_> = old.iter().map(|stored| stored.run.last()).collect();
+    /// Whether a run may be put in the place of those that make up exactly its range.
+    pub(crate) fn stands(&self, new: &StoredRun) -> bool {
+        let old: Vec<_> = self.covering(new.run.range()).collect();
+        continuity::stands_for(&old, new).is_some()
+    }
+
+    /// Puts one run in the place of those that make up exactly its range.
+    pub(crate) fn replace(&mut self, new: StoredRun) {
+        let lasts: Vec<_> = self.covering(new.run.range()).map(|stored| stored.run.last()).collect();
         lasts.iter().for_each(|last| drop(self.runs.remove(last)));
-        self.runs.insert(range.last, new);
-        Ok(())
+        self.runs.insert(new.run.last(), new);
     }
 
     /// Ends the log where another history parts from it.

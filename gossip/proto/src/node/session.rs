@@ -244,13 +244,9 @@ impl Node {
             Message::Sketch(sketch) => self.on_sketch(id, &sketch),
             Message::More(more) => self.on_more(id, &more),
             Message::Scope(scope) => self.on_scope(id, scope),
+            Message::Push(push) => self.on_delta(id, push.into()),
             Message::Positions(positions) => self.on_positions(id, &positions),
             Message::Hashes(hashes) => self.on_hashes(id, &hashes),
-            Message::Push(_) => {
-                let peer = link.peer.clone();
-                let detail = format!("{} is not understood yet", message.name());
-                self.drop_from(Some(peer), DropReason::Unexpected, detail);
-            }
         }
     }
 

@@ -50,7 +50,7 @@ pub use crate::sketch::{COUNTERS, Cell, Kind, MAX_CELLS};
 /// The versions that can be read: the oldest and the newest.
 pub const WIRE_VERSIONS: std::ops::RangeInclusive<u8> = 1..=2;
 /// The newest version a node offers, unless it is told otherwise.
-pub const OFFERED_VERSION: u8 = 1;
+pub const OFFERED_VERSION: u8 = 2;
 
 const WHOLE: u8 = 0;
 const PIECE: u8 = 1;

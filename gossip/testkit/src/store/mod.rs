@@ -90,7 +90,8 @@ macro_rules! store_conformance {
                 arrivals_end_at_the_newest,
             }
             replace {
-                joins_runs_and_keeps_arrivals, refuses_another_chain, refuses_a_range_that_cuts_runs,
+                joins_runs_and_keeps_arrivals, refuses_another_chain, refuses_to_cut_runs,
+                takes_runs_of_several_logs, puts_all_runs_in_place_or_none,
                 takes_hollow_payloads, hollow_payloads_may_be_filled, is_idempotent,
                 refuses_what_is_not_held,
             }
