@@ -110,7 +110,9 @@ impl<'a> Walk<'a> {
     fn check_seal(&mut self, stored: &StoredRun) {
         let at = stored.run.last();
         let newest = self.head.seal.as_ref().map_or(0, |(at, _)| *at);
-        if stored.run.seal().is_some() && at > newest && at <= self.head.height {
+        // That of a log which forked went with what followed the fork.
+        let is_known = self.head.turn.is_none() && stored.run.seal().is_some();
+        if is_known && at > newest && at <= self.head.height {
             self.report.found(self.head, SeqRange { first: at, last: at }, DamageKind::Head);
         }
     }
@@ -146,7 +148,7 @@ fn is_consistent(head: &LogHead) -> bool {
 /// Where a branch turned off there need be no seal: that of the branch vouches for it.
 fn is_sealed(head: &LogHead) -> bool {
     let Some(key) = PublicKey::of(&head.name.author).filter(|_| head.height > 0) else { return true };
-    if head.turns.iter().any(|turn| turn.at == head.height + 1 && turn.prev == head.hash) {
+    if head.turn.iter().any(|turn| turn.at == head.height + 1 && turn.prev == head.hash) {
         return true;
     }
     let message = seal_message(&head.name.unbranched_hash(), head.height, &head.hash);
