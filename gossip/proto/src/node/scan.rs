@@ -82,6 +82,19 @@ impl Node {
         }
     }
 
+    /// At the beginning of a session the initiator tells its channels; the responder asks for them only if
+    /// they do not come, because a list asked for anew makes the one on its way worthless.
+    pub(super) fn begin_scan(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let wait = link.rtt.timeout();
+        let Some(session) = link.session.as_mut() else { return };
+        session.list();
+        if session.initiator {
+            return self.repeat_scan(id);
+        }
+        self.set_timer(Timer::Scan(id), wait);
+    }
+
     /// A peer speaks of a channel that is not shared on this link: one side missed something.
     pub(super) fn rescan(&mut self, id: LinkId) {
         let now = self.now.tick;
