@@ -64,7 +64,7 @@ impl Node {
         match self.spoken(id) {
             1 if differs && !initiator => self.offer_all(id, channel),
             1 => self.beacon(id, channel),
-            _ if stranger || differs && !is_old => self.look_into(id, channel),
+            _ if (stranger || differs) && !is_old => self.look_into(id, channel),
             _ => self.beacon(id, channel),
         }
     }
