@@ -14,8 +14,9 @@ use crate::ChannelId;
 use crate::sketch::{Cell, Found, Kind, MAX_CELLS, PROBE_CELLS, Sketch, cells_for, changed, peel};
 use crate::wire::{Message, More, SketchMessage};
 
-/// Bytes of a height in an offer, and of a cell.
+/// Bytes of a height in an offer, of a log that is asked for, and of a cell.
 const OFFERED: u64 = 27;
+const ASKED: u64 = 7;
 const CELL: u64 = 12;
 /// More differences than this are not told by as many cells as there are.
 const MOST: u64 = 1700;
@@ -152,6 +153,19 @@ impl Node {
         }
         if self.has_sketch(&name, sketch.kind) {
             self.compare_cells(id, &name, sketch);
+        } else if sketch.from == 0 && sketch.cells.len() <= UNASKED {
+            self.exchanges.wait(id, &name, sketch.clone());
+        }
+    }
+
+    /// Our sketch of a channel is made: looks at those that waited for it, or begins.
+    pub(super) fn read_waiting(&mut self, name: &ChannelId) {
+        let waited = self.exchanges.waited(name);
+        if waited.is_empty() {
+            self.compare_soon(name);
+        }
+        for (id, sketch) in waited {
+            self.on_sketch(id, &sketch);
         }
     }
 
@@ -205,10 +219,10 @@ impl Node {
     /// another state.
     fn cells_so_far(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage) -> Option<Vec<Cell>> {
         let exchange = self.exchanges.get(id, name).filter(|exchange| exchange.serial == sketch.serial);
-        let asked = exchange.is_some();
+        let is_known = exchange.is_some();
         let held = exchange.and_then(|exchange| exchange.held.take());
         if sketch.from == 0 {
-            let most = if asked { MAX_CELLS } else { UNASKED };
+            let most = if is_known { MAX_CELLS } else { UNASKED };
             return Some(sketch.cells.iter().take(most).copied().collect());
         }
         let fits =
@@ -232,10 +246,14 @@ impl Node {
         };
         let differ = changed(&ours.estimate(), &estimate).max(ours.logs().abs_diff(sketch.logs));
         let cells = cells_for(differ * 6 / 5).min(MAX_CELLS);
-        if differ > MOST || ours.logs() * OFFERED < cells as u64 * CELL {
-            return Outcome::Plain;
+        // Who holds more would have to answer heights with heights.
+        let asked = if balance < 0 { ASKED } else { OFFERED + ASKED };
+        match ours.logs() * OFFERED + differ * asked < cells as u64 * CELL {
+            _ if differ > MOST => Outcome::Plain,
+            true => Outcome::Plain,
+            false if balance < 0 => Outcome::Ask(cells),
+            false => Outcome::Tell(cells),
         }
-        if balance < 0 { Outcome::Ask(cells) } else { Outcome::Tell(cells) }
     }
 
     /// Asks for cells of theirs in an exchange in which we are to give.
