@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::journal::because;
 
 /// Version of what is in the file. A newer one is refused.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// One frame of the file.
 #[derive(Serialize, Deserialize)]
@@ -31,12 +31,8 @@ pub(super) enum Change {
         items: Vec<Item>,
         clock: Stamp,
     },
-    Replace {
-        log: LogId,
-        range: SeqRange,
-        prev: ChainHash,
-        run: Bytes,
-    },
+    /// Each with the hash before it.
+    Replace(Vec<(ChainHash, Bytes)>),
     Prune(Vec<(LogId, Seq)>),
     Isolate(LogId, Seq),
     Turn(LogId, Turn),
@@ -86,6 +82,10 @@ impl Change {
         Self::Commit { items: batch.iter().map(Item::from).collect(), clock: meta.clock }
     }
 
+    pub(super) fn replace(runs: &[StoredRun]) -> Self {
+        Self::Replace(runs.iter().map(|stored| (stored.prev, stored.run.encoded().clone())).collect())
+    }
+
     pub(super) fn encode(&self) -> StoreResult<Vec<u8>> {
         let mut bytes = Vec::new();
         let done = ciborium::into_writer(self, &mut bytes);
@@ -107,9 +107,10 @@ impl Change {
                 let batch = items.into_iter().map(CommitItem::try_from).collect::<StoreResult<Vec<_>>>()?;
                 outcome.committed = state.commit(&batch, &Meta { clock }).await?;
             }
-            Self::Replace { log, range, prev, run } => {
-                let run = Run::decode(run).map_err(undecodable)?;
-                state.replace(log, range, StoredRun { prev, run }).await?;
+            Self::Replace(runs) => {
+                let stored =
+                    |(prev, run)| Ok(StoredRun { prev, run: Run::decode(run).map_err(undecodable)? });
+                state.replace(&runs.into_iter().map(stored).collect::<StoreResult<Vec<_>>>()?).await?;
             }
             Self::Prune(floors) => outcome.pruned = state.prune(&floors).await?,
             Self::Isolate(log, at) => outcome.gap = state.isolate(log, at).await?,

@@ -32,9 +32,8 @@ impl EntryRepository for FileStore {
         Ok(self.write(Change::commit(batch, meta)).await?.committed)
     }
 
-    async fn replace(&self, log: LogId, range: SeqRange, new: StoredRun) -> StoreResult<()> {
-        let run = new.run.encoded().clone();
-        self.write(Change::Replace { log, range, prev: new.prev, run }).await.map(drop)
+    async fn replace(&self, runs: &[StoredRun]) -> StoreResult<()> {
+        self.write(Change::replace(runs)).await.map(drop)
     }
 
     async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()> {

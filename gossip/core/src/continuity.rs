@@ -2,7 +2,9 @@
 //!
 //! Stores may use these or not; `store_conformance!` checks the outcome.
 
-use gossip_proto::{ChainHash, CommitItem, Fault, LogHead, LogId, Run, Seq, SeqRange, StoredRun, Turn};
+use gossip_proto::{
+    ChainHash, CommitItem, Fault, LogHead, LogId, Run, Seq, SeqRange, Stamp, StoredRun, Turn,
+};
 
 use crate::{StoreError, StoreResult};
 
@@ -42,6 +44,7 @@ pub fn admit(
     match item {
         CommitItem::Adopt { floor, .. } if *floor <= head.height => Ok(Admission::Known),
         CommitItem::Adopt { floor, hash, stamp, seal, .. } => {
+            within(head, *floor, hash)?;
             adopt(head, *floor, *hash);
             if let Some(seal) = seal {
                 head.seal = Some((*floor, serde_bytes::ByteBuf::from(seal.0)));
@@ -58,6 +61,7 @@ pub fn admit(
                 return compare(head, run, stored);
             }
             continues(head, run, *prev)?;
+            within(head, run.last(), end)?;
             extend(head, run, *end);
             Ok(Admission::Run)
         }
@@ -108,13 +112,12 @@ pub fn isolate(head: &mut LogHead, range: SeqRange) {
     head.gaps = apart;
 }
 
-/// Most turns noted of a log.
-pub const MAX_TURNS: usize = 8;
-
-/// Notes that another history parts from a log, by the rules of
-/// [`EntryRepository::turn`](crate::EntryRepository::turn). Whether the head changed.
+/// Ends a log where another history parts from it, by the rules of
+/// [`EntryRepository::turn`](crate::EntryRepository::turn). Whether the head changed; the caller drops what
+/// lies above its height then.
 ///
-/// `stored` answers the chain hash at a position between floor and height, `None` where it is not known.
+/// `stored` answers the chain hash at a position between floor and height, `None` where it is not known;
+/// `newest` is the stamp of the newest entry held before the place.
 ///
 /// # Errors
 /// [`Fault::Rejected`] for what cannot be true of this log, and whatever `stored` fails with. The head is
@@ -122,22 +125,17 @@ pub const MAX_TURNS: usize = 8;
 pub fn turn(
     head: &mut LogHead,
     turn: &Turn,
+    newest: Stamp,
     stored: impl Fn(Seq) -> StoreResult<Option<ChainHash>>,
 ) -> StoreResult<bool> {
-    let place = head.turns.partition_point(|noted| noted.at < turn.at);
-    let noted = head.turns.get(place).filter(|noted| noted.at == turn.at);
-    if noted == Some(turn) {
+    if head.turn.as_ref() == Some(turn) {
         return Ok(false);
     }
-    let open = Turn { first: None, ..*turn };
-    if turn.at <= head.floor || noted.is_some_and(|noted| *noted != open) {
-        return Err(no_turn("the place lies below the floor, or something else is noted of it"));
+    if turn.at <= head.floor || head.turn.is_some_and(|noted| noted.at <= turn.at) {
+        return Err(no_turn("the place lies below the floor, or above the end of the log"));
     }
     if turn.first.is_some() != (turn.at <= head.height) {
         return Err(no_turn("the hash at the place is told exactly where the log reaches it"));
-    }
-    if noted.is_none() && head.turns.len() >= MAX_TURNS {
-        return Err(no_turn("too many histories part from the log"));
     }
     for (at, told) in [(turn.at - 1, Some(turn.prev)), (turn.at, turn.first)] {
         let known = match at {
@@ -152,13 +150,25 @@ pub fn turn(
             return Err(no_turn("other entries are stored at the place"));
         }
     }
-    let replaced = place..place + usize::from(noted.is_some());
-    head.turns.splice(replaced, [*turn]);
+    head.turn = Some(*turn);
+    if turn.first.is_some() {
+        cut(head, turn, newest);
+    }
     Ok(true)
 }
 
+fn cut(head: &mut LogHead, turn: &Turn, newest: Stamp) {
+    let end = turn.at - 1;
+    (head.height, head.hash, head.stamp) = (end, turn.prev, newest);
+    for ranges in [&mut head.gaps, &mut head.missed] {
+        ranges.retain(|range| range.first <= end);
+        ranges.iter_mut().for_each(|range| range.last = range.last.min(end));
+    }
+    head.seal = head.seal.take().filter(|(at, _)| *at <= end);
+}
+
 fn no_turn(why: &'static str) -> StoreError {
-    StoreError::new(Fault::Rejected, "noting where a log forks", why)
+    StoreError::new(Fault::Rejected, "ending a log where it forks", why)
 }
 
 /// How a run may stand in the place of others.
@@ -170,23 +180,30 @@ pub enum Standing {
     SameChain,
 }
 
-/// Whether `new` may stand in the place of `old`: these are all the runs that make up exactly
-/// `range` in log `id`, and the hashes before and after stay the same. Where it says the same as they
-/// do nothing is hashed, so `old` must be what was written; else both ends are computed.
+/// Whether `new` may stand in the place of `old`: these are all the runs of its log that make up exactly
+/// its range, and the hashes before and after stay the same. Where it says the same as they do nothing
+/// is hashed, so `old` must be what was written; else both ends are computed.
 #[must_use]
-pub fn stands_for(id: LogId, range: SeqRange, old: &[&StoredRun], new: &StoredRun) -> Option<Standing> {
+pub fn stands_for(old: &[&StoredRun], new: &StoredRun) -> Option<Standing> {
     let (first, last) = (old.first()?, old.last()?);
-    let whole = first.run.first() == range.first && last.run.last() == range.last;
+    let whole = first.run.first() == new.run.first() && last.run.last() == new.run.last();
     let joined = old.windows(2).all(|pair| pair[0].run.last() + 1 == pair[1].run.first());
-    let placed = new.run.log() == id && new.run.range() == range && new.prev == first.prev;
-    if !(whole && joined && placed) {
+    if !(whole && joined && new.prev == first.prev) {
         return None;
     }
     if StoredRun::join(old).as_ref() == Some(new) {
         return Some(Standing::Same);
     }
-    let end = last.hash_at(range.last).ok();
+    let end = last.hash_at(new.run.last()).ok();
     (end.is_some() && new.run.verify(new.prev).ok() == end).then_some(Standing::SameChain)
+}
+
+/// Whether no entry is in two of these runs.
+#[must_use]
+pub fn are_apart(runs: &[StoredRun]) -> bool {
+    let mut places: Vec<_> = runs.iter().map(|stored| (stored.run.log(), stored.run.range())).collect();
+    places.sort_unstable_by_key(|(log, range)| (*log, range.first));
+    places.windows(2).all(|pair| pair[0].0 != pair[1].0 || pair[0].1.last < pair[1].1.first)
 }
 
 /// Puts a run into the upper end of a hole: the floor or a gap.
@@ -284,6 +301,12 @@ fn continues(head: &LogHead, run: &Run, prev: ChainHash) -> StoreResult<()> {
         return Err(refused("the run continues another chain"));
     }
     Ok(())
+}
+
+/// A log that forks grows up to the place and not beyond.
+fn within(head: &LogHead, last: Seq, end: &ChainHash) -> StoreResult<()> {
+    let fits = |turn: &Turn| last < turn.at - 1 || last == turn.at - 1 && *end == turn.prev;
+    if head.turn.as_ref().is_none_or(fits) { Ok(()) } else { Err(refused("the log ends before")) }
 }
 
 fn extend(head: &mut LogHead, run: &Run, end: ChainHash) {

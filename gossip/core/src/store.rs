@@ -109,20 +109,22 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// everything held are known. Others are [`Fault::Rejected`].
     async fn hash_at(&self, log: LogId, positions: &[Seq]) -> StoreResult<Vec<ChainHash>>;
 
-    /// Replaces the runs that make up exactly `range` by one run of the same chain (same hash
-    /// before and after), atomically. Arrivals stay. Anything else is [`Fault::Rejected`]. A run that
-    /// says the same as those before it, as [`StoredRun::join`] makes it, need not be on stable
-    /// storage on return: whoever loses it finds them again.
-    async fn replace(&self, log: LogId, range: SeqRange, run: StoredRun) -> StoreResult<()>;
+    /// Puts each of these runs in the place of those that make up exactly its range in its log and are of
+    /// the same chain (same hash before and after): all of them atomically, and durable on return.
+    /// Arrivals stay. Anything else is [`Fault::Rejected`], and so are runs that overlap; none at all is
+    /// fine. Where all say the same as those before them, as [`StoredRun::join`] makes them, they need not
+    /// be on stable storage on return: whoever loses them finds those again.
+    async fn replace(&self, runs: &[StoredRun]) -> StoreResult<()>;
 
-    /// Notes in the head of a log that another history parts from it ([`LogHead::turns`], in order of their
-    /// place). Entries, arrivals and all else of the head stay, and a prune past the place leaves the note.
+    /// Ends a log before `turn.at`, because another history parts from it there, atomically: entries from
+    /// there on are dropped, height, hash and stamp are those before it, [`LogHead::turn`] tells why, and no
+    /// commit goes beyond it any more. Arrival rows stay. Whoever wants to keep what is dropped has
+    /// committed it to a log of another name before. Durable on return.
     ///
     /// `prev` must be the hash before the place and `first` the one at it, as far as these are known: not
-    /// above the height, not in a gap. `first` is `None` exactly where the log does not reach; a log that
-    /// has grown there since may say so, else nothing that was noted of a place changes any more. A new note
-    /// below the floor, more than [`MAX_TURNS`](crate::continuity::MAX_TURNS) of a log, an unknown
-    /// log: [`Fault::Rejected`], and nothing is written. Durable on return.
+    /// above the height, not in a gap. `first` is `None` exactly where the log does not reach. A log that
+    /// ends already may end earlier, not later. All else, a place at or below the floor, a run that cannot be
+    /// cut and an unknown log are [`Fault::Rejected`], and nothing is written.
     ///
     /// *Repeated*: `Ok`, and changes nothing.
     async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()>;

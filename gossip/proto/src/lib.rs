@@ -21,6 +21,7 @@ mod clock;
 mod cursor;
 mod digest;
 mod entry;
+mod hint;
 mod id;
 mod leb;
 mod log;
@@ -39,6 +40,7 @@ pub use self::chain::{ChainHash, Check, PayloadHash};
 pub use self::clock::{ClockExhausted, Hlc, Observed};
 pub use self::cursor::{Arrival, Cursor, CursorError, StoreIncarnation};
 pub use self::entry::{EntryId, EntryIdError, LogEntry, OrderKey};
+pub use self::hint::Hint;
 pub use self::id::{ChannelId, IdError, MAX_ID_BYTES, NodeId, StreamId};
 pub use self::log::{Branch, Epoch, LogHash, LogHead, LogId, LogName, Seq, SeqRange};
 pub use self::record::{

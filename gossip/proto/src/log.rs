@@ -206,9 +206,9 @@ pub struct LogHead {
     pub missed: Vec<SeqRange>,
     /// Newest seal (author's signature) known: its position and bytes.
     pub seal: Option<(Seq, serde_bytes::ByteBuf)>,
-    /// Where other histories part from the one kept here, in order of their place.
+    /// Where the log ends for good, if it forks; the height may still be below.
     #[serde(default)]
-    pub turns: Vec<Turn>,
+    pub turn: Option<Turn>,
 }
 
 impl LogHead {
@@ -233,7 +233,7 @@ impl LogHead {
             gaps: Vec::new(),
             missed: Vec::new(),
             seal: None,
-            turns: Vec::new(),
+            turn: None,
         }
     }
 }

@@ -188,16 +188,16 @@ impl CommitItem {
     }
 }
 
-/// Where another history of a log parts from the one that is kept under its name: from `at` on there are
-/// entries that say something else, kept as a log of their own (see [`Branch`](crate::Branch)).
+/// Where a log ends because it forks there: every history that goes on is a log of its own, named by its
+/// first hash (see [`Branch`](crate::Branch)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Turn {
-    /// The first sequence at which they differ.
+    /// The first sequence at which the histories differ; the log ends before it.
     pub at: Seq,
     /// Chain hash before it, which they share.
     pub prev: ChainHash,
-    /// Chain hash of the entry kept here at `at`: what follows from it on is the branch of that name.
-    /// `None` where nothing is kept from `at` on.
+    /// Chain hash of the entry that was kept here at `at`: what followed it is the branch of that name.
+    /// `None` where nothing was kept.
     pub first: Option<ChainHash>,
 }
 

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, LogHead, LogId, Meta, NodeId,
-    NodeRecord, PeerRecord, Pruned, Removed, Seq, SeqRange, StoreIncarnation, StoredRun, StreamRecord, Turn,
+    Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Hint, LogHead,
+    LogId, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, Seq, SeqRange, StoreIncarnation,
+    StoredRun, StreamRecord, Turn,
 };
 
 /// What the caller of a store should do about a failure.
@@ -56,6 +57,15 @@ pub enum StoreRequest {
         /// Bytes.
         budget: usize,
     },
+    /// Read what arrived in a channel after an arrival, about `budget` bytes, at least one row.
+    Since {
+        /// The channel.
+        channel: ChannelId,
+        /// After this.
+        after: Arrival,
+        /// Bytes.
+        budget: usize,
+    },
     /// Read the head of one log.
     Head {
         /// The log.
@@ -68,7 +78,7 @@ pub enum StoreRequest {
         /// Where.
         positions: Vec<Seq>,
     },
-    /// Remember that another history parts from a log.
+    /// End a log where another history parts from it.
     Turn {
         /// The log.
         log: LogId,
@@ -104,6 +114,8 @@ pub enum StoreRequest {
     RemoveChannel(ChannelId),
     /// Drop the entries of a stream and remember this record of it.
     RemoveStream(ChannelId, StreamRecord),
+    /// Remember how far peers were with a channel, instead of what was remembered of that.
+    SaveHints(ChannelId, Vec<Hint>),
     /// Remember a peer.
     SavePeer(PeerRecord),
     /// Forget a peer.
@@ -117,6 +129,8 @@ pub enum StoreReply {
     Committed(Committed),
     /// To `Read`.
     Runs(Vec<StoredRun>),
+    /// To `Since`.
+    Arrived(Page<Arrived, Arrival>),
     /// To `Head`; `None` when the store does not know the log.
     Head(Option<Box<LogHead>>),
     /// To `HashAt`, in the order asked.
@@ -148,4 +162,8 @@ pub struct Inventory {
     pub durability: Durability,
     /// It was not closed cleanly the last time.
     pub was_open: bool,
+    /// Newest arrival number it gave out.
+    pub last_arrival: Arrival,
+    /// What it was given to remember of peers, by channel.
+    pub hints: Vec<(ChannelId, Vec<Hint>)>,
 }

@@ -1,6 +1,6 @@
 //! The light tier of the simulator: some seeds in every `cargo test`, and seeds that once failed.
 
-use gossip_testkit::sim::{Options, Outcome, run};
+use gossip_testkit::sim::{Options, Outcome, Sealed, run};
 
 fn pass(seed: u64) -> Outcome {
     let outcome = run(seed, Options::default());
@@ -12,6 +12,16 @@ fn pass(seed: u64) -> Outcome {
 fn some_seeds_converge_with_all_invariants() {
     for seed in 0..40 {
         pass(seed);
+    }
+}
+
+/// Whoever signs and whoever does not, worlds converge.
+#[test]
+fn all_kinds_of_signing_converge() {
+    for (seed, sealed) in [(101, Sealed::None), (102, Sealed::Mixed), (103, Sealed::All), (104, Sealed::All)]
+    {
+        let outcome = run(seed, Options { sealed: Some(sealed), ..Options::default() });
+        assert_eq!(outcome.violation, None, "seed {seed}: {}", outcome.setting);
     }
 }
 
@@ -32,10 +42,12 @@ fn a_restored_backup_forks_and_the_rest_converges() {
     assert!(outcome.coverage.count("fork") > 0, "{}", outcome.setting);
 }
 
+const LOUD: Options = Options { harsh: true, sealed: None, record: true };
+
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    let [first, second] = [(); 2].map(|()| run(7, Options { harsh: true, record: true }));
+    let [first, second] = [(); 2].map(|()| run(7, LOUD));
     assert!(!first.trace.is_empty());
     assert_eq!(first, second);
-    assert_ne!(first.trace_hash, run(8, Options { harsh: true, record: true }).trace_hash);
+    assert_ne!(first.trace_hash, run(8, LOUD).trace_hash);
 }

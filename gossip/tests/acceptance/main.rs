@@ -31,6 +31,7 @@ mod network;
 mod partition;
 mod peers;
 mod retention;
+mod seals;
 mod storage;
 mod sync;
 mod views;

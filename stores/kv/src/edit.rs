@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use gossip_core::continuity::{self, Standing, entries_held, raise_floor, resting_floor, stands_for};
-use gossip_core::proto::{LogId, Pruned, Seq, SeqRange, StoredRun, Turn as Place};
+use gossip_core::continuity::{
+    self, Standing, are_apart, entries_held, raise_floor, resting_floor, stands_for,
+};
+use gossip_core::proto::{LogId, Pruned, Seq, SeqRange, Stamp, StoredRun, Turn as Place};
 
 use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
@@ -14,7 +16,7 @@ use crate::notes::put_version;
 use crate::runs::{ending, first_run, hash_in, hash_of};
 use crate::turn::Turn;
 
-pub(crate) const TURNING: &str = "noting where a log forks";
+pub(crate) const TURNING: &str = "ending a log where it forks";
 
 /// So many rows are dropped one by one; more are dropped as a range, which costs some engines more
 /// later on than a few rows do now.
@@ -23,22 +25,31 @@ const FEW: usize = 64;
 /// More than joined runs take together.
 const MUCH: u64 = 256 << 10;
 
-/// Puts one run in the place of those that make up exactly `range`.
-pub(crate) fn replace(
-    turn: &mut Turn<'_>,
-    log: LogId,
-    range: SeqRange,
-    new: &StoredRun,
-) -> Result<(), Failure> {
+/// Puts each of these runs in the place of those that make up exactly its range.
+pub(crate) fn replace(turn: &mut Turn<'_>, runs: &[StoredRun]) -> Result<(), Failure> {
+    // Each looks at what was there before this turn.
+    if !are_apart(runs) {
+        return Err(Failure::rejected("the runs overlap"));
+    }
+    let mut is_same = true;
+    for new in runs {
+        is_same &= replace_one(turn, new)? == Standing::Same;
+    }
+    if is_same {
+        turn.may_be_lost();
+    }
+    Ok(())
+}
+
+fn replace_one(turn: &mut Turn<'_>, new: &StoredRun) -> Result<Standing, Failure> {
+    let (log, range) = (new.run.log(), new.run.range());
     let Some(mut held) = turn.head(log)? else {
         return Err(Failure::rejected("the log is not known"));
     };
     let old = covering(turn.view(), log, range)?;
-    match stands_for(log, range, &old.iter().collect::<Vec<_>>(), new) {
-        None => return Err(Failure::rejected("the run does not stand for exactly the runs stored there")),
-        Some(Standing::Same) => turn.may_be_lost(),
-        Some(Standing::SameChain) => {}
-    }
+    let Some(standing) = stands_for(&old.iter().collect::<Vec<_>>(), new) else {
+        return Err(Failure::rejected("a run does not stand for exactly the runs stored there"));
+    };
     let freed: u64 = old.iter().map(|stored| stored.run.encoded().len() as u64).sum();
     // The last one is written over. They are small and go one by one: a range would have some engines tidy up
     // after each join.
@@ -48,7 +59,7 @@ pub(crate) fn replace(
     put_run(&mut turn.edits, &new.prev, &new.run);
     held.bytes = held.bytes.saturating_sub(freed) + new.run.encoded().len() as u64;
     turn.put_head(log, held);
-    Ok(())
+    Ok(standing)
 }
 
 /// Runs that hold what is kept of a range; damage among them is an error.
@@ -69,19 +80,42 @@ fn covering(view: &dyn View, log: LogId, range: SeqRange) -> Result<Vec<StoredRu
     Ok(found)
 }
 
-/// Notes that another history parts from a log.
+/// Ends a log where another history parts from it.
 pub(crate) fn turn(turn: &mut Turn<'_>, log: LogId, place: &Place) -> Result<(), Failure> {
     let Some(mut held) = turn.head(log)? else {
         return Err(Failure::rejected("the log is not known"));
     };
-    let view = turn.view();
+    let (view, height) = (turn.view(), held.head.height);
+    let across = first_run(view, log, place.at)?.filter(|stored| stored.run.first() < place.at);
+    let front = across.map(|stored| stored.cut_back(place.at - 1)).transpose();
+    let front = front.map_err(Failure::rejected)?.map(|(front, _)| front);
+    let below = match &front {
+        Some(front) => Some(front.run.last_stamp()),
+        None => last_stamp(view, log, place.at)?,
+    };
     let stored = |at| hash_in(view, log, at).map_err(|why| why.into_store_error(TURNING));
-    if continuity::turn(&mut held.head, place, stored)? {
-        // Programs of before would take such a head for a damaged one, and the log for lost.
-        put_version(&mut turn.edits, FORMAT as u32);
-        turn.put_head(log, held);
+    if !continuity::turn(&mut held.head, place, below.unwrap_or(Stamp::ZERO), stored)? {
+        return Ok(());
     }
+    if height >= place.at {
+        let freed = drop_runs(turn, log, place.at, height)?;
+        let kept = front.map_or(0, |front| {
+            put_run(&mut turn.edits, &front.prev, &front.run);
+            front.run.encoded().len() as u64
+        });
+        held.bytes = held.bytes.saturating_sub(freed) + kept;
+    }
+    // Programs of before would take such a head for a damaged one, and the log for lost.
+    put_version(&mut turn.edits, FORMAT as u32);
+    turn.put_head(log, held);
     Ok(())
+}
+
+/// Stamp of the newest entry held before a place.
+fn last_stamp(view: &dyn View, log: LogId, before: Seq) -> Result<Option<Stamp>, Failure> {
+    let mut rows = ending(view, log, (0, before.saturating_sub(1)), Order::Down)?;
+    let Some((key, value)) = rows.next()? else { return Ok(None) };
+    Ok(Some(decode_run(log, keys::number(key), value)?.run.last_stamp()))
 }
 
 /// Drops entries up to a floor in each log; a run across a floor is cut.

@@ -2,8 +2,8 @@
 //!
 //! `flags` (1 byte), `height` (8), `hash` (32), `stamp` (8), bytes of runs held (8); then, each only when
 //! its flag is set: `floor` (8) and `floor_hash` (32); gaps and missed ranges, each a count (4) and pairs of
-//! first and last (16); sequence (8), length (4) and bytes of the seal; turns, a count (1) and of each its
-//! place (8), the hash before it (32), 1 or 0, and with 1 the hash at it (32); and a check (4) over log and row.
+//! first and last (16); sequence (8), length (4) and bytes of the seal; of the turn its place (8), the hash
+//! before it (32), 1 or 0, and with 1 the hash at it (32); and a check (4) over log and row.
 
 use gossip_core::proto::{ChainHash, LogHead, LogId, LogName, PayloadHash, Seq, SeqRange, Stamp, Turn};
 use serde_bytes::ByteBuf;
@@ -12,7 +12,7 @@ const HAS_FLOOR: u8 = 1;
 const HAS_GAPS: u8 = 2;
 const HAS_MISSED: u8 = 4;
 const HAS_SEAL: u8 = 8;
-const HAS_TURNS: u8 = 16;
+const HAS_TURN: u8 = 16;
 
 /// A head and what its runs occupy, so that usage needs no look at them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Held {
             | flag(!head.gaps.is_empty(), HAS_GAPS)
             | flag(!head.missed.is_empty(), HAS_MISSED)
             | flag(head.seal.is_some(), HAS_SEAL)
-            | flag(!head.turns.is_empty(), HAS_TURNS);
+            | flag(head.turn.is_some(), HAS_TURN);
         let mut row = Vec::with_capacity(128);
         row.push(flags);
         row.extend_from_slice(&head.height.to_be_bytes());
@@ -51,7 +51,7 @@ impl Held {
             row.extend_from_slice(&(seal.len() as u32).to_be_bytes());
             row.extend_from_slice(seal);
         }
-        put_turns(&mut row, &head.turns);
+        head.turn.iter().for_each(|turn| put_turn(&mut row, turn));
         let check = check(log, &row);
         row.extend_from_slice(&check);
         row
@@ -70,7 +70,7 @@ pub(crate) struct Moving {
     hash: ChainHash,
     floor_hash: Option<ChainHash>,
     seal: Option<(Seq, ByteBuf)>,
-    turns: Vec<Turn>,
+    turn: Option<Turn>,
 }
 
 impl Moving {
@@ -90,9 +90,9 @@ impl Moving {
         let gaps = if has(HAS_GAPS) { from.ranges()? } else { Vec::new() };
         let missed = if has(HAS_MISSED) { from.ranges()? } else { Vec::new() };
         let seal = if has(HAS_SEAL) { Some(from.seal()?) } else { None };
-        let turns = if has(HAS_TURNS) { from.turns()? } else { Vec::new() };
+        let turn = if has(HAS_TURN) { Some(from.turn()?) } else { None };
         let sound = from.0.is_empty() && floor <= height && flags <= 31;
-        sound.then_some(Self { height, floor, gaps, bytes, hash, floor_hash, stamp, missed, seal, turns })
+        sound.then_some(Self { height, floor, gaps, bytes, hash, floor_hash, stamp, missed, seal, turn })
     }
 
     /// How many entries are held.
@@ -113,7 +113,7 @@ impl Moving {
             gaps: self.gaps,
             missed: self.missed,
             seal: self.seal,
-            turns: self.turns,
+            turn: self.turn,
         };
         Held { head, bytes: self.bytes }
     }
@@ -136,18 +136,11 @@ fn put_ranges(row: &mut Vec<u8>, ranges: &[SeqRange]) {
     }
 }
 
-fn put_turns(row: &mut Vec<u8>, turns: &[Turn]) {
-    if turns.is_empty() {
-        return;
-    }
-    // `continuity::MAX_TURNS` is far below.
-    row.push(turns.len() as u8);
-    for turn in turns {
-        row.extend_from_slice(&turn.at.to_be_bytes());
-        row.extend_from_slice(&turn.prev.0);
-        row.push(turn.first.is_some().into());
-        turn.first.iter().for_each(|first| row.extend_from_slice(&first.0));
-    }
+fn put_turn(row: &mut Vec<u8>, turn: &Turn) {
+    row.extend_from_slice(&turn.at.to_be_bytes());
+    row.extend_from_slice(&turn.prev.0);
+    row.push(turn.first.is_some().into());
+    turn.first.iter().for_each(|first| row.extend_from_slice(&first.0));
 }
 
 struct Reader<'r>(&'r [u8]);
@@ -169,11 +162,6 @@ impl Reader<'_> {
             return None;
         }
         (0..count).map(|_| Some(SeqRange { first: self.number()?, last: self.number()? })).collect()
-    }
-
-    fn turns(&mut self) -> Option<Vec<Turn>> {
-        let [count] = self.take()?;
-        (0..count).map(|_| self.turn()).collect()
     }
 
     fn turn(&mut self) -> Option<Turn> {
@@ -208,26 +196,22 @@ mod tests {
 
     /// When this fails the format changed.
     #[test]
-    fn turns_lie_behind_the_rest_of_a_head() {
+    fn a_turn_lies_behind_the_rest_of_a_head() {
         let mut held = held();
         let log = held.head.name.id();
         let plain = held.encode(log);
         let hash = |byte| ChainHash([byte; 32]);
-        held.head.turns = vec![
-            Turn { at: 0x0102, prev: hash(7), first: Some(hash(8)) },
-            Turn { at: 0x0304, prev: hash(9), first: None },
-        ];
-        let row = held.encode(log);
-        let bytes = |byte: u8| [byte; 32];
-        let at = |low: [u8; 2]| [0, 0, 0, 0, 0, 0, low[0], low[1]];
-        let turns =
-            [&[2][..], &at([1, 2]), &bytes(7), &[1], &bytes(8), &at([3, 4]), &bytes(9), &[0]].concat();
-        assert_eq!(row[0], plain[0] | 16);
-        assert_eq!(row[1..row.len() - 4], [&plain[1..plain.len() - 4], &turns].concat());
-        let read = Moving::decode(log, &row).unwrap().with(held.head.name.clone());
-        assert_eq!(read, held);
-        for cut in 0..row.len() {
-            assert!(Moving::decode(log, &row[..cut]).is_none());
+        for first in [Some(hash(8)), None] {
+            held.head.turn = Some(Turn { at: 0x0102, prev: hash(7), first });
+            let row = held.encode(log);
+            let at = [&[0, 0, 0, 0, 0, 0, 1, 2][..], &[7; 32]].concat();
+            let turn =
+                if first.is_some() { [&at[..], &[1], &[8; 32]].concat() } else { [at, vec![0]].concat() };
+            assert_eq!(row[0], plain[0] | 16);
+            assert_eq!(row[1..row.len() - 4], [&plain[1..plain.len() - 4], &turn].concat());
+            let read = Moving::decode(log, &row).unwrap().with(held.head.name.clone());
+            assert_eq!(read, held);
+            assert!((0..row.len()).all(|cut| Moving::decode(log, &row[..cut]).is_none()));
         }
     }
 }

@@ -51,13 +51,13 @@ enum Head {
     None,
     /// The log comes in anew as a whole.
     Damaged,
-    Some(Moving),
+    Some(Box<Moving>),
 }
 
 impl Head {
     fn of(view: &dyn View, log: LogId) -> Result<Self, Failure> {
         let Some(row) = view.get(Table::Heads, &log.0)? else { return Ok(Self::None) };
-        Ok(Moving::decode(log, &row).map_or(Self::Damaged, Self::Some))
+        Ok(Moving::decode(log, &row).map_or(Self::Damaged, |head| Self::Some(Box::new(head))))
     }
 
     fn is_stray(&self, log: LogId, last: Seq, row: &[u8]) -> bool {

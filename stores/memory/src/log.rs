@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gossip_core::proto::{ChainHash, Fault, LogHead, Pruned, Seq, SeqRange, StoredRun, Turn};
+use gossip_core::proto::{ChainHash, Fault, LogHead, Pruned, Seq, SeqRange, Stamp, StoredRun, Turn};
 use gossip_core::{StoreError, StoreResult, continuity};
 
 /// One log. Runs are keyed by their last sequence, so that the run that holds a sequence, or the
@@ -79,23 +79,34 @@ impl Log {
         self.runs.values().map(encoded_len).sum()
     }
 
-    /// Puts one run in the place of those that make up exactly `range`.
-    pub(crate) fn replace(&mut self, range: SeqRange, new: StoredRun) -> StoreResult<()> {
-        let old: Vec<_> = self.covering(range).collect();
-        if continuity::stands_for(self.head.name.id(), range, &old, &new).is_none() {
-            let why = "the run does not stand for exactly the runs stored there";
-            return Err(StoreError::new(Fault::Rejected, "replacing runs", why));
-        }
-        let lasts: Vec<_> = old.iter().map(|stored| stored.run.last()).collect();
-        lasts.iter().for_each(|last| drop(self.runs.remove(last)));
-        self.runs.insert(range.last, new);
-        Ok(())
+    /// Whether a run may be put in the place of those that make up exactly its range.
+    pub(crate) fn stands(&self, new: &StoredRun) -> bool {
+        let old: Vec<_> = self.covering(new.run.range()).collect();
+        continuity::stands_for(&old, new).is_some()
     }
 
-    /// Notes that another history parts from this one.
+    /// Puts one run in the place of those that make up exactly its range.
+    pub(crate) fn replace(&mut self, new: StoredRun) {
+        let lasts: Vec<_> = self.covering(new.run.range()).map(|stored| stored.run.last()).collect();
+        lasts.iter().for_each(|last| drop(self.runs.remove(last)));
+        self.runs.insert(new.run.last(), new);
+    }
+
+    /// Ends the log where another history parts from it.
     pub(crate) fn turn(&mut self, turn: &Turn) -> StoreResult<()> {
         let Self { head, runs } = self;
-        continuity::turn(head, turn, |at| Ok(hash_in(runs, at))).map(drop)
+        let across = runs.range(turn.at..).next().map(|(_, stored)| stored);
+        let across = across.filter(|stored| stored.run.first() < turn.at);
+        let front = across.map(|stored| stored.cut_back(turn.at - 1)).transpose();
+        let front = front.map_err(|error| StoreError::new(Fault::Rejected, "cutting a run", error))?;
+        let front = front.map(|(front, _)| front);
+        let below = runs.range(..turn.at).next_back().map(|(_, stored)| stored);
+        let newest = front.as_ref().or(below).map_or(Stamp::ZERO, |stored| stored.run.last_stamp());
+        if continuity::turn(head, turn, newest, |at| Ok(hash_in(runs, at)))? {
+            runs.split_off(&turn.at);
+            runs.extend(front.map(|front| (front.run.last(), front)));
+        }
+        Ok(())
     }
 
     /// Makes a gap of the place of a run that was lost; lost neighbours go with it, because the

@@ -12,7 +12,7 @@ use gossip_core::proto::{
 };
 use gossip_core::{
     ChannelRepository, EntryRepository, NodeRepository, PeerRepository, SnapshotRepository, Store,
-    StoreError, StoreResult,
+    StoreError, StoreResult, continuity,
 };
 
 use crate::commit::commit;
@@ -110,15 +110,24 @@ impl EntryRepository for MemoryStore {
         positions.iter().map(|position| log.hash_at(*position).ok_or_else(unknown)).collect()
     }
 
-    async fn replace(&self, log: LogId, range: SeqRange, run: StoredRun) -> StoreResult<()> {
+    async fn replace(&self, runs: &[StoredRun]) -> StoreResult<()> {
         let mut data = self.data();
-        data.log(log, "replacing runs")?;
-        data.logs.get_mut(&log).map_or(Ok(()), |log| log.replace(range, run))
+        let stands = |new: &StoredRun| data.logs.get(&new.run.log()).is_some_and(|log| log.stands(new));
+        if !(continuity::are_apart(runs) && runs.iter().all(stands)) {
+            let why = "a run does not stand for exactly the runs stored there";
+            return Err(StoreError::new(Fault::Rejected, "replacing runs", why));
+        }
+        for new in runs {
+            if let Some(log) = data.logs.get_mut(&new.run.log()) {
+                log.replace(new.clone());
+            }
+        }
+        Ok(())
     }
 
     async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()> {
         let mut data = self.data();
-        data.log(log, "noting where a log forks")?;
+        data.log(log, "ending a log where it forks")?;
         data.logs.get_mut(&log).map_or(Ok(()), |log| log.turn(turn))
     }
 

@@ -8,6 +8,7 @@ use gossip_proto::{
     Sealer, SecretKey, StreamId, StreamRecord,
 };
 
+use super::hints;
 use crate::store::all_heads;
 use crate::{BuildError, Identity, Store, StoreResult};
 
@@ -74,8 +75,13 @@ pub(super) async fn inventory(store: &dyn Store) -> StoreResult<Inventory> {
     }
     let heads = remove_orphans(store, &channels, all_heads(store, &Scope::All).await?).await?;
     let peers = peer_records(store).await?;
-    let durability = store.durability();
-    Ok(Inventory { channels, heads, peers, incarnation, durability, was_open })
+    let (durability, last_arrival) = (store.durability(), store.last_arrival().await?);
+    let mut remembered = Vec::new();
+    for (record, _) in &channels {
+        remembered.push((record.id.clone(), hints::load(store, &record.id).await));
+    }
+    let hints = remembered;
+    Ok(Inventory { channels, heads, peers, incarnation, durability, was_open, last_arrival, hints })
 }
 
 /// Removes logs whose channel has no record any more, or whose stream is refused.

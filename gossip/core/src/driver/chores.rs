@@ -1,14 +1,15 @@
 //! Which logs have gathered small runs, and when the writer lane joins them.
 //!
-//! Joining is paid for by writing: each small run that is written earns twice its weight, and a step,
-//! which joins about one full run, costs the weight of one. So joining keeps up with any load, a pause or
-//! not, and takes its time evenly: no write waits for more than a step. What makes no full run waits for
-//! the lane to rest.
+//! Under a load joining is paid for by writing: each small run that is written earns the same, whatever it
+//! holds, and so much that joining keeps up with short entries written one or two at a time, a pause or not.
+//! These gain most by it. Where more was written at once joining falls behind until the lane rests:
+//! a load that never pauses pays one step, which joins about one full run, for so many runs at most.
+//! What makes no full run waits for the lane to rest too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gossip_proto::{CommitItem, LogId, MAX_RUN_BYTES, MAX_RUN_ENTRIES, Run, Seq, StoreRequest, Tick};
+use gossip_proto::{CommitItem, LogId, MAX_RUN_ENTRIES, Run, Seq, StoreRequest, Tick};
 
 use super::plan::{Chore, Size};
 use super::tidy::Tidied;
@@ -21,7 +22,7 @@ pub(super) struct Chores {
     /// Logs to look at, each at most once in one of them, by a number that rises.
     queues: BTreeMap<(Why, u64), LogId>,
     number: u64,
-    /// Weight that may be joined although others wait to write.
+    /// Small runs written that no step was made for yet.
     credit: usize,
     /// Logs with enough small runs to be joined once nothing more comes.
     stirred: BTreeSet<LogId>,
@@ -61,14 +62,24 @@ const MAX_LOGS: usize = 1 << 14;
 const FEW: usize = 8;
 /// A log nobody wrote to for so long is calm (for twice as long at most).
 const CALM: Duration = Duration::from_secs(1);
-/// What a step costs.
-const STEP: usize = MAX_RUN_BYTES;
-/// What a small run earns, in weights of its own: neighbours that do not fit into one run make at least
-/// half of one, so a step joins no less than that.
-const PAY: usize = 2;
+/// So many small runs earn a step. Neighbours that do not fit into one run make at least half of one, so
+/// a step joins no fewer runs of one short entry.
+const STEP: usize = MAX_RUN_ENTRIES as usize / 2;
+/// Most steps at once: they share a commit and its sync.
+const STEPS: usize = 4;
 /// A lane that has written nothing for so long is at rest. Callers who append again as soon as they are
 /// answered leave it shorter pauses, and would wait for whatever is begun in one.
 const REST: Duration = Duration::from_millis(5);
+
+impl Gathered {
+    /// A settled run follows. A small one alone between such runs, as each batch leaves it, can be joined to
+    /// nothing: many of these are no reason to walk over all that lies between them.
+    fn shut_in(&mut self, settled: Size) {
+        if self.runs == 1 && self.queued.is_none() && settled.first == self.last + 1 {
+            *self = Self { from: Some(settled.end()), last: self.last, ..Self::default() };
+        }
+    }
+}
 
 impl Chores {
     pub(super) fn new(is_on: bool) -> Self {
@@ -98,9 +109,9 @@ impl Chores {
 
     fn note_size(&mut self, log: LogId, size: Size) {
         if size.is_settled() {
-            return;
+            return self.logs.get_mut(&log).into_iter().for_each(|gathered| gathered.shut_in(size));
         }
-        self.credit = self.credit.saturating_add(PAY * size.weight());
+        self.credit = self.credit.saturating_add(1);
         // The first one since the start: there may be small ones before it.
         let is_new = !self.logs.contains_key(&log);
         if is_new && self.logs.len() >= MAX_LOGS {
@@ -169,29 +180,43 @@ impl Chores {
         }
     }
 
-    /// What to do next although others wait to write.
-    pub(super) fn next_paid(&mut self) -> Option<Chore> {
-        let is_due = self.queues.first_key_value().is_some_and(|((why, _), _)| *why == Why::Full);
-        if !is_due {
+    /// What to do next although others wait to write: nothing before a step for each log that is due, or as
+    /// many as go together, is earned.
+    pub(super) fn next_paid(&mut self) -> Vec<Chore> {
+        let due = self.queues.range(..(Why::New, 0)).take(STEPS).count();
+        if due == 0 {
             // What was earned with nothing to do is no reason to do much at once later.
             self.credit = self.credit.min(STEP);
-            return None;
         }
-        self.credit = self.credit.checked_sub(STEP)?;
-        self.next()
+        match self.credit.checked_sub(due * STEP) {
+            Some(rest) if due > 0 => {
+                self.credit = rest;
+                self.next(due)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// What to do next while nobody waits to write.
-    pub(super) fn next_at_rest(&mut self, now: Tick) -> Option<Chore> {
-        if let Some(chore) = self.next_paid() {
-            return Some(chore);
+    pub(super) fn next_at_rest(&mut self, now: Tick) -> Vec<Chore> {
+        let paid = self.next_paid();
+        if !paid.is_empty() {
+            return paid;
         }
         let is_new = self.queues.first_key_value().is_some_and(|((why, _), _)| *why == Why::New);
-        if is_new || now >= self.wrote_at + REST { self.next() } else { None }
+        match now >= self.wrote_at + REST {
+            true => self.next(STEPS),
+            false => self.next(usize::from(is_new)),
+        }
     }
 
-    fn next(&mut self) -> Option<Chore> {
-        let ((why, _), log) = self.queues.pop_first()?;
+    fn next(&mut self, most: usize) -> Vec<Chore> {
+        let next = std::iter::from_fn(|| self.queues.pop_first());
+        let next: Vec<_> = next.take(most).collect();
+        next.into_iter().filter_map(|((why, _), log)| self.begin(why, log)).collect()
+    }
+
+    fn begin(&mut self, why: Why, log: LogId) -> Option<Chore> {
         let gathered = self.logs.get_mut(&log)?;
         gathered.queued = None;
         gathered.runs = 0;
@@ -206,6 +231,10 @@ impl Chores {
         gathered.from = tidied.from;
         gathered.runs = tidied.left.len();
         tidied.left.iter().for_each(|size| gathered.size.add(*size));
+        if tidied.more && tidied.from == Some(chore.from) {
+            // No time was left for it: it is paid for when it is done.
+            self.credit += STEP;
+        }
         if tidied.more {
             self.queue(chore.log, if chore.only_full { Why::Full } else { Why::Calm });
         } else if gathered.runs >= FEW {

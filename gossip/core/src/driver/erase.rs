@@ -1,7 +1,7 @@
 //! Erasing payloads: read, hollow, replace. Runs in the lane that writes, so that nothing changes
 //! between the reading and the replacing.
 
-use gossip_proto::{Fault, LogId, SeqRange};
+use gossip_proto::{Fault, LogId, SeqRange, StoredRun};
 
 use crate::care::unreadable;
 use crate::{Store, StoreError, StoreResult};
@@ -25,22 +25,31 @@ pub(super) async fn erase(store: &dyn Store, log: LogId, sequences: &[SeqRange])
                 runs => runs?,
             };
             let Some(last) = runs.last().map(|stored| stored.run.last()) else { break };
-            for stored in &runs {
-                let unwanted = |sequence| range.contains(sequence);
-                let present = stored.run.entries().filter(|entry| unwanted(entry.sequence));
-                let present = present.filter(|entry| entry.payload.bytes().is_some()).count();
-                if present == 0 {
-                    continue;
-                }
-                let hollow = stored.hollowed(|entry| unwanted(entry.sequence));
-                let hollow = hollow.ok_or_else(|| {
-                    StoreError::new(Fault::Corrupt, "erasing payloads", "a run cannot be encoded again")
-                })?;
-                store.replace(log, stored.run.range(), hollow).await?;
-                erased += present as u64;
+            let (hollow, present) = hollowed(&runs, *range)?;
+            if !hollow.is_empty() {
+                store.replace(&hollow).await?;
             }
+            erased += present;
             from = last + 1;
         }
     }
     Ok(erased)
+}
+
+/// Those of the runs that have payloads within a range, without these, and how many these are.
+fn hollowed(runs: &[StoredRun], range: SeqRange) -> StoreResult<(Vec<StoredRun>, u64)> {
+    let (mut hollow, mut erased) = (Vec::new(), 0);
+    for stored in runs {
+        let unwanted = stored.run.entries().filter(|entry| range.contains(entry.sequence));
+        let present = unwanted.filter(|entry| entry.payload.bytes().is_some()).count();
+        if present == 0 {
+            continue;
+        }
+        let without = stored.hollowed(|entry| range.contains(entry.sequence));
+        hollow.push(without.ok_or_else(|| {
+            StoreError::new(Fault::Corrupt, "erasing payloads", "a run cannot be encoded again")
+        })?);
+        erased += present as u64;
+    }
+    Ok((hollow, erased))
 }

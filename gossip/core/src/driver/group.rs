@@ -71,6 +71,6 @@ impl Group {
 }
 
 /// Whether a failure may come from one part of a group only; nothing was written then.
-fn is_about_one(fault: Fault) -> bool {
+pub(super) fn is_about_one(fault: Fault) -> bool {
     matches!(fault, Fault::Rejected | Fault::Corrupt)
 }

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::chores::Chores;
 use super::group::Group;
+use super::hints;
 use super::plan::Chore;
 use super::tidy::{Tidied, tidy};
 use crate::handle::Shared;
@@ -33,8 +34,8 @@ pub(super) struct Done {
     pub(super) outcomes: Vec<(OpId, Outcome)>,
     /// Streams that grew.
     pub(super) grown: BTreeSet<(ChannelId, StreamId)>,
-    /// What a step of coalescing came to.
-    tidied: Option<(Chore, Tidied)>,
+    /// What steps of coalescing came to.
+    tidied: Vec<(Chore, Tidied)>,
     /// The lane takes its next batch.
     idle: bool,
 }
@@ -110,9 +111,10 @@ impl Lanes {
     /// Queues a job.
     pub(super) fn push(&mut self, op: OpId, request: StoreRequest) {
         match request {
-            StoreRequest::Read { .. } | StoreRequest::Head { .. } | StoreRequest::HashAt { .. } => {
-                self.reads.push_back((op, request))
-            }
+            StoreRequest::Read { .. }
+            | StoreRequest::Since { .. }
+            | StoreRequest::Head { .. }
+            | StoreRequest::HashAt { .. } => self.reads.push_back((op, request)),
             write => {
                 self.waiting_bytes += bytes(&write);
                 self.writes.push_back((op, write));
@@ -148,12 +150,12 @@ impl Lanes {
     }
 
     fn dispatch_writes(&mut self, now: Tick) {
-        let chore = match self.writes.is_empty() {
+        let chores = match self.writes.is_empty() {
             true => self.chores.next_at_rest(now),
             false => self.chores.next_paid(),
         };
-        if let Some(chore) = chore {
-            self.writer.tidy(chore);
+        if !chores.is_empty() {
+            self.writer.tidy(chores);
         } else if !self.writes.is_empty() {
             let batch = self.next_writes();
             self.chores.wrote(now, batch.iter().map(|(_, request)| request));
@@ -173,7 +175,7 @@ impl Lanes {
 
     /// Notes a report.
     pub(super) fn note(&mut self, done: &Done) {
-        if let Some((chore, tidied)) = &done.tidied {
+        for (chore, tidied) in &done.tidied {
             self.chores.done(*chore, tidied);
         }
         if !done.idle {
@@ -209,10 +211,10 @@ impl Writer {
     }
 
     /// Cares for what is stored: done when there is nothing to write.
-    fn tidy(&mut self, chore: Chore) {
+    fn tidy(&mut self, chores: Vec<Chore>) {
         let (shared, done) = (self.shared.clone(), self.done.clone());
         self.begin(Box::pin(async move {
-            let tidied = Some((chore, care(&shared, chore).await));
+            let tidied = care(&shared, chores).await;
             let report = Done { lane: WRITER, tidied, idle: true, ..Done::default() };
             let _ = done.send(report).await;
         }));
@@ -270,23 +272,18 @@ async fn perform_all(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, d
         };
         let idle = batch.is_empty();
         // The driver may have ended; what it gave us is still written.
-        let _ = done.send(Done { lane, outcomes, grown, tidied: None, idle }).await;
+        let _ = done.send(Done { lane, outcomes, grown, idle, ..Done::default() }).await;
     }
 }
 
-/// A step of coalescing. Failures harm nobody: the runs stay as they are.
-async fn care(shared: &Shared, chore: Chore) -> Tidied {
-    match guarded(tidy(&*shared.store, chore, &*shared.timer)).await {
-        Ok(tidied) => {
-            shared.meters.coalesced_runs.fetch_add(tidied.runs, Ordering::Relaxed);
-            shared.meters.coalesced_bytes.fetch_add(tidied.bytes, Ordering::Relaxed);
-            tidied
-        }
-        Err(error) => {
-            tracing::warn!(log = %chore.log, %error, "runs could not be joined");
-            Tidied::default()
-        }
+/// Steps of coalescing. Failures harm nobody: the runs stay as they are.
+async fn care(shared: &Shared, chores: Vec<Chore>) -> Vec<(Chore, Tidied)> {
+    let tidied = tidy(&*shared.store, chores, &*shared.timer).await;
+    for (_, tidied) in &tidied {
+        shared.meters.coalesced_runs.fetch_add(tidied.runs, Ordering::Relaxed);
+        shared.meters.coalesced_bytes.fetch_add(tidied.bytes, Ordering::Relaxed);
     }
+    tidied
 }
 
 /// A panic in a store is a failure whose outcome is unknown, not the end of its lane.
@@ -310,6 +307,9 @@ async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreR
     Ok(match request {
         StoreRequest::Commit { items, meta } => StoreReply::Committed(store.commit(&items, &meta).await?),
         StoreRequest::Read { log, from, budget } => StoreReply::Runs(store.read(log, from, budget).await?),
+        StoreRequest::Since { channel, after, budget } => {
+            StoreReply::Arrived(store.arrivals(&Scope::Channel(channel), after, budget).await?)
+        }
         StoreRequest::Head { log } => {
             let heads = store.heads(&Scope::Log(log), None, 1).await?;
             StoreReply::Head(heads.items.into_iter().next().map(Box::new))
@@ -326,12 +326,14 @@ async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreR
         StoreRequest::SaveStream(channel, record) => saved(store.save_stream(&channel, &record).await)?,
         StoreRequest::RemoveChannel(channel) => {
             store.delete_channel(&channel).await?;
+            hints::forget(store, &channel).await;
             StoreReply::Removed(store.remove(&Scope::Channel(channel)).await.map_err(half)?)
         }
         StoreRequest::RemoveStream(channel, record) => {
             store.save_stream(&channel, &record).await?;
             StoreReply::Removed(store.remove(&Scope::Stream(channel, record.id)).await.map_err(half)?)
         }
+        StoreRequest::SaveHints(channel, hints) => saved(hints::save(store, &channel, &hints).await)?,
         StoreRequest::SavePeer(record) => saved(store.save_peer(&record).await)?,
         StoreRequest::RemovePeer(peer) => saved(store.delete_peer(&peer).await)?,
     })

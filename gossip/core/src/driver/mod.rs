@@ -14,6 +14,7 @@ mod boot;
 mod chores;
 mod erase;
 mod group;
+mod hints;
 mod lanes;
 mod launch;
 mod links;

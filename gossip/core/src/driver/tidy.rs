@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
-use gossip_proto::{Fault, LogId, Seq, StoredRun};
+use gossip_proto::{Seq, StoredRun, Tick};
 
+use super::group::is_about_one;
+use super::lanes::guarded;
 use super::plan::{Chore, Plan, Size, WHOLE};
-use crate::{Store, StoreResult, TimerPort};
+use crate::{Store, StoreError, StoreResult, TimerPort};
 
 /// What one step of a chore did.
 #[derive(Debug, Default)]
@@ -23,31 +25,93 @@ pub(super) struct Tidied {
     pub(super) left: Vec<Size>,
 }
 
-/// A step that took so long ends at the next run it has written: others wait for it.
+/// Steps that took so long end with the next run: others wait for them.
 const STEP_TIME: Duration = Duration::from_micros(500);
 
-/// Carries out one step of a chore: usually one full run.
-pub(super) async fn tidy(store: &dyn Store, chore: Chore, timer: &dyn TimerPort) -> StoreResult<Tidied> {
+/// What a step is to put into the store.
+struct Step {
+    chore: Chore,
+    /// As it is when that is done.
+    tidied: Tidied,
+    joined: Vec<StoredRun>,
+}
+
+/// Carries out one step of each chore, usually one full run, and writes what they come to at once.
+pub(super) async fn tidy(
+    store: &dyn Store,
+    chores: Vec<Chore>,
+    timer: &dyn TimerPort,
+) -> Vec<(Chore, Tidied)> {
     let end = timer.now().tick + STEP_TIME;
+    let (mut steps, mut is_late) = (Vec::<Step>::new(), false);
+    for chore in chores {
+        steps.push(match is_late {
+            true => Step::put_off(chore),
+            false => {
+                guarded(step(store, chore, timer, end)).await.unwrap_or_else(|error| failed(chore, &error))
+            }
+        });
+        is_late = timer.now().tick >= end;
+    }
+    write(store, &mut steps).await;
+    steps.into_iter().map(|step| (step.chore, step.tidied)).collect()
+}
+
+/// Steps whose runs cannot be written come to nothing.
+async fn write(store: &dyn Store, steps: &mut [Step]) {
+    let joined: Vec<_> = steps.iter().flat_map(|step| step.joined.clone()).collect();
+    if joined.is_empty() {
+        return;
+    }
+    match guarded(store.replace(&joined)).await {
+        Ok(()) => {}
+        // Only one of them may be at fault.
+        Err(error) if is_about_one(error.fault) => {
+            for step in steps {
+                if let Err(error) = guarded(store.replace(&step.joined)).await {
+                    *step = failed(step.chore, &error);
+                }
+            }
+        }
+        Err(error) => steps.iter_mut().for_each(|step| *step = failed(step.chore, &error)),
+    }
+}
+
+impl Step {
+    /// Nothing was done; it goes on as it began.
+    fn put_off(chore: Chore) -> Self {
+        let tidied = Tidied { from: Some(chore.from), more: true, ..Tidied::default() };
+        Self { chore, tidied, joined: Vec::new() }
+    }
+}
+
+/// Nothing is lost by leaving the runs as they are.
+fn failed(chore: Chore, error: &StoreError) -> Step {
+    tracing::warn!(log = %chore.log, %error, "runs could not be joined");
+    Step { chore, tidied: Tidied::default(), joined: Vec::new() }
+}
+
+async fn step(store: &dyn Store, chore: Chore, timer: &dyn TimerPort, end: Tick) -> StoreResult<Step> {
     let (runs, plan) = match look(store, &chore, chore.budget).await? {
         (_, None) => look(store, &chore, WHOLE).await?,
         enough => enough,
     };
     let plan = plan.unwrap_or_default();
-    let mut done = Tidied { from: Some(plan.from), more: plan.more, left: plan.left, ..Tidied::default() };
+    let mut tidied = Tidied { from: Some(plan.from), more: plan.more, left: plan.left, ..Tidied::default() };
+    let mut joined = Vec::new();
     for group in plan.groups {
         let group = &runs[group];
-        if done.runs > 0 && timer.now().tick >= end {
-            (done.from, done.more) = (group.first().map(|stored| stored.run.first()), true);
+        if !joined.is_empty() && timer.now().tick >= end {
+            (tidied.from, tidied.more) = (group.first().map(|stored| stored.run.first()), true);
             break;
         }
-        let bytes = replace(store, chore.log, group).await?;
-        if bytes > 0 {
-            done.runs += group.len() as u64;
-            done.bytes += bytes;
+        if let Some(run) = StoredRun::join(group) {
+            tidied.runs += group.len() as u64;
+            tidied.bytes += run.run.encoded().len() as u64;
+            joined.push(run);
         }
     }
-    Ok(done)
+    Ok(Step { chore, tidied, joined })
 }
 
 async fn look(
@@ -59,19 +123,4 @@ async fn look(
     let sizes: Vec<Size> = runs.iter().map(|stored| Size::of(&stored.run)).collect();
     let plan = Plan::of(chore, &sizes, budget);
     Ok((runs, plan))
-}
-
-/// Puts one run in the place of several; returns its bytes, 0 when it was not done.
-async fn replace(store: &dyn Store, log: LogId, runs: &[StoredRun]) -> StoreResult<u64> {
-    let Some(joined) = StoredRun::join(runs) else { return Ok(0) };
-    let bytes = joined.run.encoded().len() as u64;
-    match store.replace(log, joined.run.range(), joined).await {
-        Ok(()) => Ok(bytes),
-        // The store holds something else by now: nothing is lost by leaving it.
-        Err(error) if error.fault == Fault::Rejected => {
-            tracing::debug!(%log, %error, "runs were not joined");
-            Ok(0)
-        }
-        Err(error) => Err(error),
-    }
 }

@@ -298,6 +298,8 @@ impl Node {
     }
 
     fn drop_channel(&mut self, id: &ChannelId) {
+        self.hints.forget(id);
+        self.hints.forget(id);
         let Some(mut channel) = self.channels.remove(id) else { return };
         for stream in channel.streams.values_mut() {
             for queued in stream.queue.drain(..) {

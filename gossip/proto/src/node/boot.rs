@@ -6,6 +6,7 @@ use super::admin::Admin;
 use super::erase::Erasures;
 use super::exchange::Exchanges;
 use super::fetches::Fetches;
+use super::hint::Hints;
 use super::log::Log;
 use super::model::Channel;
 use super::ops::Ops;
@@ -19,13 +20,15 @@ impl Node {
     /// A node that continues from what its store holds. It begins [`NodeState::Stopped`].
     #[must_use]
     pub fn new(now: Now, boot: Boot) -> Self {
-        let Boot { record, sealer, check, inventory, config, seed, secret, max_version } = boot;
+        let Boot { record, sealer, check, mut inventory, config, seed, secret, max_version } = boot;
         let clock = Hlc::new(Stamp::ZERO, config.max_drift);
         // A clock far ahead of the wall would stamp entries that peers do not follow: start from
         // the wall, under new epochs, because stamps must increase within a log.
         let ahead = clock.is_too_far_ahead(record.clock, now.wall);
         let clock = if ahead { clock } else { Hlc::new(record.clock, config.max_drift) };
         let short = inventory.was_open && inventory.durability != Durability::Sync;
+        let hints =
+            Hints::load(inventory.incarnation, inventory.last_arrival, std::mem::take(&mut inventory.hints));
         let mut node = Self {
             config,
             max_version,
@@ -53,6 +56,8 @@ impl Node {
             append_bytes: 0,
             unwritten: Vec::new(),
             shutdown: Vec::new(),
+            hints,
+            numbered: 1,
             stats: Stats::default(),
         };
         node.load(inventory);

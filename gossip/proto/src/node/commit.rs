@@ -24,10 +24,16 @@ impl Node {
         }
         match op {
             Op::Commit(commit) => match result {
+                Ok(StoreReply::Committed(committed)) => {
+                    self.hints.note_arrivals(&commit.landings, &committed);
+                    self.landed(commit);
+                }
                 Ok(_) => self.landed(commit),
                 Err(failure) => self.refused(commit, failure),
             },
             Op::Serve(link) => self.on_read(link, id, result),
+            Op::Since(link, channel) => self.on_since(link, &channel, result),
+            Op::Hints => {}
             Op::Thaw(log) => self.on_head(log, result),
             Op::Prune { command, channel, stream, floors } => {
                 self.on_pruned(command, channel, stream, &floors, result);
@@ -124,6 +130,10 @@ impl Node {
             log.holes.skip(old.height, new.height);
         }
         log.stored = new;
+        if old.height == 0 {
+            log.number = self.numbered;
+            self.numbered += 1;
+        }
         if let Some(channel) = self.channels.get_mut(&landing.name.channel) {
             channel.move_log(landing.log, &landing.name.stream, &old, &new);
         }
@@ -294,6 +304,10 @@ impl Node {
             None => log.adopt_nothing(),
         }
         let (new, name, holes) = (log.stored, log.name.clone(), log.holes.clone());
+        if old.height == 0 {
+            log.number = self.numbered;
+            self.numbered += 1;
+        }
         self.suspect(id);
         if let Some(channel) = self.channels.get_mut(&name.channel) {
             channel.move_log(id, &name.stream, &old, &new);

@@ -60,6 +60,8 @@ impl Node {
         self.notify(Event::StateChanged(NodeState::ShutDown));
         // The clock may be ahead of the last commit by what was merged since.
         self.queue_job(Job::SaveNode);
+        self.timers.cancel(&Timer::Hints);
+        self.save_hints();
     }
 
     /// Answers the shutdown when every append was answered and nothing is in flight.

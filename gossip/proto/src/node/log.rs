@@ -19,6 +19,9 @@ pub(super) struct Tip {
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) name: Arc<LogName>,
+    /// Counts the logs of the node in the order in which they got their first entries, 0 for those it
+    /// began with.
+    pub(super) number: u64,
     /// Acknowledged by the store: announced, served, counted.
     pub(super) stored: Tip,
     /// Verified and on its way to the store: what follows is checked against it.
@@ -70,6 +73,7 @@ impl Log {
         let tip = Tip { height: 0, hash, stamp: Stamp::ZERO };
         Self {
             name,
+            number: 0,
             stored: tip,
             pending: tip,
             holes: Holes::default(),

@@ -13,6 +13,7 @@
 //! | `append` | commands become runs, one commit at a time for each of our logs |
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
+//! | `hint` | what came since a peer was last seen goes to it first |
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round` | digests are compared |
@@ -41,6 +42,7 @@ mod fetch;
 mod fetches;
 mod fill;
 mod hello;
+mod hint;
 mod holes;
 mod holey;
 mod import;
@@ -135,6 +137,9 @@ pub struct Node {
     unwritten: Vec<(ChannelId, StreamId)>,
     /// Waits until nothing is in flight.
     shutdown: Vec<CommandId>,
+    hints: hint::Hints,
+    /// Logs that got their first entry, and one more.
+    numbered: u64,
     stats: Stats,
 }
 
@@ -218,6 +223,7 @@ impl Node {
                 self.fetch_everywhere();
                 self.refill();
             }
+            Timer::Hints => self.save_hints(),
             Timer::Refill => self.expire_refills(),
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),

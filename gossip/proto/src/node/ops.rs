@@ -15,6 +15,10 @@ pub(super) enum Op {
     Commit(Commit),
     /// Runs for a peer's want.
     Serve(LinkId),
+    /// What came since a link's peer was last known to hold everything.
+    Since(LinkId, ChannelId),
+    /// What is remembered of peers.
+    Hints,
     /// The head of a frozen log.
     Thaw(LogId),
     /// A prune command.
@@ -61,6 +65,13 @@ pub(super) enum Landed {
     },
     /// Something that was missing below the height.
     Filled(SeqRange),
+}
+
+impl Landed {
+    /// Bytes of its run.
+    pub(super) fn bytes(&self) -> usize {
+        if let Self::Run(run) = self { run.encoded().len() } else { 0 }
+    }
 }
 
 /// Operations by number.

@@ -14,9 +14,9 @@ use crate::ChannelId;
 use crate::sketch::{Cell, Found, Kind, MAX_CELLS, PROBE_CELLS, Sketch, cells_for, changed, peel};
 use crate::wire::{Message, More, SketchMessage};
 
-/// Bytes of a height in an offer, of a log that is asked for, and of a cell.
+/// Bytes of a height in an offer, of a log asked for, and of a cell.
 const OFFERED: u64 = 27;
-const ASKED: u64 = 7;
+const ASKED: u64 = 6;
 const CELL: u64 = 12;
 /// More differences than this are not told by as many cells as there are.
 const MOST: u64 = 1700;
@@ -246,10 +246,12 @@ impl Node {
         };
         let differ = changed(&ours.estimate(), &estimate).max(ours.logs().abs_diff(sketch.logs));
         let cells = cells_for(differ * 6 / 5).min(MAX_CELLS);
-        // Who holds more would have to answer heights with heights.
-        let asked = if balance < 0 { ASKED } else { OFFERED + ASKED };
-        match ours.logs() * OFFERED + differ * asked < cells as u64 * CELL {
-            _ if differ > MOST => Outcome::Plain,
+        if differ > MOST {
+            return Outcome::Plain;
+        }
+        // Whoever lacks something and offers is offered it in turn, and then asks.
+        let answers = differ * if balance < 0 { ASKED } else { OFFERED + ASKED };
+        match ours.logs() * OFFERED + answers < cells as u64 * CELL {
             true => Outcome::Plain,
             false if balance < 0 => Outcome::Ask(cells),
             false => Outcome::Tell(cells),

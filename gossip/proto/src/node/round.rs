@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use super::{Class, LinkId, Node, Timer};
-use crate::wire::{Beacon, ChannelTag, Equal, Message};
+use crate::wire::{Beacon, ChannelTag, DigestTag, Equal, Message};
 use crate::{ChannelId, NodeId, Tick};
 
 /// While nobody answers, rounds come at least this often at first, so that a healed network is
@@ -98,7 +98,7 @@ impl Node {
         self.spoken(id) == 1 || self.links.get(&id).is_some_and(|link| self.record.id < link.peer)
     }
 
-    fn beacon(&mut self, id: LinkId, channel: &ChannelId) {
+    pub(super) fn beacon(&mut self, id: LinkId, channel: &ChannelId) {
         let version = self.spoken(id);
         let Some(found) = self.channels.get(channel) else { return };
         let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
@@ -173,14 +173,15 @@ impl Node {
         }
         shared.heard = now;
         if mine == theirs {
-            self.in_sync(id, name);
+            self.in_sync(id, name, mine);
         }
         Some(mine)
     }
 
     /// Both hold the same.
-    fn in_sync(&mut self, id: LinkId, name: &ChannelId) {
+    fn in_sync(&mut self, id: LinkId, name: &ChannelId, digest: DigestTag) {
         let (pause, now) = (self.quiet_pause(id), self.now.tick);
+        self.agreed(id, name, digest);
         self.end_exchange(id, name);
         let Some(shared) = self.shared(id, name) else { return };
         shared.tries = 0;

@@ -199,10 +199,8 @@ impl Node {
                 new.push(name.clone());
             }
         }
-        // The initiator speaks first; the other side waits a round trip before it does.
-        let wait = if session.initiator { Duration::ZERO } else { link.rtt.timeout() };
         for name in &new {
-            self.timers.bring_forward(Timer::Round(id, name.clone()), self.now.tick + wait);
+            self.greet(id, name);
         }
         for name in &new {
             self.tell_all_erasures(id, name);

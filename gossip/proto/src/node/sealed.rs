@@ -160,16 +160,19 @@ impl Node {
         kept.into_iter().for_each(|(item, landing)| self.queue(batch, item, landing));
     }
 
-    /// Ends a part of an import: all of it is vouched for, or nothing is taken. A floor alone that
-    /// nothing vouches for says nothing.
+    /// Ends a part of an import: what a seal vouches for is taken, and what ends without one before a
+    /// gap is part of the gap. A floor alone that nothing vouches for says nothing.
     pub(super) fn settle_part(&mut self, id: LogId, batch: &mut Batch) -> Result<(), CommandError> {
         let Some(mut staged) = batch.staged.remove(&id) else { return Ok(()) };
         let only_floor = matches!(&staged.steps[..], [(CommitItem::Adopt { .. }, _)]);
-        match staged.cut() {
-            false if staged.is_bad => return Err(CommandError::Invalid(FOREIGN)),
-            false if !only_floor => return Err(CommandError::Invalid("runs that end between two seals")),
-            _ => self.settle_log(id, staged, batch),
+        staged.cut();
+        if staged.is_bad {
+            return Err(CommandError::Invalid(FOREIGN));
         }
+        if staged.steps.is_empty() && !only_floor {
+            return Err(CommandError::Invalid("runs that end between two seals"));
+        }
+        self.settle_log(id, staged, batch);
         Ok(())
     }
 }

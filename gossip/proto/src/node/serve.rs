@@ -311,7 +311,7 @@ impl Node {
     }
 
     /// Nothing is held after what was wanted, up to the very height.
-    fn read_head(&mut self, id: LinkId, want: Wanted) {
+    pub(super) fn read_head(&mut self, id: LinkId, want: Wanted) {
         let request = StoreRequest::Head { log: want.log };
         self.begin_reading(id, What::Head(want), 0, request);
     }

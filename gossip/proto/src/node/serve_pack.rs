@@ -68,6 +68,7 @@ impl Node {
         let Some(log) = self.logs.get(&want.log) else { return };
         let (name, height) = (log.name.clone(), log.stored.height);
         let mut at = Wanted { looks_ahead: false, ..want.clone() };
+        let is_empty = runs.is_empty();
         for unit in units(&after(runs, want.after, height), name.author.is_key()) {
             if unit.first > at.after + 1 && (!want.asked || at.after > want.after) {
                 return;
@@ -87,6 +88,9 @@ impl Node {
             self.read_on(id, Wanted { asked: false, ..at });
         } else if !moved && name.author.is_key() && !want.looks_ahead {
             self.read_on(id, Wanted { looks_ahead: true, ..at });
+        } else if !moved && want.asked && !is_empty {
+            // What is held up there ends at a gap without a seal: the peer goes on from the height.
+            self.read_head(id, at);
         }
     }
 

@@ -243,7 +243,8 @@ impl Node {
             Message::Sketch(sketch) => self.on_sketch(id, &sketch),
             Message::More(more) => self.on_more(id, &more),
             Message::Scope(scope) => self.on_scope(id, scope),
-            Message::Push(_) | Message::Positions(_) | Message::Hashes(_) => {
+            Message::Push(push) => self.on_delta(id, push.into()),
+            Message::Positions(_) | Message::Hashes(_) => {
                 let peer = link.peer.clone();
                 let detail = format!("{} is not understood yet", message.name());
                 self.drop_from(Some(peer), DropReason::Unexpected, detail);

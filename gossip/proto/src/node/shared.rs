@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) todo: BTreeMap<LogId, (Seq, Seq)>,
     /// How far they are known to be, as far as remembered.
     pub(super) knows: BTreeMap<LogId, Seq>,
+    /// Logs with numbers below this they know by name.
+    pub(super) named: u64,
     /// Rounds since anything changed.
     pub(super) tries: u32,
     /// When runs last went either way, if they ever did.
@@ -58,6 +60,7 @@ impl Shared {
             refused: Refusals::default(),
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
+            named: 0,
             tries: 0,
             moved: None,
             heard: now,
@@ -93,7 +96,7 @@ impl Shared {
 
     /// Remembers how far the peer is with a log, within a bound.
     pub(super) fn note(&mut self, log: LogId, height: Seq) {
-        const REMEMBERED: usize = 4096;
+        const REMEMBERED: usize = 1024;
         if self.knows.len() >= REMEMBERED && !self.knows.contains_key(&log) {
             self.knows.clear();
         }

@@ -1,9 +1,12 @@
 //! Live push: fresh runs go to every linked peer that is not known to hold them, at once.
 
+use std::collections::BTreeSet;
+
 use super::ops::{Landed, Landing};
 use super::pieces::MESSAGE;
+use super::shared::Shared;
 use super::{Class, LinkId, Node};
-use crate::wire::{Delta, DeltaRun, Message};
+use crate::wire::{Delta, DeltaRun, Message, Push};
 use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, StreamId};
 
 /// Larger news are announced; peers fetch them at their own pace.
@@ -56,27 +59,54 @@ impl Node {
         if news.is_empty() {
             return;
         }
-        let mut delta =
-            Delta { tag: shared.tag, serial: 0, end: true, names: vec![], floors: vec![], runs: vec![] };
-        let mut bytes = 0;
-        for Landing { name, log, what, .. } in &news {
-            let Landed::Run(run) = what else { continue };
-            bytes += run.encoded().len();
-            let key = (name.stream.clone(), name.author.clone(), name.epoch, name.branch);
-            if !shared.knows.contains_key(log) && !delta.names.contains(&key) {
-                delta.names.push(key);
-            }
-            delta.runs.push(DeltaRun { prev: None, run: run.clone() });
-        }
         shared.moved = Some(now);
-        if bytes > PUSH_BYTES || bytes + 1024 > limit.max(MESSAGE) && delta.runs.len() > 1 {
-            let logs: std::collections::BTreeSet<LogId> = news.iter().map(|landing| landing.log).collect();
+        let runs = news.iter().filter(|landing| matches!(landing.what, Landed::Run(_))).count();
+        let bytes: usize = news.iter().map(|landing| landing.what.bytes()).sum();
+        if bytes > PUSH_BYTES || bytes + 1024 > limit.max(MESSAGE) && runs > 1 {
+            let logs: BTreeSet<LogId> = news.iter().map(|landing| landing.log).collect();
             let logs: Vec<LogId> = logs.into_iter().collect();
             return self.offer_some(id, name, &logs);
         }
-        for landing in news {
-            shared.note(landing.log, landing.end.height);
+        let Some(delta) = self.fresh(id, name, &news) else { return };
+        if let Some(shared) = self.shared(id, name) {
+            news.iter().for_each(|landing| shared.note(landing.log, landing.end.height));
         }
-        self.send(id, &Message::Delta(delta), Class::Live);
+        self.push(id, delta);
+    }
+
+    /// What landed as a message, with the names of logs they may not know.
+    fn fresh(&self, id: LinkId, name: &ChannelId, news: &[&Landing]) -> Option<Delta> {
+        let session = self.links.get(&id)?.session.as_ref()?;
+        let shared = session.shared.get(name)?;
+        let (mut names, mut runs) = (Vec::new(), Vec::new());
+        for Landing { name, log, what, .. } in news {
+            let Landed::Run(run) = what else { continue };
+            let key = (name.stream.clone(), name.author.clone(), name.epoch, name.branch);
+            if !self.is_named(session.version, shared, log) && !names.contains(&key) {
+                names.push(key);
+            }
+            runs.push(DeltaRun { prev: None, run: run.clone() });
+        }
+        Some(Delta { tag: shared.tag, serial: 0, end: true, names, floors: Vec::new(), runs })
+    }
+
+    /// Whether they know a log by name: they told of it, were told of it, or held it when digests
+    /// agreed.
+    fn is_named(&self, version: u8, shared: &Shared, log: &LogId) -> bool {
+        let old = || version > 1 && self.logs.get(log).is_some_and(|log| log.number < shared.named);
+        shared.knows.contains_key(log) || old()
+    }
+
+    /// Sends runs that nobody asked for, with as little around them as the link's version allows.
+    pub(super) fn push(&mut self, id: LinkId, delta: Delta) {
+        let message = match self.spoken(id) {
+            1 => Message::Delta(delta),
+            _ if delta.names.is_empty() => {
+                let runs = delta.runs.into_iter().map(|run| run.run).collect();
+                Message::Push(Push { tag: delta.tag, runs })
+            }
+            _ => Message::Runs(delta),
+        };
+        self.send(id, &message, Class::Live);
     }
 }

@@ -1,15 +1,19 @@
 //! Two nodes without a network between them, and a count of what is done inside.
 
+mod giving;
+
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::wire::{Content, Message, OFFERED_VERSION, read};
 use crate::{
-    ChannelRecord, Epoch, Inventory, LogHead, LogName, SeqRange, StoreReply, StreamId, StreamRecord, WallMs,
+    ChannelRecord, Committed, Epoch, Inventory, LogHead, LogName, SeqRange, Stamp, StoreReply, StoredRun,
+    StreamId, StreamRecord, WallMs,
 };
 
 const LINK: LinkId = LinkId(1);
 
-fn node(name: &str, heads: Vec<LogHead>) -> Node {
+fn node(name: &str, heads: Vec<LogHead>, max_version: u8) -> Node {
     let id = NodeId::new(name).unwrap();
     let members = ["a", "b"].map(|name| NodeId::new(name).unwrap()).into();
     let channel = ChannelRecord { id: ChannelId::new("c").unwrap(), members, payload_limit: 1024 };
@@ -18,18 +22,23 @@ fn node(name: &str, heads: Vec<LogHead>) -> Node {
     let record = NodeRecord::new(id);
     let (seed, secret) = (u64::from(name.as_bytes()[0]), [name.as_bytes()[0]; 32]);
     let boot = Boot::new(record, inventory, NodeConfig::default(), seed, secret);
+    let boot = Boot { max_version, ..boot };
     Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot)
 }
 
-/// A log of five entries of which all but the first are a gap.
-fn holey(number: u64) -> LogHead {
-    let name = LogName {
+fn log(number: u64) -> LogName {
+    LogName {
         channel: ChannelId::new("c").unwrap(),
         stream: StreamId::new("s").unwrap(),
         author: NodeId::new("away").unwrap(),
         epoch: Epoch::new(1, number),
         branch: None,
-    };
+    }
+}
+
+/// A log of five entries of which all but the first are a gap.
+fn holey(number: u64) -> LogHead {
+    let name = log(number);
     let gaps = vec![SeqRange { first: 2, last: 5 }];
     LogHead { height: 5, gaps, ..LogHead::empty(name) }
 }
@@ -38,6 +47,10 @@ fn holey(number: u64) -> LogHead {
 struct Pair {
     nodes: [Node; 2],
     heads: BTreeMap<LogId, LogHead>,
+    /// Found by both when they read.
+    runs: BTreeMap<LogId, Vec<StoredRun>>,
+    /// Every message, by who sent it.
+    said: Vec<(usize, Message)>,
     now: Tick,
     asked: usize,
 }
@@ -45,9 +58,15 @@ struct Pair {
 impl Pair {
     fn new(logs: u64) -> Self {
         let heads: Vec<LogHead> = (0..logs).map(holey).collect();
-        let nodes = [node("a", heads.clone()), node("b", Vec::new())];
-        let heads = heads.into_iter().map(|head| (head.name.id(), head)).collect();
-        let mut pair = Self { nodes, heads, now: Tick(0), asked: 0 };
+        Self::of([heads, Vec::new()], OFFERED_VERSION)
+    }
+
+    fn of(heads: [Vec<LogHead>; 2], version: u8) -> Self {
+        let [a, b] = heads.clone();
+        let nodes = [node("a", a, version), node("b", b, version)];
+        let heads = heads.into_iter().flatten().map(|head| (head.name.id(), head)).collect();
+        let (runs, said) = (BTreeMap::new(), Vec::new());
+        let mut pair = Self { nodes, heads, runs, said, now: Tick(0), asked: 0 };
         let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
         for (at, peer) in [(0, "b"), (1, "a")] {
             pair.give(at, Input::Command { id: CommandId(1), command: Command::Start });
@@ -64,7 +83,21 @@ impl Pair {
             while let Some(effect) = self.nodes[at].poll_effect() {
                 match effect {
                     Effect::Send { link, frame, .. } => {
-                        inputs.push_back((1 - at, Input::Frame { link, bytes: frame.into_bytes() }));
+                        let bytes = frame.into_bytes();
+                        if let Ok(Content::Whole(message)) = read(&bytes) {
+                            self.said.push((at, message));
+                        }
+                        inputs.push_back((1 - at, Input::Frame { link, bytes }));
+                    }
+                    Effect::Store { op, request: StoreRequest::Read { log, from, .. } } => {
+                        let runs = self.runs.get(&log).into_iter().flatten();
+                        let runs = runs.filter(|stored| stored.run.last() >= from).cloned().collect();
+                        inputs.push_back((at, Input::Stored { op, result: Ok(StoreReply::Runs(runs)) }));
+                    }
+                    Effect::Store { op, request: StoreRequest::Commit { items, .. } } => {
+                        let committed = Committed { arrivals: vec![None; items.len()] };
+                        let result = Ok(StoreReply::Committed(committed));
+                        inputs.push_back((at, Input::Stored { op, result }));
                     }
                     Effect::Store { op, request: StoreRequest::Head { log } } => {
                         self.asked += 1;

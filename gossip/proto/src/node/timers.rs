@@ -30,6 +30,8 @@ pub(super) enum Timer {
     Refill,
     /// Go on making a sketch of a channel, or drop it.
     Sketch(ChannelId),
+    /// Write down what is remembered of peers.
+    Hints,
     /// Tell erasures again.
     Tell(LinkId, ChannelId),
     /// Try a step of an erasure again.

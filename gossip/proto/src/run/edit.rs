@@ -1,7 +1,7 @@
 //! Cutting a run and taking payloads out of it: both re-encode, neither needs a key.
 
 use super::{Payload, Run, RunBuilder, RunEntry, RunError, StoredRun};
-use crate::{ChainHash, Seq};
+use crate::{ChainHash, LogId, Seq};
 
 impl StoredRun {
     /// The part of the run from `from` on; its end, check and seal stay.
@@ -45,6 +45,18 @@ impl StoredRun {
         }
         let (run, _) = builder.finish(None).ok_or(RunError::BrokenChain)?;
         Ok((Self { prev: self.prev, run }, end))
+    }
+
+    /// The same entries in a log of another name, as a branch of a fork has: the chain is the same, because
+    /// only its root depends on the name. `None` when they do not fit the bounds.
+    #[must_use]
+    pub fn relabel(&self, log: LogId) -> Option<Self> {
+        let mut builder = RunBuilder::new(log, self.run.first(), self.prev);
+        for entry in self.run.entries() {
+            builder.push_whatever(entry.stamp, &entry.payload)?;
+        }
+        let run = finish(builder, &self.run).ok()?;
+        Some(Self { prev: self.prev, run })
     }
 
     /// The same run without the payloads of the entries that `is_unwanted` picks: only their hashes

@@ -44,6 +44,7 @@ tag! {
     /// Digest of what one side holds of a channel, as far as both share it.
     DigestTag, 16
 }
+
 tag! {
     /// Random number of one side of one handshake.
     Nonce, 16

@@ -16,6 +16,13 @@ pub struct Push {
     pub runs: Vec<Run>,
 }
 
+impl From<Push> for Delta {
+    fn from(Push { tag, runs }: Push) -> Self {
+        let runs = runs.into_iter().map(|run| DeltaRun { prev: None, run }).collect();
+        Self { tag, serial: 0, end: true, names: Vec::new(), floors: Vec::new(), runs }
+    }
+}
+
 impl Push {
     pub(super) fn write(&self, head: &mut Vec<u8>) -> Vec<Bytes> {
         cbor::write(head, |out| {

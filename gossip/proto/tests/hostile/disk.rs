@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gossip_proto::{
     ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId,
-    NodeId, Pruned, Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId,
+    NodeId, Page, Pruned, Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId,
     StreamRecord,
 };
 
@@ -29,6 +29,7 @@ impl Disk {
             incarnation: StoreIncarnation(1),
             durability: Durability::Sync,
             was_open: false,
+            ..Inventory::default()
         }
     }
 
@@ -60,7 +61,7 @@ impl Disk {
             }
             StoreRequest::Turn { log, turn } => {
                 let (head, _) = self.logs.get_mut(&log).expect("a log");
-                head.as_mut().expect("a head").turns.push(turn);
+                head.as_mut().expect("a head").turn = Some(turn);
             }
             StoreRequest::Prune { floors } => {
                 floors.into_iter().for_each(|(log, floor)| self.prune(log, floor));
@@ -78,7 +79,13 @@ impl Disk {
             StoreRequest::RemoveChannel(_) | StoreRequest::RemoveStream(..) => {
                 return StoreReply::Removed(Removed::default());
             }
-            StoreRequest::SaveNode(_) | StoreRequest::SavePeer(_) | StoreRequest::RemovePeer(_) => {}
+            StoreRequest::Since { .. } => {
+                return StoreReply::Arrived(Page { items: Vec::new(), next: None });
+            }
+            StoreRequest::SaveHints(..)
+            | StoreRequest::SaveNode(_)
+            | StoreRequest::SavePeer(_)
+            | StoreRequest::RemovePeer(_) => {}
         }
         StoreReply::Saved
     }

@@ -17,7 +17,7 @@ const OTHER: u64 = 2;
 /// No want has it: their serials are odd.
 const MADE_UP: u64 = 4242;
 
-pub(crate) fn started(name: &str, config: NodeConfig) -> Host {
+fn started(name: &str, config: NodeConfig) -> Host {
     let mut host = Host::new(name, config);
     host.must(Command::Start);
     host

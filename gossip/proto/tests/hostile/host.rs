@@ -1,6 +1,7 @@
 //! A node driven by hand, which measures what each input does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gossip_proto::node::{
@@ -9,8 +10,8 @@ use gossip_proto::node::{
 };
 use gossip_proto::wire::OFFERED_VERSION;
 use gossip_proto::{
-    ChannelId, Fault, LogId, NewPayload, NodeId, NodeRecord, Now, Retention, StoreFailure, StoreRequest,
-    StreamId, Tick, VersionVector, WallMs,
+    ChannelId, Ed25519Sealer, Fault, LogId, NewPayload, NodeId, NodeRecord, Now, Retention, Sealer,
+    StoreFailure, StoreRequest, StreamId, Tick, VersionVector, WallMs,
 };
 
 use crate::disk::Disk;
@@ -19,7 +20,7 @@ pub(crate) const DAWN: u64 = 1_700_000_000_000;
 
 /// More than any input may do to a node that holds as little as these.
 const MOST_EFFECTS: usize = 4_000;
-/// Eight wants of four windows each, when all were waiting for the disk.
+/// Eight wants of two windows each, when all were waiting for the disk.
 const MOST_BYTES: usize = 36 << 20;
 /// Deadlines met without time passing.
 const SPINS: u32 = 64;
@@ -60,11 +61,21 @@ impl Host {
 
     /// A node that offers no newer wire version than this one.
     pub(crate) fn speaking(name: &str, config: NodeConfig, max_version: u8) -> Self {
-        let disk = Disk::default();
-        let record = NodeRecord::new(NodeId::new(name).unwrap());
         let seed = u64::from(name.as_bytes()[0]);
-        let (inventory, secret) = (disk.inventory(), [seed as u8; 32]);
-        let boot = Boot { max_version, ..Boot::new(record, inventory, config, seed, secret) };
+        let record = NodeRecord::new(NodeId::new(name).unwrap());
+        let boot = Boot::new(record, Disk::default().inventory(), config, seed, [seed as u8; 32]);
+        Self::booted(Boot { max_version, ..boot })
+    }
+
+    /// A node whose id is a key.
+    pub(crate) fn signing(sealer: Ed25519Sealer, config: NodeConfig) -> Self {
+        let record = NodeRecord::new(sealer.public().node_id());
+        let boot = Boot::new(record, Disk::default().inventory(), config, 7, [7; 32]);
+        Self::booted(Boot { sealer: Some(Arc::new(sealer)), max_version: 2, ..boot })
+    }
+
+    fn booted(boot: Boot) -> Self {
+        let disk = Disk::default();
         let node = Node::new(Now { tick: Tick(0), wall: WallMs(DAWN) }, boot);
         let replies = BTreeMap::new();
         let mut host = Self {

@@ -18,6 +18,7 @@ mod host;
 mod lies;
 mod lies2;
 mod recovery;
+mod seals;
 mod serving;
 mod siege;
 mod versions;

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig};
 use gossip_proto::wire::{
-    self, ChannelTag, Content, Delta, DigestTag, Message, Offer, OfferLog, Want, WantLog,
+    self, Ask, ChannelTag, Content, Delta, DigestTag, MAX_ASKED, Message, Offer, OfferLog, Want, WantLog,
 };
 use gossip_proto::{
     ChannelId, Check, Epoch, LogId, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, NodeId, StreamId,
 };
 
-use crate::findings::started;
 use crate::host::{Host, channel, stream, talk};
 use crate::lies::say;
 use crate::siege::meet;
@@ -27,14 +26,57 @@ fn messages(host: &mut Host, link: u64) -> Vec<Message> {
     frames.iter().filter_map(whole).collect()
 }
 
+/// A node that speaks this version.
+fn started(name: &str, version: u8, config: NodeConfig) -> Host {
+    let mut host = Host::speaking(name, config, version);
+    host.must(Command::Start);
+    host
+}
+
+fn pair(version: u8) -> [Host; 2] {
+    ["victim", "peer"].map(|name| started(name, version, NodeConfig::default()))
+}
+
 fn deltas(messages: Vec<Message>) -> Vec<Delta> {
-    let delta = |message| if let Message::Delta(delta) = message { Some(delta) } else { None };
+    let delta = |message| match message {
+        Message::Delta(delta) | Message::Runs(delta) => Some(delta),
+        _ => None,
+    };
     messages.into_iter().filter_map(delta).collect()
 }
 
-fn wants(messages: Vec<Message>) -> Vec<Want> {
-    let want = |message| if let Message::Want(want) = message { Some(want) } else { None };
-    messages.into_iter().filter_map(want).collect()
+/// What a node asked for, in either version.
+#[derive(Clone)]
+struct Asked {
+    tag: ChannelTag,
+    serial: u64,
+    budget: u64,
+}
+
+impl Asked {
+    fn of(message: Message) -> Option<Self> {
+        match message {
+            Message::Want(Want { tag, serial, budget, .. }) => Some(Self { tag, serial, budget }),
+            Message::Ask(Ask { tag, serial, room, .. }) => {
+                Some(Self { tag, serial: serial.into(), budget: u64::from(room) << 10 })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn asked(messages: Vec<Message>) -> Vec<Asked> {
+    messages.into_iter().filter_map(Asked::of).collect()
+}
+
+/// Asks for a log from its beginning.
+fn ask(version: u8, tag: ChannelTag, serial: u32, log: LogId, budget: u64) -> Message {
+    if version == 1 {
+        let logs = vec![WantLog { log, after: 0, check: Check([0; 8]) }];
+        return Message::Want(Want { tag, serial: serial.into(), budget, logs });
+    }
+    let room = (budget >> 10).try_into().unwrap_or(u32::MAX);
+    Message::Ask(Ask { tag, serial, room, logs: vec![(log.0[..5].try_into().unwrap(), 0)] })
 }
 
 fn tell(victim: &mut Host, link: u64, message: Message) {
@@ -70,29 +112,29 @@ fn offer(tag: ChannelTag, logs: std::ops::Range<u64>) -> Message {
     Message::Offer(Offer { tag, mine, range: None, refused, streams, authors, logs })
 }
 
-fn answer(want: &Want, end: bool) -> Message {
+fn answer(want: &Asked, end: bool) -> Message {
     let (names, floors, runs) = (Vec::new(), Vec::new(), Vec::new());
     Message::Delta(Delta { tag: want.tag, serial: want.serial, end, names, floors, runs })
 }
 
 #[test]
 fn a_log_written_entry_by_entry_is_sent_in_full_runs() {
-    let (mut writer, mut reader) =
-        (started("writer", NodeConfig::default()), started("reader", NodeConfig::default()));
-    (0..600).for_each(|_| writer.append(100));
-    let log = writer.own_logs().next().expect("a log");
-    assert_eq!(writer.disk.runs(log).len(), 600);
-    meet(&mut writer, &mut reader, LINK, 1 << 20);
-    talk(&mut writer, &mut reader, LINK, 1_000);
-    let runs: Vec<u64> = reader.disk.runs(log).iter().map(|stored| stored.run.count()).collect();
-    assert_eq!(runs, [MAX_RUN_ENTRIES, MAX_RUN_ENTRIES, 88]);
-    assert_eq!(reader.disk.head(log), writer.disk.head(log));
+    for version in [1, 2] {
+        let [mut reader, mut writer] = pair(version);
+        (0..600).for_each(|_| writer.append(100));
+        let log = writer.own_logs().next().expect("a log");
+        assert_eq!(writer.disk.runs(log).len(), 600);
+        meet(&mut writer, &mut reader, LINK, 1 << 20);
+        talk(&mut writer, &mut reader, LINK, 1_000);
+        let runs: Vec<u64> = reader.disk.runs(log).iter().map(|stored| stored.run.count()).collect();
+        assert_eq!(runs, [MAX_RUN_ENTRIES, MAX_RUN_ENTRIES, 88]);
+        assert_eq!(reader.disk.head(log), writer.disk.head(log));
+    }
 }
 
 #[test]
 fn runs_are_joined_within_the_bounds_of_a_run() {
-    let (mut writer, mut reader) =
-        (started("writer", NodeConfig::default()), started("reader", NodeConfig::default()));
+    let [mut reader, mut writer] = pair(1);
     (0..20).for_each(|_| writer.append(MAX_RUN_BYTES / 3));
     meet(&mut writer, &mut reader, LINK, 1 << 20);
     talk(&mut writer, &mut reader, LINK, 1_000);
@@ -103,121 +145,153 @@ fn runs_are_joined_within_the_bounds_of_a_run() {
     assert!(runs.len() <= 12, "{} runs", runs.len());
 }
 
-#[test]
-fn a_short_log_does_not_wait_for_a_long_one() {
-    let (mut victim, mut peer) =
-        (started("victim", NodeConfig::default()), started("peer", NodeConfig::default()));
+/// A victim with a log of so many bytes and a log of one small entry, and what its peer calls the channel.
+fn long_and_short(version: u8, size: usize, count: usize) -> (Host, ChannelTag, [LogId; 2]) {
+    let [mut victim, mut peer] = pair(version);
     let tag = *joined(&mut victim, &mut peer, LINK).first().expect("a channel");
     let small = StreamId::new("small").unwrap();
-    for (stream, size, count) in [(stream(), 60_000, 30), (small, 100, 1)] {
+    for (stream, size, count) in [(stream(), size, count), (small, 100, 1)] {
         let (channel, retention) = (channel(), gossip_proto::Retention::KeepAll);
-        let create = Command::CreateStream { channel, stream: stream.clone(), retention };
-        victim.command(create);
-        let payloads = || vec![NewPayload::new(vec![7; size])];
-        let append =
-            || Command::Append { channel: self::channel(), stream: stream.clone(), payloads: payloads() };
-        (0..count).for_each(|_| _ = victim.must(append()));
+        victim.command(Command::CreateStream { channel: channel.clone(), stream: stream.clone(), retention });
+        for _ in 0..count {
+            let payloads = vec![NewPayload::new(vec![7; size])];
+            victim.must(Command::Append { channel: channel.clone(), stream: stream.clone(), payloads });
+        }
     }
+    victim.sent.clear();
     let height = |log: &LogId| victim.disk.head(*log).expect("a head").height;
     let (long, short): (Vec<LogId>, Vec<LogId>) = victim.own_logs().partition(|log| height(log) > 1);
-    victim.sent.clear();
+    (victim, tag, [long[0], short[0]])
+}
+
+#[test]
+fn a_short_log_does_not_wait_for_a_long_one() {
+    for version in [1, 2] {
+        let (mut victim, tag, [long, short]) = long_and_short(version, 60_000, 30);
+        victim.slow_disk = true;
+        tell(&mut victim, LINK, ask(version, tag, 1, long, 8 << 20));
+        tell(&mut victim, LINK, ask(version, tag, 3, short, 8 << 20));
+        victim.disk_works();
+        let sent = deltas(messages(&mut victim, LINK));
+        let order: Vec<(u64, bool)> = sent.iter().map(|delta| (delta.serial, delta.end)).collect();
+        let place = |of| order.iter().position(|found| *found == of).expect("an answer");
+        assert_eq!(place((1, false)), 0, "{order:?}");
+        assert_eq!(place((3, true)), 1, "{order:?}");
+        assert!(place((1, true)) > 4, "{order:?}");
+    }
+}
+
+/// However much room a peer claims to have, what is sent for one question is bounded.
+#[test]
+fn nobody_has_room_for_everything() {
+    for version in [1, 2] {
+        let (mut victim, tag, [long, _]) = long_and_short(version, 60_000, 100);
+        tell(&mut victim, LINK, ask(version, tag, 1, long, u64::MAX));
+        let sent = deltas(messages(&mut victim, LINK));
+        let runs = sent.iter().flat_map(|delta| &delta.runs).map(|run| run.run.encoded().len());
+        let (bytes, window) = (runs.sum::<usize>(), NodeConfig::default().window_bytes);
+        assert!((window..=2 * window + MAX_RUN_BYTES).contains(&bytes), "{bytes} bytes");
+        assert!(sent.last().is_some_and(|delta| delta.end));
+    }
+}
+
+#[test]
+fn endless_asks_cause_two_reads_at_a_time_and_wait_in_a_bounded_queue() {
+    let (mut victim, tag, [long, short]) = long_and_short(2, 60_000, 10);
     victim.slow_disk = true;
-    for (serial, log) in [(1, long[0]), (3, short[0])] {
-        let logs = vec![WantLog { log, after: 0, check: Check([0; 8]) }];
-        tell(&mut victim, LINK, Message::Want(Want { tag, serial, budget: 8 << 20, logs }));
+    let key = |log: LogId| log.0[..5].try_into().unwrap();
+    for serial in 1..=500 {
+        let logs = [long, short].iter().cycle().take(MAX_ASKED).map(|log| (key(*log), 0)).collect();
+        tell(&mut victim, LINK, Message::Ask(Ask { tag, serial, room: u32::MAX, logs }));
+        let reads = victim.health().store_ops;
+        assert!(reads <= 3, "{reads} reads at once after {serial} asks");
     }
     victim.disk_works();
-    let sent = deltas(messages(&mut victim, LINK));
-    let order: Vec<(u64, bool)> = sent.iter().map(|delta| (delta.serial, delta.end)).collect();
-    let place = |of| order.iter().position(|found| *found == of).expect("an answer");
-    assert_eq!(place((1, false)), 0, "{order:?}");
-    assert_eq!(place((3, true)), 1, "{order:?}");
-    assert!(place((1, true)) > 4, "{order:?}");
+    // The one in work and the newest ones.
+    let ended = deltas(messages(&mut victim, LINK)).iter().filter(|delta| delta.end).count();
+    assert!(ended <= 8, "{ended} answers");
 }
 
 /// One channel in which there is much to be asked for leaves some of the wants to the others.
 #[test]
 fn channels_of_a_link_take_turns() {
-    let (mut victim, mut peer) =
-        (started("victim", NodeConfig::default()), started("peer", NodeConfig::default()));
-    let second = ChannelId::new("d").unwrap();
-    [&mut victim, &mut peer].into_iter().for_each(|host| host.create(&second));
-    let tags = joined(&mut victim, &mut peer, LINK);
-    assert_eq!(tags.len(), 2);
-    for tag in &tags {
-        (0..4).for_each(|page| tell(&mut victim, LINK, offer(*tag, page * 500..(page + 1) * 500)));
+    for version in [1, 2] {
+        let [mut victim, mut peer] = pair(version);
+        let second = ChannelId::new("d").unwrap();
+        [&mut victim, &mut peer].into_iter().for_each(|host| host.create(&second));
+        let tags = joined(&mut victim, &mut peer, LINK);
+        assert_eq!(tags.len(), 2);
+        for tag in &tags {
+            (0..20).for_each(|page| tell(&mut victim, LINK, offer(*tag, page * 500..(page + 1) * 500)));
+        }
+        let mut open = asked(messages(&mut victim, LINK));
+        for _ in 0..4 {
+            let done = open.remove(0);
+            tell(&mut victim, LINK, answer(&done, true));
+            open.extend(asked(messages(&mut victim, LINK)));
+        }
+        let asked: BTreeSet<ChannelTag> = open.iter().map(|want| want.tag).collect();
+        assert_eq!(asked, tags, "one channel has all wants");
     }
-    let mut open: Vec<Want> = wants(messages(&mut victim, LINK));
-    for _ in 0..4 {
-        let done = open.remove(0);
-        tell(&mut victim, LINK, answer(&done, true));
-        open.extend(wants(messages(&mut victim, LINK)));
-    }
-    let asked: BTreeSet<ChannelTag> = open.iter().map(|want| want.tag).collect();
-    assert_eq!(asked, tags, "one channel has all wants");
 }
 
-/// Two peers that offer much: neither takes all that the store may be given.
+/// Peers that offer much: none takes all that the store may be given.
 #[test]
 fn peers_share_the_budget_of_the_store() {
-    let store_budget_bytes = 4 * MAX_RUN_BYTES;
-    let config = NodeConfig { store_budget_bytes, ..NodeConfig::default() };
-    let mut victim = started("victim", config);
-    let mut peers = ["first", "second", "third"].map(|name| started(name, NodeConfig::default()));
-    let mut tags = Vec::new();
-    for (at, peer) in peers.iter_mut().enumerate() {
-        tags.push(*joined(&mut victim, peer, LINK + at as u64).first().expect("a channel"));
-    }
-    let mut open: Vec<(u64, Want)> = Vec::new();
-    for (link, tag) in (LINK..).zip(&tags) {
-        tell(&mut victim, link, offer(*tag, link * 400..link * 400 + 400));
-        tell(&mut victim, link, offer(*tag, link * 400 + 2_000..link * 400 + 2_400));
-    }
-    let mut most = std::collections::BTreeMap::new();
-    for _ in 0..20 {
-        let sent = std::mem::take(&mut victim.sent);
-        for (link, frame) in sent {
-            if let Ok(Content::Whole(Message::Want(want))) = wire::read(&frame) {
-                open.push((link.0, want));
+    for version in [1, 2] {
+        let store_budget_bytes = 4 * MAX_RUN_BYTES;
+        let mut victim =
+            started("victim", version, NodeConfig { store_budget_bytes, ..NodeConfig::default() });
+        let tags = [(LINK, "first"), (LINK + 1, "second"), (LINK + 2, "third")].map(|(link, name)| {
+            let mut peer = started(name, version, NodeConfig::default());
+            (link, *joined(&mut victim, &mut peer, link).first().expect("a channel"))
+        });
+        for (link, tag) in tags {
+            for page in [0, 1] {
+                let first = (link * 2 + page) * 400;
+                tell(&mut victim, link, offer(tag, first..first + 400));
             }
         }
-        let budget: u64 = open.iter().map(|(_, want)| want.budget).sum();
-        assert!(budget <= store_budget_bytes as u64, "{budget} bytes asked for");
-        for link in LINK..LINK + 3 {
-            let of_link = open.iter().filter(|(of, _)| *of == link).map(|(_, want)| want.budget).sum::<u64>();
-            let known = most.entry(link).or_insert(0);
-            *known = of_link.max(*known);
+        let (mut open, mut fed) = (Vec::new(), BTreeSet::new());
+        for _ in 0..20 {
+            for (link, frame) in std::mem::take(&mut victim.sent) {
+                let Ok(Content::Whole(message)) = wire::read(&frame) else { continue };
+                open.extend(Asked::of(message).map(|asked| (link.0, asked)));
+            }
+            let budget: u64 = open.iter().map(|(_, want)| want.budget).sum();
+            assert!(budget <= store_budget_bytes as u64, "{budget} bytes asked for");
+            fed.extend(open.iter().map(|(link, _)| *link));
+            if !open.is_empty() {
+                let (link, want) = open.remove(0);
+                tell(&mut victim, link, answer(&want, true));
+            }
         }
-        if most.values().all(|bytes| *bytes > 0) {
-            return;
-        }
-        let (link, want) = open.remove(0);
-        tell(&mut victim, link, answer(&want, true));
+        assert_eq!(fed, BTreeSet::from([LINK, LINK + 1, LINK + 2]), "somebody is never asked");
     }
-    panic!("somebody is never asked: {most:?}");
 }
 
-/// A peer that answers slowly keeps a log no longer than its turn once another one offers it.
+/// A peer that answers slowly, or never, keeps a log no longer than its turn once another one offers it.
 #[test]
 fn what_a_slow_peer_owes_is_asked_of_another() {
-    let mut victim = started("victim", NodeConfig::default());
-    let mut peers = ["slow", "fast"].map(|name| started(name, NodeConfig::default()));
-    let tags = [LINK, OTHER].map(|link| {
-        let peer = &mut peers[link as usize - 1];
-        *joined(&mut victim, peer, link).first().expect("a channel")
-    });
-    tell(&mut victim, LINK, offer(tags[0], 0..1));
-    let slow = wants(messages(&mut victim, LINK)).remove(0);
-    tell(&mut victim, OTHER, offer(tags[1], 0..1));
-    assert!(wants(messages(&mut victim, OTHER)).is_empty(), "two are asked at once");
-    for _ in 0..25 {
-        // Alive, and never done.
-        tell(&mut victim, LINK, answer(&slow, false));
-        tell(&mut victim, OTHER, Message::Ping(1, false));
-        victim.pass(1_000_000);
-        if !wants(messages(&mut victim, OTHER)).is_empty() {
-            return;
+    for (version, drips) in [(1, true), (2, true), (2, false)] {
+        let mut victim = started("victim", version, NodeConfig::default());
+        let tags = [(LINK, "slow"), (OTHER, "fast")].map(|(link, name)| {
+            let mut peer = started(name, version, NodeConfig::default());
+            *joined(&mut victim, &mut peer, link).first().expect("a channel")
+        });
+        tell(&mut victim, LINK, offer(tags[0], 0..1));
+        let slow = asked(messages(&mut victim, LINK)).remove(0);
+        tell(&mut victim, OTHER, offer(tags[1], 0..1));
+        assert!(asked(messages(&mut victim, OTHER)).is_empty(), "two are asked at once");
+        let mut seconds = 0;
+        while asked(messages(&mut victim, OTHER)).is_empty() {
+            // Alive, and never done.
+            let said = if drips { answer(&slow, false) } else { Message::Ping(1, false) };
+            tell(&mut victim, LINK, said);
+            tell(&mut victim, OTHER, Message::Ping(1, false));
+            victim.pass(1_000_000);
+            seconds += 1;
+            assert!(seconds < 25, "the slow peer keeps the log");
         }
     }
-    panic!("the slow peer keeps the log");
 }

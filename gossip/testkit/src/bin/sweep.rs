@@ -1,8 +1,8 @@
 //! Runs many seeds of the simulator and says which fail, and what was reached.
 //!
 //! ```text
-//! sweep [--seeds A..B] [--harsh] [--jobs N] [--first] [--no-coverage]
-//! sweep --trace SEED [--harsh]
+//! sweep [--seeds A..B] [--harsh] [--sealed none|mixed|all] [--jobs N] [--first] [--no-coverage]
+//! sweep --trace SEED [--harsh] [--sealed none|mixed|all]
 //! ```
 //!
 //! The last line is `N passed, N failed`. The exit code is 1 when a seed failed, something that
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use gossip_testkit::sim::{Coverage, Options, Outcome, Severity, run};
+use gossip_testkit::sim::{Coverage, Options, Outcome, Sealed, Severity, run};
 
 /// Failing seeds whose trace is shown.
 const SHOWN: usize = 3;
@@ -25,7 +25,8 @@ const TAIL: usize = 60;
 struct Arguments {
     seeds: Range<u64>,
     trace: Option<u64>,
-    harsh: bool,
+    /// As wanted for all seeds.
+    options: Options,
     jobs: usize,
     /// Stop at the first failing seed.
     first: bool,
@@ -42,26 +43,33 @@ fn main() -> ExitCode {
         }
     };
     match arguments.trace {
-        Some(seed) => trace(seed, arguments.harsh),
+        Some(seed) => trace(seed, arguments.options),
         None => sweep(&arguments),
     }
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut arguments =
-        Arguments { seeds: 0..2000, trace: None, harsh: false, jobs, first: false, coverage: true };
+    let mut arguments = Arguments {
+        seeds: 0..2000,
+        trace: None,
+        options: Options::default(),
+        jobs,
+        first: false,
+        coverage: true,
+    };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {
             "--seeds" => arguments.seeds = seeds(&value()?)?,
             "--trace" => arguments.trace = Some(number(&value()?)?),
             "--jobs" => arguments.jobs = number(&value()?)?.max(1) as usize,
-            "--harsh" => arguments.harsh = true,
+            "--harsh" => arguments.options.harsh = true,
+            "--sealed" => arguments.options.sealed = Some(sealed(&value()?)?),
             "--first" => arguments.first = true,
             "--no-coverage" => arguments.coverage = false,
             _ => {
-                let known = "--seeds, --trace, --jobs, --harsh, --first, --no-coverage";
+                let known = "--seeds, --trace, --jobs, --harsh, --sealed, --first, --no-coverage";
                 return Err(format!("unknown argument {word}; known are {known}"));
             }
         }
@@ -73,14 +81,23 @@ fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("{text} is not a number"))
 }
 
+fn sealed(text: &str) -> Result<Sealed, String> {
+    match text {
+        "none" => Ok(Sealed::None),
+        "mixed" => Ok(Sealed::Mixed),
+        "all" => Ok(Sealed::All),
+        _ => Err(format!("{text} is none of none, mixed and all")),
+    }
+}
+
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or(format!("{text} is not a range as in 0..2000"))?;
     Ok(number(from)?..number(to)?)
 }
 
 /// Shows one seed at length.
-fn trace(seed: u64, harsh: bool) -> ExitCode {
-    let outcome = run(seed, Options { harsh, record: true });
+fn trace(seed: u64, options: Options) -> ExitCode {
+    let outcome = run(seed, Options { record: true, ..options });
     for line in &outcome.trace {
         println!("{line}");
     }
@@ -122,7 +139,7 @@ fn sweep(arguments: &Arguments) -> ExitCode {
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     tally.failed.sort_unstable();
     for seed in tally.failed.iter().take(SHOWN) {
-        show_tail(*seed, arguments.harsh);
+        show_tail(*seed, arguments.options);
     }
     let covered = report(&tally, arguments);
     println!("{} passed, {} failed", tally.passed, tally.failed.len());
@@ -135,7 +152,7 @@ fn work(arguments: &Arguments, next: &AtomicU64, tally: &Mutex<Tally>) {
         if seed >= arguments.seeds.end {
             return;
         }
-        let outcome = run(seed, Options { harsh: arguments.harsh, record: false });
+        let outcome = run(seed, arguments.options);
         if outcome.violation.is_some() {
             show(seed, &outcome);
             if arguments.first {
@@ -154,8 +171,8 @@ fn work(arguments: &Arguments, next: &AtomicU64, tally: &Mutex<Tally>) {
     }
 }
 
-fn show_tail(seed: u64, harsh: bool) {
-    let outcome = run(seed, Options { harsh, record: true });
+fn show_tail(seed: u64, options: Options) {
+    let outcome = run(seed, Options { record: true, ..options });
     println!("the last of seed {seed} (all of it: --trace {seed}):");
     let skip = outcome.trace.len().saturating_sub(TAIL);
     for line in &outcome.trace[skip..] {

@@ -134,7 +134,7 @@ pass_on!(EntryRepository {
     #[call = StoreCall::Commit(batch)]
     fn commit(batch: &[CommitItem], meta: &Meta) -> Committed;
     fn hash_at(log: LogId, positions: &[Seq]) -> Vec<ChainHash>;
-    fn replace(log: LogId, range: SeqRange, run: StoredRun) -> ();
+    fn replace(runs: &[StoredRun]) -> ();
     fn turn(log: LogId, turn: &Turn) -> ();
     fn prune(floors: &[(LogId, Seq)]) -> Pruned;
     fn isolate(log: LogId, at: Seq) -> Option<SeqRange>;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use gossip_proto::node::{LinkId, OpId};
+use gossip_proto::node::{Class, LinkId, OpId};
 use gossip_proto::{LogId, SeqRange, StoreFailure, StoreReply, Tick};
 
 use super::net::{ConnId, PipeId};
@@ -14,6 +14,8 @@ use super::storm::Relief;
 pub(super) enum Happening {
     /// A frame reaches a host.
     Arrive { conn: ConnId, side: usize, bytes: Bytes },
+    /// A liar's frame goes out.
+    Lie { host: usize, link: LinkId, frame: Bytes, class: Class },
     /// A pipe has finished putting a frame on the wire.
     Pump(PipeId),
     /// An edge tries to link its two hosts.
@@ -42,6 +44,10 @@ pub(super) enum Happening {
     Backup,
     /// and takes the place of the newest one.
     Restore,
+    /// A host becomes the copy of another,
+    Twin,
+    /// and itself again.
+    TwinEnds,
     /// The restored host may be linked again.
     Rejoin { host: usize, boot: u64 },
     /// Something that went wrong ends.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use gossip_proto::node::{Command, CommandError, CommandId, Event, PeerInfo, Reply};
+use gossip_proto::node::{Command, CommandError, CommandId, Event, LinkId, PeerInfo, Reply};
+use gossip_proto::wire::Message;
 use gossip_proto::{ChannelId, LogId, NodeId, Now, StoreRequest, StreamId, VersionVector};
 
 use super::disk::Volume;
@@ -40,6 +41,10 @@ pub(super) enum Fact<'a> {
     Told(&'a Event),
     /// The disk carried out a write (whatever the node will be told of it).
     Written(&'a StoreRequest),
+    /// The node sent a message in one frame.
+    Sent(LinkId, &'a Message),
+    /// A request in one frame reached it.
+    Heard(LinkId, &'a Message),
     /// The node's turn is over.
     Turn { effects: usize, store_ops: usize, store_bytes: usize },
     /// The node sent a frame that its link cannot take, or to a link that is gone.

@@ -8,6 +8,7 @@ use gossip_proto::{CommitItem, Fault, StoreFailure, StoreReply, StoreRequest};
 use super::calendar::Happening;
 use super::disk::Finished;
 use super::fact::Fact;
+use super::wiretap;
 use super::world::World;
 
 impl World {
@@ -18,9 +19,13 @@ impl World {
         match happening {
             Happening::Arrive { conn, side, bytes } => {
                 if let Some((host, link)) = self.net.end(conn, side) {
+                    if let Some(request) = wiretap::request(&bytes) {
+                        self.show(host, Fact::Heard(link, &request));
+                    }
                     self.feed(host, Input::Frame { link, bytes });
                 }
             }
+            Happening::Lie { host, link, frame, class } => self.tell_lie(host, link, frame, class),
             Happening::Pump(pipe) => self.net.pump(&mut self.calendar, pipe),
             Happening::Dial { edge } => {
                 let ends = self.net.edges()[edge].ends;
@@ -55,6 +60,8 @@ impl World {
             Happening::Trouble => self.make_trouble(),
             Happening::Backup => self.back_up(),
             Happening::Restore => self.restore_backup(),
+            Happening::Twin => self.twin_begins(),
+            Happening::TwinEnds => self.twin_ends(),
             Happening::Rejoin { host, boot } if current(self, host, boot) => self.rejoin(host),
             Happening::Relief(relief) => self.relieve(relief),
             _meant_for_an_earlier_life => {}
@@ -161,6 +168,9 @@ impl World {
             StoreRequest::Commit { items, .. } => {
                 if items.iter().any(|item| matches!(item, CommitItem::Adopt { .. })) {
                     self.coverage.hit("floor adopted");
+                }
+                if items.iter().any(|item| matches!(item, CommitItem::Adopt { seal: Some(_), .. })) {
+                    self.coverage.hit("floor vouched by seal");
                 }
                 if items.iter().any(is_hollow) {
                     self.coverage.hit("hollow entry stored");

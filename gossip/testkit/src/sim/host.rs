@@ -5,6 +5,7 @@ use gossip_proto::{Now, Rng, Tick, WallMs};
 
 use super::disk::Disk;
 use super::plan::HostPlan;
+use super::seals::Scheme;
 
 /// Where every wall clock stands when the simulation begins.
 const DAWN: i64 = 1_700_000_000_000;
@@ -29,11 +30,12 @@ pub(super) struct Host {
     pub(super) spins: (Tick, u32),
     /// Milliseconds the wall clock is off.
     skew: i64,
+    scheme: Scheme,
     rng: Rng,
 }
 
 impl Host {
-    pub(super) fn new(plan: HostPlan, mut rng: Rng) -> Self {
+    pub(super) fn new(plan: HostPlan, scheme: Scheme, mut rng: Rng) -> Self {
         let disk = Disk::new(plan.id.clone(), plan.durability, Rng::new(rng.next_u64()));
         Self {
             skew: plan.skew,
@@ -46,6 +48,7 @@ impl Host {
             doomed: None,
             answered: Tick(0),
             spins: (Tick(0), 0),
+            scheme,
             rng,
         }
     }
@@ -69,6 +72,8 @@ impl Host {
         let inventory = volume.inventory(self.plan.durability, *open);
         let (record, config, seed) = (volume.record.clone(), self.plan.config.clone(), self.rng.next_u64());
         let boot = Boot::new(record, inventory, config, seed, secret);
+        let boot = self.plan.signing.equip(self.scheme, boot);
+        let boot = Boot { max_version: self.plan.version, ..boot };
         self.boot += 1;
         self.armed = None;
         self.running = false;

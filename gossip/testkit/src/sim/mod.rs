@@ -9,9 +9,9 @@
 //! |---|---|
 //! | `plan`, `topology` | what a seed decides beforehand |
 //! | `world`, `happen`, `calendar` | nodes driven through their doors, in virtual time |
-//! | `host`, `disk`, `net` | a machine, its dumb disk, the network between |
+//! | `host`, `seals`, `disk`, `net` | a machine, how it signs, its dumb disk, the network between |
 //! | `client`, `work` | what applications want and do |
-//! | `storm`, `restore`, `settle` | what goes wrong; how it ends |
+//! | `storm`, `restore`, `twin`, `liar`, `settle`, `stuck` | what goes wrong; how it ends |
 //! | `fact`, `invariants` | what is seen, and what must hold |
 //! | `pair` | two nodes, one link and nothing left to chance: bytes and round trips counted |
 //! | `coverage`, `trace`, `wiretap` | what was reached, what happened, what was sent |
@@ -24,14 +24,18 @@ mod fact;
 mod happen;
 mod host;
 mod invariants;
+mod liar;
 mod net;
 pub mod pair;
 mod plan;
 mod restore;
+mod seals;
 mod settle;
 mod storm;
+mod stuck;
 mod topology;
 mod trace;
+mod twin;
 mod wiretap;
 mod work;
 mod world;
@@ -40,12 +44,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::coverage::Coverage;
 pub use self::plan::Severity;
+pub use self::seals::Sealed;
 
 /// How to run a seed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     /// Harsh weather whatever the seed says.
     pub harsh: bool,
+    /// Whose ids are keys, whatever the seed says.
+    pub sealed: Option<Sealed>,
     /// Keep the last lines of the trace in words.
     pub record: bool,
 }
@@ -83,7 +90,7 @@ pub struct Outcome {
 /// Runs one seed from the first boot to the last check.
 #[must_use]
 pub fn run(seed: u64, options: Options) -> Outcome {
-    let plan = plan::Plan::draw(seed, options.harsh);
+    let plan = plan::Plan::draw(seed, options);
     let severity = plan.severity;
     let setting = plan.describe();
     let mut world = world::World::new(plan, options.record);

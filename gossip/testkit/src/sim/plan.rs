@@ -4,9 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gossip_proto::node::{LinkLimits, NodeConfig};
+use gossip_proto::wire::{OFFERED_VERSION, WIRE_VERSIONS};
 use gossip_proto::{ChannelId, Durability, NodeId, Rng, StreamId};
 
+use super::Options;
+use super::seals::{self, Scheme, Sealed, Signing};
 use super::topology::Shape;
+
+/// Seeds in 1,000 with a host that speaks only the oldest wire version,
+const OLD: u64 = 150;
+/// and with one that lies.
+const LIAR: u64 = 100;
 
 /// How hard a seed is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,12 +61,15 @@ pub(super) struct ChannelPlan {
 #[derive(Debug, Clone)]
 pub(super) struct HostPlan {
     pub(super) id: NodeId,
+    pub(super) signing: Signing,
     pub(super) config: NodeConfig,
     pub(super) durability: Durability,
     /// How far its wall clock is off, in milliseconds.
     pub(super) skew: i64,
     /// It takes only small payloads into the channels it creates.
     pub(super) modest: Option<u64>,
+    /// The newest wire version it speaks.
+    pub(super) version: u8,
 }
 
 /// A drawn world.
@@ -68,6 +79,9 @@ pub(super) struct Plan {
     pub(super) severity: Severity,
     pub(super) shape: Shape,
     pub(super) hosts: Vec<HostPlan>,
+    /// Whose ids are keys, and how they sign.
+    pub(super) sealed: Sealed,
+    pub(super) scheme: Scheme,
     pub(super) edges: Vec<Edge>,
     pub(super) channels: Vec<ChannelPlan>,
     pub(super) storm: Weather,
@@ -80,6 +94,8 @@ pub(super) struct Plan {
     pub(super) work_pause: Duration,
     /// Mean pause between two troubles.
     pub(super) trouble_pause: Duration,
+    /// A host that lies to its peers.
+    pub(super) liar: Option<usize>,
 }
 
 /// A generator for one concern of a seed: drawing more in one leaves the others alone.
@@ -95,7 +111,7 @@ pub(super) fn between(rng: &mut Rng, low: u64, high: u64) -> u64 {
 }
 
 impl Plan {
-    pub(super) fn draw(seed: u64, harsh: bool) -> Self {
+    pub(super) fn draw(seed: u64, Options { harsh, sealed, .. }: Options) -> Self {
         let rng = &mut rng_for(seed, 1);
         let severity = match rng.below(10) {
             _ if harsh => Severity::Harsh,
@@ -106,7 +122,9 @@ impl Plan {
         let count = between(rng, 3, 8) as usize;
         let shape = Shape::draw(rng);
         let payload_limit = [4 << 10, 32 << 10, 256 << 10][rng.below(3) as usize];
-        let hosts: Vec<_> = (0..count).map(|index| draw_host(index, payload_limit, rng)).collect();
+        let mut hosts: Vec<_> = (0..count).map(|index| draw_host(index, payload_limit, rng)).collect();
+        let liar = draw_company(&mut hosts, &mut rng_for(seed, 6));
+        let (sealed, scheme) = seals::draw(seed, sealed, &mut hosts);
         let pause = |rng: &mut Rng, low, high| Duration::from_millis(between(rng, low, high));
         let trouble_pause = match severity {
             Severity::Calm => pause(rng, 4_000, 10_000),
@@ -119,6 +137,8 @@ impl Plan {
             shape,
             edges: draw_edges(shape, count, payload_limit, rng),
             hosts,
+            sealed,
+            scheme,
             channels: draw_channels(count, rng),
             storm: draw_storm(severity, rng),
             after: draw_after(rng),
@@ -126,15 +146,19 @@ impl Plan {
             payload: ([40, 200, 2_000][rng.below(3) as usize], payload_limit),
             work_pause: pause(rng, 20, 200),
             trouble_pause,
+            liar,
         }
     }
 
     /// The world in one line.
     pub(super) fn describe(&self) -> String {
         format!(
-            "{:?}, {} hosts, {:?} of {} edges, {} channels, loss {} then {}, payloads {:?}, storm of {:?}",
+            "{:?}, {} hosts, sealed {:?} {:?}, {:?} of {} edges, {} channels, loss {} then {}, payloads {:?}, \
+             storm of {:?}, versions {:?}, liar {:?}",
             self.severity,
             self.hosts.len(),
+            self.sealed,
+            self.scheme,
             self.shape,
             self.edges.len(),
             self.channels.len(),
@@ -142,6 +166,8 @@ impl Plan {
             self.after.loss,
             self.payload,
             self.storm_length,
+            self.hosts.iter().map(|host| host.version).collect::<Vec<_>>(),
+            self.liar,
         )
     }
 }
@@ -168,7 +194,19 @@ fn draw_host(index: usize, payload_limit: u64, rng: &mut Rng) -> HostPlan {
         follow_erasures: true,
     };
     let modest = rng.chance(80).then_some(150);
-    HostPlan { id: NodeId::new(format!("n{index}")).expect("a valid id"), config, durability, skew, modest }
+    let (id, version) = (NodeId::new(format!("n{index}")).expect("a valid id"), OFFERED_VERSION);
+    HostPlan { id, signing: Signing::PLAIN, config, durability, skew, modest, version }
+}
+
+/// Who among the hosts is not as the others: in some seeds one speaks only the oldest version, in some one
+/// lies.
+fn draw_company(hosts: &mut [HostPlan], rng: &mut Rng) -> Option<usize> {
+    let count = hosts.len() as u64;
+    let any = |rng: &mut Rng| rng.below(count) as usize;
+    if rng.chance(OLD) {
+        hosts[any(rng)].version = *WIRE_VERSIONS.start();
+    }
+    rng.chance(LIAR).then(|| any(rng))
 }
 
 fn draw_edges(shape: Shape, count: usize, payload_limit: u64, rng: &mut Rng) -> Vec<Edge> {

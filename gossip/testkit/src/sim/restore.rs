@@ -42,8 +42,6 @@ pub(super) struct Restore {
     backup: Option<Volume>,
     restored: bool,
     hold: Hold,
-    /// Logs of which two versions may come to be.
-    pub(super) may_fork: BTreeSet<LogId>,
     /// Logs that it would have continued though others held more, and where it stood.
     forgotten: BTreeMap<LogId, (Place, Seq)>,
 }
@@ -55,8 +53,8 @@ impl Restore {
         let links = |host: &usize| plan.edges.iter().filter(|edge| edge.ends.contains(host)).count();
         let host = (0..plan.hosts.len()).min_by_key(links).filter(|_| rng.chance(SHARE))?;
         let writes = if rng.chance(QUIET) { 0 } else { between(&mut rng, 1, 3) };
-        let (backup, may_fork, forgotten) = (None, BTreeSet::new(), BTreeMap::new());
-        Some(Self { rng, host, writes, backup, restored: false, hold: Hold::Nothing, may_fork, forgotten })
+        let (backup, forgotten, hold) = (None, BTreeMap::new(), Hold::Nothing);
+        Some(Self { rng, host, writes, backup, restored: false, hold, forgotten })
     }
 
     /// Whether the application of a host must not write: it would fork what it has not got back.
@@ -104,7 +102,8 @@ impl World {
         self.coverage.hit("backup restored");
         let own = backup.logs.iter().filter(|(_, log)| log.head.name.author == backup.record.id);
         // What nobody else holds is lost without a trace, and may be written anew whatever happens.
-        let may_fork = own.map(|(id, _)| *id).filter(|id| writes > 0 || !missing.contains_key(id)).collect();
+        let may_fork: BTreeSet<LogId> =
+            own.map(|(id, _)| *id).filter(|id| writes > 0 || !missing.contains_key(id)).collect();
         let height = |id: &LogId| backup.logs.get(id).map_or(0, |log| log.head.height);
         let forgotten = missing.into_iter().map(|(id, place)| (id, (place, height(&id)))).collect();
         self.hosts[host].disk.restore(backup);
@@ -112,8 +111,9 @@ impl World {
         self.show(host, Fact::Restored(&may_fork));
         if let Some(restore) = &mut self.restore {
             (restore.restored, restore.hold) = (true, Hold::Start);
-            (restore.may_fork, restore.forgotten) = (may_fork, forgotten);
+            restore.forgotten = forgotten;
         }
+        self.may_fork.extend(may_fork);
     }
 
     /// Logs of its own that a volume would continue though others hold more, and their streams.

@@ -26,8 +26,10 @@ impl World {
         self.storm_begins();
         self.work_begins();
         self.plan_restore();
+        self.plan_twin();
         self.run_until(self.calendar.now() + self.plan.storm_length);
         self.work_ends();
+        self.twin_ends();
         self.storm_ends();
         self.run_until(self.calendar.now() + Duration::from_secs(1));
         for host in 0..self.hosts.len() {
@@ -41,6 +43,8 @@ impl World {
             self.ask_all(repairs);
         }
         self.agree("after the storm");
+        // It held nobody up; now it tells the truth, and what it told before must not keep anybody apart.
+        self.liar = None;
         // What is on disk may be news to a node still.
         self.run_until(self.calendar.now() + Duration::from_secs(1));
         self.append_everywhere();
@@ -99,6 +103,7 @@ impl World {
                 self.checks.fail("converged", format!("{when}: {difference}"));
                 return;
             }
+            self.look_for_the_stuck();
             self.run_until(self.calendar.now() + GLANCE);
         }
     }
@@ -190,13 +195,12 @@ impl World {
 
     /// Logs of a stream that some of these hosts hold in another version than others.
     fn forked(&self, hosts: &[usize], place: &Place) -> BTreeSet<LogId> {
-        let Some(restore) = &self.restore else { return BTreeSet::new() };
         let volumes: Vec<_> = hosts.iter().map(|host| &self.hosts[*host].disk.volume).collect();
-        restore::forked(&volumes, &restore.may_fork, place)
+        restore::forked(&volumes, &self.may_fork, place)
     }
 
     /// Who can exchange which stream: connected by edges whose both hosts take part in it.
-    fn groups(&self) -> Vec<Group> {
+    pub(super) fn groups(&self) -> Vec<Group> {
         let mut groups = Vec::new();
         for channel in &self.plan.channels {
             for stream in &channel.streams {
@@ -210,7 +214,9 @@ impl World {
         let takes_part = |host: &usize| {
             let volume = &self.hosts[*host].disk.volume;
             let record = volume.streams.get(&(channel.clone(), stream.clone()));
-            volume.channels.contains_key(channel) && !record.is_some_and(|record| record.refused)
+            let lies = self.liar.as_ref().is_some_and(|(liar, _)| liar == host);
+            let refused = record.is_some_and(|record| record.refused);
+            volume.channels.contains_key(channel) && !refused && !lies
         };
         let mut left: Vec<usize> = (0..self.hosts.len()).filter(takes_part).collect();
         let mut groups = Vec::new();

@@ -1,11 +1,12 @@
 //! The world: hosts, network, applications and virtual time on one thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use gossip_proto::node::{Class, Command, Effect, Input, LinkId, OpId};
-use gossip_proto::{CommitItem, NodeId, StoreRequest, Tick};
+use gossip_proto::wire::Content;
+use gossip_proto::{CommitItem, LogId, NodeId, StoreRequest, Tick};
 
 use super::calendar::{Calendar, Happening};
 use super::client::Client;
@@ -13,10 +14,13 @@ use super::coverage::Coverage;
 use super::fact::{Fact, Scene};
 use super::host::Host;
 use super::invariants::Checks;
+use super::liar::Liar;
 use super::net::{Net, Port, Sent};
-use super::plan::{Plan, rng_for};
+use super::plan::{HostPlan, Plan, rng_for};
 use super::restore::Restore;
+use super::stuck::Watch;
 use super::trace::{Trace, short};
+use super::twin::Twin;
 use super::wiretap::{self, Wiretap};
 use super::{storm, work};
 
@@ -41,6 +45,12 @@ pub(super) struct World {
     pub(super) storm: storm::Storm,
     pub(super) work: work::Work,
     pub(super) restore: Option<Restore>,
+    pub(super) twin: Option<Twin>,
+    pub(super) stuck: Watch,
+    /// Logs of which two versions may come to be.
+    pub(super) may_fork: BTreeSet<LogId>,
+    /// Who lies, and how.
+    pub(super) liar: Option<(usize, Liar)>,
     wiretap: Wiretap,
     /// Happenings so far.
     happened: u64,
@@ -53,8 +63,9 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(plan: Plan, record: bool) -> Self {
         let seed = plan.seed;
-        let host =
-            |(index, host): (usize, &_)| Host::new(Clone::clone(host), rng_for(seed, 100 + index as u64));
+        let host = |(index, host): (usize, &HostPlan)| {
+            Host::new(host.clone(), plan.scheme, rng_for(seed, 100 + index as u64))
+        };
         let mut world = Self {
             calendar: Calendar::default(),
             hosts: plan.hosts.iter().enumerate().map(host).collect(),
@@ -65,7 +76,11 @@ impl World {
             coverage: Coverage::default(),
             storm: storm::Storm::new(rng_for(seed, 3)),
             work: work::Work::new(rng_for(seed, 4)),
+            twin: Twin::draw(&plan).filter(|_| Restore::draw(&plan).is_none()),
+            stuck: Watch::default(),
+            may_fork: BTreeSet::new(),
             restore: Restore::draw(&plan),
+            liar: plan.liar.map(|host| (host, Liar::new(rng_for(seed, 7)))),
             wiretap: Wiretap::default(),
             happened: 0,
             deadlines: 0,
@@ -165,7 +180,12 @@ impl World {
     fn carry_out(&mut self, host: usize, effect: Effect) {
         self.note_effect(host, &effect);
         match effect {
-            Effect::Send { link, frame, class } => self.send(host, link, frame.into_bytes(), class),
+            Effect::Send { link, frame, class } => {
+                let frame = frame.into_bytes();
+                if !self.lie(host, link, &frame, class) {
+                    self.send(host, link, frame, class);
+                }
+            }
             Effect::Close { link } => {
                 if self.net.close(&mut self.calendar, link) {
                     let boot = self.hosts[host].boot;
@@ -193,8 +213,14 @@ impl World {
                 self.trace.note(now, key, || {
                     format!("n{host} => {} {length} bytes {class:?}: {}", link.0, wiretap::words(&content))
                 });
+                if let Content::Whole(message) = &content {
+                    self.show(host, Fact::Sent(link, message));
+                }
             }
             Err(what) => self.show(host, Fact::Missent(&what)),
+        }
+        if let Some(peer) = self.net.peer(host, link) {
+            self.stuck.hear(now, [host, peer], &frame);
         }
         match self.net.send(&mut self.calendar, host, (link, frame, class)) {
             Sent::Queued | Sent::Overflow => {}
@@ -203,11 +229,27 @@ impl World {
         }
     }
 
+    /// What a liar sends in place of a frame; whether it does.
+    fn lie(&mut self, host: usize, link: LinkId, frame: &Bytes, class: Class) -> bool {
+        let Some((_, liar)) = self.liar.as_mut().filter(|(liar, _)| *liar == host) else { return false };
+        let Some(lies) = liar.tell(frame) else { return false };
+        self.coverage.hit("liar");
+        for (late, frame) in lies {
+            let at = self.calendar.now() + late;
+            self.calendar.plan(at, Happening::Lie { host, link, frame, class });
+        }
+        true
+    }
+
     fn store(&mut self, host: usize, op: OpId, request: StoreRequest) {
         let now = self.calendar.now();
         self.outstanding[host].insert(op, size(&request));
         let it = &mut self.hosts[host];
-        if matches!(request, StoreRequest::Read { .. } | StoreRequest::Head { .. }) {
+        let reads = matches!(
+            request,
+            StoreRequest::Read { .. } | StoreRequest::Head { .. } | StoreRequest::Since { .. }
+        );
+        if reads {
             let (at, result) = it.disk.read(now, &request);
             let boot = it.boot;
             self.cover_read(&result);
@@ -248,6 +290,15 @@ impl World {
             self.checks.fail("bounded", format!("n{host}: deadlines without time moving on"));
         }
         self.feed(host, Input::Deadline);
+    }
+
+    /// A lie reaches the network, if the link is still there; nobody vouches for its size.
+    pub(super) fn tell_lie(&mut self, host: usize, link: LinkId, frame: Bytes, class: Class) {
+        let length = frame.len();
+        self.trace.note(self.calendar.now(), (host, link.0, length), || {
+            format!("n{host} => {} {length} bytes that lie: {}", link.0, wiretap::words_of(&frame))
+        });
+        self.net.send(&mut self.calendar, host, (link, frame, class));
     }
 
     pub(super) fn link_up(&mut self, ports: [Port; 2]) {

@@ -90,7 +90,7 @@ pub async fn readers_see_no_seam_of_an_edit<H: StoreHarness>(place: H) {
     let readers = [(); 2].map(|()| tokio::spawn(watch_edits(store.clone(), ann.id())));
     while let [one, two, ..] = &read_all(&*store, ann.id()).await[..] {
         let joined = StoredRun::join(&[one, two]).unwrap();
-        store.replace(ann.id(), joined.run.range(), joined.clone()).await.unwrap();
+        store.replace(std::slice::from_ref(&joined)).await.unwrap();
         store.prune(&[(ann.id(), joined.run.first() + 2)]).await.unwrap();
     }
     store.prune(&[(ann.id(), u64::MAX)]).await.unwrap();

@@ -199,7 +199,7 @@ pub async fn a_filled_log_is_like_any_other<H: StoreHarness>(place: H) {
     commit(&*store, &[filling(&c), filling(&b), filling(&a)]).await;
     let runs = read_all(&*store, ann.id()).await;
     let joined = StoredRun::join(&runs).unwrap();
-    store.replace(ann.id(), range(1, 11), joined.clone()).await.unwrap();
+    store.replace(std::slice::from_ref(&joined)).await.unwrap();
     assert_eq!(read_all(&*store, ann.id()).await, [joined]);
     commit(&*store, &[ann.run(1)]).await;
     store.prune(&[(ann.id(), 6)]).await.unwrap();

@@ -90,16 +90,17 @@ macro_rules! store_conformance {
                 arrivals_end_at_the_newest,
             }
             replace {
-                joins_runs_and_keeps_arrivals, refuses_another_chain, refuses_a_range_that_cuts_runs,
+                joins_runs_and_keeps_arrivals, refuses_another_chain, refuses_to_cut_runs,
+                takes_runs_of_several_logs, puts_all_runs_in_place_or_none,
                 takes_hollow_payloads, hollow_payloads_may_be_filled, is_idempotent,
                 refuses_what_is_not_held,
             }
             turn {
-                is_kept_in_order_and_moves_nothing, is_idempotent, survives_reopening,
-                a_prune_passes_it, a_replacement_leaves_it, the_log_goes_on_above_it,
-                a_turn_above_the_height_tells_no_hash, what_is_not_of_the_chain_is_refused,
-                what_is_not_known_is_taken_as_told, another_word_on_a_place_is_refused,
-                more_than_the_bound_are_refused, is_removed_with_the_log,
+                the_log_ends_before_it, a_run_across_it_is_cut, is_idempotent, survives_reopening,
+                nothing_goes_beyond_it, a_log_below_it_grows_up_to_it, it_may_come_earlier_not_later,
+                a_prune_leaves_it, gaps_above_it_go, what_is_not_of_the_chain_is_refused,
+                what_is_not_known_is_taken_as_told, the_branch_is_a_log_like_any_other,
+                is_removed_with_the_log,
             }
             prune {
                 keeps_height_and_hash, drops_whole_runs, cuts_a_run_across_the_floor,

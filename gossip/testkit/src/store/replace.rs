@@ -1,6 +1,6 @@
 //! Laws of `replace`.
 
-use gossip_proto::{ChainHash, CommitItem, Scope, SeqRange, StoredRun};
+use gossip_proto::{ChainHash, CommitItem, Scope, StoredRun};
 
 use super::StoreHarness;
 use super::expect::{arrived_runs, commit, everything, head, read_all, rejected, sequences, short_rows};
@@ -19,14 +19,14 @@ pub async fn joins_runs_and_keeps_arrivals<H: StoreHarness>(place: H) {
     let (head_before, rows_before) =
         (head(&*store, ann.id()).await, short_rows(&*store, &Scope::All, 0).await);
     let joined = join(&items[..2]);
-    store.replace(ann.id(), SeqRange { first: 1, last: 5 }, joined.clone()).await.unwrap();
+    store.replace(std::slice::from_ref(&joined)).await.unwrap();
     assert_eq!(read_all(&*store, ann.id()).await, [joined.clone(), stored(&items[2])]);
     assert_eq!(head(&*store, ann.id()).await, head_before);
     assert_eq!(short_rows(&*store, &Scope::All, 0).await, rows_before);
     assert_eq!(arrived_runs(&*store, &ann.stream(), 2).await, [joined.clone(), stored(&items[2])]);
     let bytes = (joined.run.encoded().len() + stored(&items[2]).run.encoded().len()) as u64;
     assert_eq!(store.usage(&Scope::All).await.unwrap().bytes, bytes);
-    store.replace(ann.id(), SeqRange { first: 1, last: 6 }, join(&items)).await.unwrap();
+    store.replace(&[join(&items)]).await.unwrap();
     assert_eq!(read_all(&*store, ann.id()).await, [join(&items)]);
     commit(&*store, &[ann.run(1)]).await;
     assert_eq!(sequences(&*store, ann.id()).await, [1, 2, 3, 4, 5, 6, 7]);
@@ -41,31 +41,72 @@ pub async fn refuses_another_chain<H: StoreHarness>(place: H) {
     let items = [ann.run(2), ann.run(2)];
     commit(&*store, &items).await;
     let before = everything(&*store).await;
-    let range = SeqRange { first: 1, last: 4 };
     let other = fork.run_of(&["a".into(), "b".into(), "c".into(), "d".into()]);
-    rejected(store.replace(ann.id(), range, stored(&other)).await);
-    rejected(store.replace(ann.id(), range, stored(&bob.run(4))).await);
+    rejected(store.replace(&[stored(&other)]).await);
+    rejected(store.replace(&[stored(&bob.run(4))]).await);
     let unrooted = StoredRun { prev: ChainHash([1; 32]), ..join(&items) };
-    rejected(store.replace(ann.id(), range, unrooted).await);
-    rejected(store.replace(bob.id(), range, join(&items)).await);
+    rejected(store.replace(&[unrooted]).await);
     assert_eq!(everything(&*store).await, before);
 }
 
-/// The range must be made up of whole runs, and the new run must span exactly it.
-pub async fn refuses_a_range_that_cuts_runs<H: StoreHarness>(place: H) {
+/// A run must span whole runs that are held, and nothing else.
+pub async fn refuses_to_cut_runs<H: StoreHarness>(place: H) {
     let store = place.open().await;
     let mut ann = LogWriter::new("c", "s", "ann");
     let items = [ann.run(2), ann.run(2), ann.run(2)];
     commit(&*store, &items).await;
     let before = everything(&*store).await;
     let whole = join(&items);
-    let range = |first, last| SeqRange { first, last };
-    rejected(store.replace(ann.id(), range(1, 4), whole.clone()).await);
-    rejected(store.replace(ann.id(), range(2, 6), whole.cut_front(2).unwrap()).await);
-    rejected(store.replace(ann.id(), range(1, 8), whole.clone()).await);
-    rejected(store.replace(ann.id(), range(7, 8), stored(&ann.run(2))).await);
-    rejected(store.replace(ann.id(), range(3, 2), whole).await);
+    let next = ann.run(2);
+    rejected(store.replace(&[whole.cut_front(2).unwrap()]).await);
+    rejected(store.replace(&[whole.cut_front(4).unwrap()]).await);
+    rejected(store.replace(&[whole.cut_back(5).unwrap().0]).await);
+    rejected(store.replace(&[StoredRun::join(&[whole, stored(&next)]).unwrap()]).await);
+    rejected(store.replace(&[stored(&next)]).await);
     assert_eq!(everything(&*store).await, before);
+}
+
+/// Several runs, in any order and of several logs, are put in place at once; none at all is fine.
+pub async fn takes_runs_of_several_logs<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let (mut ann, mut bob) = (LogWriter::new("c", "s", "ann"), LogWriter::new("c", "s", "bob"));
+    let anns = [ann.run(2), ann.run(3), ann.run(1), ann.run(1), ann.run(2)];
+    let bobs = [bob.run(1), bob.run(1)];
+    commit(&*store, &[&anns[..], &bobs].concat()).await;
+    let rows_before = short_rows(&*store, &Scope::All, 0).await;
+    let joined = [join(&anns[3..]), join(&bobs), join(&anns[..2])];
+    store.replace(&joined).await.unwrap();
+    store.replace(&[]).await.unwrap();
+    let [late, of_bob, early] = joined;
+    assert_eq!(read_all(&*store, ann.id()).await, [early, stored(&anns[2]), late]);
+    assert_eq!(read_all(&*store, bob.id()).await, [of_bob]);
+    assert_eq!(short_rows(&*store, &Scope::All, 0).await, rows_before);
+    let mut bytes = 0;
+    for log in [ann.id(), bob.id()] {
+        bytes += read_all(&*store, log).await.iter().map(|run| run.run.encoded().len() as u64).sum::<u64>();
+    }
+    assert_eq!(store.usage(&Scope::All).await.unwrap().bytes, bytes);
+    commit(&*store, &[ann.run(1), bob.run(1)]).await;
+}
+
+/// One run that is refused takes the others with it, and so do runs that overlap.
+pub async fn puts_all_runs_in_place_or_none<H: StoreHarness>(place: H) {
+    let store = place.open().await;
+    let (mut ann, mut bob) = (LogWriter::new("c", "s", "ann"), LogWriter::new("c", "s", "bob"));
+    let (anns, bobs) = ([ann.run(2), ann.run(3), ann.run(1)], [bob.run(1), bob.run(1)]);
+    commit(&*store, &[&anns[..], &bobs].concat()).await;
+    let before = everything(&*store).await;
+    let (good, unknown) = (join(&anns[..2]), stored(&LogWriter::new("c", "s", "eve").run(1)));
+    let unrooted = StoredRun { prev: ChainHash([1; 32]), ..join(&bobs) };
+    for bad in [unknown, unrooted, join(&anns), join(&anns[1..]), good.clone()] {
+        rejected(store.replace(&[good.clone(), bad.clone()]).await);
+        rejected(store.replace(&[bad, good.clone()]).await);
+    }
+    assert_eq!(everything(&*store).await, before);
+    drop(store);
+    let store = place.open().await;
+    assert_eq!(everything(&*store).await, before);
+    store.replace(&[good, join(&bobs)]).await.unwrap();
 }
 
 /// Payloads may be erased: the chain is the same over their hashes.
@@ -76,7 +117,7 @@ pub async fn takes_hollow_payloads<H: StoreHarness>(place: H) {
     commit(&*store, &[item.clone(), ann.run(1)]).await;
     let old = stored(&item);
     let erased = old.hollowed(|entry| entry.sequence == 2).unwrap();
-    store.replace(ann.id(), old.run.range(), erased.clone()).await.unwrap();
+    store.replace(std::slice::from_ref(&erased)).await.unwrap();
     assert_eq!(read_all(&*store, ann.id()).await[0], erased);
     assert_eq!(commit(&*store, &[item]).await.arrivals, [None], "the full run is still known");
 }
@@ -89,7 +130,7 @@ pub async fn hollow_payloads_may_be_filled<H: StoreHarness>(place: H) {
     let (whole, hollow) = (stored(&item), stored(&item).hollowed(|_| true).unwrap());
     commit(&*store, &[item]).await;
     for run in [&hollow, &whole, &hollow] {
-        store.replace(ann.id(), run.run.range(), run.clone()).await.unwrap();
+        store.replace(std::slice::from_ref(run)).await.unwrap();
         assert_eq!(read_all(&*store, ann.id()).await, std::slice::from_ref(run));
         let usage = store.usage(&Scope::All).await.unwrap();
         assert_eq!((usage.entries, usage.bytes), (2, run.run.encoded().len() as u64));
@@ -102,10 +143,9 @@ pub async fn is_idempotent<H: StoreHarness>(place: H) {
     let mut ann = LogWriter::new("c", "s", "ann");
     let items = [ann.run(2), ann.run(3)];
     commit(&*store, &items).await;
-    let range = SeqRange { first: 1, last: 5 };
-    store.replace(ann.id(), range, join(&items)).await.unwrap();
+    store.replace(&[join(&items)]).await.unwrap();
     let before = everything(&*store).await;
-    store.replace(ann.id(), range, join(&items)).await.unwrap();
+    store.replace(&[join(&items)]).await.unwrap();
     assert_eq!(everything(&*store).await, before);
     drop(store);
     assert_eq!(everything(&*place.open().await).await, before, "and is there after reopening");
@@ -120,13 +160,12 @@ pub async fn refuses_what_is_not_held<H: StoreHarness>(place: H) {
     let missed = ann.run(2);
     let (adopt, next) = (ann.adopt(), ann.run(2));
     commit(&*store, &[adopt, next.clone()]).await;
-    let range = |first, last| SeqRange { first, last };
     let over_gap = join(&[held[1].clone(), missed.clone(), next]);
-    rejected(store.replace(ann.id(), range(5, 6), stored(&missed)).await);
-    rejected(store.replace(ann.id(), range(3, 8), over_gap).await);
+    rejected(store.replace(&[stored(&missed)]).await);
+    rejected(store.replace(&[over_gap]).await);
     store.prune(&[(ann.id(), 2)]).await.unwrap();
     let before = everything(&*store).await;
-    rejected(store.replace(ann.id(), range(1, 4), join(&held)).await);
-    rejected(store.replace(ann.id(), range(1, 2), stored(&held[0])).await);
+    rejected(store.replace(&[join(&held)]).await);
+    rejected(store.replace(&[stored(&held[0])]).await);
     assert_eq!(everything(&*store).await, before);
 }

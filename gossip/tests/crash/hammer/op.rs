@@ -11,12 +11,7 @@ use super::chain::{Chain, channel};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Op {
     Commit(Vec<Step>),
-    /// One run in the place of those that make up exactly the range, some of its entries hollow.
-    Replace {
-        log: usize,
-        range: SeqRange,
-        hollow: Vec<Seq>,
-    },
+    Replace(Vec<NewRun>),
     Prune(Vec<(usize, Seq)>),
     Isolate {
         log: usize,
@@ -25,6 +20,14 @@ pub(crate) enum Op {
     /// `None`: all logs of the task.
     Remove(Option<usize>),
     Note(u64),
+}
+
+/// One run in the place of those that make up exactly the range, some of its entries hollow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct NewRun {
+    pub(crate) log: usize,
+    pub(crate) range: SeqRange,
+    pub(crate) hollow: Vec<Seq>,
 }
 
 /// One item of a commit.
@@ -49,9 +52,10 @@ impl Op {
                 let items: Vec<_> = items.collect::<StoreResult<_>>()?;
                 return Ok(store.commit(&items, &Meta::default()).await?.arrivals);
             }
-            Self::Replace { log, range, hollow } => {
-                let (run, _) = chains[*log].run(*range, hollow).ok_or_else(nonsense)?;
-                store.replace(chains[*log].id, *range, run).await?;
+            Self::Replace(new) => {
+                let run = |new: &NewRun| chains[new.log].run(new.range, &new.hollow).map(|(run, _)| run);
+                let runs: Option<Vec<_>> = new.iter().map(run).collect();
+                store.replace(&runs.ok_or_else(nonsense)?).await?;
             }
             Self::Prune(floors) => {
                 let floors: Vec<_> = floors.iter().map(|(log, floor)| (chains[*log].id, *floor)).collect();

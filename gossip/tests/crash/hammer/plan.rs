@@ -4,7 +4,7 @@ use gossip::proto::{LogHead, Rng, Scope, Seq, SeqRange};
 use gossip::{Store, StoreResult};
 
 use super::chain::{Chain, LOGS};
-use super::op::{Op, Step};
+use super::op::{NewRun, Op, Step};
 
 /// Entries of one run, at most.
 const RUN: u64 = 40;
@@ -80,8 +80,18 @@ impl Planner<'_> {
         Some(Op::Commit(vec![Step::Fill(log, range)]))
     }
 
-    /// Joins neighbours, or takes payloads away.
+    /// Joins neighbours or takes payloads away, often in two logs: in both or in none.
     async fn replace(&mut self, log: usize, head: &LogHead) -> StoreResult<Option<Op>> {
+        let mut new: Vec<_> = self.new_run(log, head).await?.into_iter().collect();
+        if self.rng.chance(500) {
+            let other = (log + 1) % LOGS;
+            let head = self.head(other).await?;
+            new.extend(self.new_run(other, &head).await?);
+        }
+        Ok((!new.is_empty()).then_some(Op::Replace(new)))
+    }
+
+    async fn new_run(&mut self, log: usize, head: &LogHead) -> StoreResult<Option<NewRun>> {
         let from = head.floor + 1 + self.rng.below((head.height - head.floor).max(1));
         let runs = self.store.read(self.chains[log].id, from, 20_000).await?;
         let Some(mut range) = runs.first().map(|stored| stored.run.range()) else { return Ok(None) };
@@ -99,7 +109,7 @@ impl Planner<'_> {
         };
         // What one run held before may have been hollow, and be too long for one run again.
         let fits = self.chains[log].run(range, &hollow).is_some();
-        Ok(fits.then_some(Op::Replace { log, range, hollow }))
+        Ok(fits.then_some(NewRun { log, range, hollow }))
     }
 
     fn prune(&mut self, log: usize, head: &LogHead) -> Op {

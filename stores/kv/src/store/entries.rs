@@ -75,9 +75,9 @@ impl<E: Engine> EntryRepository for KvStore<E> {
         self.host.read("looking up chain hashes", work).await
     }
 
-    async fn replace(&self, log: LogId, range: SeqRange, run: StoredRun) -> StoreResult<()> {
-        let work = move |turn: &mut Turn<'_>| edit::replace(turn, log, range, &run);
-        self.host.write("replacing runs", When::Now, work).await
+    async fn replace(&self, runs: &[StoredRun]) -> StoreResult<()> {
+        let runs = runs.to_vec();
+        self.host.write("replacing runs", When::Now, move |turn| edit::replace(turn, &runs)).await
     }
 
     async fn turn(&self, log: LogId, turn: &At) -> StoreResult<()> {

@@ -248,11 +248,11 @@ async fn without_syncs_joining_needs_none_and_erasing_does() {
     store.commit(&[ann.run(2), ann.run(2)], &Meta::default()).await.unwrap();
     let before = ground.syncs.load(Relaxed);
     let joined = StoredRun::join(&store.read(ann.id(), 1, usize::MAX).await.unwrap()).unwrap();
-    store.replace(ann.id(), joined.run.range(), joined.clone()).await.unwrap();
+    store.replace(std::slice::from_ref(&joined)).await.unwrap();
     assert_eq!(store.read(ann.id(), 1, usize::MAX).await.unwrap().len(), 1);
     assert_eq!(ground.syncs.load(Relaxed), before, "it would not be missed");
     let hollow = joined.hollowed(|entry| entry.sequence == 2).unwrap();
-    store.replace(ann.id(), joined.run.range(), hollow.clone()).await.unwrap();
+    store.replace(std::slice::from_ref(&hollow)).await.unwrap();
     assert_eq!(store.read(ann.id(), 1, usize::MAX).await.unwrap(), [hollow]);
     assert_eq!(ground.syncs.load(Relaxed), before + 1, "what was erased must not come back");
 }

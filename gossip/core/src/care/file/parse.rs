@@ -144,9 +144,12 @@ impl<R: Read> Parser<R> {
     /// Collects runs up to the bounds of a part, from the floor or gap before them. What is wrong
     /// behind them is told after them.
     fn part(&mut self) -> Result<Step, FileError> {
-        let (mut runs, mut bytes) = (Vec::new(), 0);
+        let (mut runs, mut bytes) = (Vec::<StoredRun>::new(), 0);
         let floor = self.log.as_ref().map(|log| (log.at, log.hash, log.stamp));
-        while bytes < PART_BYTES && runs.len() < PART_RUNS {
+        let is_sealed = self.log.as_ref().is_some_and(|log| log.name.author.is_key());
+        let between = |runs: &[StoredRun]| is_sealed && runs.last().is_some_and(|at| at.run.seal().is_none());
+        // Only what is followed by a seal in the same part is taken.
+        while bytes < PART_BYTES && runs.len() < PART_RUNS || bytes < 4 * PART_BYTES && between(&runs) {
             match self.take() {
                 Ok((Kind::Run, body)) => {
                     bytes += body.len();

@@ -200,7 +200,11 @@ impl Disk {
 
     /// Everything on it is gone; a new, empty store takes its place.
     pub(crate) fn wipe(&mut self) {
-        let id = self.volume.record.id.clone();
+        self.wipe_for(self.volume.record.id.clone());
+    }
+
+    /// The same, for another owner.
+    pub(crate) fn wipe_for(&mut self, id: NodeId) {
         self.volume = Volume::new(id, self.rng.next_u64());
         self.synced = self.synced.as_ref().map(|_| self.volume.clone());
         self.open = false;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decay;
 use gossip_proto::{
-    Arrival, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead,
-    LogId, NodeId, NodeRecord, PeerRecord, Pruned, Removed, Seq, SeqRange, Stamp, StoreIncarnation,
-    StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
+    Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Hint,
+    Inventory, LogHead, LogId, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, Seq, SeqRange, Stamp,
+    StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
 };
 
 /// One log as stored.
@@ -50,6 +50,9 @@ pub(crate) struct Volume {
     /// A fill that put something where something was, or did not join what follows it.
     pub(crate) misfit: Option<String>,
     arrivals: u64,
+    /// What arrived: number of the first entry, log, entries.
+    order: Vec<(u64, LogId, SeqRange)>,
+    hints: BTreeMap<ChannelId, Vec<Hint>>,
 }
 
 impl Volume {
@@ -65,6 +68,8 @@ impl Volume {
             decayed: Vec::new(),
             misfit: None,
             arrivals: 0,
+            order: Vec::new(),
+            hints: BTreeMap::new(),
         }
     }
 
@@ -84,6 +89,8 @@ impl Volume {
             incarnation: self.incarnation,
             durability,
             was_open,
+            last_arrival: Arrival(self.arrivals),
+            hints: self.hints.clone().into_iter().collect(),
         }
     }
 
@@ -107,6 +114,9 @@ impl Volume {
                 StoreReply::Committed(Committed { arrivals })
             }
             StoreRequest::Read { log, from, budget } => StoreReply::Runs(self.read(*log, *from, *budget)),
+            StoreRequest::Since { channel, after, budget } => {
+                StoreReply::Arrived(self.since(channel, *after, *budget))
+            }
             StoreRequest::Head { log } => {
                 StoreReply::Head(self.logs.get(log).map(|log| Box::new(log.head.clone())))
             }
@@ -115,6 +125,7 @@ impl Volume {
             StoreRequest::Prune { floors } => StoreReply::Pruned(self.prune(floors)),
             StoreRequest::RemoveChannel(channel) => {
                 self.channels.remove(channel);
+                self.hints.remove(channel);
                 self.streams.retain(|(of, _), _| of != channel);
                 StoreReply::Removed(self.remove(|log| log.head.name.channel == *channel))
             }
@@ -162,6 +173,9 @@ impl Volume {
             StoreRequest::SavePeer(record) => {
                 self.peers.insert(record.id.clone(), record.clone());
             }
+            StoreRequest::SaveHints(channel, hints) => {
+                self.hints.insert(channel.clone(), hints.clone());
+            }
             StoreRequest::RemovePeer(peer) => {
                 self.peers.remove(peer);
             }
@@ -184,6 +198,7 @@ impl Volume {
                 seal(&mut log.head, run.last(), run.seal());
                 let first = self.arrivals + 1;
                 self.arrivals += run.count();
+                self.order.push((first, run.log(), run.range()));
                 Some(Arrival(first))
             }
             CommitItem::Fill { prev, run, end, .. } => {
@@ -191,6 +206,10 @@ impl Volume {
                 let fresh = decay::fill(log, StoredRun { prev: *prev, run: run.clone() });
                 let first = self.arrivals + 1;
                 self.arrivals += fresh;
+                if fresh > 0 {
+                    let range = SeqRange { first: run.last() + 1 - fresh, last: run.last() };
+                    self.order.push((first, run.log(), range));
+                }
                 (fresh > 0).then_some(Arrival(first))
             }
             CommitItem::Adopt { floor, hash, stamp, seal: found, .. } => {
@@ -263,6 +282,32 @@ impl Volume {
             })
             .cloned()
             .collect()
+    }
+
+    /// Rows of a channel in the order they came.
+    fn since(&self, channel: &ChannelId, after: Arrival, budget: usize) -> Page<Arrived, Arrival> {
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        for &(first, id, range) in &self.order {
+            let last = first + range.count() - 1;
+            let Some(log) = self.logs.get(&id).filter(|log| log.head.name.channel == *channel) else {
+                continue;
+            };
+            if last <= after.0 || range.count() == 0 {
+                continue;
+            }
+            if bytes >= budget {
+                return Page { items, next: Some(Arrival(first - 1)) };
+            }
+            let skipped = (after.0 + 1).saturating_sub(first);
+            let range = SeqRange { first: range.first + skipped, ..range };
+            let sound = |run: &&StoredRun| !self.rotten.contains(&(id, run.run.first()));
+            let held = log.runs.iter().filter(|stored| stored.run.range().overlap(&range).is_some());
+            let runs: Vec<StoredRun> = held.filter(sound).cloned().collect();
+            bytes += runs.iter().map(|stored| stored.run.encoded().len()).sum::<usize>();
+            let arrival = Arrival(first + skipped);
+            items.push(Arrived { arrival, log: id, range, runs, damaged: None });
+        }
+        Page { items, next: None }
     }
 
     fn prune(&mut self, floors: &[(LogId, Seq)]) -> Pruned {

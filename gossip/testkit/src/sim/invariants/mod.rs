@@ -12,6 +12,8 @@ mod no_leak;
 mod one_content;
 mod quiescence;
 pub(super) mod reachability;
+mod room_kept;
+mod sealed_only;
 mod stamps_increase;
 mod told_once;
 
@@ -54,12 +56,14 @@ impl Checks {
                 Box::new(answered_once::AnsweredOnce::default()),
                 Box::new(no_hole::NoHole::new(hosts)),
                 Box::new(one_content::OneContent::default()),
+                Box::new(sealed_only::SealedOnly::new(plan.scheme)),
                 Box::new(heights::Heights::new(hosts)),
                 Box::new(acknowledged_kept::AcknowledgedKept::new(hosts)),
                 Box::new(stamps_increase::StampsIncrease::new(plan)),
                 Box::new(no_leak::NoLeak::new(hosts)),
                 Box::new(told_once::ToldOnce::new(hosts)),
                 Box::new(bounded::Bounded::new(plan)),
+                Box::new(room_kept::RoomKept::new(plan)),
                 Box::new(converged::Converged),
                 Box::new(holes::Holes),
                 Box::new(forks_told::ForksTold::default()),

@@ -62,6 +62,13 @@ impl Net {
         &self.edges
     }
 
+    /// Who is at the other end of a host's link.
+    pub(super) fn peer(&self, host: usize, link: LinkId) -> Option<usize> {
+        let (id, _) = self.links.get(&link)?;
+        let [a, b] = self.conns.get(id)?.hosts;
+        Some(a + b - host)
+    }
+
     /// Edges that are linked now.
     pub(super) fn linked(&self) -> impl Iterator<Item = usize> + '_ {
         self.alive.iter().enumerate().filter(|(_, conn)| conn.is_some()).map(|(edge, _)| edge)

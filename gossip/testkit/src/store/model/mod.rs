@@ -182,7 +182,7 @@ impl<H: StoreHarness> Trial<H> {
         let pick = self.rng.below(runs.len() as u64) as usize;
         let Some(few) = runs.get(pick..runs.len().min(pick + 4)) else { return };
         let Some(joined) = (1..=few.len()).rev().find_map(|n| StoredRun::join(&few[..n])) else { return };
-        self.store().replace(log, joined.run.range(), joined).await.unwrap();
+        self.store().replace(&[joined]).await.unwrap();
     }
 
     async fn erase(&mut self, index: usize) {
@@ -191,7 +191,7 @@ impl<H: StoreHarness> Trial<H> {
         let Some(run) = pick(&mut self.rng, &runs) else { return };
         let hollow = run.hollowed(|entry| entry.sequence % 3 == 0).unwrap();
         self.logs[index].hold(&hollow);
-        self.store().replace(log, run.run.range(), hollow).await.unwrap();
+        self.store().replace(&[hollow]).await.unwrap();
     }
 
     async fn remove(&mut self, index: usize) {

@@ -1,0 +1,281 @@
+//! The first word about a channel on a new link, and what is remembered to make it short.
+//!
+//! When digests were seen to agree, what had arrived here by then is what the peer holds too. On the next
+//! link whatever came since is sent at once; digests are compared afterwards. The responder
+//! of the handshake speaks right behind its list of channels, because it is the first to know which are
+//! shared; the initiator only if it has something to send.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::ops::{Landed, Landing, Op};
+use super::{LinkId, Node, Timer};
+use crate::wire::{Delta, DeltaRun, DigestTag, LogKey};
+use crate::{
+    Arrival, Arrived, ChannelId, Committed, Hint, LogId, LogName, MAX_RUN_BYTES, NodeId, Seq, StoreFailure,
+    StoreIncarnation, StoreReply, StoreRequest, StoredRun,
+};
+
+/// Peers remembered for each channel.
+const REMEMBERED: usize = 256;
+/// Changes of hints are written together: they may be lost.
+const SAVE: Duration = Duration::from_secs(5);
+/// More news than this are not sent unasked.
+const NEWS: usize = MAX_RUN_BYTES;
+
+/// What is remembered of peers.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    incarnation: StoreIncarnation,
+    /// Newest arrival the store told of.
+    last: Arrival,
+    /// Who agreed last is last.
+    of: BTreeMap<ChannelId, Vec<Hint>>,
+    changed: BTreeSet<ChannelId>,
+}
+
+impl Hints {
+    /// Those of another store, or of a later time of this one, mean nothing.
+    pub(super) fn load(
+        incarnation: StoreIncarnation,
+        last: Arrival,
+        mut hints: Vec<(ChannelId, Vec<Hint>)>,
+    ) -> Self {
+        for (_, of) in &mut hints {
+            of.retain(|hint| hint.incarnation == incarnation && hint.arrival <= last);
+            of.truncate(REMEMBERED);
+        }
+        Self { incarnation, last, of: hints.into_iter().collect(), changed: BTreeSet::new() }
+    }
+
+    /// The store took these runs in.
+    pub(super) fn note_arrivals(&mut self, landings: &[Landing], committed: &Committed) {
+        for (landing, first) in landings.iter().zip(&committed.arrivals) {
+            let Some(first) = first else { continue };
+            let more = if let Landed::Run(run) = &landing.what { run.count() - 1 } else { 0 };
+            self.last = self.last.max(Arrival(first.0.saturating_add(more)));
+        }
+    }
+
+    fn get(&self, channel: &ChannelId, peer: &NodeId) -> Option<&Hint> {
+        self.of.get(channel)?.iter().find(|hint| hint.peer == *peer)
+    }
+
+    /// Remembers that a peer holds what we hold. True when that is worth saving.
+    fn agree(&mut self, channel: &ChannelId, peer: &NodeId, digest: [u8; 16]) -> bool {
+        let new = Hint { peer: peer.clone(), incarnation: self.incarnation, arrival: self.last, digest };
+        let hints = self.of.entry(channel.clone()).or_default();
+        let old = hints.iter().position(|hint| hint.peer == *peer).map(|at| hints.remove(at));
+        let changed = old.as_ref() != Some(&new);
+        if hints.len() == REMEMBERED {
+            hints.remove(0);
+        }
+        hints.push(new);
+        changed && self.changed.insert(channel.clone())
+    }
+
+    pub(super) fn forget(&mut self, channel: &ChannelId) {
+        self.of.remove(channel);
+        self.changed.remove(channel);
+    }
+
+    fn take_changed(&mut self) -> Vec<(ChannelId, Vec<Hint>)> {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        changed.filter_map(|channel| Some((channel.clone(), self.of.get(&channel)?.clone()))).collect()
+    }
+}
+
+impl Node {
+    /// A channel turned out to be shared on a link: the first word about it.
+    pub(super) fn greet(&mut self, id: LinkId, name: &ChannelId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let Some(session) = link.session.as_ref() else { return };
+        let round = Timer::Round(id, name.clone());
+        if session.version == 1 {
+            // The initiator speaks first; the other side waits a round trip before it does.
+            let wait = if session.initiator { Duration::ZERO } else { link.rtt.timeout() };
+            return self.timers.bring_forward(round, self.now.tick + wait);
+        }
+        self.timers.bring_forward(round, self.now.tick + link.rtt.timeout());
+        if !self.is_active() || link.congested || !self.is_primary(id) {
+            return;
+        }
+        let Some(hint) = self.hints.get(name, &link.peer) else { return self.meet(id, name, true) };
+        let (after, agreed) = (hint.arrival, hint.digest);
+        let unchanged = self.digest_on(id, name).is_some_and(|mine| mine.0 == agreed);
+        let paused = self.peers.get(&link.peer).is_some_and(|peer| peer.paused);
+        if unchanged {
+            self.know_names(id, name);
+        }
+        if unchanged || paused {
+            return self.meet(id, name, false);
+        }
+        let since = StoreRequest::Since { channel: name.clone(), after, budget: NEWS };
+        self.store(Op::Since(id, name.clone()), since);
+    }
+
+    /// The responder's word when there is nothing to send at once.
+    fn meet(&mut self, id: LinkId, name: &ChannelId, stranger: bool) {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        match session.is_some_and(|session| !session.initiator) {
+            true if stranger => self.look_into(id, name),
+            true => self.beacon(id, name),
+            false => {}
+        }
+    }
+
+    /// What came since is read: sent at once, if it is not too much.
+    pub(super) fn on_since(
+        &mut self,
+        id: LinkId,
+        name: &ChannelId,
+        result: Result<StoreReply, StoreFailure>,
+    ) {
+        let mine = self.digest_on(id, name);
+        let heard = self.shared(id, name).map(|shared| shared.theirs);
+        if !self.is_active() || heard.is_none() || heard == Some(mine) {
+            return;
+        }
+        let Ok(StoreReply::Arrived(page)) = result else { return self.meet(id, name, true) };
+        if page.next.is_some() {
+            return self.meet(id, name, true);
+        }
+        let news = self.news(id, name, &page.items);
+        match news.as_ref().map(|news| (&news.runs[..], news_bytes(news))) {
+            None | Some((_, NEWS..)) => self.meet(id, name, true),
+            Some(([], _)) => self.meet(id, name, false),
+            Some(_) => self.send_news(id, name, news),
+        }
+    }
+
+    /// As a message: what of it they are not known to hold. `None` if it cannot be put together.
+    fn news(&mut self, id: LinkId, name: &ChannelId, arrived: &[Arrived]) -> Option<Delta> {
+        let session = self.links.get(&id)?.session.as_ref()?;
+        let shared = session.shared.get(name)?;
+        let mut sent: BTreeMap<LogId, Seq> = BTreeMap::new();
+        let (mut names, mut runs): (Vec<LogKey>, Vec<DeltaRun>) = (Vec::new(), Vec::new());
+        for Arrived { log: id, range, runs: held, .. } in arrived {
+            let Some(log) = self.logs.get(id) else { continue };
+            let stream = self.channels.get(name)?.streams.get(&log.name.stream)?;
+            if !stream.is_open() || shared.refused.contains(&stream.key) {
+                continue;
+            }
+            let known = shared.knows.get(id).copied().unwrap_or(0);
+            let done = sent.entry(*id).or_insert_with(|| known.max(range.first - 1));
+            if range.first <= log.holes.floor + 1 && known == 0 {
+                push_name(&mut names, &log.name);
+            }
+            for stored in held {
+                if let Some(run) = rest(stored, *done) {
+                    *done = run.run.last();
+                    runs.push(DeltaRun { prev: None, run: run.run });
+                }
+            }
+        }
+        Some(Delta { tag: shared.tag, serial: 0, end: true, names, floors: Vec::new(), runs })
+    }
+
+    fn send_news(&mut self, id: LinkId, name: &ChannelId, news: Option<Delta>) {
+        let Some(news) = news else { return };
+        self.know_names(id, name);
+        let now = self.now.tick;
+        if let Some(shared) = self.shared(id, name) {
+            shared.moved = Some(now);
+            news.runs.iter().for_each(|run| shared.note(run.run.log(), run.run.last()));
+        }
+        self.push(id, news);
+        self.timers.cancel(&Timer::Round(id, name.clone()));
+        self.compare_link_soon(id, name);
+    }
+
+    /// Both hold the same: every log we hold is known to them by name, now and after they were away.
+    pub(super) fn agreed(&mut self, id: LinkId, name: &ChannelId, digest: DigestTag) {
+        self.know_names(id, name);
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        if self.hints.agree(name, &peer, digest.0) {
+            self.timers.ensure(Timer::Hints, self.now.tick + SAVE);
+        }
+    }
+
+    /// They know all logs by name that we have so far.
+    fn know_names(&mut self, id: LinkId, name: &ChannelId) {
+        let numbered = self.numbered;
+        if let Some(shared) = self.shared(id, name) {
+            shared.named = numbered;
+        }
+    }
+
+    /// Writes the hints that changed. If that fails older ones remain.
+    pub(super) fn save_hints(&mut self) {
+        for (channel, hints) in self.hints.take_changed() {
+            if self.channels.contains_key(&channel) {
+                self.store(Op::Hints, StoreRequest::SaveHints(channel, hints));
+            }
+        }
+    }
+
+    /// Our digest of a channel, as a link's peer has to have it.
+    fn digest_on(&self, id: LinkId, name: &ChannelId) -> Option<DigestTag> {
+        let session = self.links.get(&id)?.session.as_ref()?;
+        Some(session.shared.get(name)?.digest_of(self.channels.get(name)?))
+    }
+}
+
+fn push_name(names: &mut Vec<LogKey>, log: &LogName) {
+    let key = (log.stream.clone(), log.author.clone(), log.epoch, log.branch);
+    if !names.contains(&key) {
+        names.push(key);
+    }
+}
+
+/// What of a run comes after a sequence.
+fn rest(stored: &StoredRun, after: Seq) -> Option<StoredRun> {
+    match stored.run.first() > after {
+        true => Some(stored.clone()),
+        false if stored.run.last() > after => stored.cut_front(after + 1).ok(),
+        false => None,
+    }
+}
+
+fn news_bytes(news: &Delta) -> usize {
+    news.runs.iter().map(|run| run.run.encoded().len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> (ChannelId, NodeId) {
+        (ChannelId::new(name).unwrap(), NodeId::new(name).unwrap())
+    }
+
+    #[test]
+    fn who_agreed_longest_ago_is_forgotten_first() {
+        let (channel, _) = named("c");
+        let mut hints = Hints { last: Arrival(7), ..Hints::default() };
+        for peer in 0..=REMEMBERED {
+            hints.agree(&channel, &named(&format!("p{peer}")).1, [1; 16]);
+        }
+        assert_eq!(hints.get(&channel, &named("p0").1), None);
+        assert_eq!(hints.get(&channel, &named("p1").1).unwrap().arrival, Arrival(7));
+        assert_eq!(hints.take_changed()[0].1.len(), REMEMBERED);
+        assert!(!hints.agree(&channel, &named("p1").1, [1; 16]), "nothing new");
+        assert!(hints.agree(&channel, &named("p1").1, [2; 16]) && !hints.take_changed().is_empty());
+    }
+
+    #[test]
+    fn hints_of_another_store_or_of_its_future_mean_nothing() {
+        let (channel, peer) = named("c");
+        let hint = |incarnation, arrival| Hint {
+            peer: peer.clone(),
+            incarnation: StoreIncarnation(incarnation),
+            arrival: Arrival(arrival),
+            digest: [0; 16],
+        };
+        let load = |hint| {
+            let hints = Hints::load(StoreIncarnation(1), Arrival(10), vec![(channel.clone(), vec![hint])]);
+            hints.get(&channel, &peer).is_some()
+        };
+        assert!(load(hint(1, 10)) && !load(hint(1, 11)) && !load(hint(2, 10)));
+    }
+}

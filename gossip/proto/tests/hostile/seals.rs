@@ -1,0 +1,341 @@
+//! Entries of an author whose id is a key, from a peer that is not that author.
+
+use bytes::Bytes;
+use gossip_proto::node::{Command, CommandError, ImportPart, Input, LinkId, NodeConfig, Reply};
+use gossip_proto::wire::{
+    self, ChannelTag, Content, Delta, DeltaRun, DigestTag, FloorNote, Message, Offer, OfferLog,
+};
+use gossip_proto::{
+    ChainHash, Ed25519Sealer, Epoch, LogName, NewPayload, RunBuilder, Seal, Sealer, SecretKey, Seq, Stamp,
+    StoredRun, seal_message,
+};
+
+use crate::host::{DAWN, Host, channel, stream, talk};
+use crate::lies::say;
+use crate::siege::meet;
+
+const LINK: u64 = 1;
+
+fn sealer(seed: u8) -> Ed25519Sealer {
+    Ed25519Sealer::new(&SecretKey::from_seed([seed; 32]))
+}
+
+/// Somebody who signs, far away: what it writes comes through others.
+struct Author {
+    sealer: Ed25519Sealer,
+    name: LogName,
+    height: Seq,
+    hash: ChainHash,
+}
+
+impl Author {
+    fn new(seed: u8) -> Self {
+        let sealer = sealer(seed);
+        let (author, epoch) = (sealer.public().node_id(), Epoch::new(1, 7));
+        let name = LogName { channel: channel(), stream: stream(), author, epoch, branch: None };
+        Self { hash: name.hash().root(), sealer, name, height: 0 }
+    }
+
+    /// The seal of where it is now.
+    fn seal(&self) -> Seal {
+        self.seal_of(&self.sealer)
+    }
+
+    fn seal_of(&self, sealer: &Ed25519Sealer) -> Seal {
+        sealer.sign(&seal_message(&self.name.hash(), self.height, &self.hash))
+    }
+
+    /// The next run, of two entries, with what `seal` makes of it.
+    fn run(&mut self, seal: impl FnOnce(&Self) -> Option<Vec<u8>>) -> StoredRun {
+        let entries = |builder: &mut RunBuilder| {
+            let (from, mut hash) = (self.height, self.hash);
+            for at in from + 1..=from + 2 {
+                // Later than what the victim writes meanwhile.
+                let stamp = Stamp::new(DAWN + 60_000 + at, 0);
+                hash = builder.push_new(stamp, &NewPayload::new(vec![at as u8; 10])).expect("room");
+            }
+            hash
+        };
+        let prev = self.hash;
+        let begun = || RunBuilder::new(self.name.id(), self.height + 1, prev);
+        let (mut probe, mut builder) = (begun(), begun());
+        let end = entries(&mut probe);
+        entries(&mut builder);
+        (self.height, self.hash) = (self.height + 2, end);
+        let (run, _) = builder.finish(seal(self).as_deref()).expect("a run");
+        StoredRun { prev, run }
+    }
+
+    fn sealed(&mut self) -> StoredRun {
+        self.run(|author| Some(author.seal().0.to_vec()))
+    }
+
+    fn unsealed(&mut self) -> StoredRun {
+        self.run(|_| None)
+    }
+}
+
+/// A victim in session with a peer that says whatever it is told to.
+struct Scene {
+    victim: Host,
+    tag: ChannelTag,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with(Host::speaking("victim", NodeConfig::default(), 2))
+    }
+
+    fn with(mut victim: Host) -> Self {
+        let mut peer = Host::speaking("peer", NodeConfig::default(), 2);
+        victim.must(Command::Start);
+        peer.must(Command::Start);
+        meet(&mut victim, &mut peer, LINK, 1 << 20);
+        peer.append(10);
+        let frames = talk(&mut victim, &mut peer, LINK, 2_000);
+        let tag_of = |frame: &Bytes| match wire::read(frame) {
+            Ok(Content::Whole(Message::Delta(Delta { tag, .. }) | Message::Runs(Delta { tag, .. }))) => {
+                Some(tag)
+            }
+            Ok(Content::Whole(Message::Push(push))) => Some(push.tag),
+            _ => None,
+        };
+        let tag = frames.iter().rev().find_map(tag_of).expect("a channel");
+        victim.sent.clear();
+        Self { victim, tag }
+    }
+
+    fn tell(&mut self, message: Message) {
+        self.victim.give(Input::Frame { link: LinkId(LINK), bytes: say(message) });
+    }
+
+    fn delta(&self, author: &Author, runs: &[StoredRun]) -> Delta {
+        let LogName { stream, author, epoch, branch, .. } = author.name.clone();
+        let runs = runs.iter().map(|stored| DeltaRun { prev: None, run: stored.run.clone() }).collect();
+        let names = vec![(stream, author, epoch, branch)];
+        Delta { tag: self.tag, serial: 0, end: true, names, floors: Vec::new(), runs }
+    }
+
+    /// Sends runs of an author in one message; returns the height that comes of it, and how many
+    /// messages were dropped for it.
+    fn push(&mut self, author: &Author, runs: &[StoredRun]) -> (Seq, u64) {
+        let before = self.victim.health().dropped;
+        let delta = self.delta(author, runs);
+        self.tell(Message::Runs(delta));
+        (self.height(author), self.victim.health().dropped - before)
+    }
+
+    fn height(&mut self, author: &Author) -> Seq {
+        self.victim.version().height(&author.name.id())
+    }
+
+    /// Offers a log that begins at a floor, and answers when it is asked for.
+    fn answer(&mut self, author: &Author, floor: FloorNote, runs: &[StoredRun]) -> Seq {
+        let (streams, authors) = (vec![stream()], vec![author.name.author.clone()]);
+        let (epoch, floor_at) = (author.name.epoch, floor.floor);
+        let log = OfferLog {
+            stream: 0,
+            author: 0,
+            epoch,
+            branch: None,
+            height: author.height,
+            check: author.hash.check(),
+            floor: floor_at,
+        };
+        let (tag, mine) = (self.tag, DigestTag([0; 16]));
+        let (refused, logs) = (Vec::new(), vec![log]);
+        self.victim.sent.clear();
+        self.tell(Message::Offer(Offer { tag, mine, range: None, refused, streams, authors, logs }));
+        let serial_of = |frame: &Bytes| match wire::read(frame) {
+            Ok(Content::Whole(Message::Want(want))) => Some(want.serial),
+            Ok(Content::Whole(Message::Ask(ask))) => Some(u64::from(ask.serial)),
+            _ => None,
+        };
+        let frames = self.victim.take_sent(LINK);
+        let serial = frames.iter().rev().find_map(serial_of).expect("the offer is believed");
+        let delta = self.delta(author, runs);
+        self.tell(Message::Runs(Delta { serial, floors: vec![floor], ..delta }));
+        self.height(author)
+    }
+}
+
+#[test]
+fn what_its_author_sealed_is_stored() {
+    let (mut scene, mut author) = (Scene::new(), Author::new(1));
+    let runs = [author.sealed(), author.unsealed(), author.sealed()];
+    assert_eq!(scene.push(&author, &runs), (6, 0));
+    assert_eq!(scene.victim.disk.runs(author.name.id()).len(), 3);
+    let next = author.sealed();
+    assert_eq!(scene.push(&author, &[next.clone()]), (8, 0));
+    assert_eq!(scene.push(&author, &[next]), (8, 0), "what is known is nothing wrong");
+}
+
+#[test]
+fn wrong_seals_get_nothing_in() {
+    type Forge = fn(&Author) -> Option<Vec<u8>>;
+    let forgeries: [(&str, Forge); 7] = [
+        ("stripped", |_| None),
+        ("foreign", |author| Some(author.seal_of(&sealer(2)).0.to_vec())),
+        ("invented", |_| Some(vec![7; 64])),
+        ("short", |author| Some(author.seal().0[..63].to_vec())),
+        ("long", |author| Some([&author.seal().0[..], &[0]].concat())),
+        ("of another place", |author| {
+            let message = seal_message(&author.name.hash(), author.height + 1, &author.hash);
+            Some(author.sealer.sign(&message).0.to_vec())
+        }),
+        ("of another log", |author| {
+            let other = LogName { epoch: Epoch::new(2, 7), ..author.name.clone() };
+            let message = seal_message(&other.hash(), author.height, &author.hash);
+            Some(author.sealer.sign(&message).0.to_vec())
+        }),
+    ];
+    for (kind, forge) in forgeries {
+        let (mut scene, mut author) = (Scene::new(), Author::new(1));
+        let run = author.run(forge);
+        assert_eq!(scene.push(&author, &[run]), (0, 1), "{kind}");
+        // Beside a good one, on either side of it.
+        let mut author = Author::new(1);
+        let runs = [author.sealed(), author.run(forge)];
+        let kept = if kind == "stripped" { 2 } else { 0 };
+        assert_eq!(scene.push(&author, &runs), (kept, 1), "{kind} behind a good one");
+        let (mut scene, mut author) = (Scene::new(), Author::new(1));
+        let runs = [author.run(forge), author.sealed()];
+        let expected = if kind == "stripped" { (4, 0) } else { (0, 1) };
+        assert_eq!(scene.push(&author, &runs), expected, "{kind} before a good one");
+        let rest = scene.victim.disk.runs(author.name.id()).len();
+        assert_eq!(rest, if kind == "stripped" { 2 } else { 0 }, "{kind}");
+    }
+}
+
+#[test]
+fn seals_of_two_runs_that_are_swapped_get_nothing_in() {
+    let (mut scene, mut author) = (Scene::new(), Author::new(1));
+    let (first, second) = (author.sealed(), author.sealed());
+    let (mut swapped, of_second) = (Author::new(1), second.run.seal().map(|seal| seal.to_vec()));
+    let runs = [swapped.run(|_| of_second), swapped.run(|_| first.run.seal().map(|seal| seal.to_vec()))];
+    assert_eq!(scene.push(&author, &runs), (0, 1));
+    assert_eq!(scene.push(&author, &[first, second]), (4, 0), "as they were they are good");
+}
+
+#[test]
+fn an_unsealed_tail_is_cut_off_and_may_come_again_with_its_seal() {
+    let (mut scene, mut author) = (Scene::new(), Author::new(1));
+    let runs = [author.sealed(), author.unsealed(), author.sealed()];
+    assert_eq!(scene.push(&author, &runs[..2]), (2, 1));
+    assert_eq!(scene.push(&author, &runs[1..]), (6, 0));
+}
+
+#[test]
+fn one_bad_log_does_not_spoil_the_others_of_a_message() {
+    let (mut scene, mut bad, mut good) = (Scene::new(), Author::new(1), Author::new(2));
+    let (forged, sealed) = (bad.run(|_| Some(vec![7; 64])), good.sealed());
+    let mut delta = scene.delta(&good, &[forged, sealed]);
+    let names = scene.delta(&bad, &[]).names;
+    delta.names.extend(names);
+    scene.tell(Message::Runs(delta));
+    assert_eq!((scene.height(&bad), scene.height(&good)), (0, 2));
+}
+
+#[test]
+fn plain_authors_need_no_seal() {
+    let (mut scene, mut author) = (Scene::new(), Author::new(1));
+    author.name.author = gossip_proto::NodeId::new("ann").unwrap();
+    author.hash = author.name.hash().root();
+    let runs = [author.unsealed(), author.unsealed()];
+    assert_eq!(scene.push(&author, &runs), (4, 0));
+}
+
+#[test]
+fn a_floor_counts_only_with_a_seal() {
+    let case = |seal: fn(&Author) -> Option<Seal>, run: fn(&mut Author) -> Option<StoredRun>| {
+        let (mut scene, mut author) = (Scene::new(), Author::new(1));
+        (0..3).for_each(|_| _ = author.sealed());
+        let stamp = Stamp::new(DAWN + 60_000 + author.height, 0);
+        let (log, floor, hash, seal) = (author.name.id(), author.height, author.hash, seal(&author));
+        let note = FloorNote { log, floor, hash, stamp, seal };
+        let runs: Vec<StoredRun> = run(&mut author).into_iter().collect();
+        let height = scene.answer(&author, note, &runs);
+        let head = scene.victim.disk.head(log);
+        (height, head.and_then(|head| head.seal_at(height)).is_some())
+    };
+    let none = |_: &Author| None;
+    let good = |author: &Author| Some(author.seal());
+    let foreign = |author: &Author| Some(author.seal_of(&sealer(2)));
+    let (no_run, sealed, unsealed) = (
+        |_: &mut Author| None,
+        |author: &mut Author| Some(author.sealed()),
+        |author: &mut Author| Some(author.unsealed()),
+    );
+    assert_eq!(case(good, no_run), (6, true), "a seal at the floor");
+    assert_eq!(case(none, sealed), (8, true), "a seal behind it");
+    assert_eq!(case(good, unsealed), (6, true), "what follows the seal is cut off");
+    assert_eq!(case(none, no_run), (0, false));
+    assert_eq!(case(none, unsealed), (0, false));
+    assert_eq!(case(foreign, no_run), (0, false));
+    assert_eq!(case(foreign, sealed), (0, false), "a bad seal spoils the good one");
+}
+
+#[test]
+fn who_brings_nothing_sealed_again_and_again_is_not_heard_for_a_while() {
+    let (mut scene, mut author) = (Scene::new(), Author::new(1));
+    let run = author.sealed();
+    for _ in 0..16 {
+        let mut forger = Author::new(1);
+        let forged = forger.run(|_| Some(vec![7; 64]));
+        assert_eq!(scene.push(&author, &[forged]), (0, 1));
+    }
+    assert_eq!(scene.push(&author, &[run.clone()]), (0, 0), "not even looked at");
+    scene.victim.pass(61_000_000);
+    // The link may have been given up meanwhile; what counts is that the node goes on.
+    if scene.victim.has_session(LINK) {
+        assert_eq!(scene.push(&author, &[run]), (2, 0));
+    }
+}
+
+/// Somebody says our log goes on: with our seal our memory is short, without it is made up.
+#[test]
+fn our_own_log_is_given_up_only_for_our_own_seal() {
+    let mut scene = Scene::with(Host::signing(sealer(1), NodeConfig::default()));
+    scene.victim.append(10);
+    let log = scene.victim.own_logs().next().expect("a log");
+    let continued = |scene: &Scene| {
+        let head = scene.victim.disk.head(log).expect("its head");
+        Author { sealer: sealer(1), name: head.name.clone(), height: head.height, hash: head.hash }
+    };
+    let forgeries: [fn(&Author) -> Option<Vec<u8>>; 2] = [|_| None, |_| Some(vec![7; 64])];
+    for forge in forgeries {
+        let mut author = continued(&scene);
+        let (height, forged) = (author.height, author.run(forge));
+        assert_eq!(scene.push(&author, &[forged]), (height, 1));
+        scene.victim.append(10);
+        assert_eq!(scene.victim.own_logs().count(), 1, "the epoch goes on");
+    }
+    let mut author = continued(&scene);
+    let (height, lost) = (author.height, author.sealed());
+    assert_eq!(scene.push(&author, &[lost.clone()]), (height, 0), "given up first,");
+    assert_eq!(scene.push(&author, &[lost]), (height + 2, 0), "then taken like anyone's");
+    scene.victim.append(10);
+    assert_eq!(scene.victim.own_logs().count(), 2, "what is written now is a new epoch");
+}
+
+#[test]
+fn an_import_ends_at_a_seal() {
+    let import = |runs: Vec<StoredRun>, floor| {
+        let mut host = Host::speaking("victim", NodeConfig::default(), 2);
+        let part = ImportPart { log: Author::new(1).name, floor, runs, fills: false };
+        host.command(Command::Import { channel: channel(), part }).expect("an answer")
+    };
+    let mut author = Author::new(1);
+    let (first, second, third) = (author.sealed(), author.unsealed(), author.sealed());
+    let all = vec![first.clone(), second.clone(), third.clone()];
+    assert_eq!(import(all, None), Ok(Reply::Imported(6)));
+    let floor = Some((2, second.prev, Stamp::ZERO));
+    assert_eq!(import(vec![second.clone(), third], floor), Ok(Reply::Imported(4)));
+    assert_eq!(import(Vec::new(), floor), Ok(Reply::Imported(0)), "a floor alone says nothing");
+    let wrong = Author::new(1).run(|_| Some(vec![7; 64]));
+    assert_eq!(import(vec![first, second], None), Ok(Reply::Imported(2)), "up to the seal");
+    let stripped = Author::new(1).unsealed();
+    for run in [stripped, wrong] {
+        assert!(matches!(import(vec![run], None), Err(CommandError::Invalid(_))));
+    }
+}
