@@ -110,7 +110,9 @@ impl<'a> Walk<'a> {
     fn check_seal(&mut self, stored: &StoredRun) {
         let at = stored.run.last();
         let newest = self.head.seal.as_ref().map_or(0, |(at, _)| *at);
-        if stored.run.seal().is_some() && at > newest && at <= self.head.height {
+        // That of a log which forked went with what followed the fork.
+        let is_known = self.head.turn.is_none() && stored.run.seal().is_some();
+        if is_known && at > newest && at <= self.head.height {
             self.report.found(self.head, SeqRange { first: at, last: at }, DamageKind::Head);
         }
     }
