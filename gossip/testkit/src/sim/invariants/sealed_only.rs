@@ -25,7 +25,7 @@ impl SealedOnly {
         // Where a branch turned off nothing need be signed.
         let is_turn = head.turn.iter().any(|turn| turn.at == head.height + 1 && turn.prev == head.hash);
         let sealed = head.seal_at(head.height).is_some_and(|seal| self.check.check(&key, &message, &seal));
-        if sealed || turns {
+        if sealed || is_turn {
             return Ok(());
         }
         let newest = head.seal.as_ref().map(|(at, _)| *at);
