@@ -232,10 +232,13 @@ impl Node {
             return if theirs.len() < MAX_CELLS { Outcome::More(theirs) } else { Outcome::Hopeless };
         };
         let differ = changed(&ours.estimate(), &estimate).max(ours.logs().abs_diff(sketch.logs));
+        if differ > MOST {
+            return Outcome::Plain;
+        }
         let cells = cells_for(differ * 6 / 5).min(MAX_CELLS);
         // Whoever lacks something and offers is offered it in turn, and then asks.
         let answers = differ * if balance < 0 { ASKED } else { OFFERED + ASKED };
-        if differ > MOST || ours.logs() * OFFERED + answers < cells as u64 * CELL {
+        if ours.logs() * OFFERED + answers < cells as u64 * CELL {
             return Outcome::Plain;
         }
         if balance < 0 { Outcome::Ask(cells) } else { Outcome::Tell(cells) }

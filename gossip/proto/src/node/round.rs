@@ -22,8 +22,10 @@ const UNANSWERED: Duration = Duration::from_secs(1);
 const EAGER_ROUNDS: u32 = 64;
 /// Runs on their way make digests differ for a moment; so long it is not taken for a difference.
 const SETTLE: Duration = Duration::from_millis(20);
+/// Or so long, where round trips take longer.
+const SETTLE_MAX: Duration = Duration::from_secs(1);
 /// Differences older than this are looked into even if runs keep moving.
-const IMPATIENCE: Duration = Duration::from_secs(1);
+const IMPATIENCE: Duration = Duration::from_secs(5);
 /// So long a transfer under way is left to itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -33,6 +35,7 @@ impl Node {
         if !self.is_active() {
             return;
         }
+        self.expire_searches(id);
         let Some(link) = self.links.get(&id) else { return };
         let Some(session) = link.session.as_ref() else { return };
         let Some(shared) = session.shared.get(channel) else { return };
@@ -42,13 +45,14 @@ impl Node {
             return self.set_timer(Timer::Round(id, channel.clone()), pause);
         }
         if self.is_in_flux(id, channel) {
-            let settle = self.settle_time(id);
+            let settle = self.settled_after(id);
             return self.set_timer(Timer::Round(id, channel.clone()), settle);
         }
         let Some(found) = self.channels.get(channel) else { return };
         let mine = shared.digest_of(found);
         let initiator = session.initiator;
         let theirs = shared.theirs;
+        let stranger = theirs.is_none() && shared.named == 0;
         // What they said before something moved says nothing.
         let is_old = shared.moved.is_some_and(|moved| moved >= shared.heard);
         let pause = self.round_pause(id, channel);
@@ -60,7 +64,7 @@ impl Node {
         match self.spoken(id) {
             1 if differs && !initiator => self.offer_all(id, channel),
             1 => self.beacon(id, channel),
-            _ if theirs != Some(mine) && !is_old => self.look_into(id, channel),
+            _ if stranger || differs && !is_old => self.look_into(id, channel),
             _ => self.beacon(id, channel),
         }
     }
@@ -203,9 +207,15 @@ impl Node {
         moved(self.settle_time(id)) && looked < IMPATIENCE || transfer && (looked < PATIENCE || is_given)
     }
 
+    /// How long after something moved it is for us to compare.
+    fn settled_after(&self, id: LinkId) -> Duration {
+        let settle = self.settle_time(id);
+        if self.speaks_first(id) { settle } else { settle * 4 }
+    }
+
     pub(super) fn settle_time(&self, id: LinkId) -> Duration {
         let rtt = self.links.get(&id).and_then(|link| link.rtt.smoothed());
-        rtt.map_or(SETTLE, |rtt| (rtt * 2).clamp(SETTLE, IMPATIENCE))
+        rtt.map_or(SETTLE, |rtt| (rtt * 2).clamp(SETTLE, SETTLE_MAX))
     }
 
     /// Links on which a channel's news are told, the primary one of each peer.
@@ -229,8 +239,7 @@ impl Node {
     }
 
     pub(super) fn compare_link_soon(&mut self, link: LinkId, channel: &ChannelId) {
-        let settle = self.settle_time(link);
-        let wait = if self.speaks_first(link) { settle } else { settle * 4 };
+        let wait = self.settled_after(link);
         self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + wait);
     }
 

@@ -82,16 +82,16 @@ impl Node {
         }
     }
 
-    /// At the beginning of a session the initiator tells its channels; the responder asks for them only if
-    /// they do not come, because a list asked for anew makes the one on its way worthless.
+    /// The initiator tells its channels. The other side asks for them only if they do not come: if it did
+    /// at once, that would cross the list and make it out of date.
     pub(super) fn begin_scan(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let wait = link.rtt.timeout();
         let Some(session) = link.session.as_mut() else { return };
-        session.list();
         if session.initiator {
-            return self.repeat_scan(id);
+            return self.scan(id);
         }
+        session.list();
         self.set_timer(Timer::Scan(id), wait);
     }
 

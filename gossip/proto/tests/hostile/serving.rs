@@ -89,6 +89,7 @@ fn joined(victim: &mut Host, peer: &mut Host, link: u64) -> BTreeSet<ChannelTag>
     let frames = talk(victim, peer, link, 500);
     let tag = |frame: &bytes::Bytes| match wire::read(frame) {
         Ok(Content::Whole(Message::Beacon(beacon))) => Some(beacon.tag),
+        Ok(Content::Whole(Message::Sketch(sketch))) => Some(sketch.tag),
         _ => None,
     };
     let tags = frames.iter().filter_map(tag).collect();

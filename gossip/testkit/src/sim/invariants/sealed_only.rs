@@ -23,9 +23,9 @@ impl SealedOnly {
         let Some(key) = PublicKey::of(&head.name.author).filter(|_| head.height > 0) else { return Ok(()) };
         let message = seal_message(&head.name.unbranched_hash(), head.height, &head.hash);
         // Where a branch turned off nothing need be signed.
-        let turns = head.turn.iter().any(|turn| turn.at == head.height + 1 && turn.prev == head.hash);
+        let is_turn = head.turn.iter().any(|turn| turn.at == head.height + 1 && turn.prev == head.hash);
         let sealed = head.seal_at(head.height).is_some_and(|seal| self.check.check(&key, &message, &seal));
-        if sealed || turns {
+        if sealed || is_turn {
             return Ok(());
         }
         let newest = head.seal.as_ref().map(|(at, _)| *at);

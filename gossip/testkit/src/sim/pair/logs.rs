@@ -19,6 +19,7 @@ pub struct Logs {
     count: u64,
     authors: u64,
     alike: Seq,
+    common: u64,
     more: [u64; 2],
     payload: usize,
     run: u64,
@@ -29,7 +30,7 @@ impl Logs {
     /// So many logs, empty so far: payloads of 100 bytes, 256 entries in a run.
     #[must_use]
     pub fn of(count: u64) -> Self {
-        Self { count, authors: 10, alike: 0, more: [0; 2], payload: 100, run: 256, sealed: false }
+        Self { count, authors: 10, alike: 0, common: 0, more: [0; 2], payload: 100, run: 256, sealed: false }
     }
 
     /// Logs in one stream, each of another author.
@@ -46,6 +47,12 @@ impl Logs {
     #[must_use]
     pub fn alike(self, entries: Seq) -> Self {
         Self { alike: entries, ..self }
+    }
+
+    /// Entries of each log that both hold above those, as they were written.
+    #[must_use]
+    pub fn common(self, entries: u64) -> Self {
+        Self { common: entries, ..self }
     }
 
     /// Entries of each log that one side holds above those. What both sides have in this way forks.
@@ -107,13 +114,20 @@ impl Logs {
         self.extend(side, head, signer.as_ref())
     }
 
-    fn extend(self, side: Side, mut head: LogHead, signer: Option<&Ed25519Sealer>) -> Log {
-        let (hash, mut runs, mut left) = (head.name.hash(), Vec::new(), self.more[side as usize]);
+    fn extend(self, side: Side, head: LogHead, signer: Option<&Ed25519Sealer>) -> Log {
+        let mut log = Log { head, runs: Vec::new(), filled: false };
+        self.write(&mut log, "both", self.common, signer);
+        self.write(&mut log, side.name(), self.more[side as usize], signer);
+        log
+    }
+
+    fn write(self, log: &mut Log, by: &str, mut left: u64, signer: Option<&Ed25519Sealer>) {
+        let (hash, head) = (log.head.name.hash(), &mut log.head);
         while left > 0 {
             let (prev, first, count) = (head.hash, head.height + 1, left.min(self.run));
             let mut builder = RunBuilder::new(hash.id(), first, prev);
             for sequence in first..first + count {
-                let payload = Payload::Present(self.payload_at(side, sequence));
+                let payload = Payload::Present(self.payload_at(by, sequence));
                 let Some(hash) = builder.push(stamp_at(sequence), &payload) else { break };
                 (head.height, head.hash, head.stamp) = (sequence, hash, stamp_at(sequence));
             }
@@ -122,14 +136,13 @@ impl Logs {
             head.seal = seal.map(|seal| (head.height, seal.to_vec().into()));
             let (run, _) = builder.finish(seal.as_ref().map(|seal| &seal[..])).expect("an entry always fits");
             left -= run.count();
-            runs.push(StoredRun { prev, run });
+            log.runs.push(StoredRun { prev, run });
         }
-        Log { head, runs, filled: false }
     }
 
-    /// Differs between sides and sequences where there is room.
-    fn payload_at(self, side: Side, sequence: Seq) -> Bytes {
-        let text = format!("{sequence} {}", side.name());
+    /// Differs between writers and sequences where there is room.
+    fn payload_at(self, by: &str, sequence: Seq) -> Bytes {
+        let text = format!("{sequence} {by}");
         let mut payload = text.into_bytes();
         payload.resize(self.payload, b'.');
         payload.into()
