@@ -201,11 +201,12 @@ impl Node {
     /// Whether differences are to be expected because runs are on their way; from time to time
     /// they are looked into all the same.
     pub(super) fn is_in_flux(&self, id: LinkId, name: &ChannelId) -> bool {
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let Some((session, shared)) = session.and_then(|s| s.shared.get(name).map(|shared| (s, shared)))
-        else {
-            return false;
-        };
+        let Some(link) = self.links.get(&id) else { return false };
+        let Some(session) = &link.session else { return false };
+        let Some(shared) = session.shared.get(name) else { return false };
+        if session.version > 1 && self.is_in_pieces(&link.peer) {
+            return true;
+        }
         let now = self.now.tick;
         let looked = now.since(shared.looked);
         let moved = |time| shared.moved.is_some_and(|moved| now.since(moved) < time);
