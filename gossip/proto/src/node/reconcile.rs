@@ -245,10 +245,10 @@ impl Node {
             return if theirs.len() < MAX_CELLS { Outcome::More(theirs) } else { Outcome::Hopeless };
         };
         let differ = changed(&ours.estimate(), &estimate).max(ours.logs().abs_diff(sketch.logs));
-        let cells = cells_for(differ * 6 / 5).min(MAX_CELLS);
         if differ > MOST {
             return Outcome::Plain;
         }
+        let cells = cells_for(differ * 6 / 5).min(MAX_CELLS);
         // Whoever lacks something and offers is offered it in turn, and then asks.
         let answers = differ * if balance < 0 { ASKED } else { OFFERED + ASKED };
         match ours.logs() * OFFERED + answers < cells as u64 * CELL {
