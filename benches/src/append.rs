@@ -68,7 +68,7 @@ fn raw(time: Duration, batch: usize) -> Outcome<Measured> {
 }
 
 async fn singles(kind: Kind, time: Duration, appenders: usize) -> Outcome<Measured> {
-    let party = Party::new(kind, "bench").await?;
+    let party = Party::new(kind).await?;
     party.stream.append("the first one opens the log").await?;
     let (begin, used, entries) = (Instant::now(), cpu::used(), Arc::new(AtomicU64::new(0)));
     let mut tasks = JoinSet::new();
@@ -93,7 +93,7 @@ async fn append_until(stream: EventStream, end: Instant, entries: Arc<AtomicU64>
 }
 
 async fn batches(kind: Kind, time: Duration) -> Outcome<Measured> {
-    let party = Party::new(kind, "bench").await?;
+    let party = Party::new(kind).await?;
     let batch = vec![Bytes::from(vec![7; PAYLOAD]); BATCH];
     let (begin, used, mut entries) = (Instant::now(), cpu::used(), 0);
     while begin.elapsed() < time {

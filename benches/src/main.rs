@@ -1,36 +1,38 @@
-//! Measures appending, syncing and live latency, beside what the bare parts do in the same run.
+//! Measures appending and syncing, beside what the bare parts do in the same run.
 //!
 //! ```text
-//! cargo run --release -p gossip-benches                  # everything
-//! cargo run --release -p gossip-benches -- sync --entries 1000000
+//! cargo run --release -p gossip-benches                  # appending
+//! cargo run --release -p gossip-benches --features rocksdb -- sync-table
 //! ```
 //!
 //! | module | idea |
 //! |---|---|
 //! | `append` | durable appends, beside bare redb transactions with the same promise |
-//! | `sync` | a node without history catches up over TCP |
-//! | `live` | from append here to visible there |
+//! | `sync` | two processes over TCP: bytes, processor time, memory and waiting of synchronisation |
 //! | `stores` | durable stores beside their bare engines |
-//! | `cpu` | processor time of this process |
+//! | `cpu` | processor time and memory of this process |
+//! | `fill`, `payload` | history of many authors, and what is in it |
 //! | `nodes` | nodes in this process |
 //! | `table` | what is printed |
 #![allow(clippy::print_stdout)]
 
 mod append;
 mod cpu;
-mod live;
+mod fill;
 mod nodes;
+mod payload;
 mod stores;
 mod sync;
 mod table;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 /// Whatever went wrong, for a person.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[derive(Parser)]
-#[command(about = "Measures appending, syncing and live latency")]
+#[command(about = "Measures appending and syncing")]
 struct Arguments {
     #[command(subcommand)]
     what: Option<What>,
@@ -44,21 +46,11 @@ enum What {
         #[arg(long, default_value_t = 2.0)]
         seconds: f64,
     },
-    /// A node without history catches up.
-    Sync {
-        /// Entries of history.
-        #[arg(long, default_value_t = 200_000)]
-        entries: usize,
-        /// Bytes in each.
-        #[arg(long, default_value_t = 100)]
-        payload: usize,
-    },
-    /// From append here to visible there.
-    Live {
-        /// Entries, one after the other.
-        #[arg(long, default_value_t = 2_000)]
-        entries: usize,
-    },
+    /// Synchronisation of two processes.
+    SyncTable(sync::Plan),
+    /// One of the two.
+    #[command(hide = true)]
+    Party,
     /// Durable stores beside their bare engines.
     Stores(stores::Plan),
     /// A part of `stores` in a process of its own.
@@ -67,19 +59,12 @@ enum What {
 }
 
 fn main() -> Outcome {
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        match Arguments::parse().what {
-            Some(What::Append { seconds }) => append::all(seconds).await,
-            Some(What::Sync { entries, payload }) => sync::cold(entries, payload).await,
-            Some(What::Live { entries }) => live::all(entries).await,
-            Some(What::Stores(plan)) => stores::all(&plan).await,
-            Some(What::Errand(errand)) => stores::errand(errand).await,
-            None => {
-                append::all(2.0).await?;
-                sync::cold(200_000, 100).await?;
-                live::all(2_000).await
-            }
-        }
-    })
+    match Arguments::parse().what {
+        Some(What::SyncTable(plan)) => sync::all(&plan),
+        Some(What::Party) => Builder::new_current_thread().enable_all().build()?.block_on(sync::party()),
+        Some(What::Append { seconds }) => Runtime::new()?.block_on(append::all(seconds)),
+        Some(What::Stores(plan)) => Runtime::new()?.block_on(stores::all(&plan)),
+        Some(What::Errand(errand)) => Runtime::new()?.block_on(stores::errand(errand)),
+        None => Runtime::new()?.block_on(append::all(2.0)),
+    }
 }

@@ -1,8 +1,6 @@
 //! Nodes in this process.
 
-use std::time::{Duration, Instant};
-
-use gossip::{Coordinator, EventStream, MemoryStore, RedbStore, TcpTransport};
+use gossip::{Coordinator, EventStream, MemoryStore, RedbStore};
 use tempfile::TempDir;
 
 use crate::Outcome;
@@ -34,9 +32,9 @@ impl Kind {
 }
 
 impl Party {
-    /// A running node that listens on loopback, under a plain id: what it writes is not signed.
-    pub(crate) async fn new(kind: Kind, id: &str) -> Outcome<Self> {
-        let builder = Coordinator::builder().node_id(id).transport(TcpTransport::listen("127.0.0.1:0"));
+    /// A node by itself.
+    pub(crate) async fn new(kind: Kind) -> Outcome<Self> {
+        let builder = Coordinator::builder().node_id("bench");
         let (builder, place) = match kind {
             Kind::Memory => (builder.store(MemoryStore::new()), None),
             Kind::Redb => {
@@ -45,26 +43,7 @@ impl Party {
             }
         };
         let node = builder.build().await?;
-        node.start().await?;
         let stream = node.channel("bench").await?.stream("entries").await?;
         Ok(Self { node, stream, _place: place })
-    }
-
-    pub(crate) async fn meet(&self, other: &Self) -> Outcome {
-        let address = other.node.local_addresses().into_iter().next().ok_or("nobody listens")?;
-        Ok(self.node.connect(address.as_str()).await?)
-    }
-
-    /// Waits until so many entries are here.
-    pub(crate) async fn holds(&self, entries: u64) -> Outcome {
-        let begin = Instant::now();
-        let mut events = self.node.events();
-        while begin.elapsed() < Duration::from_secs(300) {
-            if self.stream.version().await?.iter().map(|(_, height)| height).sum::<u64>() >= entries {
-                return Ok(());
-            }
-            let _ = tokio::time::timeout(Duration::from_millis(50), events.next()).await;
-        }
-        Err("the entries do not arrive".into())
     }
 }

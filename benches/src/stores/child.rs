@@ -57,17 +57,6 @@ pub(super) async fn ask(what: What, engine: Engine, place: &Path, number: u64) -
     text.lines().map(numbers).collect()
 }
 
-/// Resident memory of this process, now and at most, in MiB; zero where there is no `/proc`.
-pub(super) fn resident() -> (f64, f64) {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let field = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-        kib.unwrap_or_default() / 1024.0
-    };
-    (field("VmRSS:"), field("VmHWM:"))
-}
-
 /// Bytes of all files below a directory.
 pub(super) fn disk(place: &Path) -> Outcome<u64> {
     let mut bytes = 0;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::child::{self, What, disk, resident};
+use super::child::{self, What, disk};
 use super::crowd::crowd;
 use super::engine::{Engine, Writer};
 use super::group::Group;
@@ -56,7 +56,7 @@ fn batch(at: u64) -> impl Iterator<Item = Bytes> {
 }
 
 fn print(length: u64, many: &Sample, single: &Sample, place: &Path) -> Outcome {
-    let (resident, disk) = (resident().0, disk(place)? as f64 / 1e6);
+    let (resident, disk) = (cpu::resident().0, disk(place)? as f64 / 1e6);
     println!("{length} {} {} {} {resident} {disk}", many.each(), single.each(), single.rate());
     Ok(())
 }

@@ -1,11 +1,8 @@
 //! What one measurement says, and many pairs of them.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-
+pub(super) use crate::payload::payload;
 use crate::table;
 
 /// One measurement.
@@ -44,7 +41,7 @@ pub(super) fn percentile(times: &mut [Duration], of_a_thousand: usize) -> Durati
 }
 
 /// The one in the middle.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
@@ -91,28 +88,4 @@ impl Pairs {
     }
 
     pub(super) const ACKS: [&str; 3] = ["ack p50 µs, bare / gossip", "ack p99 µs", "p99 ratio"];
-}
-
-/// Payloads that do not compress, from a small pool.
-pub(super) fn payload(number: usize, bytes: usize) -> Bytes {
-    thread_local! {
-        static POOL: RefCell<HashMap<usize, Bytes>> = RefCell::default();
-    }
-    const DIFFERENT: usize = 1024;
-    let pool = POOL.with_borrow_mut(|pools| {
-        pools.entry(bytes).or_insert_with(|| noise(bytes * DIFFERENT).into()).clone()
-    });
-    let at = number % DIFFERENT * bytes;
-    pool.slice(at..at + bytes)
-}
-
-fn noise(bytes: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    (0..bytes.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(bytes).collect()
 }

@@ -7,7 +7,6 @@
 //! | `group` | group commit on it |
 //! | `crowd` | many callers with one entry each |
 //! | `measure` | samples and pairs of them |
-//! | `fill` | history of many authors |
 //! | `child` | processes whose memory counts |
 //! | `append`, `concurrency` | rates and waiting times |
 //! | `growth` | cost and memory while a log grows |
@@ -21,7 +20,6 @@ mod child;
 mod concurrency;
 mod crowd;
 mod engine;
-mod fill;
 mod group;
 mod growth;
 mod measure;
@@ -40,6 +38,9 @@ use tempfile::TempDir;
 
 pub(crate) use self::child::{Errand, run as errand};
 use self::engine::Engine;
+pub(crate) use self::measure::median;
+#[cfg(feature = "rocksdb")]
+pub(crate) use self::raw_rocksdb::options as bare_options;
 use crate::{Outcome, table};
 
 /// What to measure and how long.

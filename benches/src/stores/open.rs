@@ -3,18 +3,18 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::child::{self, What, resident};
+use super::child::{self, What};
 use super::engine::Engine;
-use super::fill::{History, fill};
 use super::measure::median;
 use super::{Plan, title};
+use crate::fill::{History, fill};
 use crate::{Outcome, cpu, table};
 
 pub(super) async fn measure(plan: &Plan) -> Outcome {
     let columns = ["entries", "logs", "ms", "CPU ms", "MiB before", "MiB after", "MiB at most"];
     title(plan, "Opening a store, until the node is there", &columns);
     let place = plan.place()?;
-    let history = History { streams: 100, authors: 100, entries: 100, bytes: 100 };
+    let history = History::new(100, 100, 100, 100);
     let store = plan.engine.store(place.path())?;
     fill(&*store, history).await?;
     store.mark_closed().await?;
@@ -32,11 +32,11 @@ pub(super) async fn measure(plan: &Plan) -> Outcome {
 }
 
 pub(super) async fn child(engine: Engine, place: &Path) -> Outcome {
-    let (before, _) = resident();
+    let (before, _) = cpu::resident();
     let (begin, used) = (Instant::now(), cpu::used());
     let node = engine.node(place).await?;
     let (time, cpu) = (begin.elapsed(), cpu::used() - used);
-    let (after, most) = resident();
+    let (after, most) = cpu::resident();
     println!("{} {} {before} {after} {most}", time.as_secs_f64() * 1e3, cpu.as_secs_f64() * 1e3);
     Ok(node.shutdown().await?)
 }

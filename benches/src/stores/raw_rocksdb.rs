@@ -24,7 +24,8 @@ impl RawRocksdb {
     }
 }
 
-fn options() -> Options {
+/// As the store of gossip sets it up, with rows in the tables.
+pub(crate) fn options() -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     let cache = Cache::new_lru_cache(MEMORY);

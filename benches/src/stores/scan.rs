@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use gossip::EventStream;
 
-use super::fill::{CHANNEL, History, fill, stream_name};
 use super::measure::{Pairs, Sample, payload};
 use super::raw::{Raw, key};
 use super::{Plan, title};
+use crate::fill::{CHANNEL, History, fill, stream_name};
 use crate::{Outcome, cpu, table};
 
 const LOGS: usize = 16;
@@ -20,7 +20,7 @@ pub(super) async fn measure(plan: &Plan) -> Outcome {
     title(plan, "Ordered scan of a stream with 16 logs beside a scan of the engine", &columns);
     for bytes in plan.payloads() {
         let each = if bytes > 500 { 100_000 } else { 400_000 } / LOGS as u64;
-        let history = History { streams: 1, authors: LOGS, entries: each, bytes };
+        let history = History::new(1, LOGS, each, bytes);
         let (raw_place, place) = (plan.place()?, plan.place()?);
         let raw = plan.engine.raw(raw_place.path())?;
         fill_raw(&*raw, history)?;

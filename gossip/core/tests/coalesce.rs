@@ -13,9 +13,10 @@ use gossip_store_memory::MemoryStore;
 use gossip_transport_memory::MemoryNetwork;
 use proptest::prelude::*;
 
+/// A node that signs what it writes.
 async fn timed(store: Arc<dyn Store>, hand: &Hand) -> Coordinator {
     let builder = Coordinator::builder().shared_store(store).timer(hand.clone()).seed(1);
-    builder.node_id("ann").build().await.expect("build")
+    builder.build().await.expect("build")
 }
 
 /// First and last sequence of every run of a log.
@@ -69,6 +70,9 @@ async fn two_thousand_appends_become_a_handful_of_runs_unseen() {
     let expected: Vec<String> = (0..2000).map(|n| format!("{n}")).collect();
     assert_eq!(payloads(&stream).await, expected);
     assert_eq!(store.heads(&Scope::Log(log), None, 1).await.unwrap().items, [head]);
+    let held = store.read(log, 1, usize::MAX).await.unwrap();
+    assert!(held.iter().all(|stored| stored.run.seal().is_some()), "a joined run ends at a seal");
+    assert!(node.verify().await.unwrap().is_sound());
     assert_eq!(store.last_arrival().await.unwrap(), Arrival(2000));
     for (n, cursor) in cursors {
         let mut live = stream.subscribe(From::Cursor(cursor)).await.unwrap();

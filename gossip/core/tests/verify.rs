@@ -111,11 +111,12 @@ fn flipped(run: &Run) -> Run {
     Run::decode(encoded.into()).unwrap()
 }
 
-/// A node with five runs of ten entries each in one log, on a store that rots as told. They are too
+/// A node with a key and five runs of ten entries each in one log, on a store that rots as told. They are too
 /// large to be joined, so that they stay five.
 async fn rotting() -> (Coordinator, EventStream, Arc<Rotten>) {
     let rotten = Arc::new(Rotten { rot: Mutex::new(Rot::Nothing), sealed: Mutex::new(false) });
-    let node = on("ann", Arc::new(StoreDouble::new(MemoryStore::new(), rotten.clone()))).await;
+    let store = StoreDouble::new(MemoryStore::new(), rotten.clone());
+    let node = Coordinator::builder().store(store).build().await.unwrap();
     let stream = notes(&node).await;
     for _ in 0..5 {
         stream.append_all((0..10).map(|n| format!("entry {n:4000}"))).await.unwrap();
@@ -166,10 +167,12 @@ async fn each_kind_of_damage_is_found_where_it_is() {
 
 #[tokio::test]
 async fn heads_that_contradict_themselves_or_the_entries_are_found() {
-    let lies: [fn(&mut LogHead); 6] = [
+    let lies: [fn(&mut LogHead); 8] = [
         |head| head.hash = ChainHash([3; 32]),
         |head| head.gaps = vec![SeqRange { first: 40, last: 60 }],
         |head| head.seal = Some((51, b"seal".to_vec().into())),
+        |head| head.seal = None,
+        |head| head.seal = Some((50, vec![7; 64].into())),
         |head| (head.floor, head.floor_hash) = (50, ChainHash([4; 32])),
         |head| head.gaps = vec![SeqRange { first: 11, last: 20 }, SeqRange { first: 21, last: 30 }],
         |head| head.floor_hash = ChainHash([5; 32]),

@@ -201,6 +201,14 @@ pub struct Turn {
     pub first: Option<ChainHash>,
 }
 
+impl Turn {
+    /// Whether a log that stands here has come to its end.
+    #[must_use]
+    pub fn ends(&self, height: Seq, hash: &ChainHash) -> bool {
+        self.at == height + 1 && self.prev == *hash
+    }
+}
+
 /// What is made durable together with entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Meta {

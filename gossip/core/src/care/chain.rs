@@ -1,6 +1,9 @@
 //! Walking the chain of one log.
 
-use gossip_proto::{ChainHash, Fault, LogHead, LogId, Seq, SeqRange, StoredRun};
+use gossip_proto::{
+    ChainHash, Ed25519Check, Fault, LogHead, LogId, PublicKey, SealCheck, Seq, SeqRange, StoredRun,
+    seal_message,
+};
 
 use super::report::{DamageKind, Report};
 use super::unreadable;
@@ -38,7 +41,7 @@ impl<'a> Walk<'a> {
         }
         self.held_until(self.head.height).await?;
         let at_end = self.hash.is_none_or(|hash| hash == self.head.hash);
-        if !at_end || !is_consistent(self.head) {
+        if !at_end || !is_consistent(self.head) || !is_sealed(self.head) {
             let height = self.head.height;
             self.report.found(self.head, SeqRange { first: height, last: height }, DamageKind::Head);
         }
@@ -107,7 +110,9 @@ impl<'a> Walk<'a> {
     fn check_seal(&mut self, stored: &StoredRun) {
         let at = stored.run.last();
         let newest = self.head.seal.as_ref().map_or(0, |(at, _)| *at);
-        if stored.run.seal().is_some() && at > newest && at <= self.head.height {
+        // That of a log which forked went with what followed the fork.
+        let is_known = self.head.turn.is_none() && stored.run.seal().is_some();
+        if is_known && at > newest && at <= self.head.height {
             self.report.found(self.head, SeqRange { first: at, last: at }, DamageKind::Head);
         }
     }
@@ -137,6 +142,17 @@ fn is_consistent(head: &LogHead) -> bool {
         && head.floor <= head.height
         && rooted(head.floor, head.floor_hash)
         && rooted(head.height, head.hash)
+}
+
+/// Whether the author vouches for the end of its log, if its id is a key: nothing else gets into a store.
+/// Where a branch turned off there need be no seal: that of the branch vouches for it.
+fn is_sealed(head: &LogHead) -> bool {
+    let Some(key) = PublicKey::of(&head.name.author).filter(|_| head.height > 0) else { return true };
+    if head.turn.is_some_and(|turn| turn.at == head.height + 1 && turn.prev == head.hash) {
+        return true;
+    }
+    let message = seal_message(&head.name.unbranched_hash(), head.height, &head.hash);
+    head.seal_at(head.height).is_some_and(|seal| Ed25519Check::default().check(&key, &message, &seal))
 }
 
 /// As [`Walk::run`] over one head.

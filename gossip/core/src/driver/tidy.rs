@@ -100,18 +100,25 @@ async fn step(store: &dyn Store, chore: Chore, timer: &dyn TimerPort, end: Tick)
     let mut tidied = Tidied { from: Some(plan.from), more: plan.more, left: plan.left, ..Tidied::default() };
     let mut joined = Vec::new();
     for group in plan.groups {
-        let group = &runs[group];
+        let group = upto_seal(&runs[group]);
         if !joined.is_empty() && timer.now().tick >= end {
             (tidied.from, tidied.more) = (group.first().map(|stored| stored.run.first()), true);
             break;
         }
-        if let Some(run) = StoredRun::join(group) {
+        if let Some(run) = StoredRun::join(group).filter(|_| group.len() > 1) {
             tidied.runs += group.len() as u64;
             tidied.bytes += run.run.encoded().len() as u64;
             joined.push(run);
         }
     }
     Ok(Step { chore, tidied, joined })
+}
+
+/// The joined run keeps the last seal only, so it must end at one: else a seal that stands for all before
+/// it would be lost, and the log end at none. What is left out is unsealed and stays as it is.
+fn upto_seal(runs: &[StoredRun]) -> &[StoredRun] {
+    let sealed = runs.iter().rposition(|stored| stored.run.seal().is_some());
+    sealed.map_or(runs, |last| &runs[..=last])
 }
 
 async fn look(
@@ -123,4 +130,29 @@ async fn look(
     let sizes: Vec<Size> = runs.iter().map(|stored| Size::of(&stored.run)).collect();
     let plan = Plan::of(chore, &sizes, budget);
     Ok((runs, plan))
+}
+
+#[cfg(test)]
+mod tests {
+    use gossip_proto::{ChainHash, LogId, NewPayload, RunBuilder, Stamp};
+
+    use super::*;
+
+    #[test]
+    fn no_seal_is_lost_but_to_a_later_one() {
+        let run = |is_sealed: bool| {
+            let prev = ChainHash([0; 32]);
+            let mut builder = RunBuilder::new(LogId([1; 16]), 1, prev);
+            builder.push_new(Stamp::new(1, 0), &NewPayload::new("x")).expect("room");
+            let (run, _) = builder.finish(is_sealed.then_some(&[7; 64][..])).expect("a run");
+            StoredRun { prev, run }
+        };
+        let kept = |seals: &[bool]| {
+            let runs: Vec<StoredRun> = seals.iter().map(|sealed| run(*sealed)).collect();
+            upto_seal(&runs).len()
+        };
+        assert_eq!(kept(&[true, true, true]), 3);
+        assert_eq!(kept(&[true, false, true, false, false]), 3);
+        assert_eq!(kept(&[false, false]), 2, "those of authors who do not sign");
+    }
 }

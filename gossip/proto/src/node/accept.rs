@@ -89,11 +89,12 @@ impl Node {
             self.tell_crowded(peer);
         }
         let mut batch = Batch::default();
+        self.weigh_claims(id, &delta.runs);
         for note in &delta.floors {
             // Only as an answer: a floor says nothing once others were asked.
             let height = self.logs.get(&note.log).map_or(0, |log| log.pending.height);
             if self.fetches.asked(id, delta.serial, note.log, height) {
-                self.take_floor(name, note, &mut batch);
+                self.take_first_floor(id, name, note, &delta.runs, &mut batch);
             }
         }
         for run in delta.runs {
@@ -183,7 +184,7 @@ impl Node {
         let log = self.logs.get(id).filter(|log| log.name.channel == *channel)?;
         let stream = log.name.stream.clone();
         self.channels.get_mut(channel)?.open_stream(&stream)?;
-        self.logs.get_mut(id).filter(|log| log.frozen.is_none())
+        self.logs.get_mut(id).filter(|log| log.frozen.is_none() && !log.parting)
     }
 
     /// History before the floor is gone where we asked: go on from there.
@@ -231,8 +232,14 @@ impl Node {
             // Entries of our own current log that we do not hold: our memory is short. They come
             // back like anyone's, once the store knows that what we write next is a new epoch.
             Verdict::Take(..) if !name.author.is_key() && self.is_claimed(&log_id) => self.disclaim(log_id),
-            Verdict::Take(stored, end) => self.take(&name, stored, end, batch),
+            Verdict::Take(stored, end) => {
+                if self.begins_branch(id, &name, &stored) {
+                    self.take(&name, stored, end, batch);
+                }
+            }
             Verdict::Known => {}
+            // It ends before.
+            Verdict::Ahead if last > self.logs.get(&log_id).map_or(last, Log::end) => {}
             Verdict::Ahead => {
                 if let Some(shared) = self.shared(id, channel) {
                     // What follows a fork cannot be placed however soon it is asked for again.
@@ -298,8 +305,11 @@ impl Node {
 
 /// Where a run stands against what we hold and are about to hold.
 pub(super) fn place(log: &Log, received: DeltaRun) -> Verdict {
+    within(log, place_anywhere(log.pending, received))
+}
+
+fn place_anywhere(tip: Tip, received: DeltaRun) -> Verdict {
     let DeltaRun { prev, run } = received;
-    let tip = log.pending;
     if run.last() <= tip.height {
         let same_end = run.last() != tip.height || run.check() == tip.hash.check();
         return if same_end { Verdict::Known } else { Verdict::Fork };
@@ -332,5 +342,21 @@ fn continue_from(tip: Tip, stored: StoredRun) -> Verdict {
     match stored.run.verify(stored.prev) {
         Ok(end) => Verdict::Take(stored, end),
         Err(_) => Verdict::Broken("a run that does not continue the chain"),
+    }
+}
+
+/// A log that forks ends there, whatever those send who do not know of it.
+fn within(log: &Log, verdict: Verdict) -> Verdict {
+    let (Verdict::Take(stored, _), Some(turn)) = (&verdict, log.turn) else { return verdict };
+    let end = turn.at - 1;
+    if stored.run.first() > end {
+        return Verdict::Known;
+    }
+    if stored.run.last() < end {
+        return verdict;
+    }
+    match stored.cut_back(end) {
+        Ok((cut, hash)) if hash == turn.prev => Verdict::Take(cut, hash),
+        _ => Verdict::Fork,
     }
 }

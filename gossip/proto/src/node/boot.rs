@@ -6,6 +6,7 @@ use super::admin::Admin;
 use super::erase::Erasures;
 use super::exchange::Exchanges;
 use super::fetches::Fetches;
+use super::forks::Forks;
 use super::hint::Hints;
 use super::log::Log;
 use super::model::Channel;
@@ -52,6 +53,7 @@ impl Node {
             exchanges: Exchanges::default(),
             erasures: Erasures::default(),
             refills: Refills::default(),
+            forks: Forks::default(),
             store_bytes: 0,
             append_bytes: 0,
             unwritten: Vec::new(),

@@ -41,6 +41,7 @@ impl Node {
             Op::Refill(log) => self.on_refill_read(log, id, result),
             Op::Isolate { log, why } => self.on_isolated(id, log, why, result),
             Op::Erase(job) => self.on_erased(job, result),
+            Op::Fork(what) => self.on_fork_stored(what, result),
             Op::Admin => self.on_admin(result),
         }
         // Whatever it was: a log that is gone is told of by nothing else.
@@ -167,6 +168,7 @@ impl Node {
             log.in_flight = log.in_flight.saturating_sub(1);
         }
         self.thaw(log);
+        self.go_on_parting(log);
     }
 
     fn tell_landed(
@@ -253,6 +255,7 @@ impl Node {
         }
         for id in ends.keys() {
             self.thaw(*id);
+            self.give_up_parting(id);
         }
     }
 

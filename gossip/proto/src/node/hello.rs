@@ -118,7 +118,7 @@ impl Node {
         link.session = Some(Session::new(initiator, version, transcript, link.listed));
         self.probe(id);
         self.review(&peer);
-        self.scan(id);
+        self.begin_scan(id);
         // What came in pieces over an earlier link goes on over this one.
         self.timers.bring_forward(Timer::Pieces(peer), self.now.tick);
     }

@@ -52,6 +52,12 @@ impl Holes {
         gaps.into_iter().for_each(|gap| append(&mut self.gaps, gap));
     }
 
+    /// Everything above a place was dropped.
+    pub(super) fn end_at(&mut self, end: Seq) {
+        let above = SeqRange { first: end + 1, last: Seq::MAX - 1 };
+        (self.gaps, self.missed) = (without(&self.gaps, above), without(&self.missed, above));
+    }
+
     /// Everything up to a floor was dropped; inside a gap it comes to rest at the end of the gap.
     pub(super) fn raise(&mut self, asked: Seq) {
         let gap = self.gaps.iter().find(|gap| gap.contains(asked));

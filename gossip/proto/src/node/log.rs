@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::CommandId;
 use super::holes::Holes;
 use super::ops::Landing;
-use crate::{ChainHash, EntryId, LogHead, LogName, NodeId, Seq, Stamp, StoreFailure};
+use crate::{ChainHash, EntryId, LogHead, LogName, NodeId, Seq, SeqRange, Stamp, StoreFailure, Turn};
 
 /// The end of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub(super) struct Log {
     pub(super) in_flight: u32,
     /// A commit failed: nothing moves until the head was read again.
     pub(super) frozen: Option<Frozen>,
+    /// Where it ends for good, because it forks there.
+    pub(super) turn: Option<Turn>,
+    /// What follows a fork is being moved: nothing is taken in.
+    pub(super) parting: bool,
 }
 
 /// What waits for the head of a log to be read again.
@@ -82,6 +86,8 @@ impl Log {
             pruning: 0,
             in_flight: 0,
             frozen: None,
+            turn: None,
+            parting: false,
         }
     }
 
@@ -96,6 +102,34 @@ impl Log {
         self.stored = Tip { height: head.height, hash: head.hash, stamp: head.stamp };
         self.pending = self.stored;
         self.holes = Holes::of_head(head);
+        self.turn = head.turn;
+    }
+
+    /// Whether the chain hash at a place is known to the store.
+    pub(super) fn knows_hash(&self, at: Seq) -> bool {
+        let inside = |gap: &SeqRange| gap.first <= at && at < gap.last;
+        self.holes.floor <= at && at <= self.stored.height && !self.holes.gaps.iter().any(inside)
+    }
+
+    /// Whether nothing of it is on its way to the store.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.filling == 0 && self.pruning == 0 && self.frozen.is_none()
+    }
+
+    /// The highest sequence it may reach.
+    pub(super) fn end(&self) -> Seq {
+        self.turn.map_or(Seq::MAX, |turn| turn.at - 1)
+    }
+
+    /// The store holds nothing from the place of a fork on any more.
+    pub(super) fn end_at(&mut self, turn: Turn) {
+        let end = turn.at - 1;
+        if self.stored.height > end {
+            // Nothing follows, so an older stamp would say no more.
+            self.stored = Tip { height: end, hash: turn.prev, stamp: self.stored.stamp };
+            self.holes.end_at(end);
+        }
+        (self.pending, self.turn) = (self.stored, Some(turn));
     }
 
     /// The store moved holes; an answer of it that is on its way may not know.

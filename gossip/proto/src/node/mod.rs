@@ -41,6 +41,10 @@ mod exchange;
 mod fetch;
 mod fetches;
 mod fill;
+mod fork;
+mod fork_part;
+mod fork_search;
+mod forks;
 mod hello;
 mod hint;
 mod holes;
@@ -129,6 +133,7 @@ pub struct Node {
     exchanges: exchange::Exchanges,
     erasures: erase::Erasures,
     refills: refill::Refills,
+    forks: forks::Forks,
     /// Bytes of runs handed to the store and not acknowledged.
     store_bytes: usize,
     /// Payload bytes of appends that wait.

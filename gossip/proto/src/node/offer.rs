@@ -8,9 +8,9 @@ use super::admin::Job;
 use super::log::Log;
 use super::model::{Channel, Stream};
 use super::refusals::Refusals;
-use super::{Class, DropReason, Event, LinkId, Node, Timer};
+use super::{Class, DropReason, LinkId, Node, Timer};
 use crate::wire::{Message, Offer, OfferLog};
-use crate::{ChannelId, LogId, LogName, NodeId, StreamId};
+use crate::{ChannelId, LogId, LogName, NodeId, Seq, StreamId};
 
 /// Logs in one offer.
 pub(super) const OFFER_LOGS: usize = 512;
@@ -186,6 +186,8 @@ impl Node {
             return true;
         }
         let ours = self.logs.get(&log_id).map(|log| (log.pending.height, log.stored));
+        // Whoever does not know yet that it forks tells of more than it ends with.
+        let told_height = told.height.min(self.logs.get(&log_id).map_or(Seq::MAX, Log::end));
         if let Some((_, stored)) = ours
             && stored.height == told.height
             && stored.hash.check() != told.check
@@ -200,28 +202,14 @@ impl Node {
             shared.note(log_id, told.height);
             // What was found to be a fork would only be fetched and refused again.
             let forked = shared.forks.contains(&log_id);
-            if told.height > ours.map_or(0, |(pending, _)| pending) && !forked {
-                shared.todo.insert(log_id, (told.height, told.floor));
+            if told_height > ours.map_or(0, |(pending, _)| pending) && !forked {
+                shared.todo.insert(log_id, (told_height, told.floor));
                 if self.is_claimed(&log_id) {
                     self.disclaim(log_id);
                 }
             }
         }
         true
-    }
-
-    /// Reports a fork once for each peer and log.
-    pub(super) fn fork(&mut self, id: LinkId, channel: &ChannelId, log: LogName, log_id: LogId, at: u64) {
-        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
-        let Some(shared) = self.shared(id, channel) else { return };
-        shared.todo.remove(&log_id);
-        if shared.forks.insert(log_id) {
-            self.notify(Event::ForkDetected { log, at, peer });
-            // If it is theirs, they must learn of it too; of several offers this is the last one.
-            self.offer_some(id, channel, &[log_id]);
-        }
-        // Our own current log in another version: a clone of this device, or a restored backup.
-        self.retire(log_id);
     }
 
     /// Offers what we hold more of, within the range the peer told completely.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::forks::ForkOp;
 use super::log::{Ticket, Tip};
 use super::repair::Mending;
 use super::{CommandId, LinkId, OpId};
@@ -29,6 +30,8 @@ pub(super) enum Op {
     Refill(LogId),
     /// A step of an erasure.
     Erase(u64),
+    /// A step of finding or keeping a fork.
+    Fork(ForkOp),
     /// The admin job at work.
     Admin,
 }

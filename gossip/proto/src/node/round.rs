@@ -22,8 +22,10 @@ const UNANSWERED: Duration = Duration::from_secs(1);
 const EAGER_ROUNDS: u32 = 64;
 /// Runs on their way make digests differ for a moment; so long it is not taken for a difference.
 const SETTLE: Duration = Duration::from_millis(20);
+/// Or so long, where round trips take longer.
+const SETTLE_MAX: Duration = Duration::from_secs(1);
 /// Differences older than this are looked into even if runs keep moving.
-const IMPATIENCE: Duration = Duration::from_secs(1);
+const IMPATIENCE: Duration = Duration::from_secs(5);
 /// So long a transfer under way is left to itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -33,6 +35,7 @@ impl Node {
         if !self.is_active() {
             return;
         }
+        self.expire_searches(id);
         let Some(link) = self.links.get(&id) else { return };
         let Some(session) = link.session.as_ref() else { return };
         let Some(shared) = session.shared.get(channel) else { return };
@@ -49,6 +52,7 @@ impl Node {
         let mine = shared.digest_of(found);
         let initiator = session.initiator;
         let theirs = shared.theirs;
+        let stranger = theirs.is_none() && shared.named == 0;
         // What they said before something moved says nothing.
         let is_old = shared.moved.is_some_and(|moved| moved >= shared.heard);
         let pause = self.round_pause(id, channel);
@@ -60,7 +64,7 @@ impl Node {
         match self.spoken(id) {
             1 if differs && !initiator => self.offer_all(id, channel),
             1 => self.beacon(id, channel),
-            _ if theirs.is_none() || differs && !is_old => self.look_into(id, channel),
+            _ if (stranger || differs) && !is_old => self.look_into(id, channel),
             _ => self.beacon(id, channel),
         }
     }
@@ -214,7 +218,7 @@ impl Node {
 
     pub(super) fn settle_time(&self, id: LinkId) -> Duration {
         let rtt = self.links.get(&id).and_then(|link| link.rtt.smoothed());
-        rtt.map_or(SETTLE, |rtt| (rtt * 2).clamp(SETTLE, IMPATIENCE))
+        rtt.map_or(SETTLE, |rtt| (rtt * 2).clamp(SETTLE, SETTLE_MAX))
     }
 
     /// Links on which a channel's news are told, the primary one of each peer.

@@ -82,6 +82,19 @@ impl Node {
         }
     }
 
+    /// The initiator tells its channels. The other side asks for them only if they do not come: if it did
+    /// at once, that would cross the list and make it out of date.
+    pub(super) fn begin_scan(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let wait = link.rtt.timeout();
+        let Some(session) = link.session.as_mut() else { return };
+        if session.initiator {
+            return self.scan(id);
+        }
+        session.list();
+        self.set_timer(Timer::Scan(id), wait);
+    }
+
     /// A peer speaks of a channel that is not shared on this link: one side missed something.
     pub(super) fn rescan(&mut self, id: LinkId) {
         let now = self.now.tick;

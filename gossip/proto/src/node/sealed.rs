@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::accept::Batch;
-use super::log::Tip;
+use super::log::{Log, Tip};
 use super::ops::Landing;
 use super::{CommandError, DropReason, LinkId, Node};
 use crate::{CommitItem, LogId, LogName, NodeId, PublicKey, Seal, Tick, seal_message};
@@ -42,7 +42,7 @@ pub(super) type Staging = BTreeMap<LogId, Staged>;
 
 /// What a seal says of a place in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Vouch {
+pub(super) enum Vouch {
     Good,
     /// There is none.
     Nothing,
@@ -100,6 +100,10 @@ impl Node {
             CommitItem::Adopt { seal, .. } => self.vouch(&landing.name, landing.end, seal.map(Some)),
         };
         let new = Staged { before, steps: Vec::new(), sound: 0, is_bad: false };
+        // The end of a log that forks may lie between two seals: that of a branch vouches for it.
+        let ends = |log: &Log| log.turn.is_some_and(|turn| turn.ends(landing.end.height, &landing.end.hash));
+        let is_end = self.logs.get(&landing.log).is_some_and(ends);
+        let vouch = if vouch == Vouch::Nothing && is_end { Vouch::Good } else { vouch };
         let staged = batch.staged.entry(landing.log).or_insert(new);
         staged.steps.push((item, landing));
         match vouch {
@@ -111,7 +115,7 @@ impl Node {
 
     /// Whether the author vouches for this end of its log. `Some(None)` is a seal of a form that no
     /// author makes.
-    fn vouch(&mut self, name: &LogName, end: Tip, seal: Option<Option<Seal>>) -> Vouch {
+    pub(super) fn vouch(&mut self, name: &LogName, end: Tip, seal: Option<Option<Seal>>) -> Vouch {
         let Some(seal) = seal else { return Vouch::Nothing };
         let (Some(key), Some(seal)) = (PublicKey::of(&name.author), seal) else { return Vouch::Bad };
         let message = seal_message(&name.unbranched_hash(), end.height, &end.hash);

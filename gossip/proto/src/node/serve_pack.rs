@@ -66,10 +66,10 @@ impl Node {
     /// Sends what was read for a log, and has it read on if there is more.
     pub(super) fn answer_runs(&mut self, id: LinkId, want: &Wanted, runs: Vec<StoredRun>) {
         let Some(log) = self.logs.get(&want.log) else { return };
-        let (name, height) = (log.name.clone(), log.stored.height);
+        let (name, height, end) = (log.name.clone(), log.stored.height, log.end());
         let mut at = Wanted { looks_ahead: false, ..want.clone() };
         let is_empty = runs.is_empty();
-        for unit in units(&after(runs, want.after, height), name.author.is_key()) {
+        for unit in units(&after(runs, want.after, height), name.author.is_key(), end) {
             if unit.first > at.after + 1 && (!want.asked || at.after > want.after) {
                 return;
             }

@@ -120,6 +120,7 @@ impl Node {
         self.fetches.forget_link(id);
         self.exchanges.forget_link(id);
         self.refills.forget_link(id);
+        self.forks.forget_link(id);
         if let Some(peer) = self.peers.get_mut(&link.peer) {
             peer.links.remove(&id);
             if peer.links.is_empty() {
@@ -244,11 +245,8 @@ impl Node {
             Message::More(more) => self.on_more(id, &more),
             Message::Scope(scope) => self.on_scope(id, scope),
             Message::Push(push) => self.on_delta(id, push.into()),
-            Message::Positions(_) | Message::Hashes(_) => {
-                let peer = link.peer.clone();
-                let detail = format!("{} is not understood yet", message.name());
-                self.drop_from(Some(peer), DropReason::Unexpected, detail);
-            }
+            Message::Positions(positions) => self.on_positions(id, &positions),
+            Message::Hashes(hashes) => self.on_hashes(id, &hashes),
         }
     }
 

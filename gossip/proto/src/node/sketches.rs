@@ -16,8 +16,9 @@ use crate::{ChannelId, LogId, Tick};
 
 /// Kept for so long after they were last needed.
 const KEPT: Duration = Duration::from_secs(600);
-/// Logs put into a new sketch, or taken out of a copy, in one go: a few milliseconds.
-const SLICE: usize = 16 * 1024;
+/// Logs put into a new sketch, or taken out of a copy, in one go: some milliseconds. A question that comes
+/// before the sketch is complete is not answered.
+const SLICE: usize = 16_384;
 /// Between two slices others have their turn.
 const PAUSE: Duration = Duration::from_millis(1);
 

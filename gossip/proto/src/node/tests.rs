@@ -51,6 +51,8 @@ struct Pair {
     runs: BTreeMap<LogId, Vec<StoredRun>>,
     /// Every message, by who sent it.
     said: Vec<(usize, Message)>,
+    /// Sketches are lost: nothing is exchanged but what a test begins.
+    no_sketches: bool,
     now: Tick,
     asked: usize,
 }
@@ -62,11 +64,15 @@ impl Pair {
     }
 
     fn of(heads: [Vec<LogHead>; 2], version: u8) -> Self {
+        Self::begin(heads, version, false)
+    }
+
+    fn begin(heads: [Vec<LogHead>; 2], version: u8, no_sketches: bool) -> Self {
         let [a, b] = heads.clone();
         let nodes = [node("a", a, version), node("b", b, version)];
         let heads = heads.into_iter().flatten().map(|head| (head.name.id(), head)).collect();
         let (runs, said) = (BTreeMap::new(), Vec::new());
-        let mut pair = Self { nodes, heads, runs, said, now: Tick(0), asked: 0 };
+        let mut pair = Self { nodes, heads, runs, said, no_sketches, now: Tick(0), asked: 0 };
         let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
         for (at, peer) in [(0, "b"), (1, "a")] {
             pair.give(at, Input::Command { id: CommandId(1), command: Command::Start });
@@ -84,14 +90,16 @@ impl Pair {
                 match effect {
                     Effect::Send { link, frame, .. } => {
                         let bytes = frame.into_bytes();
-                        if let Ok(Content::Whole(message)) = read(&bytes) {
-                            self.said.push((at, message));
+                        let Ok(Content::Whole(message)) = read(&bytes) else { panic!("a piece") };
+                        let is_lost = self.no_sketches && matches!(message, Message::Sketch(_));
+                        self.said.push((at, message));
+                        if is_lost {
+                            continue;
                         }
                         inputs.push_back((1 - at, Input::Frame { link, bytes }));
                     }
-                    Effect::Store { op, request: StoreRequest::Read { log, from, .. } } => {
-                        let runs = self.runs.get(&log).into_iter().flatten();
-                        let runs = runs.filter(|stored| stored.run.last() >= from).cloned().collect();
+                    Effect::Store { op, request: StoreRequest::Read { log, from, budget } } => {
+                        let runs = self.read(log, from, budget);
                         inputs.push_back((at, Input::Stored { op, result: Ok(StoreReply::Runs(runs)) }));
                     }
                     Effect::Store { op, request: StoreRequest::Commit { items, .. } } => {
@@ -111,6 +119,17 @@ impl Pair {
                 }
             }
         }
+    }
+
+    fn read(&self, log: LogId, from: u64, budget: usize) -> Vec<StoredRun> {
+        let runs = self.runs.get(&log).into_iter().flatten().filter(|stored| stored.run.last() >= from);
+        let mut bytes = 0;
+        let within = runs.take_while(|stored| {
+            let is_first = bytes == 0;
+            bytes += stored.run.encoded().len();
+            is_first || bytes <= budget
+        });
+        within.cloned().collect()
     }
 
     fn run(&mut self, until: Tick) {

@@ -28,10 +28,10 @@ pub(super) enum Timer {
     Store,
     /// Give up on answers about holes, or ask for some again.
     Refill,
-    /// Go on making a sketch of a channel, or drop it.
-    Sketch(ChannelId),
     /// Write down what is remembered of peers.
     Hints,
+    /// Go on making a sketch of a channel, or drop it.
+    Sketch(ChannelId),
     /// Tell erasures again.
     Tell(LinkId, ChannelId),
     /// Try a step of an erasure again.

@@ -31,9 +31,10 @@ impl Unit {
     }
 }
 
-/// The runs of a log, in order, as they are to be sent. With `seals`, only what a seal follows.
-pub(super) fn units(runs: &[StoredRun], seals: bool) -> Vec<Unit> {
-    let pieces = pieces(runs, seals);
+/// The runs of a log, in order, as they are to be sent. With `seals`, only what a seal follows, or the end of
+/// a log that forks.
+pub(super) fn units(runs: &[StoredRun], seals: bool, end: Seq) -> Vec<Unit> {
+    let pieces = pieces(runs, seals, end);
     let (mut pieces, mut units) = (&pieces[..], Vec::new());
     while !pieces.is_empty() {
         let (group, rest) = pieces.split_at(group(pieces));
@@ -49,14 +50,14 @@ pub(super) fn units(runs: &[StoredRun], seals: bool) -> Vec<Unit> {
 }
 
 /// Parts that may each be the last of a message.
-fn pieces(runs: &[StoredRun], seals: bool) -> Vec<&[StoredRun]> {
+fn pieces(runs: &[StoredRun], seals: bool, end: Seq) -> Vec<&[StoredRun]> {
     let (mut pieces, mut from) = (Vec::new(), 0);
     for (at, stored) in runs.iter().enumerate() {
         if at > from && !follows(&runs[at - 1], stored) {
             // What ends before a gap without a seal stays; it comes back to others as a filling.
             from = at;
         }
-        if !seals || stored.run.seal().is_some() {
+        if !seals || stored.run.seal().is_some() || stored.run.last() == end {
             pieces.push(&runs[from..=at]);
             from = at + 1;
         }
@@ -109,13 +110,13 @@ mod tests {
 
     #[test]
     fn neighbours_are_joined_as_far_as_a_run_reaches() {
-        let found = units(&runs(&[1; 600], 10), false);
+        let found = units(&runs(&[1; 600], 10), false, Seq::MAX);
         assert_eq!(shape(&found), [[256], [256], [88]]);
         assert!(found.windows(2).all(|two| two[0].last + 1 == two[1].first));
         for unit in found {
             assert_eq!(unit.runs[0].verify(unit.prev).map(|end| end.check()), Ok(unit.check));
         }
-        let large = units(&runs(&[3; 9], 10_000), false);
+        let large = units(&runs(&[3; 9], 10_000), false, Seq::MAX);
         assert_eq!(shape(&large), [[6], [6], [6], [6], [3]]);
     }
 
@@ -123,25 +124,25 @@ mod tests {
     fn nothing_is_joined_across_a_gap() {
         let mut gappy = runs(&[1; 10], 10);
         gappy.remove(4);
-        assert_eq!(shape(&units(&gappy, false)), [[4], [5]]);
+        assert_eq!(shape(&units(&gappy, false, Seq::MAX)), [[4], [5]]);
     }
 
     #[test]
     fn units_of_sealed_logs_end_at_seals_and_joined_runs_keep_the_last() {
-        let found = units(&runs(&[2, 2, 1, 2, 3, 2], 10), true);
+        let found = units(&runs(&[2, 2, 1, 2, 3, 2], 10), true, Seq::MAX);
         assert_eq!(shape(&found), [[10]]);
         assert!(found[0].runs[0].seal().is_some());
         // Too large to be joined: what a seal vouches for goes together all the same.
-        let found = units(&runs(&[2, 2, 2, 3, 2], 10_000), true);
+        let found = units(&runs(&[2, 2, 2, 3, 2], 10_000), true, Seq::MAX);
         assert_eq!(shape(&found), [[2, 2, 2, 3]]);
-        assert!(units(&runs(&[2; 5], 10), true).is_empty());
+        assert!(units(&runs(&[2; 5], 10), true, Seq::MAX).is_empty());
     }
 
     #[test]
     fn what_ends_unsealed_before_a_gap_stays() {
         let mut gappy = runs(&[2, 2, 2, 1, 1], 10);
         gappy.remove(1);
-        let found = units(&gappy, true);
+        let found = units(&gappy, true, Seq::MAX);
         assert_eq!((shape(&found), found[0].first), (vec![vec![4]], 5));
     }
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig};
 use gossip_proto::wire::{
-    self, Ask, Beacon, ChannelTag, Content, Delta, DigestTag, MAX_ASKED, Message, Offer, OfferLog,
-    SketchMessage, Want, WantLog,
+    self, Ask, ChannelTag, Content, Delta, DigestTag, MAX_ASKED, Message, Offer, OfferLog, Want, WantLog,
 };
 use gossip_proto::{
     ChannelId, Check, Epoch, LogId, MAX_RUN_BYTES, MAX_RUN_ENTRIES, NewPayload, NodeId, StreamId,
@@ -89,8 +88,8 @@ fn joined(victim: &mut Host, peer: &mut Host, link: u64) -> BTreeSet<ChannelTag>
     meet(victim, peer, link, 1 << 20);
     let frames = talk(victim, peer, link, 500);
     let tag = |frame: &bytes::Bytes| match wire::read(frame) {
-        Ok(Content::Whole(Message::Beacon(Beacon { tag, .. }))) => Some(tag),
-        Ok(Content::Whole(Message::Sketch(SketchMessage { tag, .. }))) => Some(tag),
+        Ok(Content::Whole(Message::Beacon(beacon))) => Some(beacon.tag),
+        Ok(Content::Whole(Message::Sketch(sketch))) => Some(sketch.tag),
         _ => None,
     };
     let tags = frames.iter().filter_map(tag).collect();

@@ -61,6 +61,7 @@ impl Coverage {
         "link congested",
         "link flap",
         "link of version 1",
+        "log ended by a fork",
         "message in pieces",
         "outbox overflow",
         "partition, one way",

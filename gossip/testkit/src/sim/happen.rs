@@ -185,6 +185,7 @@ impl World {
             StoreRequest::Erase { .. } if matches!(result, Ok(StoreReply::Erased(1..))) => {
                 self.coverage.hit("payloads erased");
             }
+            StoreRequest::Turn { .. } if happened => self.coverage.hit("log ended by a fork"),
             StoreRequest::Prune { .. } if happened => self.coverage.hit("floor moved"),
             _ => {}
         }

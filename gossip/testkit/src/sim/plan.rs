@@ -123,8 +123,8 @@ impl Plan {
         let shape = Shape::draw(rng);
         let payload_limit = [4 << 10, 32 << 10, 256 << 10][rng.below(3) as usize];
         let mut hosts: Vec<_> = (0..count).map(|index| draw_host(index, payload_limit, rng)).collect();
-        let liar = draw_company(&mut hosts, &mut rng_for(seed, 6));
         let (sealed, scheme) = seals::draw(seed, sealed, &mut hosts);
+        let liar = draw_company(&mut hosts, &mut rng_for(seed, 6));
         let pause = |rng: &mut Rng, low, high| Duration::from_millis(between(rng, low, high));
         let trouble_pause = match severity {
             Severity::Calm => pause(rng, 4_000, 10_000),

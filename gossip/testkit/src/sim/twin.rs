@@ -74,9 +74,10 @@ impl World {
         self.show(host, Fact::Wiped);
         let copy = self.hosts[model].disk.volume.clone();
         let may_fork = claimed(&copy);
-        let (id, own) = (self.hosts[model].plan.id.clone(), self.hosts[host].plan.clone());
+        let HostPlan { id, signing, .. } = self.hosts[model].plan.clone();
+        let own = self.hosts[host].plan.clone();
         self.hosts[host].disk.restore(copy);
-        self.hosts[host].plan = HostPlan { id, ..own.clone() };
+        self.hosts[host].plan = HostPlan { id, signing, ..own.clone() };
         self.show(host, Fact::RolledBack);
         self.show(host, Fact::Restored(&may_fork));
         self.may_fork.extend(may_fork);

@@ -247,7 +247,10 @@ impl World {
         let it = &mut self.hosts[host];
         let reads = matches!(
             request,
-            StoreRequest::Read { .. } | StoreRequest::Head { .. } | StoreRequest::Since { .. }
+            StoreRequest::Read { .. }
+                | StoreRequest::Head { .. }
+                | StoreRequest::HashAt { .. }
+                | StoreRequest::Since { .. }
         );
         if reads {
             let (at, result) = it.disk.read(now, &request);

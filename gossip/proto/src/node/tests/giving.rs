@@ -1,7 +1,7 @@
 //! What is asked for by key, given and left room for in version 2.
 
 use super::*;
-use crate::{Payload, RunBuilder};
+use crate::{ChainHash, Ed25519Sealer, Payload, RunBuilder, Sealer, SecretKey, seal_message};
 
 const A: usize = 0;
 const B: usize = 1;
@@ -14,15 +14,37 @@ fn channel() -> ChannelId {
 
 /// A log of runs of 40 entries of 1,000 bytes each, all full of one byte.
 fn written(number: u64, runs: u64, byte: u8) -> (LogHead, Vec<StoredRun>) {
-    let mut head = LogHead::empty(log(number));
+    write(log(number), runs, byte, |_, _| None)
+}
+
+/// The same with a seal at the end of every so many runs.
+fn sealed(number: u64, runs: u64, every: u64) -> (LogHead, Vec<StoredRun>) {
+    let sealer = Ed25519Sealer::new(&SecretKey::from_seed([9; 32]));
+    let name = LogName { author: sealer.public().node_id(), ..log(number) };
+    let hash = name.unbranched_hash();
+    write(name, runs, 7, |at, end| {
+        let is_due = (at / 40).is_multiple_of(every) || at == runs * 40;
+        is_due.then(|| sealer.sign(&seal_message(&hash, at, end)).0)
+    })
+}
+
+fn write(
+    name: LogName,
+    runs: u64,
+    byte: u8,
+    seal: impl Fn(u64, &ChainHash) -> Option<[u8; 64]>,
+) -> (LogHead, Vec<StoredRun>) {
+    let mut head = LogHead::empty(name);
     let mut stored = Vec::new();
     for _ in 0..runs {
         let mut builder = RunBuilder::new(head.name.id(), head.height + 1, head.hash);
+        let mut end = head.hash;
         for at in 1..=40 {
             let payload = Payload::Present(vec![byte; 1000].into());
-            builder.push(Stamp::new(head.height + at, 0), &payload).unwrap();
+            end = builder.push(Stamp::new(head.height + at, 0), &payload).unwrap();
         }
-        let (run, end) = builder.finish(None).unwrap();
+        let seal = seal(head.height + 40, &end);
+        let (run, end) = builder.finish(seal.as_ref().map(|seal| &seal[..])).unwrap();
         let last = (run.last(), run.last_stamp());
         stored.push(StoredRun { prev: head.hash, run });
         (head.height, head.stamp, head.hash) = (last.0, last.1, end);
@@ -30,14 +52,18 @@ fn written(number: u64, runs: u64, byte: u8) -> (LogHead, Vec<StoredRun>) {
     (head, stored)
 }
 
-/// A pair that speaks version 2, of which `a` holds these logs, with so many runs each, in silence: no
-/// timer has told `b` of them.
+/// A pair that speaks version 2, of which `a` holds these logs, with so many runs each, and nothing has
+/// told `b` of them.
 fn pair(logs: &[(u64, u64)]) -> Pair {
-    let logs: Vec<_> = logs.iter().map(|(number, runs)| written(*number, *runs, 7)).collect();
+    pair_of(logs.iter().map(|(number, runs)| written(*number, *runs, 7)).collect())
+}
+
+fn pair_of(logs: Vec<(LogHead, Vec<StoredRun>)>) -> Pair {
     let heads = logs.iter().map(|(head, _)| head.clone()).collect();
-    let mut pair = Pair::of([heads, Vec::new()], 2);
+    let mut pair = Pair::begin([heads, Vec::new()], 2, true);
     pair.runs = logs.into_iter().map(|(head, runs)| (head.name.id(), runs)).collect();
     assert!(pair.nodes.iter().all(|node| node.spoken(LINK) == 2));
+    pair.nodes.iter_mut().for_each(|node| node.end_exchange(LINK, &channel()));
     pair.said.clear();
     pair
 }
@@ -104,7 +130,9 @@ fn without_room_nothing_is_given_but_told() {
 
 #[test]
 fn room_is_free_again_when_it_is_released_late_or_the_link_is_gone() {
-    let mut pair = pair(&[]);
+    // Equal and at rest.
+    let mut pair = Pair::of([Vec::new(), Vec::new()], 2);
+    pair.run(Tick(1_000_000));
     let before = pair.nodes[B].room(LINK);
     for serial in [2, 4] {
         assert_eq!(pair.nodes[B].reserve(LINK, serial) > 0, serial == 2);
@@ -133,8 +161,8 @@ fn two_logs_of_one_key_are_both_served() {
     assert_eq!((pair.height(B, 3), pair.reserved()), (0, 0));
 }
 
-/// An ask says nothing of the chain it is to continue. What does not is asked for once more, with what
-/// is held, and then shows as the fork it is.
+/// Neither an ask nor a sketch says which chain is to be continued. What does not continue ours is asked
+/// for once more, by what we hold, and then shows as the fork it is.
 #[test]
 fn what_does_not_continue_our_chain_is_asked_for_once_by_what_we_hold() {
     let (longer, runs) = written(1, 2, 7);
@@ -144,7 +172,6 @@ fn what_does_not_continue_our_chain_is_asked_for_once_by_what_we_hold() {
     pair.runs.insert(id, runs);
     pair.run(Tick(30_000_000));
     let asked = |of: fn(&Message) -> bool| pair.said_by(B).into_iter().filter(|said| of(said)).count();
-    assert_eq!(asked(|said| matches!(said, Message::Ask(_))), 1);
     assert_eq!(asked(|said| matches!(said, Message::Want(_))), 1);
     let answers = pair.said_by(A).into_iter().filter_map(|said| match said {
         Message::Runs(delta) => delta.runs.first().map(|run| run.prev.is_some()),
@@ -153,4 +180,39 @@ fn what_does_not_continue_our_chain_is_asked_for_once_by_what_we_hold() {
     assert_eq!(answers.collect::<Vec<_>>(), [false, true]);
     let shared = pair.nodes[B].shared(LINK, &channel()).unwrap();
     assert!(shared.forks.contains(&id) && shared.todo.is_empty());
+}
+
+/// Messages and pages end where they are full, but for a log of a key only at a seal: what no seal follows
+/// would be dropped, and asked for again.
+#[test]
+fn what_is_sent_of_a_sealed_log_ends_at_seals() {
+    // Pages hold 6 of these runs, messages 8.
+    for every in [1, 5, 10, 20] {
+        let (head, runs) = sealed(1, 20, every);
+        let (id, height) = (head.name.id(), head.height);
+        let mut pair = pair_of(vec![(head, runs)]);
+        let room = pair.nodes[B].reserve(LINK, 2);
+        pair.act(A, |node| node.give(LINK, &channel(), 2, (room >> 10) as u32, vec![(id, 0)]));
+        let held = pair.nodes[B].logs.get(&id).map(|log| log.stored.height);
+        assert_eq!((held, pair.reserved()), (Some(height), 0), "a seal every {every} runs");
+        assert_eq!(pair.nodes[B].stats.dropped, 0);
+        for said in pair.said_by(A) {
+            let Message::Runs(delta) = said else { panic!("{said:?}") };
+            assert!(delta.runs.last().is_none_or(|run| run.run.seal().is_some()));
+        }
+    }
+}
+
+/// Seals further apart than is looked ahead for: nothing of the log is sent, and nothing waits for it.
+#[test]
+fn what_reaches_no_seal_is_left_out() {
+    let (far, runs) = sealed(1, 40, 40);
+    let (near, short) = sealed(2, 1, 1);
+    let ids = [far.name.id(), near.name.id()];
+    let mut pair = pair_of(vec![(far, runs), (near, short)]);
+    let room = pair.nodes[B].reserve(LINK, 2);
+    let logs = ids.iter().map(|id| (*id, 0)).collect();
+    pair.act(A, |node| node.give(LINK, &channel(), 2, (room >> 10) as u32, logs));
+    let held = ids.map(|id| pair.nodes[B].logs.get(&id).map_or(0, |log| log.stored.height));
+    assert_eq!((held, pair.reserved(), pair.nodes[B].stats.dropped), ([0, 40], 0, 0));
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decay;
 use gossip_proto::{
-    Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Hint,
-    Inventory, LogHead, LogId, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, Seq, SeqRange, Stamp,
-    StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
+    Arrival, Arrived, Branch, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability,
+    EntryId, Hint, Inventory, LogHead, LogId, LogName, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed,
+    Seq, SeqRange, Stamp, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord,
+    Turn,
 };
 
 /// One log as stored.
@@ -26,6 +27,34 @@ impl Log {
             return Some(self.head.hash);
         }
         self.runs.iter().find_map(|stored| stored.hash_at(position).ok())
+    }
+
+    /// The same, and where nothing is stored but the hash is known.
+    fn known_at(&self, position: Seq) -> Option<ChainHash> {
+        match position {
+            0 => Some(self.head.name.hash().root()),
+            at if at == self.head.floor => Some(self.head.floor_hash),
+            at => self.hash_at(at),
+        }
+    }
+
+    /// Drops what follows the place of a fork.
+    fn end_at(&mut self, turn: &Turn) {
+        let end = turn.at - 1;
+        self.head.turn = Some(*turn);
+        if self.head.height <= end {
+            return;
+        }
+        let front = |stored: &StoredRun| match stored.run.first() {
+            first if first > end => None,
+            _ => Some(stored.cut_back(stored.run.last().min(end)).ok()?.0),
+        };
+        self.runs = self.runs.iter().filter_map(front).collect();
+        (self.head.height, self.head.hash) = (end, turn.prev);
+        for ranges in [&mut self.head.gaps, &mut self.head.missed] {
+            ranges.retain(|range| range.first <= end);
+            ranges.iter_mut().for_each(|range| range.last = range.last.min(end));
+        }
     }
 
     /// The run that holds a position, if stored.
@@ -71,6 +100,19 @@ impl Volume {
             order: Vec::new(),
             hints: BTreeMap::new(),
         }
+    }
+
+    /// Where an entry is kept now: what followed a fork moved to the branch of its name.
+    pub(crate) fn moved(&self, mut id: EntryId) -> EntryId {
+        while let Some(log) = self.logs.get(&id.log)
+            && let Some(Turn { at, first: Some(first), .. }) = log.head.turn
+            && at <= id.sequence
+        {
+            let parent = log.head.name.branch.map_or(id.log, |branch| branch.parent);
+            let branch = Some(Branch { parent, first });
+            id.log = LogName { branch, ..log.head.name.clone() }.id();
+        }
+        id
     }
 
     /// What a node starts from.
@@ -119,6 +161,19 @@ impl Volume {
             }
             StoreRequest::Head { log } => {
                 StoreReply::Head(self.logs.get(log).map(|log| Box::new(log.head.clone())))
+            }
+            StoreRequest::HashAt { log, positions } => {
+                let log = self.logs.get(log);
+                let hash = |at: &Seq| log.and_then(|log| log.known_at(*at));
+                StoreReply::Hashes(positions.iter().filter_map(hash).collect())
+            }
+            StoreRequest::Turn { log, turn } => {
+                if let Some(held) = self.logs.get_mut(log) {
+                    held.end_at(turn);
+                    let end = turn.at - 1;
+                    self.rotten.retain(|(of, first)| of != log || *first <= end);
+                }
+                StoreReply::Saved
             }
             StoreRequest::Isolate { log, at } => StoreReply::Isolated(self.isolate(*log, *at)),
             StoreRequest::Erase { log, sequences } => StoreReply::Erased(self.erase(*log, sequences)),

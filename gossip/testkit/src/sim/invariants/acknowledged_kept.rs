@@ -112,20 +112,22 @@ impl AcknowledgedKept {
     }
 
     fn held(&self, host: usize, volume: &Volume, id: &EntryId, payload: &PayloadHash) -> Check {
-        let run = volume.logs.get(&id.log).and_then(|log| log.run_at(id.sequence));
-        match run.and_then(|stored| stored.run.entry(id.sequence)) {
+        let kept = volume.moved(*id);
+        let any = |is: &dyn Fn(&EntryId) -> bool| is(id) || is(&kept);
+        // What was lost or pruned comes back as others have it.
+        let pruned = any(&|id| self.pruned[host].get(&id.log) >= Some(&id.sequence));
+        let gone = pruned || any(&|id| decayed(volume, id));
+        let run = volume.logs.get(&kept.log).and_then(|log| log.run_at(kept.sequence));
+        match run.and_then(|stored| stored.run.entry(kept.sequence)) {
             Some(entry) if entry.payload.hash() == *payload => {
-                // What was lost or pruned comes back as others have it.
-                let pruned = self.pruned[host].get(&id.log) >= Some(&id.sequence);
-                let excused = self.erased.contains(id) || decayed(volume, id) || pruned;
+                let excused = gone || any(&|id| self.erased.contains(id));
                 match entry.payload.bytes() {
                     None if !excused => Err(format!("the payload of {id} was acknowledged and is gone")),
                     _ => Ok(()),
                 }
             }
             Some(_) => Err(format!("{id} is stored with another payload than was acknowledged")),
-            None if self.pruned[host].get(&id.log) >= Some(&id.sequence) => Ok(()),
-            None if decayed(volume, id) => Ok(()),
+            None if gone => Ok(()),
             None => Err(format!("{id} was acknowledged and is not on disk")),
         }
     }
@@ -154,15 +156,18 @@ impl Invariant for AcknowledgedKept {
             }
             Fact::Written(StoreRequest::Prune { .. } | StoreRequest::RemoveStream(..))
             | Fact::Written(StoreRequest::Erase { .. } | StoreRequest::Isolate { .. })
-            | Fact::Written(StoreRequest::RemoveChannel(_))
+            | Fact::Written(StoreRequest::RemoveChannel(_) | StoreRequest::Turn { .. })
             | Fact::Booted => return self.all_held(scene.host, scene.volume),
             Fact::Crashed => {
                 self.asked.retain(|_, asked| asked.host != scene.host);
                 self.leaving.retain(|_, (host, ..)| *host != scene.host);
             }
             Fact::RolledBack | Fact::Wiped => {
-                let logs = &scene.volume.logs;
-                let there = |id: &EntryId| logs.get(&id.log).is_some_and(|l| l.head.height >= id.sequence);
+                let there = |id: &EntryId| {
+                    let kept = scene.volume.moved(*id);
+                    let log = scene.volume.logs.get(&kept.log);
+                    log.is_some_and(|log| log.head.height >= kept.sequence)
+                };
                 self.kept[scene.host].retain(|id, _| there(id));
             }
             _ => {}

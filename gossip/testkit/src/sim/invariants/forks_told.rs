@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use gossip_proto::LogId;
 use gossip_proto::node::Event;
+use gossip_proto::{LogId, LogName};
 
 use super::{Check, Invariant};
 use crate::sim::fact::{Ending, Fact, Scene};
@@ -22,8 +22,8 @@ impl Invariant for ForksTold {
     fn see(&mut self, scene: &Scene<'_>) -> Check {
         match &scene.fact {
             Fact::Restored(may_fork) => self.may_fork.extend(*may_fork),
-            Fact::Told(Event::ForkDetected { log, .. }) if self.may_fork.contains(&log.id()) => {
-                self.told.insert(log.id());
+            Fact::Told(Event::ForkDetected { log, .. }) if self.may_fork.contains(&root_of(log)) => {
+                self.told.insert(root_of(log));
             }
             Fact::Told(Event::ForkDetected { log, at, peer }) => {
                 return Err(format!("a fork of {log:?} at {at} is told, seen at {peer}, and there is none"));
@@ -34,10 +34,17 @@ impl Invariant for ForksTold {
     }
 
     fn end(&mut self, ending: &Ending<'_>) -> Check {
-        let mut forked = ending.groups.iter().flat_map(|group| &group.forked);
-        match forked.find(|log| !self.told.contains(*log)) {
+        let apart = ending.groups.iter().flat_map(|group| group.forked.iter().copied());
+        let logs = ending.volumes.iter().flat_map(|volume| volume.logs.values());
+        let ended = logs.filter(|log| log.head.turn.is_some()).map(|log| root_of(&log.head.name));
+        match apart.chain(ended).find(|log| !self.told.contains(log)) {
             Some(log) => Err(format!("{log:?} is held in two versions and nobody was told")),
             None => Ok(()),
         }
     }
+}
+
+/// The log that forked, also of a branch that did.
+fn root_of(log: &LogName) -> LogId {
+    log.branch.map_or_else(|| log.id(), |branch| branch.parent)
 }

@@ -56,7 +56,7 @@ impl Checks {
                 Box::new(answered_once::AnsweredOnce::default()),
                 Box::new(no_hole::NoHole::new(hosts)),
                 Box::new(one_content::OneContent::default()),
-                Box::new(sealed_only::SealedOnly::new(plan.scheme)),
+                Box::new(sealed_only::SealedOnly::new(plan)),
                 Box::new(heights::Heights::new(hosts)),
                 Box::new(acknowledged_kept::AcknowledgedKept::new(hosts)),
                 Box::new(stamps_increase::StampsIncrease::new(plan)),

@@ -33,7 +33,9 @@ impl Invariant for NoHole {
             Fact::Written(StoreRequest::Commit { items, .. }) => {
                 items.iter().try_for_each(|item| accept(ends, item))
             }
-            Fact::Written(StoreRequest::RemoveChannel(_) | StoreRequest::RemoveStream(..))
+            Fact::Written(
+                StoreRequest::RemoveChannel(_) | StoreRequest::RemoveStream(..) | StoreRequest::Turn { .. },
+            )
             | Fact::RolledBack
             | Fact::Wiped => {
                 *ends = ends_of(scene.volume);

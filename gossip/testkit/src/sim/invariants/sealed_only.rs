@@ -5,23 +5,27 @@ use gossip_proto::{LogHead, PublicKey, SealCheck, StoreRequest, seal_message};
 
 use super::{Check, Invariant};
 use crate::sim::fact::{Fact, Scene};
-use crate::sim::seals::Scheme;
+use crate::sim::plan::Plan;
 
 #[derive(Debug)]
-pub(super) struct SealedOnly(Box<dyn SealCheck>);
+pub(super) struct SealedOnly {
+    check: Box<dyn SealCheck>,
+    /// Somebody strips and changes seals.
+    liar: bool,
+}
 
 impl SealedOnly {
-    pub(super) fn new(scheme: Scheme) -> Self {
-        Self(scheme.check())
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self { check: plan.scheme.check(), liar: plan.liar.is_some() }
     }
 
     fn look(&mut self, head: &LogHead) -> Check {
         let Some(key) = PublicKey::of(&head.name.author).filter(|_| head.height > 0) else { return Ok(()) };
         let message = seal_message(&head.name.unbranched_hash(), head.height, &head.hash);
         // Where a branch turned off nothing need be signed.
-        let turns = head.turn.iter().any(|turn| turn.at == head.height + 1 && turn.prev == head.hash);
-        let sealed = head.seal_at(head.height).is_some_and(|seal| self.0.check(&key, &message, &seal));
-        if sealed || turns {
+        let is_turn = head.turn.iter().any(|turn| turn.at == head.height + 1 && turn.prev == head.hash);
+        let sealed = head.seal_at(head.height).is_some_and(|seal| self.check.check(&key, &message, &seal));
+        if sealed || is_turn {
             return Ok(());
         }
         let newest = head.seal.as_ref().map(|(at, _)| *at);
@@ -43,7 +47,7 @@ impl Invariant for SealedOnly {
                 log.map_or(Ok(()), |log| self.look(&log.head))
             }),
             // Whoever is honest ends what it sends at a seal.
-            Fact::Told(Event::Dropped(dropped)) if dropped.reason == DropReason::Seal => {
+            Fact::Told(Event::Dropped(dropped)) if dropped.reason == DropReason::Seal && !self.liar => {
                 Err(format!("{:?} sent {}", dropped.peer, dropped.detail))
             }
             _ => Ok(()),

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use gossip_proto::{
-    ChainHash, ChannelId, Epoch, LogHead, LogName, NodeId, Payload, PayloadHash, RunBuilder, Seq, Stamp,
-    StoredRun, StreamId,
+    ChainHash, ChannelId, Ed25519Sealer, Epoch, LogHead, LogName, NodeId, Payload, PayloadHash, RunBuilder,
+    Sealer, SecretKey, Seq, Stamp, StoredRun, StreamId, seal_message,
 };
 
 use super::Side;
@@ -19,16 +19,18 @@ pub struct Logs {
     count: u64,
     authors: u64,
     alike: Seq,
+    common: u64,
     more: [u64; 2],
     payload: usize,
     run: u64,
+    sealed: bool,
 }
 
 impl Logs {
     /// So many logs, empty so far: payloads of 100 bytes, 256 entries in a run.
     #[must_use]
     pub fn of(count: u64) -> Self {
-        Self { count, authors: 10, alike: 0, more: [0; 2], payload: 100, run: 256 }
+        Self { count, authors: 10, alike: 0, common: 0, more: [0; 2], payload: 100, run: 256, sealed: false }
     }
 
     /// Logs in one stream, each of another author.
@@ -45,6 +47,12 @@ impl Logs {
     #[must_use]
     pub fn alike(self, entries: Seq) -> Self {
         Self { alike: entries, ..self }
+    }
+
+    /// Entries of each log that both hold above those, as they were written.
+    #[must_use]
+    pub fn common(self, entries: u64) -> Self {
+        Self { common: entries, ..self }
     }
 
     /// Entries of each log that one side holds above those. What both sides have in this way forks.
@@ -70,6 +78,12 @@ impl Logs {
         Self { run: entries, ..self }
     }
 
+    /// Their authors are keys, and sign each run.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        Self { sealed: true, ..self }
+    }
+
     /// The logs as one side holds them.
     pub(super) fn held_by(self, side: Side, place: Place<'_>) -> impl Iterator<Item = Log> {
         let logs = (0..self.count).map(move |index| self.log(side, place, index));
@@ -78,10 +92,16 @@ impl Logs {
 
     fn log(self, side: Side, place: Place<'_>, index: u64) -> Log {
         let Place { channel, group, salt } = place;
+        let author = format!("author{salt}-{}", index % self.authors);
+        let signer = self.sealed.then(|| {
+            let seed = PayloadHash::of(author.as_bytes()).0;
+            Ed25519Sealer::new(&SecretKey::from_seed(seed))
+        });
+        let plain = || NodeId::new(author).expect("a node id");
         let name = LogName {
             channel: channel.clone(),
             stream: StreamId::new(format!("s{group}-{}", index / self.authors)).expect("a stream id"),
-            author: NodeId::new(format!("author{salt}-{}", index % self.authors)).expect("a node id"),
+            author: signer.as_ref().map_or_else(plain, |signer| signer.public().node_id()),
             epoch: Epoch::new(1, 7),
             branch: None,
         };
@@ -91,31 +111,38 @@ impl Logs {
             head.hash = ChainHash(PayloadHash::of(&head.name.id().0).0);
             (head.height, head.stamp) = (self.alike, stamp_at(self.alike));
         }
-        self.extend(side, head)
+        self.extend(side, head, signer.as_ref())
     }
 
-    fn extend(self, side: Side, mut head: LogHead) -> Log {
-        let (id, mut runs, mut left) = (head.name.id(), Vec::new(), self.more[side as usize]);
+    fn extend(self, side: Side, head: LogHead, signer: Option<&Ed25519Sealer>) -> Log {
+        let mut log = Log { head, runs: Vec::new(), filled: false };
+        self.write(&mut log, "both", self.common, signer);
+        self.write(&mut log, side.name(), self.more[side as usize], signer);
+        log
+    }
+
+    fn write(self, log: &mut Log, by: &str, mut left: u64, signer: Option<&Ed25519Sealer>) {
+        let (hash, head) = (log.head.name.hash(), &mut log.head);
         while left > 0 {
             let (prev, first, count) = (head.hash, head.height + 1, left.min(self.run));
-            let mut builder = RunBuilder::new(id, first, prev);
+            let mut builder = RunBuilder::new(hash.id(), first, prev);
             for sequence in first..first + count {
-                let payload = Payload::Present(self.payload_at(side, sequence));
-                if builder.push(stamp_at(sequence), &payload).is_none() {
-                    break;
-                }
+                let payload = Payload::Present(self.payload_at(by, sequence));
+                let Some(hash) = builder.push(stamp_at(sequence), &payload) else { break };
+                (head.height, head.hash, head.stamp) = (sequence, hash, stamp_at(sequence));
             }
-            let (run, end) = builder.finish(None).expect("one entry always fits");
+            let message = seal_message(&hash, head.height, &head.hash);
+            let seal = signer.map(|signer| signer.sign(&message).0);
+            head.seal = seal.map(|seal| (head.height, seal.to_vec().into()));
+            let (run, _) = builder.finish(seal.as_ref().map(|seal| &seal[..])).expect("an entry always fits");
             left -= run.count();
-            (head.height, head.hash, head.stamp) = (run.last(), end, run.last_stamp());
-            runs.push(StoredRun { prev, run });
+            log.runs.push(StoredRun { prev, run });
         }
-        Log { head, runs, filled: false }
     }
 
-    /// Differs between sides and sequences where there is room.
-    fn payload_at(self, side: Side, sequence: Seq) -> Bytes {
-        let text = format!("{sequence} {}", side.name());
+    /// Differs between writers and sequences where there is room.
+    fn payload_at(self, by: &str, sequence: Seq) -> Bytes {
+        let text = format!("{sequence} {by}");
         let mut payload = text.into_bytes();
         payload.resize(self.payload, b'.');
         payload.into()

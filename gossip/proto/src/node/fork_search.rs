@@ -1,0 +1,332 @@
+//! Where two histories part: hashes of both at sixteen places at a time, between one where they agree and
+//! one where they do not.
+
+use super::forks::{AT_ONCE, Answer, Claim, ForkOp};
+use super::ops::Op;
+use super::{Class, Event, LinkId, Node};
+use crate::wire::{DeltaRun, Hashes, MAX_POSITIONS, Message, Positions, Want, WantLog};
+use crate::{
+    ChainHash, ChannelId, Check, LogId, MAX_RUN_BYTES, Seq, StoreFailure, StoreReply, StoreRequest, Tick,
+};
+
+/// Places asked for at once.
+const PLACES: u64 = 16;
+/// Rounds of a search: sixteen to the power of it is more than any log has entries.
+const ROUNDS: u32 = 20;
+/// An answer that took so many timeouts is not waited for: the search begins anew when the fork is seen again.
+const PATIENCE: u32 = 3;
+
+/// One search.
+#[derive(Debug)]
+pub(super) struct Search {
+    channel: ChannelId,
+    serial: u32,
+    /// They agree here, as all do at 0.
+    low: Seq,
+    /// They differ here; `None` until they were seen to.
+    high: Option<Seq>,
+    /// Our hashes at both.
+    hashes: [Option<ChainHash>; 2],
+    /// Where one of the two ends.
+    top: Seq,
+    rounds: u32,
+    /// Places of this round.
+    asked: Vec<Seq>,
+    ours: Option<Vec<(Seq, ChainHash)>>,
+    theirs: Option<Hashes>,
+    until: Tick,
+}
+
+/// What the hashes of a round say.
+enum Found {
+    /// Where they part is between these two.
+    Between,
+    /// The first sequence at which they differ.
+    At(Seq),
+    /// The two do not differ.
+    Nothing,
+    /// One of the two does not hold what lies there any more.
+    Lost(Seq),
+}
+
+impl Search {
+    /// Compares both sides of a round.
+    fn narrow(&mut self, ours: &[(Seq, ChainHash)], theirs: &Hashes) -> Found {
+        let before = (self.low, self.high, self.top);
+        self.top = self.top.min(theirs.height);
+        for (at, check) in &theirs.at {
+            let mine = ours.iter().find(|(mine, _)| mine == at).map(|(_, hash)| *hash);
+            let Some((mine, check)) = mine.zip(*check) else { continue };
+            if mine.check() == check && *at >= self.low {
+                (self.low, self.hashes[0]) = (*at, Some(mine));
+            } else if mine.check() != check && self.high.is_none_or(|high| *at <= high) {
+                (self.high, self.hashes[1]) = (Some(*at), Some(mine));
+            }
+        }
+        match self.high {
+            Some(high) if high == self.low + 1 => Found::At(high),
+            Some(high) if high <= self.low => Found::Nothing,
+            None if self.top <= self.low => Found::Nothing,
+            _ if before == (self.low, self.high, self.top) => Found::Lost(self.high.unwrap_or(self.top)),
+            _ => Found::Between,
+        }
+    }
+
+    /// Places to ask for next, all above `low` and below `high`.
+    fn places(&self) -> Vec<Seq> {
+        let last = self.high.map_or(self.top, |high| high - 1);
+        let span = last.saturating_sub(self.low);
+        let place = |step: u64| self.low + (u128::from(span) * u128::from(step) / u128::from(PLACES)) as Seq;
+        let mut places: Vec<Seq> = (1..=PLACES).map(place).filter(|at| *at > self.low).collect();
+        places.dedup();
+        places
+    }
+}
+
+impl Node {
+    /// Begins to search with the peer of a link; `at` is where the two are thought to differ, or above.
+    pub(super) fn search_fork(&mut self, id: LinkId, channel: &ChannelId, log: LogId, at: Seq) {
+        let now = self.now.tick;
+        self.expire_searches(id);
+        let many = self.forks.searches.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16]))).count();
+        let top = self.logs.get(&log).map_or(0, |held| held.stored.height.min(at));
+        if many >= AT_ONCE
+            || top == 0
+            || self.forks.claims.contains_key(&(id, log))
+            || self.forks.parting.contains_key(&log)
+        {
+            return self.fork_again(id, log);
+        }
+        let search = Search {
+            channel: channel.clone(),
+            serial: 0,
+            low: 0,
+            high: None,
+            hashes: [None; 2],
+            top,
+            rounds: 0,
+            asked: Vec::new(),
+            ours: None,
+            theirs: None,
+            until: now,
+        };
+        self.forks.searches.insert((id, log), search);
+        self.ask_places(id, log);
+    }
+
+    /// Asks the peer and the store for the next places of a search.
+    fn ask_places(&mut self, id: LinkId, log: LogId) {
+        let serial = self.forks.serial.wrapping_add(1);
+        let Some(patience) = self.links.get(&id).map(|link| link.rtt.timeout() * PATIENCE) else { return };
+        let until = self.now.tick + patience;
+        let Some(held) = self.logs.get(&log) else { return };
+        let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
+        let (floor, top) = (held.holes.floor, search.high.unwrap_or(search.top));
+        // The floor is the lowest place of which we know the hash.
+        let mut at: Vec<Seq> = search.places().into_iter().map(|at| at.max(floor)).collect();
+        at.retain(|at| *at <= top && held.knows_hash(*at) && search.high != Some(*at));
+        at.dedup();
+        search.rounds += 1;
+        if at.is_empty() || search.rounds > ROUNDS {
+            return self.end_search(id, log, Found::Lost(top));
+        }
+        let channel = search.channel.clone();
+        (search.serial, search.until, search.ours, search.theirs) = (serial, until, None, None);
+        search.asked.clone_from(&at);
+        self.forks.serial = serial;
+        let Some(tag) = self.shared(id, &channel).map(|shared| shared.tag) else { return };
+        self.store(Op::Fork(ForkOp::Search(id, log)), StoreRequest::HashAt { log, positions: at.clone() });
+        self.send(id, &Message::Positions(Positions { tag, serial, log, at }), Class::Live);
+    }
+
+    pub(super) fn on_own_hashes(&mut self, id: LinkId, log: LogId, result: Result<StoreReply, StoreFailure>) {
+        let Ok(StoreReply::Hashes(hashes)) = result else {
+            self.forks.searches.remove(&(id, log));
+            return self.fork_again(id, log);
+        };
+        if let Some(search) = self.forks.searches.get_mut(&(id, log)) {
+            // What was asked for, and nothing else, or the two could not be put side by side.
+            search.ours = Some(search.asked.iter().copied().zip(hashes).collect());
+        }
+        self.go_on_searching(id, log);
+    }
+
+    pub(super) fn on_hashes(&mut self, id: LinkId, hashes: &Hashes) {
+        let search = self.forks.searches.get_mut(&(id, hashes.log));
+        let Some(search) = search.filter(|search| search.serial == hashes.serial) else { return };
+        search.theirs = Some(hashes.clone());
+        self.go_on_searching(id, hashes.log);
+    }
+
+    /// Compares what both said, once both have.
+    fn go_on_searching(&mut self, id: LinkId, log: LogId) {
+        let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
+        let (Some(ours), Some(theirs)) = (search.ours.clone(), search.theirs.clone()) else { return };
+        match search.narrow(&ours, &theirs) {
+            Found::Between => self.ask_places(id, log),
+            found => self.end_search(id, log, found),
+        }
+    }
+
+    fn end_search(&mut self, id: LinkId, log: LogId, found: Found) {
+        let Some(search) = self.forks.searches.remove(&(id, log)) else { return };
+        match found {
+            // The chain of a branch could not begin at nothing: what differs from the first entry on stays
+            // as it is, told and not taken.
+            Found::At(1) => self.tell_fork(id, log, 1),
+            Found::At(at) => match search.hashes {
+                [Some(prev), Some(ours)] => self.claim(id, &search.channel, log, (at, prev, ours)),
+                _ => self.fork_again(id, log),
+            },
+            Found::Lost(at) => self.tell_fork(id, log, at),
+            Found::Nothing | Found::Between => self.fork_again(id, log),
+        }
+    }
+
+    /// Asks how the other history goes on: that, and nothing less, shows that there is one.
+    fn claim(
+        &mut self,
+        id: LinkId,
+        channel: &ChannelId,
+        log: LogId,
+        (at, prev, ours): (Seq, ChainHash, ChainHash),
+    ) {
+        let Some(patience) = self.links.get(&id).map(|link| link.rtt.timeout() * PATIENCE) else { return };
+        let Some(tag) = self.shared(id, channel).map(|shared| shared.tag) else { return };
+        let until = self.now.tick + patience;
+        self.forks.claims.insert((id, log), Claim { at, prev, ours, until });
+        self.forks.serial = self.forks.serial.wrapping_add(1);
+        let serial = u64::from(self.forks.serial.max(1));
+        let logs = vec![WantLog { log, after: at - 1, check: prev.check() }];
+        let want = Want { tag, serial, budget: MAX_RUN_BYTES as u64, logs };
+        self.send(id, &Message::Want(want), Class::Live);
+    }
+
+    /// Runs came on a link: they may be what was asked for.
+    pub(super) fn weigh_claims(&mut self, id: LinkId, runs: &[DeltaRun]) {
+        let claims = self.forks.claims.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16])));
+        let claims = claims.map(|((_, log), claim)| (*log, claim.at, claim.prev, claim.ours));
+        for (log, at, prev, ours) in claims.collect::<Vec<_>>() {
+            let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { continue };
+            if self.goes_on(&name, log, (at, prev), runs).is_some_and(|first| first != ours) {
+                self.forks.claims.remove(&(id, log));
+                self.part_log(id, log, at, Some(prev));
+            }
+        }
+    }
+
+    /// What was not answered in time begins anew when the fork is seen again.
+    pub(super) fn expire_searches(&mut self, id: LinkId) {
+        let now = self.now.tick;
+        let searches = self.forks.searches.iter().map(|(key, search)| (*key, search.until));
+        let claims = self.forks.claims.iter().map(|(key, claim)| (*key, claim.until));
+        let late = searches.chain(claims).filter(|((of, _), until)| *of == id && *until <= now);
+        for (key, _) in late.collect::<Vec<_>>() {
+            self.forks.searches.remove(&key);
+            self.forks.claims.remove(&key);
+            self.fork_again(key.0, key.1);
+        }
+    }
+
+    fn tell_fork(&mut self, id: LinkId, log: LogId, at: Seq) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let Some(name) = self.logs.get(&log).map(|log| (*log.name).clone()) else { return };
+        self.notify(Event::ForkDetected { log: name, at, peer });
+    }
+
+    pub(super) fn on_positions(&mut self, id: LinkId, asked: &Positions) {
+        let Some((channel, _)) = self.shared_by_tag(id, asked.tag) else { return };
+        let Some(log) = self.logs.get(&asked.log).filter(|log| log.name.channel == channel) else { return };
+        if asked.at.len() > MAX_POSITIONS || self.forks.answering.contains_key(&id) {
+            return;
+        }
+        let held: Vec<Seq> = asked.at.iter().copied().filter(|at| log.knows_hash(*at)).collect();
+        let (tag, serial, height) = (asked.tag, asked.serial, log.stored.height);
+        let answer = Answer { tag, serial, log: asked.log, height, at: asked.at.clone(), held: held.clone() };
+        self.forks.answering.insert(id, answer);
+        let request = StoreRequest::HashAt { log: asked.log, positions: held };
+        self.store(Op::Fork(ForkOp::Answer(id)), request);
+    }
+
+    pub(super) fn answer_positions(&mut self, id: LinkId, result: Result<StoreReply, StoreFailure>) {
+        let Some(answer) = self.forks.answering.remove(&id) else { return };
+        // Who asks, asks again.
+        let Ok(StoreReply::Hashes(hashes)) = result else { return };
+        let Answer { tag, serial, log, height, at, held } = answer;
+        let known = |at: Seq| -> Option<Check> {
+            let place = held.iter().position(|held| *held == at)?;
+            hashes.get(place).map(ChainHash::check)
+        };
+        let at = at.into_iter().map(|at| (at, known(at))).collect();
+        self.send(id, &Message::Hashes(Hashes { tag, serial, log, height, at }), Class::Live);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ChannelTag;
+
+    fn hash(history: u8, at: Seq) -> ChainHash {
+        let mut hash = [history; 32];
+        hash[8..16].copy_from_slice(&at.to_be_bytes());
+        hash[0] = at as u8;
+        ChainHash(hash)
+    }
+
+    /// Searches two histories that are the same up to a place, of which the other side dropped what is below
+    /// its floor; how many rounds it took.
+    fn search(common: Seq, heights: [Seq; 2], floor: Seq) -> (Option<Seq>, u32) {
+        let side = |history: u8, at: Seq| hash(if at <= common { 9 } else { history }, at);
+        let mut search = Search {
+            channel: ChannelId::new("c").unwrap(),
+            serial: 0,
+            low: 0,
+            high: None,
+            hashes: [None; 2],
+            top: heights[0],
+            rounds: 0,
+            asked: Vec::new(),
+            ours: None,
+            theirs: None,
+            until: Tick(0),
+        };
+        for round in 1..=ROUNDS {
+            let places = search.places();
+            assert!(places.len() <= PLACES as usize);
+            let ours: Vec<_> = places.iter().map(|at| (*at, side(1, *at))).collect();
+            let theirs = |at: &Seq| {
+                let held = *at >= floor && *at <= heights[1];
+                (*at, held.then(|| side(2, *at).check()))
+            };
+            let at = places.iter().map(theirs).collect();
+            let (tag, log) = (ChannelTag([0; 8]), LogId([0; 16]));
+            match search.narrow(&ours, &Hashes { tag, serial: 0, log, height: heights[1], at }) {
+                Found::At(at) => return (Some(at), round),
+                Found::Between => {}
+                Found::Nothing | Found::Lost(_) => return (None, round),
+            }
+        }
+        panic!("it does not end");
+    }
+
+    #[test]
+    fn the_place_is_found_in_few_rounds() {
+        assert_eq!(search(5, [20, 20], 0).0, Some(6));
+        assert_eq!(search(0, [3, 9], 0).0, Some(1));
+        assert_eq!(search(19, [20, 20], 0).0, Some(20));
+        assert_eq!(search(700_000, [1_000_000, 900_000], 0), (Some(700_001), 5));
+        assert_eq!(search(1 << 60, [1 << 61, 1 << 62], 0).0, Some((1 << 60) + 1));
+        for common in 0..40 {
+            assert_eq!(search(common, [41, 50], 0).0, Some(common + 1));
+            assert_eq!(search(common, [60, 41], 0).0, Some(common + 1));
+        }
+    }
+
+    #[test]
+    fn what_is_no_fork_or_cannot_be_found_ends() {
+        assert_eq!(search(50, [20, 30], 0).0, None, "the same history");
+        assert_eq!(search(50, [30, 20], 0).0, None);
+        assert_eq!(search(5, [40, 40], 30).0, None, "it lies below a floor");
+    }
+}
