@@ -64,7 +64,7 @@ impl Node {
         match self.spoken(id) {
             1 if differs && !initiator => self.offer_all(id, channel),
             1 => self.beacon(id, channel),
-            _ if stranger || differs && !is_old => self.look_into(id, channel),
+            _ if (stranger || differs) && !is_old => self.look_into(id, channel),
             _ => self.beacon(id, channel),
         }
     }
@@ -201,9 +201,10 @@ impl Node {
         let now = self.now.tick;
         let looked = now.since(shared.looked);
         let moved = |time| shared.moved.is_some_and(|moved| now.since(moved) < time);
-        let transfer = self.is_fetching(id) || session.serving.is_busy();
+        let pieces = session.version > 1 && self.exchanges_pieces(id);
+        let transfer = self.is_fetching(id) || session.serving.is_busy() || pieces;
         // What is given without being asked for would be given again as long as it is on its way.
-        let is_given = session.version > 1 && moved(PATIENCE);
+        let is_given = session.version > 1 && (moved(PATIENCE) || pieces);
         moved(self.settle_time(id)) && looked < IMPATIENCE || transfer && (looked < PATIENCE || is_given)
     }
 
@@ -211,6 +212,13 @@ impl Node {
     fn settled_after(&self, id: LinkId) -> Duration {
         let settle = self.settle_time(id);
         if self.speaks_first(id) { settle } else { settle * 4 }
+    }
+
+    /// Whether a message in pieces is under way either way.
+    fn exchanges_pieces(&self, id: LinkId) -> bool {
+        let peer = self.links.get(&id).and_then(|link| self.peers.get(&link.peer));
+        let since = self.now.tick - IMPATIENCE;
+        peer.is_some_and(|peer| peer.assemblies.is_busy(since) || peer.outgoing.is_busy(since))
     }
 
     pub(super) fn settle_time(&self, id: LinkId) -> Duration {
