@@ -45,8 +45,15 @@ pub(super) struct Outgoing {
     kept: VecDeque<([u8; 8], Bytes)>,
     /// What was asked for while the link was congested.
     asked: Option<PieceWant>,
-    /// When some were last asked for.
-    wanted: Option<Tick>,
+    /// When pieces were last asked for.
+    heard: Option<Tick>,
+}
+
+impl Outgoing {
+    /// Whether the peer is fetching a message, or was so long ago.
+    pub(super) fn is_busy(&self, since: Tick) -> bool {
+        self.heard.is_some_and(|heard| heard >= since)
+    }
 }
 
 /// Messages from a peer that are not complete, and those that just were.
@@ -73,6 +80,13 @@ struct Assembly {
     pace: Duration,
     /// When to ask again for what did not come.
     due: Tick,
+}
+
+impl Assemblies {
+    /// Whether pieces of an unfinished message came since then.
+    pub(super) fn is_busy(&self, since: Tick) -> bool {
+        self.open.values().any(|assembly| assembly.touched >= since)
+    }
 }
 
 impl Assembly {
@@ -157,9 +171,9 @@ impl Node {
 
     pub(super) fn on_piece_want(&mut self, id: LinkId, want: &PieceWant) {
         let Some(link) = self.links.get(&id) else { return };
-        let (congested, peer, now) = (link.congested, link.peer.clone(), self.now.tick);
+        let (congested, peer) = (link.congested, link.peer.clone());
         let Some(outgoing) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
-        outgoing.wanted = Some(now);
+        outgoing.heard = Some(self.now.tick);
         if congested {
             // A full outbox would drop them.
             let ranges = want.ranges.iter().take(RANGES).copied().collect();
@@ -227,13 +241,6 @@ impl Node {
             return self.assembled(id, &peer, name);
         }
         self.ask_ahead(id, &peer, name);
-    }
-
-    /// Whether parts of a message are on their way, to a peer or from it.
-    pub(super) fn is_in_pieces(&self, peer: &NodeId) -> bool {
-        let Some(peer) = self.peers.get(peer) else { return false };
-        let touched = peer.assemblies.open.values().map(|assembly| assembly.touched);
-        touched.chain(peer.outgoing.wanted).any(|at| self.now.tick.since(at) < MAX_PACE)
     }
 
     /// A peer that has been away for long has to begin anew.

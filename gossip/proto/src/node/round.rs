@@ -204,17 +204,22 @@ impl Node {
         let Some(link) = self.links.get(&id) else { return false };
         let Some(session) = &link.session else { return false };
         let Some(shared) = session.shared.get(name) else { return false };
-        if session.version > 1 && self.is_in_pieces(&link.peer) {
-            return true;
-        }
         let now = self.now.tick;
         let looked = now.since(shared.looked);
         let moved = |time| shared.moved.is_some_and(|moved| now.since(moved) < time);
-        let transfer = self.is_fetching(id) || session.serving.is_busy();
+        let pieces = session.version > 1 && self.exchanges_pieces(id);
+        let transfer = self.is_fetching(id) || session.serving.is_busy() || pieces;
         // What is given without being asked for would be given again as long as it is on its way.
-        let is_given = session.version > 1 && moved(PATIENCE);
+        let is_given = session.version > 1 && (moved(PATIENCE) || pieces);
         let limit = if session.version > 1 { IMPATIENCE * 4 } else { IMPATIENCE };
         moved(self.settle_time(id)) && looked < limit || transfer && (looked < PATIENCE || is_given)
+    }
+
+    /// Whether a message in pieces is under way either way.
+    fn exchanges_pieces(&self, id: LinkId) -> bool {
+        let peer = self.links.get(&id).and_then(|link| self.peers.get(&link.peer));
+        let since = self.now.tick - IMPATIENCE;
+        peer.is_some_and(|peer| peer.assemblies.is_busy(since) || peer.outgoing.is_busy(since))
     }
 
     pub(super) fn settle_time(&self, id: LinkId) -> Duration {
