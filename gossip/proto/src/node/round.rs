@@ -77,7 +77,9 @@ impl Node {
             return self.config.round_max;
         };
         if shared.theirs == Some(shared.digest_of(found)) {
-            return self.quiet_pause(id);
+            if !self.is_awaited(id, channel) {
+                return self.quiet_pause(id);
+            }
         }
         let eager = shared.tries < EAGER_ROUNDS;
         let limit = if eager { UNANSWERED.min(self.config.round_max) } else { self.config.round_max };
@@ -103,6 +105,7 @@ impl Node {
         let Some(shared) = session.and_then(|session| session.shared.get_mut(channel)) else { return };
         let mine = shared.digest_of(found);
         shared.looked = self.now.tick;
+        shared.told.asked += 1;
         let beacon = Beacon { tag: shared.tag, mine, yours: shared.theirs.filter(|_| version == 1) };
         self.send(id, &Message::Beacon(beacon), Class::Urgent);
     }
@@ -150,6 +153,9 @@ impl Node {
         let mine = self.channels.get(&name).map(|channel| shared.digest_of(channel));
         // What was said of an older state says nothing.
         if let Some(mine) = mine.filter(|mine| mine.short() == equal.digest) {
+            if let Some(shared) = self.shared(id, &name) {
+                shared.told.answered = shared.told.asked.min(shared.told.answered + 1);
+            }
             self.hear_digest(id, &name, mine);
         }
     }
@@ -168,10 +174,12 @@ impl Node {
         if shared.theirs.replace(theirs) != Some(theirs) {
             shared.tries = 0;
         }
-        shared.heard = self.now.tick;
+        (shared.heard, shared.told.last_exchange) = (self.now.tick, Some(self.now.wall));
         if mine == theirs {
             self.in_sync(id, name, mine);
+            self.note_agreement(id, name);
         }
+        self.tell_status(id, name);
         Some(mine)
     }
 
