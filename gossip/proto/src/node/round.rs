@@ -45,8 +45,8 @@ impl Node {
             return self.set_timer(Timer::Round(id, channel.clone()), pause);
         }
         if self.is_in_flux(id, channel) {
-            let settle = self.settled_after(id);
-            return self.set_timer(Timer::Round(id, channel.clone()), settle);
+            let wait = self.quiet_time(id);
+            return self.set_timer(Timer::Round(id, channel.clone()), wait);
         }
         let Some(found) = self.channels.get(channel) else { return };
         let mine = shared.digest_of(found);
@@ -64,7 +64,7 @@ impl Node {
         match self.spoken(id) {
             1 if differs && !initiator => self.offer_all(id, channel),
             1 => self.beacon(id, channel),
-            _ if stranger || differs && !is_old => self.look_into(id, channel),
+            _ if (stranger || differs) && !is_old => self.look_into(id, channel),
             _ => self.beacon(id, channel),
         }
     }
@@ -76,15 +76,19 @@ impl Node {
         let Some(shared) = link.session.as_ref().and_then(|session| session.shared.get(channel)) else {
             return self.config.round_max;
         };
-        if shared.theirs == Some(shared.digest_of(found)) {
-            if !self.is_awaited(id, channel) {
-                return self.quiet_pause(id);
-            }
+        if shared.theirs == Some(shared.digest_of(found)) && !self.is_awaited(id, channel) {
+            return self.quiet_pause(id);
         }
         let eager = shared.tries < EAGER_ROUNDS;
         let limit = if eager { UNANSWERED.min(self.config.round_max) } else { self.config.round_max };
         let pause = link.rtt.backoff(shared.tries.min(16), limit).max(self.config.round_min);
         self.rng.jitter(pause)
+    }
+
+    /// How long after something moved digests are compared.
+    fn quiet_time(&self, id: LinkId) -> Duration {
+        let settle = self.settle_time(id);
+        if self.speaks_first(id) { settle } else { settle * 4 }
     }
 
     /// How long an agreement is left alone.
@@ -167,6 +171,7 @@ impl Node {
         name: &ChannelId,
         theirs: crate::wire::DigestTag,
     ) -> Option<crate::wire::DigestTag> {
+        let (now, wall) = (self.now.tick, self.now.wall);
         let channel = self.channels.get(name)?;
         let session = self.links.get_mut(&id)?.session.as_mut()?;
         let shared = session.shared.get_mut(name)?;
@@ -174,7 +179,7 @@ impl Node {
         if shared.theirs.replace(theirs) != Some(theirs) {
             shared.tries = 0;
         }
-        (shared.heard, shared.told.last_exchange) = (self.now.tick, Some(self.now.wall));
+        (shared.heard, shared.told.last_exchange) = (now, Some(wall));
         if mine == theirs {
             self.in_sync(id, name, mine);
             self.note_agreement(id, name);
@@ -185,11 +190,12 @@ impl Node {
 
     /// Both hold the same.
     fn in_sync(&mut self, id: LinkId, name: &ChannelId, digest: DigestTag) {
-        let pause = self.quiet_pause(id);
+        let (pause, now) = (self.quiet_pause(id), self.now.tick);
         self.agreed(id, name, digest);
         self.end_exchange(id, name);
         let Some(shared) = self.shared(id, name) else { return };
         shared.tries = 0;
+        shared.looked = now;
         shared.failures = (0, Tick(0));
         shared.todo.clear();
         shared.offer_from = None;
@@ -212,13 +218,8 @@ impl Node {
         let transfer = self.is_fetching(id) || session.serving.is_busy();
         // What is given without being asked for would be given again as long as it is on its way.
         let is_given = session.version > 1 && moved(PATIENCE);
-        moved(self.settle_time(id)) && looked < IMPATIENCE || transfer && (looked < PATIENCE || is_given)
-    }
-
-    /// How long after something moved it is for us to compare.
-    fn settled_after(&self, id: LinkId) -> Duration {
-        let settle = self.settle_time(id);
-        if self.speaks_first(id) { settle } else { settle * 4 }
+        let limit = if session.version > 1 { IMPATIENCE * 4 } else { IMPATIENCE };
+        moved(self.settle_time(id)) && looked < limit || transfer && (looked < PATIENCE || is_given)
     }
 
     pub(super) fn settle_time(&self, id: LinkId) -> Duration {
@@ -247,7 +248,7 @@ impl Node {
     }
 
     pub(super) fn compare_link_soon(&mut self, link: LinkId, channel: &ChannelId) {
-        let wait = self.settled_after(link);
+        let wait = self.quiet_time(link);
         self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + wait);
     }
 

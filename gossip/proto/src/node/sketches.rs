@@ -16,8 +16,9 @@ use crate::{ChannelId, LogId, Tick};
 
 /// Kept for so long after they were last needed.
 const KEPT: Duration = Duration::from_secs(600);
-/// Logs put into a new sketch, or taken out of a copy, in one go: a few milliseconds.
-const SLICE: usize = 4096;
+/// Logs put into a new sketch, or taken out of a copy, in one go: some milliseconds. A question that comes
+/// before the sketch is complete is not answered.
+const SLICE: usize = 16_384;
 /// Between two slices others have their turn.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -114,8 +115,8 @@ pub(super) enum View<'a> {
 }
 
 impl Node {
-    /// Whether the sketch of a channel can be used now. If not it is being made, and the channel is compared
-    /// when it is.
+    /// Whether the sketch of a channel can be used now. If not it is being made, and what waits for it is
+    /// looked at when it is.
     pub(super) fn has_sketch(&mut self, name: &ChannelId, kind: Kind) -> bool {
         let Some(channel) = self.channels.get_mut(name) else { return false };
         channel.sketches.used = self.now.tick;
@@ -137,7 +138,7 @@ impl Node {
             return self.timers.set(Timer::Sketch(name.clone()), until);
         };
         if self.has_sketch(name, kind) {
-            self.compare_soon(name);
+            self.read_waiting(name);
         }
     }
 

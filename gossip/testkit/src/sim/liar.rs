@@ -111,6 +111,10 @@ impl Liar {
                     sketch.logs = self.rng.below(10_000);
                 }
             }
+            (Lie::Unsealed, Message::Delta(delta) | Message::Runs(delta)) if !delta.floors.is_empty() => {
+                delta.floors.iter_mut().for_each(|floor| floor.seal = None);
+                delta.runs.clear();
+            }
             (Lie::Unsealed, Message::Delta(delta) | Message::Runs(delta)) => change_last(delta, strip)?,
             (Lie::Forged, Message::Delta(delta) | Message::Runs(delta)) => change_last(delta, forge)?,
             (Lie::Unsealed, Message::Push(push)) => {

@@ -103,7 +103,12 @@ impl Invariant for NoLeak {
             Fact::Written(request) => return self.written(scene, request),
             // What was removed may be back, or forgotten to have been removed.
             Fact::RolledBack | Fact::Wiped => {
-                self.hosts[scene.host].values_mut().for_each(|stance| *stance = Stance::Closing);
+                let stances = &mut self.hosts[scene.host];
+                stances.values_mut().for_each(|stance| *stance = Stance::Closing);
+                // A copy of another's disk brings that one's channels.
+                for channel in scene.volume.channels.keys() {
+                    stances.entry((channel.clone(), None)).or_insert(Stance::Closing);
+                }
             }
             _ => {}
         }
