@@ -215,7 +215,7 @@ impl Node {
     }
 
     /// Our digest of a channel, as a link's peer has to have it.
-    fn digest_on(&self, id: LinkId, name: &ChannelId) -> Option<DigestTag> {
+    pub(super) fn digest_on(&self, id: LinkId, name: &ChannelId) -> Option<DigestTag> {
         let session = self.links.get(&id)?.session.as_ref()?;
         Some(session.shared.get(name)?.digest_of(self.channels.get(name)?))
     }

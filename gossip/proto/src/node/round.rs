@@ -207,19 +207,25 @@ impl Node {
     /// Whether differences are to be expected because runs are on their way; from time to time
     /// they are looked into all the same.
     pub(super) fn is_in_flux(&self, id: LinkId, name: &ChannelId) -> bool {
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let Some((session, shared)) = session.and_then(|s| s.shared.get(name).map(|shared| (s, shared)))
-        else {
-            return false;
-        };
+        let Some(link) = self.links.get(&id) else { return false };
+        let Some(session) = &link.session else { return false };
+        let Some(shared) = session.shared.get(name) else { return false };
         let now = self.now.tick;
         let looked = now.since(shared.looked);
         let moved = |time| shared.moved.is_some_and(|moved| now.since(moved) < time);
-        let transfer = self.is_fetching(id) || session.serving.is_busy();
+        let pieces = session.version > 1 && self.exchanges_pieces(id);
+        let transfer = self.is_fetching(id) || session.serving.is_busy() || pieces;
         // What is given without being asked for would be given again as long as it is on its way.
-        let is_given = session.version > 1 && moved(PATIENCE);
+        let is_given = session.version > 1 && (moved(PATIENCE) || pieces);
         let limit = if session.version > 1 { IMPATIENCE * 4 } else { IMPATIENCE };
         moved(self.settle_time(id)) && looked < limit || transfer && (looked < PATIENCE || is_given)
+    }
+
+    /// Whether a message in pieces is under way either way.
+    fn exchanges_pieces(&self, id: LinkId) -> bool {
+        let peer = self.links.get(&id).and_then(|link| self.peers.get(&link.peer));
+        let since = self.now.tick - IMPATIENCE;
+        peer.is_some_and(|peer| peer.assemblies.is_busy(since) || peer.outgoing.is_busy(since))
     }
 
     pub(super) fn settle_time(&self, id: LinkId) -> Duration {
