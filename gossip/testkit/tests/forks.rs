@@ -51,6 +51,23 @@ fn both_histories_are_kept_on_both_sides() {
     }
 }
 
+/// The place lies inside runs with one seal each: what all share ends where no seal is.
+#[test]
+fn sealed_histories_are_kept_too() {
+    for run in [1, 16, 256] {
+        let logs = Logs::of(1).common(40).more(Side::Ann, 30).more(Side::Bob, 7).run(run).sealed();
+        let mut pair = pair().logs(logs).begin();
+        pair.link();
+        pair.settle();
+        assert_parted(&mut pair, 40, [70, 47]);
+        for side in Side::BOTH {
+            pair.restart(side);
+        }
+        pair.link();
+        pair.settle();
+    }
+}
+
 #[test]
 fn it_is_found_also_where_frames_are_lost() {
     for seed in 0..8 {
@@ -96,4 +113,22 @@ fn what_shares_nothing_is_told_and_refused() {
     pair.append(Side::Ann, "other", b"goes on");
     pair.pass(Duration::from_secs(1));
     assert_eq!(pair.heads(Side::Bob).len(), 2, "nothing else is held up");
+}
+
+/// A liar can make up hashes, not entries that chain: nothing ends, nothing moves.
+#[test]
+fn three_histories_and_a_fork_of_a_branch_are_told_apart() {
+    // Ann's history forks from bob's at 6, and later another log forks at 31: both in one channel.
+    let early = Logs::of(2).common(5).more(Side::Ann, 40).more(Side::Bob, 20);
+    let late = Logs::of(2).common(30).more(Side::Ann, 4).more(Side::Bob, 7).run(3);
+    let mut pair = pair().logs(early).logs(late).begin();
+    pair.link();
+    pair.settle();
+    assert_eq!(pair.heads(Side::Ann).len(), 12);
+    for side in Side::BOTH {
+        let told = told(&mut pair, side);
+        let places: Vec<Seq> = told.iter().map(|(_, at)| *at).collect();
+        assert_eq!(places.iter().filter(|at| **at == 6).count(), 2, "{told:?}");
+        assert_eq!(places.iter().filter(|at| **at == 31).count(), 2, "{told:?}");
+    }
 }

@@ -148,7 +148,7 @@ fn is_consistent(head: &LogHead) -> bool {
 /// Where a branch turned off there need be no seal: that of the branch vouches for it.
 fn is_sealed(head: &LogHead) -> bool {
     let Some(key) = PublicKey::of(&head.name.author).filter(|_| head.height > 0) else { return true };
-    if head.turn.iter().any(|turn| turn.at == head.height + 1 && turn.prev == head.hash) {
+    if head.turn.is_some_and(|turn| turn.at == head.height + 1 && turn.prev == head.hash) {
         return true;
     }
     let message = seal_message(&head.name.unbranched_hash(), head.height, &head.hash);

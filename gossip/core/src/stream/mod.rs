@@ -1,5 +1,6 @@
 //! A stream as an application holds it: appends through the node, reads from the store.
 
+mod branches;
 mod buffer;
 mod cursors;
 mod merge;
@@ -17,6 +18,7 @@ use gossip_proto::{
     VersionVector,
 };
 
+pub(crate) use self::branches::{lacks, moved_from};
 pub use self::cursors::NamedCursor;
 pub(crate) use self::cursors::{forget as forget_cursors, saved_places};
 pub(crate) use self::merge::{Cut, Merge, heads};
@@ -101,7 +103,8 @@ impl EventStream {
         }
     }
 
-    /// The entry of this id; `None` when this stream does not hold it (any more).
+    /// The entry of this id; `None` when this stream does not hold it (any more). One whose log forked
+    /// before it is found by the id it had here, and tells the one it has now.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::State`] after shutdown.
@@ -264,7 +267,20 @@ impl StreamRef {
                 self.shared.damage.report(id.log, id.sequence);
             }
         })?;
-        let entry = runs.first().and_then(|stored| stored.run.entry(id.sequence));
-        Ok(entry.map(|entry| LogEntry::new(name, id.log, entry)))
+        match runs.first().and_then(|stored| stored.run.entry(id.sequence)) {
+            Some(entry) => Ok(Some(LogEntry::new(name, id.log, entry))),
+            None => self.moved_entry(id).await,
+        }
+    }
+
+    /// An entry that has another id since its log forked.
+    async fn moved_entry(&self, id: EntryId) -> Result<Option<LogEntry>, Error> {
+        let store = &*self.shared.store;
+        let now = branches::moved(store, id).await?;
+        let name = if now == id { None } else { self.shared.names.resolve(store, now.log).await? };
+        let Some(name) = name else { return Ok(None) };
+        let runs = store.read(now.log, now.sequence, 1).await?;
+        let entry = runs.first().and_then(|stored| stored.run.entry(now.sequence));
+        Ok(entry.map(|entry| LogEntry::new(name, now.log, entry)))
     }
 }

@@ -127,7 +127,7 @@ impl EntryPage {
 }
 
 pub(super) fn incomplete(heads: &[LogHead]) -> Vec<Incomplete> {
-    let lacking = heads.iter().filter(|head| head.floor > 0 || !head.gaps.is_empty());
+    let lacking = heads.iter().filter(|head| super::lacks(head, heads));
     lacking
         .map(|head| Incomplete {
             log: head.name.id(),

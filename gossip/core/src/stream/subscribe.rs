@@ -9,6 +9,7 @@ use gossip_proto::{
 use tokio::sync::watch;
 
 use super::StreamRef;
+use super::branches::end_of;
 use super::merge::heads;
 use crate::handle::{Counted, Shared};
 use crate::retention::Hold;
@@ -185,8 +186,8 @@ impl Subscription {
             if shared.check_open().is_err() {
                 return Ok(false);
             }
-            match self.name(row).await {
-                Ok(name) => names.push(name),
+            match self.told(row).await {
+                Ok(told) => names.push(told),
                 Err(error) if names.is_empty() => return Err(error.into()),
                 // What comes before it first.
                 Err(_) => break,
@@ -194,15 +195,23 @@ impl Subscription {
         }
         let next = page.next.filter(|_| names.len() == page.items.len());
         let before = self.read;
-        for (row, name) in page.items.iter().zip(names) {
+        for (row, (name, end)) in page.items.iter().zip(names) {
             if let Some(at) = row.damaged {
                 self.at.shared.damage.report(row.log, at);
             }
-            self.queue(row, name.as_ref());
+            self.queue(row, name.as_ref(), end);
         }
         self.read = self.read.max(next.unwrap_or(self.read));
         self.hold.advance(self.read);
         Ok(self.read > before)
+    }
+
+    /// The name of a row's log, and how far the row goes: what follows a fork comes as another log.
+    async fn told(&self, row: &Arrived) -> StoreResult<(Option<Arc<LogName>>, Seq)> {
+        let name = self.name(row).await?;
+        let whole = row.runs.last().is_some_and(|stored| stored.run.last() >= row.range.last);
+        let end = if whole { Seq::MAX } else { end_of(&*self.at.shared.store, row.log).await? };
+        Ok((name, end))
     }
 
     /// The name of a row's log. `None` when the log was removed since, or its head is damaged: then it comes
@@ -219,7 +228,7 @@ impl Subscription {
     }
 
     /// Queues what a row delivers, if it has a name.
-    fn queue(&mut self, row: &Arrived, name: Option<&Arc<LogName>>) {
+    fn queue(&mut self, row: &Arrived, name: Option<&Arc<LogName>>, end: Seq) {
         let count = row.range.count();
         self.read = self.read.max(Arrival(row.arrival.0 + count.saturating_sub(1)));
         let Some(name) = name else { return };
@@ -227,7 +236,8 @@ impl Subscription {
         let mut expected = match known {
             // A row at or below the height fills a hole: what is around it was told before.
             Some(height) => row.range.first.min(height + 1),
-            None if self.from_start => 1,
+            // A branch begins where another log ends.
+            None if self.from_start && name.branch.is_none() => 1,
             None => row.range.first,
         };
         let arrival = |sequence: Seq| Arrival(row.arrival.0 + sequence.saturating_sub(row.range.first));
@@ -242,8 +252,9 @@ impl Subscription {
             let entry = LogEntry::new(name.clone(), row.log, entry);
             self.buffer.push_back((arrival(at), Delivered::Entry(entry)));
         }
-        if expected <= row.range.last {
-            self.gap(arrival(row.range.last), row.log, SeqRange { first: expected, last: row.range.last });
+        let last = row.range.last.min(end);
+        if expected <= last {
+            self.gap(arrival(row.range.last), row.log, SeqRange { first: expected, last });
         }
         self.heights.insert(row.log, row.range.last.max(known.unwrap_or(0)));
     }

@@ -10,7 +10,9 @@ use super::ViewReport;
 use super::any::Any;
 use super::total::Total;
 use crate::handle::Counted;
-use crate::stream::{Cut, Delivered, Direction, From, Merge, StreamRef, Subscription, heads};
+use crate::stream::{
+    Cut, Delivered, Direction, From, Merge, StreamRef, Subscription, heads, lacks, moved_from,
+};
 use crate::{Error, FoldOrder, StateMaterializer};
 
 /// What readers of a view see.
@@ -96,7 +98,8 @@ impl<M: StateMaterializer> Folding<M> {
         if M::ORDER == FoldOrder::Any {
             let arrivals = Subscription::open(at.clone(), From::Start, waiting).await?;
             let mut any = Any::new(rules);
-            any.partial = heads(&at).await?.iter().any(lacks);
+            let heads = heads(&at).await?;
+            any.partial = heads.iter().any(|head| lacks(head, &heads));
             return Ok(Self { at, arrivals, engine: Engine::Any(any), publish });
         }
         // The place in the arrivals is taken first: what comes while the stream is read in order
@@ -138,6 +141,9 @@ impl<M: StateMaterializer> Folding<M> {
     }
 
     async fn fold(&mut self, entries: &[LogEntry], gaps: &[(LogId, SeqRange)]) -> Result<(), Error> {
+        for entry in entries.iter().filter(|entry| entry.log().branch.is_some()) {
+            self.follow(entry).await?;
+        }
         match &mut self.engine {
             Engine::Any(any) => {
                 any.miss(gaps);
@@ -154,6 +160,27 @@ impl<M: StateMaterializer> Folding<M> {
         Ok(())
     }
 
+    /// The first entry of a branch: what was folded of it as the end of another log is folded.
+    async fn follow(&mut self, entry: &LogEntry) -> Result<(), Error> {
+        let branch = entry.id().log;
+        let is_known = match &self.engine {
+            Engine::Any(any) => any.head.heights.contains_key(&branch),
+            Engine::Total(total) => total.known.contains_key(&branch),
+        };
+        if is_known {
+            return Ok(());
+        }
+        let Some(log) = moved_from(&self.at, entry.log(), entry.sequence()).await? else { return Ok(()) };
+        let heights = match &mut self.engine {
+            Engine::Any(any) => &mut any.head.heights,
+            Engine::Total(total) => &mut total.known,
+        };
+        if let Some(height) = heights.get(&log).copied() {
+            heights.insert(branch, height);
+        }
+        Ok(())
+    }
+
     fn publish(&self) {
         let (state, report) = match &self.engine {
             Engine::Any(any) => (any.head.state.clone(), any.report()),
@@ -165,10 +192,6 @@ impl<M: StateMaterializer> Folding<M> {
     fn end(&self, reason: &str) {
         self.publish.send_modify(|published| published.ended = Some(reason.to_owned()));
     }
-}
-
-fn lacks(head: &LogHead) -> bool {
-    head.floor > 0 || !head.gaps.is_empty()
 }
 
 /// Stamps after this one come from a clock that is wrong.
@@ -193,7 +216,7 @@ async fn catch_up<M: StateMaterializer>(
     heads: &[LogHead],
 ) -> Result<(), Error> {
     let known = total.reachable(heads);
-    total.partial |= known.iter().any(lacks);
+    total.partial |= known.iter().any(|head| lacks(head, heads));
     let cut = total.head.key.clone().map(Cut::After);
     let mut entries = Merge::open(at, &known, Direction::Forward, cut).await?;
     let future = future(at);

@@ -75,7 +75,6 @@ impl Node {
         self.want_found(id, name, plan.lack);
         self.ask_unknown(id, name, &plan.ask.into_iter().collect::<Vec<_>>());
         self.fetch(id);
-        self.compare_link_soon(id, name);
     }
 
     /// They hold no log: gives them all of ours.
@@ -92,7 +91,6 @@ impl Node {
         }
         self.end_exchange(id, name);
         self.give(id, name, sketch.serial, sketch.room, held);
-        self.compare_link_soon(id, name);
     }
 
     fn plan_for(&self, id: LinkId, name: &ChannelId, kind: Kind, found: &[Found]) -> Plan {

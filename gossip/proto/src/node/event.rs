@@ -104,11 +104,12 @@ pub enum Event {
         /// Which part.
         range: SeqRange,
     },
-    /// Two different histories exist under one log name.
+    /// Two different histories exist under one log name. Where both are kept it ends, and each goes on as
+    /// a branch; that is told once. Where they cannot be, it is told in each session.
     ForkDetected {
         /// The log.
         log: LogName,
-        /// A position where the two differ, not necessarily the first.
+        /// The first position where the two differ; where that could not be found, one above it.
         at: Seq,
         /// Who holds the other history.
         peer: NodeId,

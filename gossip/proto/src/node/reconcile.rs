@@ -162,6 +162,19 @@ impl Node {
         }
         if self.has_sketch(&name, sketch.kind) {
             self.compare_cells(id, &name, sketch);
+        } else if sketch.from == 0 && sketch.cells.len() <= UNASKED {
+            self.exchanges.wait(id, &name, sketch.clone());
+        }
+    }
+
+    /// Our sketch of a channel is made: looks at those that waited for it, or begins.
+    pub(super) fn read_waiting(&mut self, name: &ChannelId) {
+        let waited = self.exchanges.waited(name);
+        if waited.is_empty() {
+            self.compare_soon(name);
+        }
+        for (id, sketch) in waited {
+            self.on_sketch(id, &sketch);
         }
     }
 
@@ -215,10 +228,10 @@ impl Node {
     /// another state.
     fn cells_so_far(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage) -> Option<Vec<Cell>> {
         let exchange = self.exchanges.get(id, name).filter(|exchange| exchange.serial == sketch.serial);
-        let asked = exchange.is_some();
+        let is_known = exchange.is_some();
         let held = exchange.and_then(|exchange| exchange.held.take());
         if sketch.from == 0 {
-            let most = if asked { MAX_CELLS } else { UNASKED };
+            let most = if is_known { MAX_CELLS } else { UNASKED };
             return Some(sketch.cells.iter().take(most).copied().collect());
         }
         let fits =
@@ -247,10 +260,11 @@ impl Node {
         let cells = cells_for(differ * 6 / 5).min(MAX_CELLS);
         // Whoever lacks something and offers is offered it in turn, and then asks.
         let answers = differ * if balance < 0 { ASKED } else { OFFERED + ASKED };
-        if ours.logs() * OFFERED + answers < cells as u64 * CELL {
-            return Outcome::Plain;
+        match ours.logs() * OFFERED + answers < cells as u64 * CELL {
+            true => Outcome::Plain,
+            false if balance < 0 => Outcome::Ask(cells),
+            false => Outcome::Tell(cells),
         }
-        if balance < 0 { Outcome::Ask(cells) } else { Outcome::Tell(cells) }
     }
 
     /// Asks for cells of theirs in an exchange in which we are to give.

@@ -45,8 +45,8 @@ impl Node {
             return self.set_timer(Timer::Round(id, channel.clone()), pause);
         }
         if self.is_in_flux(id, channel) {
-            let settle = self.settled_after(id);
-            return self.set_timer(Timer::Round(id, channel.clone()), settle);
+            let wait = self.quiet_time(id);
+            return self.set_timer(Timer::Round(id, channel.clone()), wait);
         }
         let Some(found) = self.channels.get(channel) else { return };
         let mine = shared.digest_of(found);
@@ -83,6 +83,12 @@ impl Node {
         let limit = if eager { UNANSWERED.min(self.config.round_max) } else { self.config.round_max };
         let pause = link.rtt.backoff(shared.tries.min(16), limit).max(self.config.round_min);
         self.rng.jitter(pause)
+    }
+
+    /// How long after something moved digests are compared.
+    fn quiet_time(&self, id: LinkId) -> Duration {
+        let settle = self.settle_time(id);
+        if self.speaks_first(id) { settle } else { settle * 4 }
     }
 
     /// How long an agreement is left alone.
@@ -161,6 +167,7 @@ impl Node {
         name: &ChannelId,
         theirs: crate::wire::DigestTag,
     ) -> Option<crate::wire::DigestTag> {
+        let now = self.now.tick;
         let channel = self.channels.get(name)?;
         let session = self.links.get_mut(&id)?.session.as_mut()?;
         let shared = session.shared.get_mut(name)?;
@@ -168,7 +175,7 @@ impl Node {
         if shared.theirs.replace(theirs) != Some(theirs) {
             shared.tries = 0;
         }
-        shared.heard = self.now.tick;
+        shared.heard = now;
         if mine == theirs {
             self.in_sync(id, name, mine);
         }
@@ -177,11 +184,12 @@ impl Node {
 
     /// Both hold the same.
     fn in_sync(&mut self, id: LinkId, name: &ChannelId, digest: DigestTag) {
-        let pause = self.quiet_pause(id);
+        let (pause, now) = (self.quiet_pause(id), self.now.tick);
         self.agreed(id, name, digest);
         self.end_exchange(id, name);
         let Some(shared) = self.shared(id, name) else { return };
         shared.tries = 0;
+        shared.looked = now;
         shared.failures = (0, Tick(0));
         shared.todo.clear();
         shared.offer_from = None;
@@ -205,13 +213,8 @@ impl Node {
         let transfer = self.is_fetching(id) || session.serving.is_busy() || pieces;
         // What is given without being asked for would be given again as long as it is on its way.
         let is_given = session.version > 1 && (moved(PATIENCE) || pieces);
-        moved(self.settle_time(id)) && looked < IMPATIENCE || transfer && (looked < PATIENCE || is_given)
-    }
-
-    /// How long after something moved it is for us to compare.
-    fn settled_after(&self, id: LinkId) -> Duration {
-        let settle = self.settle_time(id);
-        if self.speaks_first(id) { settle } else { settle * 4 }
+        let limit = if session.version > 1 { IMPATIENCE * 4 } else { IMPATIENCE };
+        moved(self.settle_time(id)) && looked < limit || transfer && (looked < PATIENCE || is_given)
     }
 
     /// Whether a message in pieces is under way either way.
@@ -247,7 +250,7 @@ impl Node {
     }
 
     pub(super) fn compare_link_soon(&mut self, link: LinkId, channel: &ChannelId) {
-        let wait = self.settled_after(link);
+        let wait = self.quiet_time(link);
         self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + wait);
     }
 

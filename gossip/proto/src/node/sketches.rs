@@ -115,8 +115,8 @@ pub(super) enum View<'a> {
 }
 
 impl Node {
-    /// Whether the sketch of a channel can be used now. If not it is being made, and the channel is compared
-    /// when it is.
+    /// Whether the sketch of a channel can be used now. If not it is being made, and what waits for it is
+    /// looked at when it is.
     pub(super) fn has_sketch(&mut self, name: &ChannelId, kind: Kind) -> bool {
         let Some(channel) = self.channels.get_mut(name) else { return false };
         channel.sketches.used = self.now.tick;
@@ -138,7 +138,7 @@ impl Node {
             return self.timers.set(Timer::Sketch(name.clone()), until);
         };
         if self.has_sketch(name, kind) {
-            self.compare_soon(name);
+            self.read_waiting(name);
         }
     }
 

@@ -1,0 +1,56 @@
+//! Logs that fork: what followed the place is a log of its own, with other ids for the same entries.
+
+use gossip_proto::{Branch, EntryId, LogHead, LogId, LogName, Scope, Seq, Turn};
+
+use super::StreamRef;
+use crate::{Store, StoreResult};
+
+/// Whether something of a log is missing below its height. A branch begins where the log it parts from ends.
+pub(crate) fn lacks(head: &LogHead, heads: &[LogHead]) -> bool {
+    let ends = |other: &LogHead| other.turn.is_some_and(|turn| turn.ends(head.floor, &head.floor_hash));
+    let begins = head.name.branch.is_some() && heads.iter().any(ends);
+    !head.gaps.is_empty() || head.floor > 0 && !begins
+}
+
+/// The last sequence of a log that forked, which nothing is held beyond.
+pub(super) async fn end_of(store: &dyn Store, log: LogId) -> StoreResult<Seq> {
+    let turn = head_of(store, log).await?.and_then(|head| head.turn);
+    Ok(turn.filter(|turn| turn.first.is_some()).map_or(Seq::MAX, |turn| turn.at - 1))
+}
+
+/// The id an entry has now, if it followed a fork since it got this one.
+pub(super) async fn moved(store: &dyn Store, mut id: EntryId) -> StoreResult<EntryId> {
+    while let Some(head) = head_of(store, id.log).await?
+        && let Some(Turn { at, first: Some(first), .. }) = head.turn
+        && at <= id.sequence
+    {
+        let parent = head.name.branch.map_or(id.log, |branch| branch.parent);
+        id.log = LogName { branch: Some(Branch { parent, first }), ..head.name }.id();
+    }
+    Ok(id)
+}
+
+/// The log whose end moved here to a branch that begins at `first`: what was known of it as that log's is
+/// known.
+pub(crate) async fn moved_from(at: &StreamRef, name: &LogName, first: Seq) -> StoreResult<Option<LogId>> {
+    let Some(branch) = name.branch else { return Ok(None) };
+    let store = &*at.shared.store;
+    for head in super::heads(at).await? {
+        let log = head.name.id();
+        let related = log == branch.parent || head.name.branch.is_some_and(|b| b.parent == branch.parent);
+        if !related || head.name == *name {
+            continue;
+        }
+        let ended = head.turn.is_some_and(|turn| turn.first == Some(branch.first));
+        // The end moves before the log is cut.
+        let holds = head.floor < first && first <= head.height;
+        if ended || holds && store.hash_at(log, &[first]).await.is_ok_and(|hash| hash[0] == branch.first) {
+            return Ok(Some(log));
+        }
+    }
+    Ok(None)
+}
+
+async fn head_of(store: &dyn Store, log: LogId) -> StoreResult<Option<LogHead>> {
+    Ok(store.heads(&Scope::Log(log), None, 1).await?.items.into_iter().next())
+}
