@@ -208,7 +208,7 @@ impl Node {
     /// Writes the hints that changed. If that fails older ones remain.
     pub(super) fn save_hints(&mut self) {
         for (channel, hints) in self.hints.take_changed() {
-            if self.channels.contains_key(&channel) {
+            if self.channels.get(&channel).is_some_and(|channel| !channel.removing) {
                 self.store(Op::Hints, StoreRequest::SaveHints(channel, hints));
             }
         }

@@ -21,6 +21,12 @@ impl Node {
                 Ok(Reply::Peers(self.peers.iter().map(|(id, peer)| self.peer_info(id, peer)).collect()))
             }
             Query::Version(channel, stream) => self.version(&channel, &stream).map(Reply::Version),
+            Query::Sync(channel) => {
+                if let Some(channel) = &channel {
+                    self.channel(channel)?;
+                }
+                Ok(Reply::Sync(self.list_status(channel.as_ref())))
+            }
             Query::Health => Ok(Reply::Health(Box::new(self.health()))),
         }
     }
