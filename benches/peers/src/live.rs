@@ -27,7 +27,7 @@ pub(crate) fn measure(
     let begin = Instant::now();
     let before = used();
     let (mut bytes, mut noise) = (0, Noise::new(77));
-    let (applied, arrived) = std::sync::mpsc::channel();
+    let (applied, arrived) = std::sync::mpsc::sync_channel(1);
     let mut ages = std::thread::scope(|scope| -> Outcome<Vec<u64>> {
         let reader = scope.spawn(move || -> Outcome<Vec<u64>> {
             let mut ages = Vec::new();

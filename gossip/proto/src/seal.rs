@@ -5,7 +5,7 @@
 //! RFC 8032; checks are strict (canonical encodings, no small-order keys) and one by one, because a
 //! batch check may accept what a single check refuses, and replicas would disagree for ever.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -179,9 +179,9 @@ const KEYS: usize = 512;
 #[derive(Debug, Default)]
 pub struct Ed25519Check {
     /// Used since the generation began.
-    fresh: HashMap<[u8; 32], VerifyingKey>,
+    fresh: BTreeMap<[u8; 32], VerifyingKey>,
     /// Used in the one before; forgotten with the next.
-    old: HashMap<[u8; 32], VerifyingKey>,
+    old: BTreeMap<[u8; 32], VerifyingKey>,
 }
 
 impl Ed25519Check {

@@ -162,7 +162,9 @@ impl Invariant for AcknowledgedKept {
                 self.asked.retain(|_, asked| asked.host != scene.host);
                 self.leaving.retain(|_, (host, ..)| *host != scene.host);
             }
-            Fact::RolledBack | Fact::Wiped => {
+            // What it is set up with instead may be another's, who pruned it.
+            Fact::Wiped => self.kept[scene.host].clear(),
+            Fact::RolledBack => {
                 let there = |id: &EntryId| {
                     let kept = scene.volume.moved(*id);
                     let log = scene.volume.logs.get(&kept.log);
