@@ -1,6 +1,6 @@
 //! A channel as an application holds it.
 
-use gossip_proto::node::{Command, Query, Reply, StreamInfo};
+use gossip_proto::node::{Command, Query, Reply, StreamInfo, SyncStatus};
 use gossip_proto::{ChannelId, IdError, NodeId, Retention, StreamId};
 
 use crate::handle::Handle;
@@ -108,6 +108,38 @@ impl Channel {
             Reply::Streams(streams) => Ok(streams),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// How far the linked peers that share it are.
+    ///
+    /// # Errors
+    /// As [`Channel::streams`].
+    pub async fn sync_status(&self) -> Result<Vec<SyncStatus>, Error> {
+        self.handle.sync_status(Some(self.id.clone())).await
+    }
+
+    /// Returns once digests exchanged after the call agreed with every reachable peer that shares the
+    /// channel, and with one at least: whatever any of them held when the call was made is here, and the
+    /// other way round. Waits for as long as there is no such peer.
+    ///
+    /// Over links of wire version 1 an answer that was on its way when the call was made counts too.
+    /// Cancel safe: a call that was dropped is forgotten.
+    ///
+    /// # Errors
+    /// As [`Channel::streams`], and [`CommandError::Busy`](gossip_proto::node::CommandError::Busy) for the
+    /// oldest of more than 1,024 that wait.
+    pub async fn wait_synced(&self) -> Result<(), Error> {
+        let command = Command::WaitSynced { channel: self.id.clone(), peer: None };
+        self.handle.command(command).await.map(drop)
+    }
+
+    /// As [`Channel::wait_synced`], with one peer only, whether it is reachable yet or not.
+    ///
+    /// # Errors
+    /// As [`Channel::wait_synced`].
+    pub async fn wait_synced_with(&self, peer: &NodeId) -> Result<(), Error> {
+        let command = Command::WaitSynced { channel: self.id.clone(), peer: Some(peer.clone()) };
+        self.handle.command(command).await.map(drop)
     }
 
     /// Who is listed as a member, this node included. A local list in open channels.

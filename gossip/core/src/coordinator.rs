@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use gossip_proto::node::{Command, Health, NodeState, PeerInfo, Query, Reply};
+use gossip_proto::node::{Command, Health, NodeState, PeerInfo, Query, Reply, SyncStatus};
 use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope};
 
 use crate::channel::{Channel, ChannelOptions};
@@ -290,6 +290,14 @@ impl Coordinator {
             Reply::Peers(peers) => Ok(peers),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// How far the linked peers are with every channel they share.
+    ///
+    /// # Errors
+    /// [`Error::State`] after shutdown.
+    pub async fn sync_status(&self) -> Result<Vec<SyncStatus>, Error> {
+        self.handle.sync_status(None).await
     }
 
     /// What happens from now on.

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gossip_proto::node::{Command, CommandError, NodeState, Query, Reply};
-use gossip_proto::{NodeId, StoreIncarnation};
+use gossip_proto::node::{Command, CommandError, NodeState, Query, Reply, SyncStatus};
+use gossip_proto::{ChannelId, NodeId, StoreIncarnation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::damage::Damage;
@@ -199,6 +199,13 @@ impl Handle {
 
     pub(crate) async fn query(&self, query: Query) -> Result<Reply, Error> {
         self.command(Command::Query(query)).await
+    }
+
+    pub(crate) async fn sync_status(&self, channel: Option<ChannelId>) -> Result<Vec<SyncStatus>, Error> {
+        match self.query(Query::Sync(channel)).await? {
+            Reply::Sync(all) => Ok(all),
+            _ => Ok(Vec::new()),
+        }
     }
 
     pub(crate) async fn changed(&self, command: Command) -> Result<bool, Error> {

@@ -120,6 +120,9 @@ async fn restored_beside_the_original(world: &World, by_original: usize, by_clon
     eventually("the clone goes on receiving", async || here.get(back).await.unwrap().is_some()).await;
     assert_eq!(here.get(lost).await.unwrap().unwrap().payload(), b"by the clone", "nothing was lost here");
     assert_ne!(there.get(lost).await.unwrap().unwrap().payload(), b"by the clone", "nor there");
+    // Both histories come to both, each under a name of its own.
+    let all = 3 + by_original + by_clone + 2;
+    converge(&[&clone, &bob], all).await;
 }
 
 #[tokio::test]

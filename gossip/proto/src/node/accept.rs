@@ -253,6 +253,7 @@ impl Node {
             }
             Verdict::Fork => self.fork(id, channel, (*name).clone(), log_id, last),
             Verdict::Broken(_) if self.recheck(id, channel, log_id, last) => {}
+            Verdict::Broken(_) if self.look_for_fork(id, channel, log_id, last) => {}
             Verdict::Broken(why) => self.drop_from(Some(peer.clone()), DropReason::BrokenChain, why),
         }
     }

@@ -299,6 +299,7 @@ impl Node {
 
     fn drop_channel(&mut self, id: &ChannelId) {
         self.hints.forget(id);
+        self.waiters.look_again();
         self.hints.forget(id);
         let Some(mut channel) = self.channels.remove(id) else { return };
         for stream in channel.streams.values_mut() {

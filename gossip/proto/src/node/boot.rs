@@ -13,6 +13,7 @@ use super::model::Channel;
 use super::ops::Ops;
 use super::peer::Peer;
 use super::refill::Refills;
+use super::status::Waiters;
 use super::timers::Timers;
 use super::{Boot, Entropy, Node, NodeState, Stats};
 use crate::{ChannelId, Durability, Hlc, Inventory, LogHead, LogId, Now, Rng, Stamp, StreamId, StreamRecord};
@@ -59,6 +60,7 @@ impl Node {
             unwritten: Vec::new(),
             shutdown: Vec::new(),
             hints,
+            waiters: Waiters::default(),
             numbered: 1,
             stats: Stats::default(),
         };

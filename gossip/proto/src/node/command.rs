@@ -1,10 +1,8 @@
 //! What an application can ask of a node, and the answers.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use super::LinkId;
+use super::{Health, PeerInfo, StreamInfo, SyncStatus};
 use crate::{
     ChainHash, ChannelId, EntryId, LogId, LogName, NewPayload, NodeId, PeerRecord, Pruned, Retention, Seq,
     SeqRange, Stamp, StoreFailure, StoredRun, StreamId, VersionVector,
@@ -98,6 +96,15 @@ pub enum Command {
         /// Whom.
         peer: NodeId,
     },
+    /// Wait until a digest said from now on was found equal. Answer: [`Reply::Done`], as soon as there is a
+    /// peer within reach and all of those that share the channel agreed; or [`CommandError::Busy`] once too many
+    /// wait.
+    WaitSynced {
+        /// The channel.
+        channel: ChannelId,
+        /// Only this peer has to agree, and is waited for if it is not within reach.
+        peer: Option<NodeId>,
+    },
     /// Append entries, all or none. Answer: [`Reply::Appended`] once they are durable.
     Append {
         /// The channel.
@@ -182,12 +189,16 @@ pub enum Query {
     Streams(ChannelId),
     /// The members of a channel. Answer: [`Reply::Members`].
     Members(ChannelId),
+    /// Linked peers that share a stream, neither side refusing it. Answer: [`Reply::Members`].
+    Sharers(ChannelId, StreamId),
     /// All peers. Answer: [`Reply::Peers`].
     Peers,
     /// Channels that list a node as member. Answer: [`Reply::Channels`].
     ChannelsForPeer(NodeId),
     /// Heights of a stream's logs. Answer: [`Reply::Version`].
     Version(ChannelId, StreamId),
+    /// How far linked peers are with a channel, or with all. Answer: [`Reply::Sync`].
+    Sync(Option<ChannelId>),
     /// How the node is. Answer: [`Reply::Health`].
     Health,
 }
@@ -219,6 +230,8 @@ pub enum Reply {
     Repaired(Option<SeqRange>),
     /// How many entries are new.
     Imported(u64),
+    /// How far peers are.
+    Sync(Vec<SyncStatus>),
     /// State of the node.
     Health(Box<Health>),
 }
@@ -283,112 +296,4 @@ pub enum CommandError {
     /// The hybrid clock is at its end.
     #[error("the hybrid clock has reached its last stamp")]
     ClockExhausted,
-}
-
-/// A stream in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StreamInfo {
-    /// The stream.
-    pub id: StreamId,
-    /// What it keeps.
-    pub retention: Retention,
-    /// Logs in it.
-    pub logs: u64,
-    /// Sum of their heights: entries ever written, pruned ones included.
-    pub height: u64,
-}
-
-/// What is known of a peer's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum PeerStatus {
-    /// A link is up and it answers.
-    Reachable,
-    /// A link is up but it has not answered for a while.
-    Suspected,
-    /// No link, or none that answers.
-    Unreachable,
-}
-
-/// Frames and bytes in both directions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Traffic {
-    /// Frames handed to the transport.
-    pub frames_sent: u64,
-    /// Their bytes.
-    pub bytes_sent: u64,
-    /// Frames received.
-    pub frames_received: u64,
-    /// Their bytes.
-    pub bytes_received: u64,
-}
-
-/// One link in a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkInfo {
-    /// The link.
-    pub link: LinkId,
-    /// The handshake is complete.
-    pub established: bool,
-    /// Smoothed round trip, once measured.
-    pub rtt: Option<Duration>,
-    /// Its outbox is full.
-    pub congested: bool,
-    /// What went over it.
-    pub traffic: Traffic,
-}
-
-/// A peer in a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerInfo {
-    /// The peer.
-    pub id: NodeId,
-    /// What to call it.
-    pub display_name: String,
-    /// Known addresses.
-    pub addresses: Vec<String>,
-    /// Added by the app, as opposed to met on a link.
-    pub added: bool,
-    /// Its status.
-    pub status: PeerStatus,
-    /// It said that it is paused.
-    pub paused: bool,
-    /// Channels in common.
-    pub channels: usize,
-    /// Channels in common whose content is known to be equal.
-    pub in_sync: usize,
-    /// Its links.
-    pub links: Vec<LinkInfo>,
-}
-
-/// How a node is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// Where it stands.
-    pub state: NodeState,
-    /// Who it is.
-    pub node: NodeId,
-    /// Its incarnation.
-    pub incarnation: u64,
-    /// Peers known.
-    pub peers: usize,
-    /// Peers reachable.
-    pub reachable: usize,
-    /// Channels.
-    pub channels: usize,
-    /// Logs.
-    pub logs: usize,
-    /// Store operations in flight.
-    pub store_ops: usize,
-    /// Bytes handed to the store and not yet acknowledged.
-    pub store_bytes: usize,
-    /// Payload bytes of appends waiting.
-    pub append_bytes: usize,
-    /// Store operations that failed so far.
-    pub store_failures: u64,
-    /// Frames or parts of them that were dropped as bad so far.
-    pub dropped: u64,
-    /// Frames and bytes over all links so far.
-    pub traffic: Traffic,
 }

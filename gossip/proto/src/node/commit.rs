@@ -60,6 +60,10 @@ impl Node {
             self.settle_filling(&landing);
             let place = (landing.name.channel.clone(), landing.name.stream.clone());
             counted.insert(landing.log, ());
+            if let Landed::Run(run) = &landing.what {
+                let (entries, bytes) = self.stats.stored;
+                self.stats.stored = (entries + run.count(), bytes + run.encoded().len() as u64);
+            }
             let Some(landing) = self.defer(landing, from.as_ref()) else { continue };
             let fresh = self.advance(&landing);
             if let Landed::Filled(range) = landing.what {

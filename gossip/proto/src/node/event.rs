@@ -114,6 +114,8 @@ pub enum Event {
         /// Who holds the other history.
         peer: NodeId,
     },
+    /// A linked peer came into or out of step, or has still something to come.
+    SyncChanged(super::SyncStatus),
     /// No reachable peer holds a part of a log any more.
     HistoryGap {
         /// The log.

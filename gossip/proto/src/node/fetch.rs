@@ -311,7 +311,7 @@ fn serial_of(wanted: &[WantLog]) -> u64 {
 
 /// Names a want by what it asks for: asked again it gets the same answer in the same bytes, so that
 /// pieces of the first one count. Odd, and of 32 bits.
-fn serial_from<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
+pub(super) fn serial_from<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
     let mut hasher = blake3::Hasher::new_derive_key("gossip 1 want serial");
     parts.for_each(|part| _ = hasher.update(part));
     let mut serial = [0; 8];

@@ -42,6 +42,18 @@ impl Node {
         self.retire(log_id);
     }
 
+    /// A run does not continue our chain: it may be of another history. Searched like a fork that was seen;
+    /// but nothing is done before it is found. False when that is under way.
+    pub(super) fn look_for_fork(&mut self, id: LinkId, channel: &ChannelId, log: LogId, last: Seq) -> bool {
+        let holds = self.logs.get(&log).is_some_and(|log| log.stored.height > 0);
+        let searches = self.spoken(id) >= SEARCHES && holds;
+        let new = searches && self.shared(id, channel).is_some_and(|shared| shared.forks.insert(log));
+        if new {
+            self.search_fork(id, channel, log, last);
+        }
+        new
+    }
+
     pub(super) fn on_fork_stored(&mut self, what: ForkOp, result: Result<StoreReply, StoreFailure>) {
         match what {
             ForkOp::Answer(link) => self.answer_positions(link, result),

@@ -208,14 +208,14 @@ impl Node {
     /// Writes the hints that changed. If that fails older ones remain.
     pub(super) fn save_hints(&mut self) {
         for (channel, hints) in self.hints.take_changed() {
-            if self.channels.contains_key(&channel) {
+            if self.channels.get(&channel).is_some_and(|channel| !channel.removing) {
                 self.store(Op::Hints, StoreRequest::SaveHints(channel, hints));
             }
         }
     }
 
     /// Our digest of a channel, as a link's peer has to have it.
-    fn digest_on(&self, id: LinkId, name: &ChannelId) -> Option<DigestTag> {
+    pub(super) fn digest_on(&self, id: LinkId, name: &ChannelId) -> Option<DigestTag> {
         let session = self.links.get(&id)?.session.as_ref()?;
         Some(session.shared.get(name)?.digest_of(self.channels.get(name)?))
     }

@@ -20,6 +20,7 @@ impl Node {
             }
             Command::Erase { channel, stream, entries } => self.erase(id, channel, stream, entries),
             Command::Repair { log, at } => self.repair(id, log, at),
+            Command::WaitSynced { channel, peer } => self.wait_synced(id, channel, peer),
             Command::AskBack { channel, stream } => self.ask_back(id, channel, stream),
             Command::Query(query) => {
                 let result = self.look_up(query);
@@ -57,6 +58,7 @@ impl Node {
         }
         self.state = NodeState::ShutDown;
         self.hang_up();
+        self.waiters.look_again();
         self.notify(Event::StateChanged(NodeState::ShutDown));
         // The clock may be ahead of the last commit by what was merged since.
         self.queue_job(Job::SaveNode);

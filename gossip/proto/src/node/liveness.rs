@@ -15,7 +15,10 @@ impl Node {
     pub(super) fn probe(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let quiet = self.now.tick.since(link.heard);
-        if link.ping.is_none() && quiet < self.config.keepalive && link.rtt.smoothed().is_some() {
+        // That somebody goes on is said once, and may be lost.
+        let paused = self.peers.get(&link.peer).is_some_and(|peer| peer.paused);
+        let is_known = link.ping.is_none() && link.rtt.smoothed().is_some() && !paused;
+        if is_known && quiet < self.config.keepalive {
             let left = self.config.keepalive - quiet;
             return self.set_timer(Timer::Ping(id), left);
         }

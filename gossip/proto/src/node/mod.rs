@@ -13,6 +13,7 @@
 //! | `append` | commands become runs, one commit at a time for each of our logs |
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
+//! | `status` | how far peers are, and who waits for them |
 //! | `hint` | what came since a peer was last seen goes to it first |
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
@@ -51,6 +52,7 @@ mod holes;
 mod holey;
 mod import;
 mod import_back;
+mod info;
 mod lifecycle;
 mod liveness;
 mod log;
@@ -80,6 +82,7 @@ mod session;
 mod shared;
 mod sketches;
 mod spread;
+mod status;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -92,16 +95,15 @@ use std::sync::Arc;
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
 };
-pub use self::command::{
-    Command, CommandError, Health, ImportPart, LinkInfo, NodeState, PeerInfo, PeerStatus, Query, Reply,
-    StreamInfo, Traffic,
-};
+pub use self::command::{Command, CommandError, ImportPart, NodeState, Query, Reply};
 pub use self::event::{Drop, DropReason, Event};
+pub use self::info::{Health, LinkInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
 use self::log::Log;
 use self::model::Channel;
 use self::ops::{Op, Ops};
 use self::peer::Peer;
 use self::session::Link;
+pub use self::status::{Backlog, SyncStatus};
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
 use crate::{
@@ -143,6 +145,7 @@ pub struct Node {
     /// Waits until nothing is in flight.
     shutdown: Vec<CommandId>,
     hints: hint::Hints,
+    waiters: status::Waiters,
     /// Logs that got their first entry, and one more.
     numbered: u64,
     stats: Stats,
@@ -154,6 +157,8 @@ struct Stats {
     dropped: u64,
     store_failures: u64,
     traffic: Traffic,
+    /// Entries stored since the start, and their encoded bytes.
+    stored: (u64, u64),
 }
 
 /// Unpredictable bits, drawn from a secret of the operating system.
@@ -187,6 +192,7 @@ impl Node {
         while let Some(timer) = self.timers.take_due(self.now.tick) {
             self.on_timer(timer);
         }
+        self.answer_waiters();
         self.finish_shutdown();
     }
 

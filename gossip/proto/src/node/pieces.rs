@@ -45,6 +45,15 @@ pub(super) struct Outgoing {
     kept: VecDeque<([u8; 8], Bytes)>,
     /// What was asked for while the link was congested.
     asked: Option<PieceWant>,
+    /// When pieces were last asked for.
+    heard: Option<Tick>,
+}
+
+impl Outgoing {
+    /// Whether the peer is fetching a message, or was so long ago.
+    pub(super) fn is_busy(&self, since: Tick) -> bool {
+        self.heard.is_some_and(|heard| heard >= since)
+    }
 }
 
 /// Messages from a peer that are not complete, and those that just were.
@@ -71,6 +80,13 @@ struct Assembly {
     pace: Duration,
     /// When to ask again for what did not come.
     due: Tick,
+}
+
+impl Assemblies {
+    /// Whether pieces of an unfinished message came since then.
+    pub(super) fn is_busy(&self, since: Tick) -> bool {
+        self.open.values().any(|assembly| assembly.touched >= since)
+    }
 }
 
 impl Assembly {
@@ -157,6 +173,7 @@ impl Node {
         let Some(link) = self.links.get(&id) else { return };
         let (congested, peer) = (link.congested, link.peer.clone());
         let Some(outgoing) = self.peers.get_mut(&peer).map(|peer| &mut peer.outgoing) else { return };
+        outgoing.heard = Some(self.now.tick);
         if congested {
             // A full outbox would drop them.
             let ranges = want.ranges.iter().take(RANGES).copied().collect();

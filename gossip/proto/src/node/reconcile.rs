@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::exchange::Exchange;
+use super::fetch::serial_from;
 use super::sketches::View;
 use super::{Class, LinkId, Node, Timer};
 use crate::ChannelId;
@@ -62,11 +63,19 @@ impl Node {
     pub(super) fn probe_sketch(&mut self, id: LinkId, name: &ChannelId, kind: Kind) {
         self.end_exchange(id, name);
         if self.has_sketch(name, kind) {
-            // Even: those of wants are odd. 0 is for what is pushed.
-            let serial = (self.rng.next_u64() as u32 & !1).max(2);
+            let Some(serial) = self.probe_serial(id, name, kind) else { return };
             self.begin_exchange(id, name, serial, kind, true);
             self.say_cells(id, name, 0..PROBE_CELLS, true);
         }
+    }
+
+    /// The same for the same state: what is given again is then the same message, and goes on where it
+    /// stopped if it went in pieces. Even, because those of wants are odd; 0 is for what is pushed.
+    fn probe_serial(&mut self, id: LinkId, name: &ChannelId, kind: Kind) -> Option<u32> {
+        let mine = self.digest_on(id, name)?;
+        let us = self.record.id.as_str().as_bytes();
+        let serial = serial_from([us, name.as_str().as_bytes(), &mine.0, &[kind as u8]].into_iter());
+        Some((serial as u32 & !1).max(2))
     }
 
     /// Remembers an exchange and keeps room for what the peer may give in it.

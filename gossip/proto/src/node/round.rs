@@ -76,7 +76,7 @@ impl Node {
         let Some(shared) = link.session.as_ref().and_then(|session| session.shared.get(channel)) else {
             return self.config.round_max;
         };
-        if shared.theirs == Some(shared.digest_of(found)) {
+        if shared.theirs == Some(shared.digest_of(found)) && !self.is_awaited(id, channel) {
             return self.quiet_pause(id);
         }
         let eager = shared.tries < EAGER_ROUNDS;
@@ -109,6 +109,7 @@ impl Node {
         let Some(shared) = session.and_then(|session| session.shared.get_mut(channel)) else { return };
         let mine = shared.digest_of(found);
         shared.looked = self.now.tick;
+        shared.told.asked += 1;
         let beacon = Beacon { tag: shared.tag, mine, yours: shared.theirs.filter(|_| version == 1) };
         self.send(id, &Message::Beacon(beacon), Class::Urgent);
     }
@@ -156,6 +157,9 @@ impl Node {
         let mine = self.channels.get(&name).map(|channel| shared.digest_of(channel));
         // What was said of an older state says nothing.
         if let Some(mine) = mine.filter(|mine| mine.short() == equal.digest) {
+            if let Some(shared) = self.shared(id, &name) {
+                shared.told.answered = shared.told.asked.min(shared.told.answered + 1);
+            }
             self.hear_digest(id, &name, mine);
         }
     }
@@ -167,7 +171,7 @@ impl Node {
         name: &ChannelId,
         theirs: crate::wire::DigestTag,
     ) -> Option<crate::wire::DigestTag> {
-        let now = self.now.tick;
+        let (now, wall) = (self.now.tick, self.now.wall);
         let channel = self.channels.get(name)?;
         let session = self.links.get_mut(&id)?.session.as_mut()?;
         let shared = session.shared.get_mut(name)?;
@@ -175,10 +179,12 @@ impl Node {
         if shared.theirs.replace(theirs) != Some(theirs) {
             shared.tries = 0;
         }
-        shared.heard = now;
+        (shared.heard, shared.told.last_exchange) = (now, Some(wall));
         if mine == theirs {
             self.in_sync(id, name, mine);
+            self.note_agreement(id, name);
         }
+        self.tell_status(id, name);
         Some(mine)
     }
 
@@ -201,19 +207,25 @@ impl Node {
     /// Whether differences are to be expected because runs are on their way; from time to time
     /// they are looked into all the same.
     pub(super) fn is_in_flux(&self, id: LinkId, name: &ChannelId) -> bool {
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let Some((session, shared)) = session.and_then(|s| s.shared.get(name).map(|shared| (s, shared)))
-        else {
-            return false;
-        };
+        let Some(link) = self.links.get(&id) else { return false };
+        let Some(session) = &link.session else { return false };
+        let Some(shared) = session.shared.get(name) else { return false };
         let now = self.now.tick;
         let looked = now.since(shared.looked);
         let moved = |time| shared.moved.is_some_and(|moved| now.since(moved) < time);
-        let transfer = self.is_fetching(id) || session.serving.is_busy();
+        let pieces = session.version > 1 && self.exchanges_pieces(id);
+        let transfer = self.is_fetching(id) || session.serving.is_busy() || pieces;
         // What is given without being asked for would be given again as long as it is on its way.
-        let is_given = session.version > 1 && moved(PATIENCE);
+        let is_given = session.version > 1 && (moved(PATIENCE) || pieces);
         let limit = if session.version > 1 { IMPATIENCE * 4 } else { IMPATIENCE };
         moved(self.settle_time(id)) && looked < limit || transfer && (looked < PATIENCE || is_given)
+    }
+
+    /// Whether a message in pieces is under way either way.
+    fn exchanges_pieces(&self, id: LinkId) -> bool {
+        let peer = self.links.get(&id).and_then(|link| self.peers.get(&link.peer));
+        let since = self.now.tick - IMPATIENCE;
+        peer.is_some_and(|peer| peer.assemblies.is_busy(since) || peer.outgoing.is_busy(since))
     }
 
     pub(super) fn settle_time(&self, id: LinkId) -> Duration {

@@ -212,6 +212,7 @@ impl Node {
                 new.push(name.clone());
             }
         }
+        self.waiters.look_again();
         for name in &new {
             self.greet(id, name);
         }

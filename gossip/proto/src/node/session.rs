@@ -128,6 +128,7 @@ impl Node {
                 self.timers.set(Timer::Pieces(link.peer.clone()), self.now.tick + FORGET);
             }
         }
+        self.waiters.look_again();
         self.review(&link.peer);
         if let Some(next) = self.primary(&link.peer) {
             self.compare_link(next);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::model::Channel;
 use super::refill::Spent;
 use super::refusals::Refusals;
+use super::status::Told;
 use super::tell::Telling;
 use crate::wire::{ChannelTag, DigestTag};
 use crate::{LogId, Seq, Tick};
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     pub(super) knows: BTreeMap<LogId, Seq>,
     /// Logs with numbers below this they know by name.
     pub(super) named: u64,
+    /// How far they are, as the application was told.
+    pub(super) told: Told,
     /// Rounds since anything changed.
     pub(super) tries: u32,
     /// When runs last went either way, if they ever did.
@@ -61,6 +64,7 @@ impl Shared {
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
             named: 0,
+            told: Told::default(),
             tries: 0,
             moved: None,
             heard: now,

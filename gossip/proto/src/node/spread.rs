@@ -36,6 +36,7 @@ impl Node {
         }
         for id in self.primaries(channel) {
             self.spread_on(id, channel, stream, landings);
+            self.tell_status(id, channel);
             self.compare_link_soon(id, channel);
         }
     }

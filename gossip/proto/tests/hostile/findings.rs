@@ -2,7 +2,8 @@
 
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig};
 use gossip_proto::wire::{
-    self, ChannelTag, Content, Delta, DeltaRun, DigestTag, FloorNote, Message, Offer, OfferLog, Want, WantLog,
+    self, Beacon, ChannelTag, Content, Delta, DeltaRun, DigestTag, FloorNote, Message, Offer, OfferLog,
+    SketchMessage, Want, WantLog,
 };
 use gossip_proto::{
     ChainHash, Check, Epoch, LogName, NodeId, Payload, Retention, RunBuilder, Stamp, StreamId,
@@ -17,8 +18,9 @@ const OTHER: u64 = 2;
 /// No want has it: their serials are odd.
 const MADE_UP: u64 = 4242;
 
+/// A node of wire version 1, in which these were found.
 fn started(name: &str, config: NodeConfig) -> Host {
-    let mut host = Host::new(name, config);
+    let mut host = Host::speaking(name, config, 1);
     host.must(Command::Start);
     host
 }
@@ -31,7 +33,8 @@ fn in_session(config: NodeConfig) -> (Host, Host, ChannelTag) {
     meet(&mut victim, &mut liar, LINK, 1 << 20);
     let frames = talk(&mut victim, &mut liar, LINK, 500);
     let tag = frames.iter().find_map(|frame| match wire::read(frame) {
-        Ok(Content::Whole(Message::Beacon(beacon))) => Some(beacon.tag),
+        Ok(Content::Whole(Message::Beacon(Beacon { tag, .. }))) => Some(tag),
+        Ok(Content::Whole(Message::Sketch(SketchMessage { tag, .. }))) => Some(tag),
         _ => None,
     });
     victim.sent.clear();
@@ -50,18 +53,23 @@ fn log_of_liar(random: u64) -> LogName {
 
 #[test]
 fn disjoint_empty_streams_are_told_once() {
-    let (mut one, mut other) = (started("one", NodeConfig::default()), started("two", NodeConfig::default()));
-    for (host, name) in [(&mut one, "one"), (&mut other, "two")] {
-        for number in 0..4 {
-            let stream = StreamId::new(format!("{name}-{number}")).unwrap();
-            let (channel, retention) = (channel(), Retention::KeepAll);
-            host.must(Command::CreateStream { channel, stream, retention });
+    for version in [1, 2] {
+        let [mut one, mut other] =
+            ["one", "two"].map(|name| Host::speaking(name, NodeConfig::default(), version));
+        for (host, name) in [(&mut one, "one"), (&mut other, "two")] {
+            host.must(Command::Start);
+            for number in 0..4 {
+                let stream = StreamId::new(format!("{name}-{number}")).unwrap();
+                let (channel, retention) = (channel(), Retention::KeepAll);
+                host.must(Command::CreateStream { channel, stream, retention });
+            }
         }
+        meet(&mut one, &mut other, LINK, 1 << 20);
+        talk(&mut one, &mut other, LINK, 3_000);
+        assert_eq!(one.streams(), other.streams());
+        let quiet = talk(&mut one, &mut other, LINK, 3_000).len();
+        assert!(quiet < 10, "{quiet} frames in three seconds in which nothing happened");
     }
-    meet(&mut one, &mut other, LINK, 1 << 20);
-    talk(&mut one, &mut other, LINK, 3_000);
-    let quiet = talk(&mut one, &mut other, LINK, 3_000).len();
-    assert!(quiet < 10, "{quiet} frames in three seconds in which nothing happened");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Holes and erasures among peers that are not to be trusted.
 
 use gossip_proto::node::{Command, CommandError, Input, LinkId, NodeConfig, Reply};
-use gossip_proto::wire::{self, ChannelTag, Content, Delta, DeltaRun, Erase, EraseLog, Message};
+use gossip_proto::wire::{
+    self, Beacon, ChannelTag, Content, Delta, DeltaRun, Erase, EraseLog, Message, SketchMessage,
+};
 use gossip_proto::{
     ChainHash, EntryId, Epoch, LogId, LogName, NodeId, Payload, Retention, RunBuilder, SeqRange, Stamp,
     StoreRequest,
@@ -32,7 +34,8 @@ fn pair_with(config: NodeConfig) -> (Host, Host, ChannelTag) {
         frames.extend(talk(&mut victim, &mut peer, LINK, 500));
     }
     let tag = frames.iter().find_map(|frame| match wire::read(frame) {
-        Ok(Content::Whole(Message::Beacon(beacon))) => Some(beacon.tag),
+        Ok(Content::Whole(Message::Beacon(Beacon { tag, .. }))) => Some(tag),
+        Ok(Content::Whole(Message::Sketch(SketchMessage { tag, .. }))) => Some(tag),
         _ => None,
     });
     victim.sent.clear();
@@ -364,7 +367,8 @@ fn victim_name(host: &Host, log: LogId) -> LogName {
 fn tag_between(victim: &mut Host, peer: &mut Host) -> ChannelTag {
     let frames = talk(victim, peer, LINK, 60_000);
     let tag = frames.iter().find_map(|frame| match wire::read(frame) {
-        Ok(Content::Whole(Message::Beacon(beacon))) => Some(beacon.tag),
+        Ok(Content::Whole(Message::Beacon(Beacon { tag, .. }))) => Some(tag),
+        Ok(Content::Whole(Message::Sketch(SketchMessage { tag, .. }))) => Some(tag),
         _ => None,
     });
     tag.expect("a beacon")

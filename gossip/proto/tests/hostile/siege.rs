@@ -183,7 +183,11 @@ fn listen(frames: &[Bytes], liar: &Host, victim: &mut Host) -> Known {
     for message in messages {
         match message {
             Message::Beacon(beacon) => tag = Some(beacon.tag),
-            Message::Delta(delta) => runs.extend(delta.runs.into_iter().map(|run| run.run)),
+            Message::Sketch(sketch) => tag = Some(sketch.tag),
+            Message::Delta(delta) | Message::Runs(delta) => {
+                runs.extend(delta.runs.into_iter().map(|run| run.run));
+            }
+            Message::Push(push) => runs.extend(push.runs),
             _ => {}
         }
     }

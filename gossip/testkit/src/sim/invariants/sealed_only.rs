@@ -10,13 +10,13 @@ use crate::sim::plan::Plan;
 #[derive(Debug)]
 pub(super) struct SealedOnly {
     check: Box<dyn SealCheck>,
-    /// Somebody strips and changes seals.
-    liar: bool,
+    /// Seals may be missing: somebody strips or changes them.
+    lenient: bool,
 }
 
 impl SealedOnly {
     pub(super) fn new(plan: &Plan) -> Self {
-        Self { check: plan.scheme.check(), liar: plan.liar.is_some() }
+        Self { check: plan.scheme.check(), lenient: plan.liar.is_some() }
     }
 
     fn look(&mut self, head: &LogHead) -> Check {
@@ -47,7 +47,7 @@ impl Invariant for SealedOnly {
                 log.map_or(Ok(()), |log| self.look(&log.head))
             }),
             // Whoever is honest ends what it sends at a seal.
-            Fact::Told(Event::Dropped(dropped)) if dropped.reason == DropReason::Seal && !self.liar => {
+            Fact::Told(Event::Dropped(dropped)) if dropped.reason == DropReason::Seal && !self.lenient => {
                 Err(format!("{:?} sent {}", dropped.peer, dropped.detail))
             }
             _ => Ok(()),

@@ -1,0 +1,116 @@
+//! What a node tells of itself when asked.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LinkId, NodeState};
+use crate::{NodeId, Retention, StreamId};
+
+/// A stream in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamInfo {
+    /// The stream.
+    pub id: StreamId,
+    /// What it keeps.
+    pub retention: Retention,
+    /// Logs in it.
+    pub logs: u64,
+    /// Sum of their heights: entries ever written, pruned ones included.
+    pub height: u64,
+}
+
+/// What is known of a peer's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum PeerStatus {
+    /// A link is up and it answers.
+    Reachable,
+    /// A link is up but it has not answered for a while.
+    Suspected,
+    /// No link, or none that answers.
+    Unreachable,
+}
+
+/// Frames and bytes in both directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Frames handed to the transport.
+    pub frames_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Frames received.
+    pub frames_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+}
+
+/// One link in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// The link.
+    pub link: LinkId,
+    /// The handshake is complete.
+    pub established: bool,
+    /// Smoothed round trip, once measured.
+    pub rtt: Option<Duration>,
+    /// Its outbox is full.
+    pub congested: bool,
+    /// What went over it.
+    pub traffic: Traffic,
+}
+
+/// A peer in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// The peer.
+    pub id: NodeId,
+    /// What to call it.
+    pub display_name: String,
+    /// Known addresses.
+    pub addresses: Vec<String>,
+    /// Added by the app, as opposed to met on a link.
+    pub added: bool,
+    /// Its status.
+    pub status: PeerStatus,
+    /// It said that it is paused.
+    pub paused: bool,
+    /// Channels in common.
+    pub channels: usize,
+    /// Channels in common whose content is known to be equal.
+    pub in_sync: usize,
+    /// Its links.
+    pub links: Vec<LinkInfo>,
+}
+
+/// How a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Where it stands.
+    pub state: NodeState,
+    /// Who it is.
+    pub node: NodeId,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// Peers known.
+    pub peers: usize,
+    /// Peers reachable.
+    pub reachable: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Logs.
+    pub logs: usize,
+    /// Store operations in flight.
+    pub store_ops: usize,
+    /// Bytes handed to the store and not yet acknowledged.
+    pub store_bytes: usize,
+    /// Payload bytes of appends waiting.
+    pub append_bytes: usize,
+    /// Store operations that failed so far.
+    pub store_failures: u64,
+    /// Frames or parts of them that were dropped as bad so far.
+    pub dropped: u64,
+    /// Frames and bytes over all links so far.
+    pub traffic: Traffic,
+}

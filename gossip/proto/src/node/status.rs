@@ -1,0 +1,251 @@
+//! How far this node and its peers are with channels, and who waits for them to agree.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::session::Link;
+use super::{CommandError, CommandId, Event, LinkId, Node, NodeState, Reply, Timer};
+use crate::wire::StreamKey;
+use crate::{ChannelId, NodeId, Tick, WallMs};
+
+/// Calls that may wait.
+const WAITERS: usize = 1024;
+/// What is still missing is told at most this often.
+const PROGRESS: Duration = Duration::from_millis(250);
+
+/// How far this node and a linked peer are with a channel they share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncStatus {
+    /// The peer.
+    pub peer: NodeId,
+    /// The channel.
+    pub channel: ChannelId,
+    /// Both are known to hold the same.
+    pub in_sync: bool,
+    /// What the peer is known to hold more of.
+    pub to_get: Backlog,
+    /// What the peer is known to hold less of. Logs of which nothing was heard do not count.
+    pub to_give: Backlog,
+    /// When the peer was last heard of what it holds, by the wall clock.
+    pub last_exchange: Option<WallMs>,
+    /// When that was last the same as here.
+    pub last_equal: Option<WallMs>,
+}
+
+/// What is still to come or to go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Entries.
+    pub entries: u64,
+    /// Estimated: so many entries of the mean encoded size of those stored since the start.
+    pub bytes: u64,
+}
+
+/// What a link remembers of a channel's status.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    in_sync: bool,
+    at: Tick,
+    pub(super) last_exchange: Option<WallMs>,
+    pub(super) last_equal: Option<WallMs>,
+    /// Beacons sent, and how many of them were answered by an agreement.
+    pub(super) asked: u64,
+    pub(super) answered: u64,
+}
+
+/// Calls that wait until digests agree.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    waiting: VecDeque<Waiter>,
+    /// Something may have become true.
+    changed: bool,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    command: CommandId,
+    channel: ChannelId,
+    /// With whom; `None` is everybody within reach.
+    peer: Option<NodeId>,
+    /// On each link, the number of the answer that counts: those before may have been on their way.
+    from: BTreeMap<LinkId, u64>,
+    agreed: BTreeSet<NodeId>,
+}
+
+impl Waiters {
+    pub(super) fn look_again(&mut self) {
+        self.changed = true;
+    }
+}
+
+impl Node {
+    pub(super) fn wait_synced(&mut self, command: CommandId, channel: ChannelId, peer: Option<NodeId>) {
+        if self.state == NodeState::ShutDown {
+            return self.reply(command, Err(CommandError::State { state: self.state }));
+        }
+        if self.waiters.waiting.len() >= WAITERS
+            && let Some(oldest) = self.waiters.waiting.pop_front()
+        {
+            // Whoever was given up cannot be told from who still waits.
+            self.reply(oldest.command, Err(CommandError::Busy));
+        }
+        let links = self.links_of(&channel);
+        let wanted =
+            |id: &LinkId| peer.is_none() || self.links.get(id).map(|link| &link.peer) == peer.as_ref();
+        let links: Vec<LinkId> = links.into_iter().filter(wanted).collect();
+        let from = links.iter().filter_map(|id| Some((*id, self.next_answer(*id, &channel)?))).collect();
+        for id in links {
+            self.timers.bring_forward(Timer::Round(id, channel.clone()), self.now.tick);
+        }
+        self.waiters.waiting.push_back(Waiter { command, channel, peer, from, agreed: BTreeSet::new() });
+        self.waiters.look_again();
+    }
+
+    /// The number of the first answer to what is said from now on. What was said long ago was lost.
+    fn next_answer(&mut self, id: LinkId, name: &ChannelId) -> Option<u64> {
+        let (now, timeout) = (self.now.tick, self.links.get(&id)?.rtt.timeout());
+        let shared = self.shared(id, name)?;
+        if now.since(shared.looked) > timeout {
+            shared.told.answered = shared.told.asked;
+        }
+        Some(shared.told.asked + 1)
+    }
+
+    /// Links on which a channel is compared, the primary one of each peer.
+    fn links_of(&self, channel: &ChannelId) -> Vec<LinkId> {
+        let shares = |id: &LinkId| {
+            let session = self.links.get(id).and_then(|link| link.session.as_ref());
+            session.is_some_and(|session| session.shared.contains_key(channel)) && self.is_primary(*id)
+        };
+        self.links.keys().copied().filter(shares).collect()
+    }
+
+    /// Whether somebody waits for a proof that a link's peer holds the same.
+    pub(super) fn is_awaited(&self, id: LinkId, name: &ChannelId) -> bool {
+        let Some(peer) = self.links.get(&id).map(|link| &link.peer) else { return false };
+        let waits = |waiter: &Waiter| {
+            waiter.channel == *name
+                && waiter.peer.as_ref().is_none_or(|wanted| wanted == peer)
+                && !waiter.agreed.contains(peer)
+        };
+        self.waiters.waiting.iter().any(waits)
+    }
+
+    /// Digests agree. If somebody waits and this was no answer to what was said since, it is asked again.
+    pub(super) fn note_agreement(&mut self, id: LinkId, name: &ChannelId) {
+        let wall = self.now.wall;
+        let version = self.spoken(id);
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let Some(shared) = self.shared(id, name) else { return };
+        shared.told.last_equal = Some(wall);
+        let (asked, answered) = (shared.told.asked, shared.told.answered);
+        for waiter in self.waiters.waiting.iter_mut().filter(|waiter| waiter.channel == *name) {
+            // A link that came up since was asked since.
+            let from = waiter.from.get(&id).copied().unwrap_or(0);
+            if version == 1 || answered >= from {
+                waiter.agreed.insert(peer.clone());
+                self.waiters.changed = true;
+            }
+        }
+        if self.is_awaited(id, name) {
+            let timeout = self.links.get(&id).map_or(Duration::ZERO, |link| link.rtt.timeout());
+            let wait = if answered >= asked { Duration::ZERO } else { timeout };
+            self.timers.bring_forward(Timer::Round(id, name.clone()), self.now.tick + wait);
+        }
+    }
+
+    /// Answers who has waited long enough.
+    pub(super) fn answer_waiters(&mut self) {
+        if !std::mem::take(&mut self.waiters.changed) {
+            return;
+        }
+        let waiting = std::mem::take(&mut self.waiters.waiting);
+        for waiter in waiting {
+            match self.outcome(&waiter) {
+                Some(result) => self.reply(waiter.command, result),
+                None => self.waiters.waiting.push_back(waiter),
+            }
+        }
+    }
+
+    fn outcome(&self, waiter: &Waiter) -> Option<Result<Reply, CommandError>> {
+        if self.state == NodeState::ShutDown {
+            return Some(Err(CommandError::State { state: self.state }));
+        }
+        if self.channels.get(&waiter.channel).is_none_or(|channel| channel.removing) {
+            return Some(Err(CommandError::UnknownChannel(waiter.channel.clone())));
+        }
+        let links = self.links_of(&waiter.channel);
+        let mut peers = links.iter().filter_map(|id| self.links.get(id).map(|link| &link.peer));
+        let done = match &waiter.peer {
+            Some(peer) => waiter.agreed.contains(peer),
+            None => !links.is_empty() && peers.all(|peer| waiter.agreed.contains(peer)),
+        };
+        done.then_some(Ok(Reply::Done))
+    }
+
+    /// How far the linked peers are with a channel, or with all.
+    pub(super) fn list_status(&self, channel: Option<&ChannelId>) -> Vec<SyncStatus> {
+        let primary = self.links.keys().copied().filter(|id| self.is_primary(*id));
+        let shared = primary.flat_map(|id| {
+            let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+            session.into_iter().flat_map(move |session| session.shared.keys().map(move |name| (id, name)))
+        });
+        let wanted = shared.filter(|(_, name)| channel.is_none_or(|channel| channel == *name));
+        wanted.filter_map(|(id, name)| self.status(id, name)).collect()
+    }
+
+    /// The peers of [`Node::links_of`] that do not refuse a stream.
+    pub(super) fn list_sharers(&self, channel: &ChannelId, stream: &StreamKey) -> Vec<NodeId> {
+        let links = self.links_of(channel).into_iter().filter_map(|id| self.links.get(&id));
+        let takes = |link: &&Link| {
+            let shared = link.session.as_ref().and_then(|session| session.shared.get(channel));
+            shared.is_some_and(|shared| !shared.refused.contains(stream))
+        };
+        links.filter(takes).map(|link| link.peer.clone()).collect()
+    }
+
+    fn status(&self, id: LinkId, name: &ChannelId) -> Option<SyncStatus> {
+        let link = self.links.get(&id)?;
+        let shared = link.session.as_ref()?.shared.get(name)?;
+        let in_sync = shared.theirs == Some(shared.digest_of(self.channels.get(name)?));
+        let held = |log| self.logs.get(log).map_or((0, 0), |log| (log.pending.height, log.stored.height));
+        let more = shared.todo.iter().map(|(log, (height, _))| height.saturating_sub(held(log).0));
+        let less = shared.knows.iter().map(|(log, height)| held(log).1.saturating_sub(*height));
+        let none = Backlog::default();
+        Some(SyncStatus {
+            peer: link.peer.clone(),
+            channel: name.clone(),
+            in_sync,
+            to_get: if in_sync { none } else { self.backlog(more) },
+            to_give: if in_sync { none } else { self.backlog(less) },
+            last_exchange: shared.told.last_exchange,
+            last_equal: shared.told.last_equal,
+        })
+    }
+
+    fn backlog(&self, entries: impl Iterator<Item = u64>) -> Backlog {
+        let entries = entries.fold(0, u64::saturating_add);
+        let (stored, bytes) = self.stats.stored;
+        Backlog { entries, bytes: entries.saturating_mul(bytes.checked_div(stored).unwrap_or(0)) }
+    }
+
+    /// Tells the application when a link's peer came into or out of step, and how far it is.
+    pub(super) fn tell_status(&mut self, id: LinkId, name: &ChannelId) {
+        let now = self.now.tick;
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
+        let Some(channel) = self.channels.get(name) else { return };
+        let in_sync = shared.theirs == Some(shared.digest_of(channel));
+        let flips = in_sync != shared.told.in_sync;
+        let moves = !in_sync && !shared.todo.is_empty() && now.since(shared.told.at) >= PROGRESS;
+        if !(flips || moves) || !self.is_primary(id) {
+            return;
+        }
+        let Some(status) = self.status(id, name) else { return };
+        if let Some(shared) = self.shared(id, name) {
+            (shared.told.in_sync, shared.told.at) = (in_sync, now);
+        }
+        self.notify(Event::SyncChanged(status));
+    }
+}
