@@ -44,7 +44,8 @@ mod view;
 
 pub use gossip_proto as proto;
 pub use gossip_proto::node::{
-    CommandError, Event, Health, LinkInfo, NodeConfig, NodeState, PeerInfo, PeerStatus, StreamInfo, Traffic,
+    Backlog, CommandError, Event, Health, LinkInfo, NodeConfig, NodeState, PeerInfo, PeerStatus, StreamInfo,
+    SyncStatus, Traffic,
 };
 pub use gossip_proto::{
     ChannelId, Cursor, Durability, EntryId, Fault, IdError, LogEntry, LogId, NodeId, OrderKey, Payload,

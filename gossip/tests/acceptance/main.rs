@@ -17,6 +17,7 @@ mod wait;
 mod pairs;
 mod world;
 
+mod agree;
 mod bad_input;
 mod care;
 mod channels;

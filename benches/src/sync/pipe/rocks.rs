@@ -142,15 +142,14 @@ fn write(rows: &DB, mut frame: &[u8]) -> Outcome {
     while let Some((first, rest)) = frame.split_first_chunk::<24>() {
         let (count, rest) = rest.split_first_chunk::<4>().ok_or("a frame was cut")?;
         let mut key = *first;
-        let mut sequence = u64::from_be_bytes(key[16..].try_into()?);
+        let first = u64::from_be_bytes(key[16..].try_into()?);
         frame = rest;
-        for _ in 0..u32::from_be_bytes(*count) {
+        for sequence in (first..).take(u32::from_be_bytes(*count) as usize) {
             let (length, rest) = frame.split_first_chunk::<2>().ok_or("a frame was cut")?;
             let length = usize::from(u16::from_be_bytes(*length));
             let (value, rest) = rest.split_at_checked(length).ok_or("a frame was cut")?;
             key[16..].copy_from_slice(&sequence.to_be_bytes());
             batch.put(key, value);
-            sequence += 1;
             frame = rest;
         }
     }

@@ -3,6 +3,7 @@
 mod branches;
 mod buffer;
 mod cursors;
+mod delivered;
 mod merge;
 mod names;
 mod page;

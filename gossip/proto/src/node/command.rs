@@ -189,6 +189,8 @@ pub enum Query {
     Streams(ChannelId),
     /// The members of a channel. Answer: [`Reply::Members`].
     Members(ChannelId),
+    /// Linked peers that share a stream, neither side refusing it. Answer: [`Reply::Members`].
+    Sharers(ChannelId, StreamId),
     /// All peers. Answer: [`Reply::Peers`].
     Peers,
     /// Channels that list a node as member. Answer: [`Reply::Channels`].

@@ -1,5 +1,6 @@
 //! Look-ups.
 
+use super::model::Stream;
 use super::peer::Peer;
 use super::session::Link;
 use super::{CommandError, Health, LinkInfo, Node, PeerInfo, PeerStatus, Query, Reply, StreamInfo};
@@ -21,6 +22,10 @@ impl Node {
                 Ok(Reply::Peers(self.peers.iter().map(|(id, peer)| self.peer_info(id, peer)).collect()))
             }
             Query::Version(channel, stream) => self.version(&channel, &stream).map(Reply::Version),
+            Query::Sharers(channel, stream) => {
+                let key = self.open_stream(&channel, &stream)?.key;
+                Ok(Reply::Members(self.list_sharers(&channel, &key)))
+            }
             Query::Sync(channel) => {
                 if let Some(channel) = &channel {
                     self.channel(channel)?;
@@ -53,6 +58,11 @@ impl Node {
         Ok(info.collect())
     }
 
+    fn open_stream(&self, channel: &ChannelId, stream: &StreamId) -> Result<&Stream, CommandError> {
+        let found = self.channel(channel)?.streams.get(stream).filter(|stream| stream.is_open());
+        found.ok_or_else(|| CommandError::UnknownStream(channel.clone(), stream.clone()))
+    }
+
     fn heights<'a>(
         &'a self,
         logs: impl IntoIterator<Item = &'a LogId> + 'a,
@@ -61,8 +71,7 @@ impl Node {
     }
 
     fn version(&self, channel: &ChannelId, stream: &StreamId) -> Result<VersionVector, CommandError> {
-        let found = self.channel(channel)?.streams.get(stream).filter(|stream| stream.is_open());
-        let found = found.ok_or_else(|| CommandError::UnknownStream(channel.clone(), stream.clone()))?;
+        let found = self.open_stream(channel, stream)?;
         Ok(self.heights(&found.logs).collect())
     }
 

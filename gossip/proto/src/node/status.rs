@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::session::Link;
 use super::{CommandError, CommandId, Event, LinkId, Node, NodeState, Reply, Timer};
+use crate::wire::StreamKey;
 use crate::{ChannelId, NodeId, Tick, WallMs};
 
 /// Calls that may wait.
@@ -191,6 +193,16 @@ impl Node {
         });
         let wanted = shared.filter(|(_, name)| channel.is_none_or(|channel| channel == *name));
         wanted.filter_map(|(id, name)| self.status(id, name)).collect()
+    }
+
+    /// The peers of [`Node::links_of`] that do not refuse a stream.
+    pub(super) fn list_sharers(&self, channel: &ChannelId, stream: &StreamKey) -> Vec<NodeId> {
+        let links = self.links_of(channel).into_iter().filter_map(|id| self.links.get(&id));
+        let takes = |link: &&Link| {
+            let shared = link.session.as_ref().and_then(|session| session.shared.get(channel));
+            shared.is_some_and(|shared| !shared.refused.contains(stream))
+        };
+        links.filter(takes).map(|link| link.peer.clone()).collect()
     }
 
     fn status(&self, id: LinkId, name: &ChannelId) -> Option<SyncStatus> {

@@ -166,7 +166,7 @@ fn what_its_author_sealed_is_stored() {
     assert_eq!(scene.push(&author, &runs), (6, 0));
     assert_eq!(scene.victim.disk.runs(author.name.id()).len(), 3);
     let next = author.sealed();
-    assert_eq!(scene.push(&author, &[next.clone()]), (8, 0));
+    assert_eq!(scene.push(&author, std::slice::from_ref(&next)), (8, 0));
     assert_eq!(scene.push(&author, &[next]), (8, 0), "what is known is nothing wrong");
 }
 
@@ -284,7 +284,7 @@ fn who_brings_nothing_sealed_again_and_again_is_not_heard_for_a_while() {
         let forged = forger.run(|_| Some(vec![7; 64]));
         assert_eq!(scene.push(&author, &[forged]), (0, 1));
     }
-    assert_eq!(scene.push(&author, &[run.clone()]), (0, 0), "not even looked at");
+    assert_eq!(scene.push(&author, std::slice::from_ref(&run)), (0, 0), "not even looked at");
     scene.victim.pass(61_000_000);
     // The link may have been given up meanwhile; what counts is that the node goes on.
     if scene.victim.has_session(LINK) {
@@ -302,17 +302,16 @@ fn our_own_log_is_given_up_only_for_our_own_seal() {
         let head = scene.victim.disk.head(log).expect("its head");
         Author { sealer: sealer(1), name: head.name.clone(), height: head.height, hash: head.hash }
     };
-    let forgeries: [fn(&Author) -> Option<Vec<u8>>; 2] = [|_| None, |_| Some(vec![7; 64])];
-    for forge in forgeries {
+    for seal in [None, Some(vec![7; 64])] {
         let mut author = continued(&scene);
-        let (height, forged) = (author.height, author.run(forge));
+        let (height, forged) = (author.height, author.run(|_| seal));
         assert_eq!(scene.push(&author, &[forged]), (height, 1));
         scene.victim.append(10);
         assert_eq!(scene.victim.own_logs().count(), 1, "the epoch goes on");
     }
     let mut author = continued(&scene);
     let (height, lost) = (author.height, author.sealed());
-    assert_eq!(scene.push(&author, &[lost.clone()]), (height, 0), "given up first,");
+    assert_eq!(scene.push(&author, std::slice::from_ref(&lost)), (height, 0), "given up first,");
     assert_eq!(scene.push(&author, &[lost]), (height + 2, 0), "then taken like anyone's");
     scene.victim.append(10);
     assert_eq!(scene.victim.own_logs().count(), 2, "what is written now is a new epoch");

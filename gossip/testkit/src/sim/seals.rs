@@ -53,6 +53,10 @@ impl Scheme {
 }
 
 impl Signing {
+    pub(super) fn signs(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Nobody signs.
     pub(super) const PLAIN: Self = Self(None);
 

@@ -32,7 +32,7 @@ impl Wiretap {
                 self.message(link, message, coverage);
                 match wire::version_of(frame) {
                     Some(1) => old(message, coverage),
-                    _ => self.new(link, message, coverage),
+                    _ => self.note_new(link, message, coverage),
                 }
             }
         }
@@ -66,7 +66,7 @@ impl Wiretap {
     }
 
     /// What is said in the newest version only.
-    fn new(&mut self, link: LinkId, message: &Message, coverage: &mut Coverage) {
+    fn note_new(&mut self, link: LinkId, message: &Message, coverage: &mut Coverage) {
         // The two ends of a connection have numbers that follow each other.
         let conn = link.0 / 2;
         match message {

@@ -2,7 +2,9 @@
 
 mod decay;
 mod lane;
+mod log;
 mod volume;
 
 pub(super) use self::lane::{Disk, Finished};
-pub(super) use self::volume::{Log, Volume};
+pub(super) use self::log::Log;
+pub(super) use self::volume::Volume;

@@ -10,14 +10,13 @@ use crate::sim::plan::Plan;
 #[derive(Debug)]
 pub(super) struct SealedOnly {
     check: Box<dyn SealCheck>,
-    /// Seals may be missing: somebody strips or changes them, or speaks the version in which floors have none.
+    /// Seals may be missing: somebody strips or changes them.
     lenient: bool,
 }
 
 impl SealedOnly {
     pub(super) fn new(plan: &Plan) -> Self {
-        let old = plan.hosts.iter().any(|host| host.version == 1);
-        Self { check: plan.scheme.check(), lenient: old || plan.liar.is_some() }
+        Self { check: plan.scheme.check(), lenient: plan.liar.is_some() }
     }
 
     fn look(&mut self, head: &LogHead) -> Check {
