@@ -6,10 +6,11 @@
 //! recorded proofs fit. It must give all that was asked of it and come to hold what it came to hold then.
 //! The files are never written again: they stand for devices nobody updates.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gossip_proto::wire::{self, Content, Message, WIRE_VERSIONS};
+use bytes::Bytes;
+use gossip_proto::wire::{self, Content, DeltaRun, Message, WIRE_VERSIONS};
 use gossip_proto::{LogId, Seq};
 use gossip_testkit::sim::pair::{Logs, Pair, Passed, Recording, Setup, Side};
 
@@ -65,16 +66,35 @@ fn replay(text: &str, setup: &Setup, under_test: Side) {
     assert!(own.all(|passed| passed.frame[0] >> 4 == 1), "{under_test:?} speaks another version");
 }
 
-/// The entries one side sent; messages in pieces are not looked into.
+/// The entries one side sent.
 fn given(frames: &[Passed], side: Side) -> BTreeSet<(LogId, Seq)> {
     let own = frames.iter().filter(|passed| passed.from == side);
-    let runs = own.filter_map(|passed| match wire::read(&passed.frame) {
-        Ok(Content::Whole(Message::Delta(delta))) => Some(delta.runs),
-        _ => None,
-    });
-    runs.flatten()
-        .flat_map(|run| (run.run.first()..=run.run.last()).map(move |at| (run.run.log(), at)))
-        .collect()
+    let runs =
+        whole(own.map(|passed| passed.frame.clone())).into_iter().filter_map(|message| match message {
+            Message::Delta(delta) => Some(delta.runs),
+            _ => None,
+        });
+    let sequences = |run: DeltaRun| (run.run.first()..=run.run.last()).map(move |at| (run.run.log(), at));
+    runs.flatten().flat_map(sequences).collect()
+}
+
+/// The messages in frames, also those in pieces of which all were sent.
+fn whole(frames: impl Iterator<Item = Bytes>) -> Vec<Message> {
+    let (mut messages, mut open): (Vec<_>, BTreeMap<_, BTreeMap<u64, Bytes>>) = Default::default();
+    for frame in frames {
+        match wire::read(&frame).expect("a frame") {
+            Content::Whole(message) => messages.push(message),
+            Content::Piece(piece) => {
+                let parts = open.entry(piece.id).or_default();
+                parts.insert(piece.offset, piece.bytes);
+                let joined = parts.values().flatten().copied().collect::<Vec<u8>>();
+                if let Ok(Content::Whole(message)) = wire::read(&joined.into()) {
+                    messages.push(message);
+                }
+            }
+        }
+    }
+    messages
 }
 
 /// Plays both sides of a recording, to nodes of every version.

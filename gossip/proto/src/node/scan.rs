@@ -150,6 +150,7 @@ impl Node {
             // An older list that was overtaken.
             return;
         }
+        let missed = session.heard > 0 && list.serial > session.heard + 1;
         session.heard = list.serial;
         // A list from before our last change answers nothing: the next one will.
         if list.serial > session.outdated {
@@ -169,6 +170,9 @@ impl Node {
         let matches = Matches { session, serial, turn, proofs };
         self.send(id, &Message::Matches(matches), Class::Urgent);
         self.share(id, &matched);
+        if missed {
+            self.share_again(id);
+        }
     }
 
     pub(super) fn on_matches(&mut self, id: LinkId, list: &Matches) {
@@ -178,6 +182,7 @@ impl Node {
         if !current || list.turn < session.heard {
             return;
         }
+        let missed = session.heard > 0 && list.turn > session.heard + 1;
         (session.answered, session.heard) = (list.serial, list.turn);
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
         let open = self.channels.iter().filter(|(_, channel)| !channel.removing);
@@ -186,6 +191,23 @@ impl Node {
         let matched = proven.map(|(name, _)| name.clone()).collect();
         self.timers.cancel(&Timer::Scan(id));
         self.share(id, &matched);
+        if missed {
+            self.share_again(id);
+        }
+    }
+
+    /// A list of the peer was lost, which may have left out a channel that is back by now: the peer may have
+    /// forgotten all it knew of any.
+    fn share_again(&mut self, id: LinkId) {
+        let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) else { return };
+        let names: Vec<ChannelId> = session.shared.keys().cloned().collect();
+        for shared in session.shared.values_mut() {
+            shared.knows.clear();
+            shared.named = 0;
+        }
+        for name in names {
+            self.tell_all_erasures(id, &name);
+        }
     }
 
     /// Makes exactly these channels the shared ones of a link.
