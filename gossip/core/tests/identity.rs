@@ -1,5 +1,7 @@
 //! Who a node is: a key of its own, a key given, or a plain name.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall fail at that place")]
+
 use std::sync::Arc;
 
 use gossip_core::proto::{Ed25519Sealer, NodeRecord, SecretKey};

@@ -64,14 +64,19 @@ impl Pair {
     }
 
     fn of(heads: [Vec<LogHead>; 2], version: u8) -> Self {
-        Self::begin(heads, version, false)
+        Self::begin(heads, BTreeMap::new(), version, false)
     }
 
-    fn begin(heads: [Vec<LogHead>; 2], version: u8, no_sketches: bool) -> Self {
+    fn begin(
+        heads: [Vec<LogHead>; 2],
+        runs: BTreeMap<LogId, Vec<StoredRun>>,
+        version: u8,
+        no_sketches: bool,
+    ) -> Self {
         let [a, b] = heads.clone();
         let nodes = [node("a", a, version), node("b", b, version)];
         let heads = heads.into_iter().flatten().map(|head| (head.name.id(), head)).collect();
-        let (runs, said) = (BTreeMap::new(), Vec::new());
+        let said = Vec::new();
         let mut pair = Self { nodes, heads, runs, said, no_sketches, now: Tick(0), asked: 0 };
         let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
         for (at, peer) in [(0, "b"), (1, "a")] {
@@ -102,6 +107,8 @@ impl Pair {
                         let runs = self.read(log, from, budget);
                         inputs.push_back((at, Input::Stored { op, result: Ok(StoreReply::Runs(runs)) }));
                     }
+                    // For the places of forks: a store that takes its time.
+                    Effect::Store { request: StoreRequest::HashAt { .. }, .. } => {}
                     Effect::Store { op, request: StoreRequest::Commit { items, .. } } => {
                         let committed = Committed { arrivals: vec![None; items.len()] };
                         let result = Ok(StoreReply::Committed(committed));

@@ -1,5 +1,6 @@
 //! A disk that does as told: no checks, so a wrong node shows in what is stored.
 
+mod arrivals;
 mod decay;
 mod lane;
 mod log;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decay;
 use super::log::{Log, adopt, prune, seal};
 use gossip_proto::{
-    Arrival, Arrived, Branch, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability,
-    EntryId, Hint, Inventory, LogHead, LogId, LogName, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed,
-    Seq, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord, Turn,
+    Arrival, Branch, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, EntryId, Hint,
+    Inventory, LogHead, LogId, LogName, NodeId, NodeRecord, PeerRecord, Pruned, Removed, Seq, SeqRange,
+    StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord, Turn,
 };
 
 /// The contents of a disk; a clone of it is what a power cut may leave.
@@ -27,7 +27,7 @@ pub(crate) struct Volume {
     pub(crate) misfit: Option<String>,
     arrivals: u64,
     /// What arrived: number of the first entry, log, entries.
-    order: Vec<(u64, LogId, SeqRange)>,
+    pub(super) order: Vec<(u64, LogId, SeqRange)>,
     hints: BTreeMap<ChannelId, Vec<Hint>>,
 }
 
@@ -284,32 +284,6 @@ impl Volume {
             })
             .cloned()
             .collect()
-    }
-
-    /// Rows of a channel in the order they came.
-    fn since(&self, channel: &ChannelId, after: Arrival, budget: usize) -> Page<Arrived, Arrival> {
-        let (mut items, mut bytes) = (Vec::new(), 0);
-        for &(first, id, range) in &self.order {
-            let last = first + range.count() - 1;
-            let Some(log) = self.logs.get(&id).filter(|log| log.head.name.channel == *channel) else {
-                continue;
-            };
-            if last <= after.0 || range.count() == 0 {
-                continue;
-            }
-            if bytes >= budget {
-                return Page { items, next: Some(Arrival(first - 1)) };
-            }
-            let skipped = (after.0 + 1).saturating_sub(first);
-            let range = SeqRange { first: range.first + skipped, ..range };
-            let sound = |run: &&StoredRun| !self.rotten.contains(&(id, run.run.first()));
-            let held = log.runs.iter().filter(|stored| stored.run.range().overlap(&range).is_some());
-            let runs: Vec<StoredRun> = held.filter(sound).cloned().collect();
-            bytes += runs.iter().map(|stored| stored.run.encoded().len()).sum::<usize>();
-            let arrival = Arrival(first + skipped);
-            items.push(Arrived { arrival, log: id, range, runs, damaged: None });
-        }
-        Page { items, next: None }
     }
 
     fn prune(&mut self, floors: &[(LogId, Seq)]) -> Pruned {
