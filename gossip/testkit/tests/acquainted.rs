@@ -7,11 +7,11 @@ use gossip_proto::{ChannelId, NodeId};
 use gossip_testkit::sim::pair::{Logs, Pair, Side};
 
 fn channel() -> ChannelId {
-    ChannelId::new("c").unwrap()
+    ChannelId::new("c").expect("a channel id")
 }
 
 fn id(side: Side) -> NodeId {
-    NodeId::new(side.name()).unwrap()
+    NodeId::new(side.name()).expect("a node id")
 }
 
 fn wait(pair: &mut Pair, side: Side, peer: Option<NodeId>) -> u64 {

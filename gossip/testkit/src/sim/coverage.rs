@@ -52,6 +52,7 @@ impl Coverage {
         "goodbye",
         "half-open link",
         "heights offered by range",
+        "hints spoilt",
         "history fetched back to its beginning",
         "hole filled",
         "hollow entry stored",

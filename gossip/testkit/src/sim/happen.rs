@@ -95,7 +95,9 @@ impl World {
         let now = self.calendar.now();
         self.trace.note(now, (host, "boot"), || format!("n{host} boots"));
         self.outstanding[host].clear();
-        self.hosts[host].start(now);
+        if self.hosts[host].start(now) {
+            self.coverage.hit("hints spoilt");
+        }
         self.show(host, Fact::Booted);
         self.feed(host, Input::Deadline);
         self.ask(host, Command::Start);

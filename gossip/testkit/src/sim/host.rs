@@ -1,7 +1,7 @@
 //! One machine: a node while it runs, its disk, its wall clock.
 
 use gossip_proto::node::{Boot, Node};
-use gossip_proto::{Now, Rng, Tick, WallMs};
+use gossip_proto::{Arrival, ChannelId, Hint, Now, Rng, Tick, WallMs};
 
 use super::disk::Disk;
 use super::plan::HostPlan;
@@ -9,6 +9,8 @@ use super::seals::Scheme;
 
 /// Where every wall clock stands when the simulation begins.
 const DAWN: i64 = 1_700_000_000_000;
+/// Starts in 1,000 with hints that are not true.
+const SPOILT: u64 = 150;
 
 /// One machine.
 #[derive(Debug)]
@@ -62,15 +64,16 @@ impl Host {
         self.skew += millis;
     }
 
-    /// Starts a node from the disk, with new randomness.
-    pub(super) fn start(&mut self, tick: Tick) {
+    /// Starts a node from the disk, with new randomness. Answers whether hints about peers were spoilt.
+    pub(super) fn start(&mut self, tick: Tick) -> bool {
         let mut secret = [0; 32];
         for part in secret.chunks_mut(8) {
             part.copy_from_slice(&self.rng.next_u64().to_le_bytes());
         }
         let Disk { volume, open, .. } = &self.disk;
-        let inventory = volume.inventory(self.plan.durability, *open);
+        let mut inventory = volume.inventory(self.plan.durability, *open);
         let (record, config, seed) = (volume.record.clone(), self.plan.config.clone(), self.rng.next_u64());
+        let spoilt = spoil(&mut inventory.hints, &mut Rng::new(seed));
         let boot = Boot::new(record, inventory, config, seed, secret);
         let boot = self.plan.signing.equip(self.scheme, boot);
         let boot = Boot { max_version: self.plan.version, ..boot };
@@ -79,6 +82,7 @@ impl Host {
         self.running = false;
         self.disk.open = true;
         self.node = Some(Node::new(self.now(tick), boot));
+        spoilt
     }
 
     /// The node and all its memory are gone.
@@ -87,4 +91,18 @@ impl Host {
         self.running = false;
         self.armed = None;
     }
+}
+
+/// What is remembered of peers need not be true: it may say too much or too little.
+fn spoil(hints: &mut [(ChannelId, Vec<Hint>)], rng: &mut Rng) -> bool {
+    if !rng.chance(SPOILT) {
+        return false;
+    }
+    let mut spoilt = false;
+    for hint in hints.iter_mut().flat_map(|(_, of)| of) {
+        hint.arrival = Arrival(rng.below(2 * hint.arrival.0 + 1));
+        hint.digest[0] ^= u8::from(rng.chance(500));
+        spoilt = true;
+    }
+    spoilt
 }
