@@ -41,8 +41,13 @@ async fn behaviour_23_pause_stops_fetching_and_resume_catches_up(world: World) {
     bob.write(2).await;
     eventually("ann compares", async || ann.tap.all() >= 5).await;
     heard_all(&ann, &bob).await;
-    assert_eq!(bob.tap.count(|message| matches!(message, Message::Want(_))), 0, "a paused node asked");
-    let pushed = |message: &Message| matches!(message, Message::Delta(delta) if delta.serial == 0);
+    let asks = |message: &Message| matches!(message, Message::Want(_) | Message::Ask(_));
+    assert_eq!(bob.tap.count(asks), 0, "a paused node asked");
+    let pushed = |message: &Message| match message {
+        Message::Push(_) => true,
+        Message::Runs(runs) => runs.serial == 0,
+        _ => false,
+    };
     assert_eq!(bob.tap.count(pushed), 0, "a paused node pushed");
     bob.node.resume().await.unwrap();
     converge(&[&ann, &bob, &cat], 4).await;

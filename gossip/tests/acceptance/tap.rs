@@ -15,9 +15,9 @@ use tokio::sync::watch;
 pub(crate) enum Spoil {
     #[default]
     Nothing,
-    /// Deltas vanish.
+    /// Messages with runs vanish.
     Mute,
-    /// Deltas lose their last byte.
+    /// Messages with runs lose their last byte.
     Truncate,
     /// Every send fails.
     Fail,
@@ -83,14 +83,19 @@ impl Tap {
         }
         let bytes = frame.clone().into_bytes();
         let Ok(Content::Whole(message)) = wire::read(&bytes) else { return Ok(Some(frame)) };
-        let delta = matches!(message, Message::Delta(_));
+        let has_runs = carries_runs(&message);
         self.sent.lock().unwrap().push(message);
         Ok(match spoil {
-            Spoil::Mute if delta => None,
-            Spoil::Truncate if delta => Some(bytes.slice(..bytes.len() - 1).into()),
+            Spoil::Mute if has_runs => None,
+            Spoil::Truncate if has_runs => Some(bytes.slice(..bytes.len() - 1).into()),
             _ => Some(frame),
         })
     }
+}
+
+/// Whether a message brings entries.
+pub(crate) fn carries_runs(message: &Message) -> bool {
+    matches!(message, Message::Delta(_) | Message::Runs(_) | Message::Push(_))
 }
 
 #[async_trait]
