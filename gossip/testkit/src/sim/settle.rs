@@ -32,6 +32,7 @@ impl World {
         self.twin_ends();
         self.storm_ends();
         self.run_until(self.calendar.now() + Duration::from_secs(1));
+        self.wait_for_hosts();
         for host in 0..self.hosts.len() {
             let wishes = self.client.wishes(&self.plan, host);
             self.insist(wishes.into_iter().map(|wish| (host, wish)).collect());
@@ -51,6 +52,16 @@ impl World {
         self.agree("after fresh appends");
         let quiet = self.keep_quiet();
         self.end(quiet);
+    }
+
+    /// Who was shutting down when the storm ended starts again a little later.
+    fn wait_for_hosts(&mut self) {
+        for _ in 0..100 {
+            if self.hosts.iter().all(|host| host.node.is_some()) {
+                return;
+            }
+            self.run_until(self.calendar.now() + Duration::from_millis(100));
+        }
     }
 
     /// Asks until every command is answered in a way that leaves things as wished.
