@@ -166,6 +166,8 @@ async fn views_and_subscriptions_opened_before_get_slices_too() {
 async fn runs_are_sent_as_stored() {
     for (ann, bob) in pairs().await {
         ann.meet(&bob).await;
+        // What is there before they know each other is sent as history, small runs joined.
+        ann.node.channel("c").await.unwrap().wait_synced().await.unwrap();
         for payload in payloads() {
             ann.stream.append(payload).await.unwrap();
         }

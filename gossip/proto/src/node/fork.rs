@@ -5,6 +5,8 @@
 //! first hash ([`Branch`]): an ordinary log that begins at a floor, and travels as one. What we hold of the
 //! log above the place moves to the branch it belongs to ([`super::fork_part`]).
 
+use std::time::Duration;
+
 use super::accept::Batch;
 use super::forks::ForkOp;
 use super::log::Tip;
@@ -19,6 +21,8 @@ use crate::{
 /// for more.
 const BRANCHES: usize = 8;
 
+/// A search that came to nothing rests so long.
+const RETRY: Duration = Duration::from_secs(1);
 /// The wire version that can search.
 const SEARCHES: u8 = 2;
 
@@ -62,11 +66,20 @@ impl Node {
         }
     }
 
-    /// What came to nothing may be tried again when the fork is seen again.
+    /// What came to nothing may be tried again when the fork is seen again, but not at once: it could go on
+    /// like that as fast as the link carries it.
     pub(super) fn fork_again(&mut self, link: LinkId, log: LogId) {
-        let Some((channel, _)) = self.log_place(&log) else { return };
-        if let Some(shared) = self.shared(link, &channel) {
-            shared.forks.remove(&log);
+        self.forks.again.insert((link, log), self.now.tick + RETRY);
+    }
+
+    /// Lets what came to nothing be tried again.
+    pub(super) fn lift_forks(&mut self, link: LinkId) {
+        let now = self.now.tick;
+        let again = self.forks.again.iter().filter(|((of, _), at)| *of == link && **at <= now);
+        for key in again.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.forks.again.remove(&key);
+            let Some((channel, _)) = self.log_place(&key.1) else { continue };
+            self.shared(link, &channel).into_iter().for_each(|shared| _ = shared.forks.remove(&key.1));
         }
     }
 

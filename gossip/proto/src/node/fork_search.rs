@@ -87,6 +87,7 @@ impl Node {
     /// Begins to search with the peer of a link; `at` is where the two are thought to differ, or above.
     pub(super) fn search_fork(&mut self, id: LinkId, channel: &ChannelId, log: LogId, at: Seq) {
         let now = self.now.tick;
+        self.forks.again.remove(&(id, log));
         self.expire_searches(id);
         let many = self.forks.searches.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16]))).count();
         let top = self.logs.get(&log).map_or(0, |held| held.stored.height.min(at));
@@ -226,6 +227,7 @@ impl Node {
             self.forks.claims.remove(&key);
             self.fork_again(key.0, key.1);
         }
+        self.lift_forks(id);
     }
 
     fn tell_fork(&mut self, id: LinkId, log: LogId, at: Seq) {

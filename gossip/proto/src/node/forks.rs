@@ -18,6 +18,8 @@ pub(super) struct Forks {
     pub(super) searches: BTreeMap<(LinkId, LogId), Search>,
     /// Where they were found to part, until the other history was seen to go on.
     pub(super) claims: BTreeMap<(LinkId, LogId), Claim>,
+    /// What came to nothing, each until when it rests.
+    pub(super) again: BTreeMap<(LinkId, LogId), Tick>,
     /// Logs whose ends are moved to branches.
     pub(super) parting: BTreeMap<LogId, Parting>,
     /// One request for hashes is answered at a time on a link.
@@ -29,6 +31,7 @@ impl Forks {
     pub(super) fn forget_link(&mut self, link: LinkId) {
         self.searches.retain(|(of, _), _| *of != link);
         self.claims.retain(|(of, _), _| *of != link);
+        self.again.retain(|(of, _), _| *of != link);
         self.answering.remove(&link);
     }
 }
