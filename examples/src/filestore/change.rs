@@ -35,7 +35,7 @@ pub(super) enum Change {
     Replace(Vec<(ChainHash, Bytes)>),
     Prune(Vec<(LogId, Seq)>),
     Isolate(LogId, Seq),
-    Turn(LogId, Turn),
+    Turn(LogName, Turn),
     Remove(#[serde(with = "Place")] Scope),
     SaveChannel(ChannelRecord),
     DeleteChannel(ChannelId),
@@ -114,7 +114,7 @@ impl Change {
             }
             Self::Prune(floors) => outcome.pruned = state.prune(&floors).await?,
             Self::Isolate(log, at) => outcome.gap = state.isolate(log, at).await?,
-            Self::Turn(log, turn) => state.turn(log, &turn).await?,
+            Self::Turn(log, turn) => state.turn(&log, &turn).await?,
             Self::Remove(scope) => outcome.removed = state.remove(&scope).await?,
             Self::SaveChannel(record) => state.save_channel(&record).await?,
             Self::DeleteChannel(channel) => state.delete_channel(&channel).await?,

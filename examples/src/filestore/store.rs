@@ -5,8 +5,8 @@ use std::sync::PoisonError;
 use async_trait::async_trait;
 use bytes::Bytes;
 use gossip::proto::{
-    Arrival, Arrived, ChainHash, ChannelRecord, CommitItem, Committed, LogHead, Meta, NodeRecord, Page,
-    PeerRecord, Removed, Scope, StoreIncarnation, StoreStats, StoredRun, StreamRecord, Turn,
+    Arrival, Arrived, ChainHash, ChannelRecord, CommitItem, Committed, LogHead, LogName, Meta, NodeRecord,
+    Page, PeerRecord, Removed, Scope, StoreIncarnation, StoreStats, StoredRun, StreamRecord, Turn,
 };
 use gossip::{
     ChannelId, ChannelRepository, Durability, EntryRepository, LogId, NodeId, NodeRepository, PeerRepository,
@@ -36,8 +36,8 @@ impl EntryRepository for FileStore {
         self.write(Change::replace(runs)).await.map(drop)
     }
 
-    async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()> {
-        self.write(Change::Turn(log, *turn)).await.map(drop)
+    async fn turn(&self, log: &LogName, turn: &Turn) -> StoreResult<()> {
+        self.write(Change::Turn(log.clone(), *turn)).await.map(drop)
     }
 
     async fn prune(&self, floors: &[(LogId, Seq)]) -> StoreResult<Pruned> {

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gossip_proto::{
     Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Fault, LogHead,
-    LogId, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, RunEntry, Scope, Seq, SeqRange,
-    Stamp, StoreFailure, StoreIncarnation, StoreStats, StoredRun, StreamId, StreamRecord, Turn, Usage,
+    LogId, LogName, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, RunEntry, Scope, Seq,
+    SeqRange, Stamp, StoreFailure, StoreIncarnation, StoreStats, StoredRun, StreamId, StreamRecord, Turn,
+    Usage,
 };
 
 /// Why a store operation failed and what to do about it.
@@ -119,15 +120,16 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// Ends a log before `turn.at`, because another history parts from it there, atomically: entries from
     /// there on are dropped, height, hash and stamp are those before it, [`LogHead::turn`] tells why, and no
     /// commit goes beyond it any more. Arrival rows stay. Whoever wants to keep what is dropped has
-    /// committed it to a log of another name before. Durable on return.
+    /// committed it to a log of another name before. A log that is not known comes to be with nothing but its
+    /// end: its entries are still to come. Durable on return.
     ///
     /// `prev` must be the hash before the place and `first` the one at it, as far as these are known: not
     /// above the height, not in a gap. `first` is `None` exactly where the log does not reach. A log that
     /// ends already may end earlier, not later. All else, a place at or below the floor, a run that cannot be
-    /// cut and an unknown log are [`Fault::Rejected`], and nothing is written.
+    /// cut are [`Fault::Rejected`], and nothing is written.
     ///
     /// *Repeated*: `Ok`, and changes nothing.
-    async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()>;
+    async fn turn(&self, log: &LogName, turn: &Turn) -> StoreResult<()>;
 
     /// Drops entries up to and including `floor` in each log, atomically for each. Height and
     /// hash stay; a floor at or below the present one does nothing, one above the height is

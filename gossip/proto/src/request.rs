@@ -1,11 +1,13 @@
 //! What a node asks of its store, and the answers.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Hint, LogHead,
-    LogId, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, Seq, SeqRange, StoreIncarnation,
-    StoredRun, StreamRecord, Turn,
+    LogId, LogName, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, Seq, SeqRange,
+    StoreIncarnation, StoredRun, StreamRecord, Turn,
 };
 
 /// What the caller of a store should do about a failure.
@@ -80,8 +82,8 @@ pub enum StoreRequest {
     },
     /// End a log where another history parts from it.
     Turn {
-        /// The log.
-        log: LogId,
+        /// The log; one that is not known comes to be with nothing but its end.
+        log: Arc<LogName>,
         /// Where.
         turn: Turn,
     },

@@ -139,7 +139,7 @@ fn discard(turn: &mut Turn<'_>, name: &LogName, id: LogId) -> Result<(), Failure
 }
 
 /// Makes a new log known to the listings.
-fn enlist(turn: &mut Turn<'_>, name: &LogName, id: LogId) {
+pub(crate) fn enlist(turn: &mut Turn<'_>, name: &LogName, id: LogId) {
     turn.edits.put(Table::Names, id.0, encode_name(name));
     put_listed(&mut turn.edits, Table::ByChannel, &keys::channel(&name.channel), id);
     put_listed(&mut turn.edits, Table::ByStream, &keys::stream_of(name), id);

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use gossip_core::continuity::{
     self, Standing, are_apart, entries_held, raise_floor, resting_floor, stands_for,
 };
-use gossip_core::proto::{LogId, Pruned, Seq, SeqRange, Stamp, StoredRun, Turn as Place};
+use gossip_core::proto::{LogId, LogName, Pruned, Seq, SeqRange, Stamp, StoredRun, Turn as Place};
 
+use crate::commit::enlist;
 use crate::engine::{Order, Table, View};
 use crate::fault::Failure;
 use crate::format::FORMAT;
+use crate::head::Held;
 use crate::keys;
 use crate::layout::{decode_run, put_run, run_len};
 use crate::notes::put_version;
@@ -80,11 +82,12 @@ fn covering(view: &dyn View, log: LogId, range: SeqRange) -> Result<Vec<StoredRu
     Ok(found)
 }
 
-/// Ends a log where another history parts from it.
-pub(crate) fn turn(turn: &mut Turn<'_>, log: LogId, place: &Place) -> Result<(), Failure> {
-    let Some(mut held) = turn.head(log)? else {
-        return Err(Failure::rejected("the log is not known"));
-    };
+/// Ends a log where another history parts from it; one that is not known comes to be with that alone.
+pub(crate) fn turn(turn: &mut Turn<'_>, name: &LogName, place: &Place) -> Result<(), Failure> {
+    let log = name.id();
+    let known = turn.head(log)?;
+    let is_new = known.is_none();
+    let mut held = known.unwrap_or_else(|| Held::new(name.clone()));
     let (view, height) = (turn.view(), held.head.height);
     let across = first_run(view, log, place.at)?.filter(|stored| stored.run.first() < place.at);
     let front = across.map(|stored| stored.cut_back(place.at - 1)).transpose();
@@ -104,6 +107,9 @@ pub(crate) fn turn(turn: &mut Turn<'_>, log: LogId, place: &Place) -> Result<(),
             front.run.encoded().len() as u64
         });
         held.bytes = held.bytes.saturating_sub(freed) + kept;
+    }
+    if is_new {
+        enlist(turn, name, log);
     }
     // Programs of before would take such a head for a damaged one, and the log for lost.
     put_version(&mut turn.edits, FORMAT as u32);

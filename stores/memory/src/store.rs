@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gossip_core::proto::{
     Arrival, Arrived, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Fault, LogHead,
-    LogId, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, Scope, Seq, SeqRange,
+    LogId, LogName, Meta, NodeId, NodeRecord, Page, PeerRecord, Pruned, Removed, Scope, Seq, SeqRange,
     StoreIncarnation, StoreStats, StoredRun, StreamId, StreamRecord, Turn, Usage,
 };
 use gossip_core::{
@@ -17,6 +17,7 @@ use gossip_core::{
 
 use crate::commit::commit;
 use crate::data::Data;
+use crate::log::Log;
 use crate::page::page;
 
 /// A store that lives as long as the last of its clones.
@@ -125,10 +126,15 @@ impl EntryRepository for MemoryStore {
         Ok(())
     }
 
-    async fn turn(&self, log: LogId, turn: &Turn) -> StoreResult<()> {
+    async fn turn(&self, log: &LogName, turn: &Turn) -> StoreResult<()> {
         let mut data = self.data();
-        data.log(log, "ending a log where it forks")?;
-        data.logs.get_mut(&log).map_or(Ok(()), |log| log.turn(turn))
+        if let Some(held) = data.logs.get_mut(&log.id()) {
+            return held.turn(turn);
+        }
+        let mut empty = Log::new(LogHead::empty(log.clone()));
+        empty.turn(turn)?;
+        data.logs.insert(log.id(), empty);
+        Ok(())
     }
 
     async fn prune(&self, floors: &[(LogId, Seq)]) -> StoreResult<Pruned> {

@@ -315,7 +315,7 @@ async fn perform(store: &dyn Store, request: StoreRequest) -> StoreResult<StoreR
             StoreReply::Head(heads.items.into_iter().next().map(Box::new))
         }
         StoreRequest::HashAt { log, positions } => StoreReply::Hashes(store.hash_at(log, &positions).await?),
-        StoreRequest::Turn { log, turn } => saved(store.turn(log, &turn).await)?,
+        StoreRequest::Turn { log, turn } => saved(store.turn(&log, &turn).await)?,
         StoreRequest::Prune { floors } => StoreReply::Pruned(store.prune(&floors).await?),
         StoreRequest::Isolate { log, at } => StoreReply::Isolated(store.isolate(log, at).await?),
         StoreRequest::Erase { log, sequences } => {

@@ -188,7 +188,8 @@ impl Node {
         if let Some(parting) = self.forks.parting.get_mut(&log) {
             parting.step = Step::End(turn);
         }
-        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Turn { log, turn });
+        let Some(name) = self.logs.get(&log).map(|held| held.name.clone()) else { return };
+        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Turn { log: name, turn });
     }
 
     /// The log ends, for good: every link may learn of it in the ordinary way.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use gossip_proto::{
     ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, Inventory, LogHead, LogId,
-    NodeId, Page, Pruned, Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId,
-    StreamRecord,
+    LogName, NodeId, Page, Pruned, Removed, SeqRange, StoreIncarnation, StoreReply, StoreRequest, StoredRun,
+    StreamId, StreamRecord,
 };
 
 #[derive(Default)]
@@ -60,8 +60,8 @@ impl Disk {
                 return StoreReply::Hashes(positions.into_iter().map(|at| self.hash_at(log, at)).collect());
             }
             StoreRequest::Turn { log, turn } => {
-                let (head, _) = self.logs.get_mut(&log).expect("a log");
-                head.as_mut().expect("a head").turn = Some(turn);
+                let (head, _) = self.logs.entry(log.id()).or_default();
+                head.get_or_insert_with(|| LogHead::empty(LogName::clone(&log))).turn = Some(turn);
             }
             StoreRequest::Prune { floors } => {
                 floors.into_iter().for_each(|(log, floor)| self.prune(log, floor));

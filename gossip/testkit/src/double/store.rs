@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use gossip_core::proto::{
-    Arrival, Arrived, ChainHash, ChannelRecord, CommitItem, Committed, LogHead, Meta, NodeRecord, Page,
-    PeerRecord, Removed, Scope, Stamp, StoreIncarnation, StoreStats, StoredRun, StreamRecord, Turn,
+    Arrival, Arrived, ChainHash, ChannelRecord, CommitItem, Committed, LogHead, LogName, Meta, NodeRecord,
+    Page, PeerRecord, Removed, Scope, Stamp, StoreIncarnation, StoreStats, StoredRun, StreamRecord, Turn,
 };
 use gossip_core::{
     ChannelId, ChannelRepository, Durability, EntryRepository, Fault, LogId, NodeId, NodeRepository,
@@ -135,7 +135,7 @@ pass_on!(EntryRepository {
     fn commit(batch: &[CommitItem], meta: &Meta) -> Committed;
     fn hash_at(log: LogId, positions: &[Seq]) -> Vec<ChainHash>;
     fn replace(runs: &[StoredRun]) -> ();
-    fn turn(log: LogId, turn: &Turn) -> ();
+    fn turn(log: &LogName, turn: &Turn) -> ();
     fn prune(floors: &[(LogId, Seq)]) -> Pruned;
     fn isolate(log: LogId, at: Seq) -> Option<SeqRange>;
     fn remove(scope: &Scope) -> Removed;

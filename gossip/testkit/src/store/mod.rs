@@ -97,7 +97,7 @@ macro_rules! store_conformance {
             }
             turn {
                 the_log_ends_before_it, a_run_across_it_is_cut, is_idempotent, survives_reopening,
-                nothing_goes_beyond_it, a_log_below_it_grows_up_to_it, it_may_come_earlier_not_later,
+                nothing_goes_beyond_it, a_log_below_it_grows_up_to_it, an_unknown_log_begins_with_it, it_may_come_earlier_not_later,
                 a_prune_leaves_it, gaps_above_it_go, what_is_not_of_the_chain_is_refused,
                 what_is_not_known_is_taken_as_told, the_branch_is_a_log_like_any_other,
                 is_removed_with_the_log,

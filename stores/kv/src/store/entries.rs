@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use async_trait::async_trait;
 use gossip_core::proto::{
-    Arrival, Arrived, ChainHash, CommitItem, Committed, Durability, Fault, LogHead, LogId, Meta, Page,
-    Pruned, Removed, Scope, Seq, SeqRange, StoreStats, StoredRun, Turn as At, Usage,
+    Arrival, Arrived, ChainHash, CommitItem, Committed, Durability, Fault, LogHead, LogId, LogName, Meta,
+    Page, Pruned, Removed, Scope, Seq, SeqRange, StoreStats, StoredRun, Turn as At, Usage,
 };
 use gossip_core::{EntryRepository, StoreError, StoreResult};
 
@@ -80,9 +80,9 @@ impl<E: Engine> EntryRepository for KvStore<E> {
         self.host.write("replacing runs", When::Now, move |turn| edit::replace(turn, &runs)).await
     }
 
-    async fn turn(&self, log: LogId, turn: &At) -> StoreResult<()> {
-        let at = *turn;
-        let work = move |turn: &mut Turn<'_>| edit::turn(turn, log, &at);
+    async fn turn(&self, log: &LogName, turn: &At) -> StoreResult<()> {
+        let (name, at) = (log.clone(), *turn);
+        let work = move |turn: &mut Turn<'_>| edit::turn(turn, &name, &at);
         self.host.write(edit::TURNING, When::Now, work).await
     }
 

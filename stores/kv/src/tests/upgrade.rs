@@ -156,11 +156,12 @@ async fn the_first_turn_makes_it_a_store_of_format_4() {
     let ground = ground(rows(FORMAT_3));
     let open = || KvStore::with_opener(Tiny::opener(&ground), Durability::Sync).unwrap();
     let version = || ground.rows.lock().unwrap()[&(Table::Meta, b"format".to_vec())][4..].to_vec();
-    let (store, log) = (open(), open().heads(&Scope::All, None, 1).await.unwrap().items[0].name.id());
+    let (store, name) = (open(), open().heads(&Scope::All, None, 1).await.unwrap().items[0].name.clone());
+    let log = name.id();
     assert_eq!(version(), 3_u32.to_be_bytes());
     let before = store.heads(&Scope::Log(log), None, 1).await.unwrap().items.remove(0);
     let turn = Turn { at: before.height + 1, prev: before.hash, first: None };
-    store.turn(log, &turn).await.unwrap();
+    store.turn(&name, &turn).await.unwrap();
     assert_eq!(version(), 4_u32.to_be_bytes());
     drop(store);
     let after = open().heads(&Scope::Log(log), None, 1).await.unwrap().items.remove(0);

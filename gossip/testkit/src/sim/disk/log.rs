@@ -1,6 +1,6 @@
 //! One log on a disk.
 
-use gossip_proto::{ChainHash, LogHead, Pruned, Seq, SeqRange, Stamp, StoredRun, Turn};
+use gossip_proto::{ChainHash, LogHead, LogName, Pruned, Seq, SeqRange, Stamp, StoredRun, Turn};
 
 use super::decay;
 
@@ -15,6 +15,10 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    pub(super) fn new(name: &LogName) -> Self {
+        Self { head: LogHead::empty(name.clone()), runs: Vec::new(), filled: false }
+    }
+
     /// Chain hash at a position, if stored.
     pub(crate) fn hash_at(&self, position: Seq) -> Option<ChainHash> {
         if position == self.head.height {

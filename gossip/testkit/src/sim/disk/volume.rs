@@ -6,7 +6,7 @@ use super::decay;
 use super::log::{Log, adopt, prune, seal};
 use gossip_proto::{
     Arrival, Branch, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, EntryId, Hint,
-    Inventory, LogHead, LogId, LogName, NodeId, NodeRecord, PeerRecord, Pruned, Removed, Seq, SeqRange,
+    Inventory, LogId, LogName, NodeId, NodeRecord, PeerRecord, Pruned, Removed, Seq, SeqRange,
     StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord, Turn,
 };
 
@@ -115,11 +115,11 @@ impl Volume {
                 StoreReply::Hashes(positions.iter().filter_map(hash).collect())
             }
             StoreRequest::Turn { log, turn } => {
-                if let Some(held) = self.logs.get_mut(log) {
-                    held.end_at(turn);
-                    let end = turn.at - 1;
-                    self.rotten.retain(|(of, first)| of != log || *first <= end);
-                }
+                let id = log.id();
+                let fresh = || Log::new(log);
+                self.logs.entry(id).or_insert_with(fresh).end_at(turn);
+                let end = turn.at - 1;
+                self.rotten.retain(|(of, first)| *of != id || *first <= end);
                 StoreReply::Saved
             }
             StoreRequest::Isolate { log, at } => StoreReply::Isolated(self.isolate(*log, *at)),
@@ -187,8 +187,7 @@ impl Volume {
     }
 
     fn commit(&mut self, item: &CommitItem) -> Option<Arrival> {
-        let fresh = || Log { head: LogHead::empty((**item.log()).clone()), runs: Vec::new(), filled: false };
-        let log = self.logs.entry(item.log().id()).or_insert_with(fresh);
+        let log = self.logs.entry(item.log().id()).or_insert_with(|| Log::new(item.log()));
         match item {
             CommitItem::Run { prev, run, end, .. } => {
                 if run.last() <= log.head.height && log.hash_at(run.last()) == Some(*end) {
