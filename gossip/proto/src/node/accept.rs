@@ -97,8 +97,11 @@ impl Node {
                 self.take_first_floor(id, name, note, &delta.runs, &mut batch);
             }
         }
+        let barred = self.barred(id, &delta.runs);
         for run in delta.runs {
-            self.take_run(id, name, peer, run, &mut batch);
+            if !barred.contains(&run.run.log()) {
+                self.take_run(id, name, peer, run, &mut batch);
+            }
         }
         self.settle_seals(id, peer, &mut batch);
         let now = self.now.tick;
@@ -184,7 +187,8 @@ impl Node {
         let log = self.logs.get(id).filter(|log| log.name.channel == *channel)?;
         let stream = log.name.stream.clone();
         self.channels.get_mut(channel)?.open_stream(&stream)?;
-        self.logs.get_mut(id).filter(|log| log.frozen.is_none() && !log.parting)
+        let is_closed = self.forks.is_closed(id);
+        self.logs.get_mut(id).filter(|log| log.frozen.is_none() && !log.parting && !is_closed)
     }
 
     /// History before the floor is gone where we asked: go on from there.
@@ -222,9 +226,10 @@ impl Node {
             return;
         }
         let Some(log) = self.placed(channel, &log_id) else { return };
-        let last = received.run.last();
+        let (last, name) = (received.run.last(), log.name.clone());
+        let own = (name.author == self.record.id && name.author.is_key()).then(|| received.clone());
+        let Some(log) = self.logs.get(&log_id) else { return };
         let verdict = place(log, received);
-        let name = log.name.clone();
         if let Some(shared) = self.shared(id, channel) {
             shared.note(log_id, last);
         }
@@ -251,7 +256,12 @@ impl Node {
                 }
                 self.compare_link_soon(id, channel);
             }
-            Verdict::Fork => self.fork(id, channel, (*name).clone(), log_id, last),
+            Verdict::Fork => {
+                if own.is_some_and(|run| self.is_vouched(&name, &run)) {
+                    self.retire(log_id);
+                }
+                self.fork(id, channel, (*name).clone(), log_id, last);
+            }
             Verdict::Broken(_) if self.recheck(id, channel, log_id, last) => {}
             Verdict::Broken(_) if self.look_for_fork(id, channel, log_id, last) => {}
             Verdict::Broken(why) => self.drop_from(Some(peer.clone()), DropReason::BrokenChain, why),

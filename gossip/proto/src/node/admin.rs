@@ -344,6 +344,7 @@ impl Node {
         let Some(log) = self.logs.remove(id) else { return };
         self.fetches.forget_log(id);
         self.refills.forget_log(id);
+        self.forks.forget_log(id, log.name.branch.map(|branch| branch.parent));
         let unsettled = log.frozen.map(|frozen| frozen.unsettled).unwrap_or_default();
         for lost in unsettled {
             for ticket in lost.tickets {

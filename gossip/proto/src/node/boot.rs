@@ -66,6 +66,8 @@ impl Node {
         };
         node.load(inventory);
         node.retire_where(ahead || short);
+        node.look_at_branches();
+        node.move_all_erasures();
         node
     }
 
@@ -112,6 +114,9 @@ impl Node {
             self.refills.holey.add(id, &head.name.channel);
         }
         self.logs.insert(id, log);
+        if head.name.branch.is_some() {
+            self.load_branch(id);
+        }
     }
 
     /// Closes our current logs: all of them, or those that are ahead of our clock or followed by a

@@ -35,6 +35,12 @@ impl Node {
         name.author == self.record.id && stream.is_some_and(|stream| stream.claimed.contains(&name.epoch))
     }
 
+    /// The same, and what peers only say of it counts: of a sealed log nothing does before a seal of ours
+    /// was seen.
+    pub(super) fn is_believed_ours(&self, log: &LogId) -> bool {
+        !self.record.id.is_key() && self.is_claimed(log)
+    }
+
     /// A peer holds more of a log of ours than we do: give it up, and take what is missing once
     /// the store knows.
     pub(super) fn disclaim(&mut self, log: LogId) {

@@ -162,7 +162,17 @@ impl Node {
     fn is_unchained(&self, id: LinkId, name: &ChannelId, logs: &[WantLog]) -> bool {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let shared = session.and_then(|session| session.shared.get(name));
-        shared.is_some_and(|shared| logs.iter().any(|want| shared.unchained.contains(&want.log)))
+        let of_end = logs.iter().any(|want| self.ends_above(&want.log));
+        of_end || shared.is_some_and(|shared| logs.iter().any(|want| shared.unchained.contains(&want.log)))
+    }
+
+    /// Whether a sealed log may end without a seal above what we hold, because it forks there: that is told
+    /// only to who asks by what it holds.
+    fn ends_above(&self, id: &LogId) -> bool {
+        let Some(log) = self.logs.get(id).filter(|log| log.name.author.is_key()) else { return false };
+        let height = log.pending.height;
+        let ends = log.turn.is_some_and(|turn| turn.at > height + 1);
+        ends || self.family(id).any(|begins| begins.is_some_and(|(at, _)| at > height))
     }
 
     /// When to give up on an answer that is asked for now.
@@ -195,7 +205,8 @@ impl Node {
                 Holder::Nobody => {
                     let (after, check) = (held.pending.height, held.pending.hash.check());
                     let want = WantLog { log: *log, after, check };
-                    if shared.unchained.contains(log) { unchained.push(want) } else { choice.logs.push(want) }
+                    let by_check = shared.unchained.contains(log) || self.ends_above(log);
+                    if by_check { unchained.push(want) } else { choice.logs.push(want) }
                 }
             }
             if choice.logs.len().max(unchained.len()) == most {

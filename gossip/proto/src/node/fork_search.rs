@@ -1,7 +1,7 @@
 //! Where two histories part: hashes of both at sixteen places at a time, between one where they agree and
 //! one where they do not.
 
-use super::forks::{AT_ONCE, Answer, Claim, ForkOp};
+use super::forks::{AT_ONCE, Answer, Claim, ForkOp, Seen};
 use super::ops::Op;
 use super::{Class, Event, LinkId, Node};
 use crate::wire::{DeltaRun, Hashes, MAX_POSITIONS, Message, Positions, Want, WantLog};
@@ -172,13 +172,15 @@ impl Node {
     fn end_search(&mut self, id: LinkId, log: LogId, found: Found) {
         let Some(search) = self.forks.searches.remove(&(id, log)) else { return };
         match found {
-            // The chain of a branch could not begin at nothing: what differs from the first entry on stays
-            // as it is, told and not taken.
-            Found::At(1) => self.tell_fork(id, log, 1),
-            Found::At(at) => match search.hashes {
-                [Some(prev), Some(ours)] => self.claim(id, &search.channel, log, (at, prev, ours)),
-                _ => self.fork_again(id, log),
-            },
+            Found::At(at) => {
+                // All agree on where the chain begins.
+                let root = || self.logs.get(&log).filter(|_| at == 1).map(|log| log.name.root());
+                let [prev, ours] = search.hashes;
+                match prev.or_else(root).zip(ours) {
+                    Some((prev, ours)) => self.claim(id, &search.channel, log, (at, prev, ours)),
+                    None => self.fork_again(id, log),
+                }
+            }
             Found::Lost(at) => self.tell_fork(id, log, at),
             Found::Nothing | Found::Between => self.fork_again(id, log),
         }
@@ -211,7 +213,7 @@ impl Node {
             let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { continue };
             if self.goes_on(&name, log, (at, prev), runs).is_some_and(|first| first != ours) {
                 self.forks.claims.remove(&(id, log));
-                self.part_log(id, log, at, Some(prev));
+                self.part_log(Seen::Link(id), log, at, prev);
             }
         }
     }

@@ -39,6 +39,8 @@ pub(super) struct Log {
     pub(super) frozen: Option<Frozen>,
     /// Where it ends for good, because it forks there.
     pub(super) turn: Option<Turn>,
+    /// Of a branch: the sequence before its first entry as it came, and the hash there.
+    pub(super) begins: Option<(Seq, ChainHash)>,
     /// What follows a fork is being moved: nothing is taken in.
     pub(super) parting: bool,
 }
@@ -73,7 +75,7 @@ pub(super) struct Ticket {
 
 impl Log {
     pub(super) fn new(name: Arc<LogName>) -> Self {
-        let hash = name.hash().root();
+        let hash = name.root();
         let tip = Tip { height: 0, hash, stamp: Stamp::ZERO };
         Self {
             name,
@@ -87,6 +89,7 @@ impl Log {
             in_flight: 0,
             frozen: None,
             turn: None,
+            begins: None,
             parting: false,
         }
     }
@@ -103,6 +106,9 @@ impl Log {
         self.pending = self.stored;
         self.holes = Holes::of_head(head);
         self.turn = head.turn;
+        if self.begins.is_none() && head.height > 0 && head.name.branch.is_some() {
+            self.begins = Some((head.floor, head.floor_hash));
+        }
     }
 
     /// Whether the chain hash at a place is known to the store.

@@ -130,11 +130,18 @@ impl Node {
         }
         let (mut any, mut refused) = (false, None);
         for (log, mut staged) in staged {
-            if !staged.cut() && (staged.is_bad || refused.is_none()) {
+            let end = staged.steps.last().map(|(_, landing)| landing.end);
+            let is_whole = staged.cut();
+            let turn = end.filter(|_| !is_whole && !staged.is_bad).and_then(|end| self.left_at(&log, end));
+            if !is_whole && turn.is_none() && (staged.is_bad || refused.is_none()) {
                 refused = Some(if staged.is_bad { FOREIGN } else { "entries without a seal behind them" });
             }
-            any |= !staged.steps.is_empty();
+            any |= !staged.steps.is_empty() || turn.is_some();
             self.settle_log(log, staged, batch);
+            // What vouches for the end of it is a branch: it comes again when the store knows.
+            if let Some(turn) = turn {
+                self.end_below(id, log, turn);
+            }
         }
         let now = self.now.tick;
         if let Some(link) = self.links.get_mut(&id) {

@@ -1,5 +1,6 @@
 //! What an answer carries: runs as they are stored, small neighbours joined, in messages of a page.
 
+use super::log::Log;
 use super::pieces::MESSAGE;
 use super::serve::{PAGE, Serve, Serving, Wanted};
 use super::units::{Unit, units};
@@ -67,6 +68,8 @@ impl Node {
     pub(super) fn answer_runs(&mut self, id: LinkId, want: &Wanted, runs: Vec<StoredRun>) {
         let Some(log) = self.logs.get(&want.log) else { return };
         let (name, height, end) = (log.name.clone(), log.stored.height, log.end());
+        // Whoever does not know of the fork could not tell it from what nobody vouches for.
+        let end = if want.to_end { end } else { Seq::MAX };
         let mut at = Wanted { looks_ahead: false, ..want.clone() };
         let is_empty = runs.is_empty();
         for unit in units(&after(runs, want.after, height), name.author.is_key(), end) {
@@ -88,10 +91,19 @@ impl Node {
             self.read_on(id, Wanted { asked: false, ..at });
         } else if !moved && name.author.is_key() && !want.looks_ahead {
             self.read_on(id, Wanted { looks_ahead: true, ..at });
-        } else if !moved && want.asked && !is_empty {
+        } else if !moved && want.asked && !is_empty && (want.to_end || !self.ends_unsealed(&name, want.log)) {
             // What is held up there ends at a gap without a seal: the peer goes on from the height.
             self.read_head(id, at);
+        } else if !moved && want.asked && is_gift {
+            // Once it knows that the log ends there, it asks for that.
+            self.tell_heights(id, &name.channel, &[want.log]);
         }
+    }
+
+    /// Whether a log stands where it forks, which need not be at a seal.
+    fn ends_unsealed(&self, name: &LogName, log: LogId) -> bool {
+        let ends = |log: &Log| log.turn.is_some_and(|turn| turn.ends(log.stored.height, &log.stored.hash));
+        name.author.is_key() && self.logs.get(&log).is_some_and(ends)
     }
 
     fn read_on(&mut self, id: LinkId, want: Wanted) {

@@ -30,7 +30,7 @@ impl Log {
     /// The same, and where nothing is stored but the hash is known.
     pub(super) fn known_at(&self, position: Seq) -> Option<ChainHash> {
         match position {
-            0 => Some(self.head.name.hash().root()),
+            0 => Some(self.head.name.root()),
             at if at == self.head.floor => Some(self.head.floor_hash),
             at => self.hash_at(at),
         }
