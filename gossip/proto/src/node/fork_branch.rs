@@ -50,7 +50,10 @@ impl Node {
         let new: BTreeSet<LogId> = first.filter(|log| self.is_new_branch(log)).collect();
         let root = |log: &LogId| self.logs.get(log).map(|log| (0, log.name.root()));
         let new: Vec<_> = new.into_iter().filter_map(|log| Some((log, root(&log)?))).collect();
-        new.into_iter().filter(|(log, place)| !self.admits(link, *log, *place, runs)).map(|(log, _)| log).collect()
+        new.into_iter()
+            .filter(|(log, place)| !self.admits(link, *log, *place, runs))
+            .map(|(log, _)| log)
+            .collect()
     }
 
     fn is_new_branch(&self, log: &LogId) -> bool {

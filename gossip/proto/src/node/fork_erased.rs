@@ -24,9 +24,11 @@ impl Node {
         let Some(branch) = branch_of(log, name, turn) else { return };
         let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
         let Some(stream) = stream else { return };
-        let own = stream.record.erased.iter().filter(|erased| erased.by == self.record.id && erased.log == log);
+        let own =
+            stream.record.erased.iter().filter(|erased| erased.by == self.record.id && erased.log == log);
         let beyond = own.filter(|erased| erased.range.last >= turn.at);
-        let moved = beyond.map(|erased| (branch, SeqRange { first: erased.range.first.max(turn.at), ..erased.range }));
+        let moved = beyond
+            .map(|erased| (branch, SeqRange { first: erased.range.first.max(turn.at), ..erased.range }));
         let entries = new_entries(&stream.record, Some(&self.record.id), &moved.collect::<Vec<_>>());
         if !entries.is_empty() {
             let place = (name.channel.clone(), name.stream.clone());
