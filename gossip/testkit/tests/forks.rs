@@ -147,7 +147,20 @@ fn a_newcomer_gets_the_end_that_no_seal_follows() {
         pair.settle();
         assert_eq!(pair.heads(Side::Ann).len(), 6);
         assert_lasts(&mut pair);
+        Side::BOTH.into_iter().for_each(|side| pair.evict(side, common));
+        assert_lasts(&mut pair);
     }
+}
+
+/// The beginnings of all branches are pruned, then somebody begins with nothing.
+#[test]
+fn a_newcomer_gets_branches_whose_beginning_is_gone() {
+    let logs = Logs::of(1).common(40).more(Side::Ann, 30).more(Side::Bob, 9).run(3);
+    let mut pair = pair().logs(logs).begin();
+    pair.link();
+    pair.settle();
+    Side::BOTH.into_iter().for_each(|side| pair.evict(side, 45));
+    assert_lasts(&mut pair);
 }
 
 /// Power is lost between the copy and the end of the log, then again when that is made up for: whoever starts

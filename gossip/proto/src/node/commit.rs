@@ -141,8 +141,8 @@ impl Node {
             log.number = self.numbered;
             self.numbered += 1;
             let at_floor = matches!(landing.what, Landed::Floor { .. });
-            let begins = if at_floor { (new.height, new.hash) } else { (0, old.hash) };
-            log.begins = log.name.branch.map(|_| begins);
+            let starts = if at_floor { (new.height, new.hash) } else { (0, old.hash) };
+            log.starts = log.name.branch.map(|_| starts);
         }
         if let Some(channel) = self.channels.get_mut(&landing.name.channel) {
             channel.move_log(landing.log, &landing.name.stream, &old, &new);

@@ -95,8 +95,9 @@ impl Node {
         }
         let (at, prev) = (place.0 + 1, place.1);
         let (others, is_known) = (self.beside(&branch, &log, place), self.knows_fork(&branch, place));
-        let is_shown = (!is_known || !others.is_empty())
-            && self.goes_on(name, log, (at, prev), runs) == Some(branch.first);
+        let first =
+            if is_known && others.is_empty() { None } else { self.goes_on(name, log, (at, prev), runs) };
+        let is_shown = first == Some(branch.first);
         let height = self.logs.get(&branch.parent).map_or(0, |root| root.stored.height);
         let is_below = height < place.0 || height == 0;
         match (is_shown, is_known) {
@@ -111,6 +112,8 @@ impl Node {
                 self.end_below(link, branch.parent, Turn { at, prev, first: None });
                 Admission::Later
             }
+            // Its beginning was pruned, and what it parts from is not held so far: both may come.
+            (false, false) if is_below && first.is_some() => Admission::Take,
             // The log it parts from comes first.
             (..) if is_below => Admission::Later,
             (..) => Admission::Never("a branch whose place is not found"),

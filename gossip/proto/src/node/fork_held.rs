@@ -32,8 +32,8 @@ impl Node {
     /// others.
     pub(super) fn note_growth(&mut self, id: LogId, from: Seq) {
         let Some(log) = self.logs.get(&id) else { return };
-        let (upto, branch, begins) = (log.stored.height, log.name.branch, log.begins);
-        if begins.is_some_and(|(at, _)| from <= at && at < upto) {
+        let (upto, branch, starts) = (log.stored.height, log.name.branch, log.starts);
+        if starts.is_some_and(|(at, _)| from <= at && at < upto) {
             self.load_branch(id);
         }
         self.suspect_family(branch.map_or(id, |branch| branch.parent), id, from, upto);
@@ -58,45 +58,41 @@ impl Node {
         self.timers.bring_forward(Timer::Forks, self.now.tick + after);
     }
 
-    /// Looks at the next branch whose time has come. Those that nothing reaches over are done.
+    /// Looks at the branches whose time has come, one after the other. Those that nothing goes on beside are
+    /// done.
     pub(super) fn look_at_branches(&mut self) {
         while self.forks.looking.is_none() {
             let now = self.now.tick;
             let due = self.forks.unsure.iter().find(|(_, at)| **at <= now).map(|(branch, _)| *branch);
-            let Some(branch) = due else { return };
-            let Some((at, _)) = self.unparted_at(&branch) else {
-                self.forks.unsure.remove(&branch);
+            let Some(id) = due else { return };
+            let Some(log) = self.logs.get(&id) else {
+                self.forks.unsure.remove(&id);
                 continue;
             };
-            self.forks.looking = Some(branch);
-            let request = StoreRequest::HashAt { log: branch, positions: vec![at + 1] };
-            self.store(Op::Fork(ForkOp::Look(branch)), request);
+            match (log.begins, log.starts) {
+                (Some(place), _) => self.part_beside(id, place),
+                (None, Some((at, _))) if log.holes.floor == at && log.knows_hash(at + 1) => {
+                    self.forks.looking = Some(id);
+                    let request = StoreRequest::HashAt { log: id, positions: vec![at + 1] };
+                    self.store(Op::Fork(ForkOp::Look(id)), request);
+                }
+                _ => _ = self.forks.unsure.remove(&id),
+            }
         }
     }
 
-    /// Where a branch begins, if others may go on over it.
-    fn unparted_at(&self, id: &LogId) -> Option<(Seq, ChainHash)> {
-        let log = self.logs.get(id)?;
-        let (branch, place) = (log.name.branch?, log.begins?);
-        let is_held = log.holes.floor == place.0 && log.knows_hash(place.0 + 1);
-        (is_held && !self.beside(&branch, id, place).is_empty()).then_some(place)
-    }
-
-    /// The first hash of a branch is known: where it is the one of its name, this is its beginning.
+    /// The first hash held of a branch is known: where it is the one of its name, it begins there.
     pub(super) fn on_looked(&mut self, id: LogId, result: Result<StoreReply, StoreFailure>) {
         self.forks.looking = None;
-        let name = self.logs.get(&id).map(|log| log.name.clone());
-        let branch = name.and_then(|name| name.branch);
-        match (result, branch, self.unparted_at(&id)) {
-            (Ok(StoreReply::Hashes(found)), Some(branch), Some((at, prev)))
-                if found.first() == Some(&branch.first) =>
-            {
-                self.look_again(id, PAUSE);
-                for other in self.beside(&branch, &id, (at, prev)) {
-                    self.part_log(Seen::Branch(id), other, at + 1, prev);
+        match (result, self.logs.get_mut(&id)) {
+            (Ok(StoreReply::Hashes(found)), Some(log)) => {
+                let first = log.name.branch.map(|branch| branch.first);
+                log.begins = log.starts.filter(|_| found.first().copied() == first);
+                if log.begins.is_none() {
+                    self.forks.unsure.remove(&id);
                 }
             }
-            (Err(failure), Some(_), _) if !matches!(failure.fault, Fault::Rejected | Fault::Corrupt) => {
+            (Err(failure), Some(_)) if !matches!(failure.fault, Fault::Rejected | Fault::Corrupt) => {
                 self.look_again(id, PAUSE);
             }
             _ => _ = self.forks.unsure.remove(&id),
@@ -104,13 +100,26 @@ impl Node {
         self.look_at_branches();
     }
 
+    /// Ends whatever goes on over the beginning of a branch.
+    fn part_beside(&mut self, id: LogId, (at, prev): (Seq, ChainHash)) {
+        let branch = self.logs.get(&id).and_then(|log| log.name.branch);
+        let others = branch.map_or_else(Vec::new, |branch| self.beside(&branch, &id, (at, prev)));
+        if others.is_empty() {
+            self.forks.unsure.remove(&id);
+            return;
+        }
+        self.look_again(id, PAUSE);
+        others.into_iter().for_each(|other| self.part_log(Seen::Branch(id), other, at + 1, prev));
+    }
+
     /// Something beside the branches of a log ended, or came to nothing.
     pub(super) fn look_beside(&mut self, log: LogId) {
         let root = self.logs.get(&log).and_then(|log| log.name.branch).map_or(log, |branch| branch.parent);
         let family = self.forks.families.get(&root).into_iter().flatten();
-        let waiting: Vec<LogId> = family.filter(|id| self.forks.unsure.contains_key(*id)).copied().collect();
-        for id in waiting {
-            if self.unparted_at(&id).is_none() {
+        let waiting = family.filter(|id| self.forks.unsure.contains_key(*id)).copied();
+        for id in waiting.collect::<Vec<_>>() {
+            let place = self.logs.get(&id).and_then(|log| log.name.branch.zip(log.begins));
+            if place.is_some_and(|(branch, place)| self.beside(&branch, &id, place).is_empty()) {
                 self.forks.unsure.remove(&id);
             }
         }

@@ -39,7 +39,9 @@ pub(super) struct Log {
     pub(super) frozen: Option<Frozen>,
     /// Where it ends for good, because it forks there.
     pub(super) turn: Option<Turn>,
-    /// Of a branch: the sequence before its first entry as it came, and the hash there.
+    /// Of a branch: the sequence before what first came of it, and the hash there.
+    pub(super) starts: Option<(Seq, ChainHash)>,
+    /// The same, once it is known that this is where the branch leaves others.
     pub(super) begins: Option<(Seq, ChainHash)>,
     /// What follows a fork is being moved: nothing is taken in.
     pub(super) parting: bool,
@@ -89,6 +91,7 @@ impl Log {
             in_flight: 0,
             frozen: None,
             turn: None,
+            starts: None,
             begins: None,
             parting: false,
         }
@@ -106,8 +109,8 @@ impl Log {
         self.pending = self.stored;
         self.holes = Holes::of_head(head);
         self.turn = head.turn;
-        if self.begins.is_none() && head.height > 0 && head.name.branch.is_some() {
-            self.begins = Some((head.floor, head.floor_hash));
+        if self.starts.is_none() && head.height > 0 && head.name.branch.is_some() {
+            self.starts = Some((head.floor, head.floor_hash));
         }
     }
 

@@ -1,6 +1,5 @@
 //! What an answer carries: runs as they are stored, small neighbours joined, in messages of a page.
 
-use super::log::Log;
 use super::pieces::MESSAGE;
 use super::serve::{PAGE, Serve, Serving, Wanted};
 use super::units::{Unit, units};
@@ -59,6 +58,13 @@ impl Node {
         }
         let LogHead { height, hash, stamp, .. } = *head;
         let seal = head.seal_at(height);
+        if head.name.author.is_key() && seal.is_none() && !want.to_end {
+            // It stands where it forks. Who knows of that asks in another way.
+            let is_gift = self.serving(id).and_then(Serving::front).is_some_and(|serve| serve.is_gift);
+            return if is_gift {
+                self.tell_heights(id, &head.name.channel, &[want.log])
+            };
+        }
         let note = FloorNote { log: want.log, floor: height, hash, stamp, seal };
         let name = want.is_named.then(|| key(&head.name));
         self.gather(id, Part { name, floor: Some(note), runs: Vec::new() });
@@ -91,19 +97,10 @@ impl Node {
             self.read_on(id, Wanted { asked: false, ..at });
         } else if !moved && name.author.is_key() && !want.looks_ahead {
             self.read_on(id, Wanted { looks_ahead: true, ..at });
-        } else if !moved && want.asked && !is_empty && (want.to_end || !self.ends_unsealed(&name, want.log)) {
+        } else if !moved && want.asked && !is_empty {
             // What is held up there ends at a gap without a seal: the peer goes on from the height.
             self.read_head(id, at);
-        } else if !moved && want.asked && is_gift {
-            // Once it knows that the log ends there, it asks for that.
-            self.tell_heights(id, &name.channel, &[want.log]);
         }
-    }
-
-    /// Whether a log stands where it forks, which need not be at a seal.
-    fn ends_unsealed(&self, name: &LogName, log: LogId) -> bool {
-        let ends = |log: &Log| log.turn.is_some_and(|turn| turn.ends(log.stored.height, &log.stored.hash));
-        name.author.is_key() && self.logs.get(&log).is_some_and(ends)
     }
 
     fn read_on(&mut self, id: LinkId, want: Wanted) {

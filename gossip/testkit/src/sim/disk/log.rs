@@ -49,6 +49,7 @@ impl Log {
         };
         self.runs = self.runs.iter().filter_map(front).collect();
         (self.head.height, self.head.hash) = (end, turn.prev);
+        self.head.seal = self.head.seal.take().filter(|(at, _)| *at <= end);
         for ranges in [&mut self.head.gaps, &mut self.head.missed] {
             ranges.retain(|range| range.first <= end);
             ranges.iter_mut().for_each(|range| range.last = range.last.min(end));
