@@ -123,6 +123,11 @@ async fn restored_beside_the_original(world: &World, by_original: usize, by_clon
     // Both histories come to both, each under a name of its own.
     let all = 3 + by_original + by_clone + 2;
     converge(&[&clone, &bob], all).await;
+    // It has another id by now, and is known by the old one.
+    let bobs = bob.node.id();
+    eventually("bob has it", async || here.delivered_to(lost).await.unwrap().contains(bobs)).await;
+    assert!(here.erase(lost).await.unwrap());
+    assert!(here.get(lost).await.unwrap().unwrap().bytes().is_none());
 }
 
 #[tokio::test]

@@ -17,7 +17,8 @@ impl EventStream {
     /// the same as here, by a digest exchanged after the call. A peer that holds the entry and differs in
     /// something else all that time is left out. Whoever pruned it since counts; whoever refuses
     /// the stream does not. Over links without authentication a peer may claim to be another
-    /// one, and to hold what it does not.
+    /// one, and to hold what it does not. An entry that got another id because its log forked is found by
+    /// either.
     ///
     /// Cancel safe.
     ///

@@ -72,6 +72,9 @@ impl Node {
             self.take_delta(id, &name, &peer, delta);
         }
         if serial != 0 {
+            if end {
+                self.end_claim(id, serial);
+            }
             self.answered(id, &name, serial, bytes, end);
             self.fetch(id);
             self.fetch_starved();

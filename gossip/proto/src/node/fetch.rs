@@ -176,7 +176,7 @@ impl Node {
     }
 
     /// When to give up on an answer that is asked for now.
-    fn answer_due(&self, id: LinkId) -> Tick {
+    pub(super) fn answer_due(&self, id: LinkId) -> Tick {
         let Some(link) = self.links.get(&id) else { return self.now.tick };
         let patience = link.rtt.backoff(self.fetches.tries(id) + 2, PATIENCE).max(Duration::from_millis(500));
         self.now.tick + patience.max(link.pace * 8)
@@ -266,6 +266,7 @@ impl Node {
         let until = self.now.tick + pause.max(link.pace * 8);
         self.fetches.extend(id, until);
         self.refills.extend(id, until);
+        self.forks.extend(id, until);
     }
 
     /// Part of an answer came; with the last part the want is done.

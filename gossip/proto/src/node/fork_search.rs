@@ -1,6 +1,8 @@
 //! Where two histories part: hashes of both at sixteen places at a time, between one where they agree and
 //! one where they do not.
 
+use std::time::Duration;
+
 use super::forks::{AT_ONCE, Answer, Claim, ForkOp, Seen};
 use super::ops::Op;
 use super::{Class, Event, LinkId, Node};
@@ -15,6 +17,9 @@ const PLACES: u64 = 16;
 const ROUNDS: u32 = 20;
 /// An answer that took so many timeouts is not waited for: the search begins anew when the fork is seen again.
 const PATIENCE: u32 = 3;
+
+/// How the other history goes on is waited for at most this long.
+const CLAIM: Duration = Duration::from_secs(60);
 
 /// One search.
 #[derive(Debug)]
@@ -194,12 +199,12 @@ impl Node {
         log: LogId,
         (at, prev, ours): (Seq, ChainHash, ChainHash),
     ) {
-        let Some(patience) = self.links.get(&id).map(|link| link.rtt.timeout() * PATIENCE) else { return };
         let Some(tag) = self.shared(id, channel).map(|shared| shared.tag) else { return };
-        let until = self.now.tick + patience;
-        self.forks.claims.insert((id, log), Claim { at, prev, ours, until });
+        // What comes is as long as any other answer.
+        let (until, end) = (self.answer_due(id), self.now.tick + CLAIM);
         self.forks.serial = self.forks.serial.wrapping_add(1);
         let serial = u64::from(self.forks.serial.max(1));
+        self.forks.claims.insert((id, log), Claim { at, prev, ours, serial, until, end });
         let logs = vec![WantLog { log, after: at - 1, check: prev.check() }];
         let want = Want { tag, serial, budget: MAX_RUN_BYTES as u64, logs };
         self.send(id, &Message::Want(want), Class::Live);
@@ -215,6 +220,16 @@ impl Node {
                 self.forks.claims.remove(&(id, log));
                 self.part_log(Seen::Link(id), log, at, prev);
             }
+        }
+    }
+
+    /// An answer has ended: what it did not show begins anew when the fork is seen again.
+    pub(super) fn end_claim(&mut self, id: LinkId, serial: u64) {
+        let claims = self.forks.claims.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16])));
+        let ended = claims.filter(|(_, claim)| claim.serial == serial).map(|((_, log), _)| *log).next();
+        if let Some(log) = ended {
+            self.forks.claims.remove(&(id, log));
+            self.fork_again(id, log);
         }
     }
 

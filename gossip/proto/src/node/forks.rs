@@ -40,6 +40,13 @@ pub(super) struct Forks {
 const STRANGERS: usize = 1024;
 
 impl Forks {
+    /// Something came on a link: answers that are on their way get more time.
+    pub(super) fn extend(&mut self, link: LinkId, until: Tick) {
+        for (_, claim) in self.claims.iter_mut().filter(|((of, _), _)| *of == link) {
+            claim.until = claim.until.max(until.min(claim.end));
+        }
+    }
+
     /// A log has another hash at a place than a branch that begins there.
     pub(super) fn note_stranger(&mut self, log: LogId, at: Seq, hash: ChainHash) {
         if self.strangers.len() >= STRANGERS {
@@ -81,7 +88,11 @@ pub(super) struct Claim {
     pub(super) prev: ChainHash,
     /// Chain hash of our entry there.
     pub(super) ours: ChainHash,
+    /// Of the want that asks how it goes on.
+    pub(super) serial: u64,
     pub(super) until: Tick,
+    /// Not longer than this, whatever comes.
+    pub(super) end: Tick,
 }
 
 /// What a store operation is for.

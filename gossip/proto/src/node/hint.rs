@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::ops::{Landed, Landing, Op};
+use super::sealed::keep_sealed;
 use super::{LinkId, Node, Timer};
 use crate::wire::{Delta, DeltaRun, DigestTag, LogKey};
 use crate::{
@@ -172,6 +173,11 @@ impl Node {
                 }
             }
         }
+        // The end of a log that forks may have no seal: whoever knows of the fork asks for it.
+        keep_sealed(&mut runs, |DeltaRun { run, .. }| {
+            let is_due = self.logs.get(&run.log()).is_some_and(|log| log.name.author.is_key());
+            (run.log(), is_due, run.seal().is_some())
+        });
         Some(Delta { tag: shared.tag, serial: 0, end: true, names, floors: Vec::new(), runs })
     }
 

@@ -6,7 +6,7 @@
 //! drops all the message says of the log. So the height of such a log is always a checked seal, and
 //! nothing unsealed is kept anywhere: whoever sends ends at a seal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::accept::Batch;
@@ -85,6 +85,24 @@ impl Staged {
         self.steps.truncate(sound);
         sound == all
     }
+}
+
+/// Leaves, of runs in the order in which they are sent unasked, those that a seal of their log follows. Each is
+/// told as its log, whether that is sealed, and whether this run is.
+pub(super) fn keep_sealed<T>(runs: &mut Vec<T>, what: impl Fn(&T) -> (LogId, bool, bool)) {
+    let mut vouched = BTreeSet::new();
+    let mut kept: Vec<T> = Vec::with_capacity(runs.len());
+    for run in runs.drain(..).rev() {
+        let (log, is_due, is_sealed) = what(&run);
+        if is_sealed {
+            vouched.insert(log);
+        }
+        if !is_due || vouched.contains(&log) {
+            kept.push(run);
+        }
+    }
+    kept.reverse();
+    *runs = kept;
 }
 
 impl Node {
