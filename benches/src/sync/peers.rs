@@ -59,7 +59,7 @@ impl Figures {
         self.0.push(figure);
     }
 
-    /// Prints a table of ours and theirs, workload by workload.
+    /// Prints a table of ours and theirs, workload by workload, and then where theirs cost less.
     pub(super) fn beside(&self, path: &Path) -> Outcome {
         let text = std::fs::read_to_string(path)?;
         let theirs: Vec<Figure> = text
@@ -67,38 +67,63 @@ impl Figures {
             .filter(|line| line.starts_with('{'))
             .map(serde_json::from_str)
             .collect::<Result<_, _>>()?;
-        let columns = [
-            "workload",
-            "system",
-            "bytes",
-            "beyond payload",
-            "messages",
-            "CPU µs (both)",
-            "p50 µs",
-            "p99 µs",
-            "what to know",
-        ];
-        table::head("Ours beside theirs", &columns);
+        let columns = [&["workload", "system"][..], &COSTS, &["what to know"]].concat();
+        table::head("Ours beside theirs; bold: theirs cost less", &columns);
         let mut workloads: Vec<&str> = Vec::new();
         for figure in self.0.iter().chain(&theirs) {
             if !workloads.contains(&figure.workload.as_str()) {
                 workloads.push(&figure.workload);
             }
         }
+        let mut lost = Vec::new();
         for workload in workloads {
-            for figure in self.0.iter().chain(&theirs).filter(|figure| figure.workload == workload) {
-                show(figure);
+            let theirs: Vec<&Figure> = theirs.iter().filter(|figure| figure.workload == workload).collect();
+            for figure in self.0.iter().filter(|figure| figure.workload == workload) {
+                lost.extend(figure.against(&theirs));
             }
+            theirs.iter().for_each(|figure| figure.show([false; COSTS.len()]));
         }
+        table::head("Where theirs cost less", &["workload", "ours", "cost", "ours", "theirs", "whose"]);
+        lost.iter().for_each(|row| table::cells(row));
         Ok(())
     }
 }
 
-fn show(figure: &Figure) {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), table::number);
-    let numbers = [figure.bytes, figure.beyond, figure.messages, figure.cpu_us, figure.p50_us, figure.p99_us]
-        .map(number);
-    let [workload, system] = [&figure.workload, &figure.system].map(Clone::clone);
-    let note = figure.note.clone();
-    table::cells(&[&[workload, system][..], &numbers, &[note]].concat());
+/// What has a price, in the order of [`Figure::costs`].
+const COSTS: [&str; 6] = ["bytes", "beyond payload", "messages", "CPU µs (both)", "p50 µs", "p99 µs"];
+
+impl Figure {
+    fn costs(&self) -> [Option<f64>; COSTS.len()] {
+        [self.bytes, self.beyond, self.messages, self.cpu_us, self.p50_us, self.p99_us]
+    }
+
+    /// Prints one of ours, and returns a row for each price at which one of them does the same for less.
+    fn against(&self, theirs: &[&Self]) -> Vec<[String; 6]> {
+        let (mut dear, mut lost) = ([false; COSTS.len()], Vec::new());
+        for (at, cost) in self.costs().into_iter().enumerate() {
+            let cheapest = theirs
+                .iter()
+                .filter_map(|other| Some((other.costs()[at]?, &other.system)))
+                .min_by(|one, other| one.0.total_cmp(&other.0));
+            let (Some(ours), Some((cost, whose))) = (cost, cheapest) else { continue };
+            if ours > cost {
+                dear[at] = true;
+                let [ours, cost] = [ours, cost].map(table::number);
+                let [workload, system] = [&self.workload, &self.system].map(Clone::clone);
+                lost.push([workload, system, COSTS[at].to_owned(), ours, cost, whose.clone()]);
+            }
+        }
+        self.show(dear);
+        lost
+    }
+
+    fn show(&self, dear: [bool; COSTS.len()]) {
+        let mut at = dear.into_iter();
+        let costs = self.costs().map(|cost| {
+            let cost = cost.map_or_else(|| "-".to_owned(), table::number);
+            if at.next() == Some(true) { format!("**{cost}**") } else { cost }
+        });
+        let [workload, system] = [&self.workload, &self.system].map(Clone::clone);
+        table::cells(&[&[workload, system][..], &costs, std::slice::from_ref(&self.note)].concat());
+    }
 }
