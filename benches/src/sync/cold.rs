@@ -32,9 +32,10 @@ pub(super) fn measure(plan: &Plan, findings: &mut Findings) -> Outcome {
         let of = |authors: usize, entries: u64| History::new(1, authors, entries / authors as u64, PAYLOAD);
         let sizes = SIZES.into_iter().filter(|size| *size < plan.entries).chain([plan.entries]);
         let sizes = sizes.chain(plan.full.then_some(LARGE));
-        let costs = sizes
-            .map(|entries| Ok((entries, row(keep, of(1, entries).sealed(), findings)?)))
-            .collect::<Outcome<Vec<(u64, f64)>>>()?;
+        let mut costs = Vec::new();
+        for entries in sizes {
+            costs.push((entries, row(keep, of(1, entries).sealed(), findings)?));
+        }
         flat(keep, &costs, findings);
         let few = (plan.entries / 10).max(10);
         let singly = [1, 10].map(|authors| History { run: 1, ..of(authors, few).sealed() });
