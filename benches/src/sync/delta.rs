@@ -164,7 +164,7 @@ impl Row<'_> {
         let targets = case.most.map_or_else(
             || "-".to_owned(),
             |most| {
-                let trips = format!("≤ {} one-way trips until entries come", case.trips);
+                let trips = format!("≤ {} one-way trips", case.trips);
                 [
                     goals.most(&name("metadata"), metadata as f64, most as f64, "B"),
                     goals.note(&name("trips"), &trips, &said.flights.to_string(), said.flights <= case.trips),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use gossip::proto::ChannelId;
 use gossip::proto::node::{Command, CommandId, Input};
-use gossip::proto::{ChannelId, Tick};
 use gossip_testkit::sim::pair::{Logs, Pair};
 
 use crate::{Outcome, cpu};
