@@ -304,7 +304,7 @@ impl Node {
         self.hints.forget(id);
         let Some(mut channel) = self.channels.remove(id) else { return };
         for stream in channel.streams.values_mut() {
-            for queued in stream.queue.drain(..) {
+            for queued in stream.writing.take().into_iter().flat_map(|writing| writing.queue) {
                 self.append_bytes = self.append_bytes.saturating_sub(queued.bytes);
                 self.reply(queued.command, Err(CommandError::UnknownChannel(id.clone())));
             }
@@ -321,9 +321,8 @@ impl Node {
         let stream_id = record.id.clone();
         let Some(stream) = channel.streams.get_mut(&stream_id) else { return };
         let logs = self.logs.take(&mut channel.logs, stream);
-        let queue = std::mem::take(&mut stream.queue);
-        (stream.writer, stream.removing) = (None, false);
-        stream.claimed.clear();
+        let queue = stream.writing.take().into_iter().flat_map(|writing| writing.queue);
+        stream.removing = false;
         channel.digest.subtract(&stream.digest);
         channel.sketches.forget();
         channel.refused.insert(&channel.secret, stream.key);

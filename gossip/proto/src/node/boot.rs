@@ -138,7 +138,7 @@ impl Node {
             && own
             && stream.record.writer == Some(*epoch)
         {
-            stream.writer = Some(id);
+            stream.writing.get_or_insert_default().log = Some(id);
         }
     }
 
@@ -147,7 +147,7 @@ impl Node {
     /// knew.
     fn retire_where(&mut self, all: bool) {
         let streams = self.channels.values().flat_map(|channel| channel.streams.values());
-        let writers: Vec<LogId> = streams.filter_map(|stream| stream.writer).collect();
+        let writers: Vec<LogId> = streams.filter_map(|stream| stream.writer()).collect();
         for writer in writers {
             let stamp = self.logs.get(&writer).map(|log| log.stored.stamp);
             if all || stamp > Some(self.clock.last()) || self.is_followed(&writer) {

@@ -20,11 +20,12 @@ impl Node {
             self.channels.get_mut(&name.channel).and_then(|channel| channel.streams.get_mut(&name.stream));
         let own = name.author == self.record.id && name.branch.is_none();
         // The claim may have survived a power cut that the log did not.
-        let current = |stream: &&mut Stream| {
-            stream.writer == Some(log) || own && stream.record.writer == Some(name.epoch)
+        let current = |stream: &&mut Box<Stream>| {
+            stream.writer() == Some(log) || own && stream.record.writer == Some(name.epoch)
         };
         let Some(stream) = stream.filter(current) else { return };
-        (stream.writer, stream.record.writer) = (None, None);
+        stream.record.writer = None;
+        stream.writing.iter_mut().for_each(|writing| writing.log = None);
         self.queue_job(Job::Save(name.channel.clone(), name.stream.clone()));
         self.notify(Event::EpochRetired { log: (*name).clone() });
     }
@@ -33,7 +34,7 @@ impl Node {
     pub(super) fn is_claimed(&self, log: &LogId) -> bool {
         let own = |log: &&Log| self.logs.author_of(log) == Some(&self.record.id);
         let Some(log) = self.logs.get(log).filter(own) else { return false };
-        self.stream_of(log).is_some_and(|stream| stream.claimed.contains(&log.epoch))
+        self.stream_of(log).is_some_and(|stream| stream.is_claimed(log.epoch))
     }
 
     /// A peer holds more of a log of ours than we do: give it up, and take what is missing once

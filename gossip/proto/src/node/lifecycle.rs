@@ -88,8 +88,7 @@ impl Node {
     }
 
     fn append_bytes_waiting(&self) -> bool {
-        let queued =
-            |channel: &super::Channel| channel.streams.values().any(|stream| !stream.queue.is_empty());
+        let queued = |channel: &super::Channel| channel.streams.values().any(|stream| stream.has_queue());
         let unsettled = |log: &Log| log.frozen().is_some_and(|frozen| !frozen.unsettled.is_empty());
         self.logs.values().any(unsettled) || self.channels.values().any(queued)
     }

@@ -235,10 +235,10 @@ impl Node {
         let first = offer.range.is_some_and(|(after, _)| after.is_none());
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
-        let untold = |stream| self.is_untold(stream, &known, &shared.refused);
+        let untold = |stream: &Stream| self.is_untold(stream, &known, &shared.refused);
         // An answer about streams is not answered with streams.
         let reply = offer.range.is_some_and(|(_, upto)| upto == Some(LogId([0; 16])));
-        let empty = first && !reply && channel.streams.values().any(untold);
+        let empty = first && !reply && channel.streams.values().any(|stream| untold(stream));
         // Having no log to tell of, we may still differ in what they think that we refuse.
         let whole = offer.range.is_some_and(|(_, upto)| upto.is_none());
         let differ = whole && logs.is_empty() && offer.mine != shared.digest_of(channel);

@@ -60,7 +60,8 @@ impl Node {
     }
 
     fn open_stream(&self, channel: &ChannelId, stream: &StreamId) -> Result<&Stream, CommandError> {
-        let found = self.channel(channel)?.streams.get(stream).filter(|stream| stream.is_open());
+        let found =
+            self.channel(channel)?.streams.get(stream).map(Box::as_ref).filter(|stream| stream.is_open());
         found.ok_or_else(|| CommandError::UnknownStream(channel.clone(), stream.clone()))
     }
 
@@ -76,7 +77,7 @@ impl Node {
 
     pub(super) fn stream_of(&self, log: &Log) -> Option<&Stream> {
         let (channel, stream) = self.logs.place_of(log)?;
-        self.channels.get(channel)?.streams.get(stream)
+        self.channels.get(channel)?.streams.get(stream).map(Box::as_ref)
     }
 
     fn peer_info(&self, id: &NodeId, peer: &Peer) -> PeerInfo {

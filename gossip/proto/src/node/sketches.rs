@@ -97,7 +97,7 @@ impl Channel {
 
     /// Streams that the peer refuses and we do not.
     fn left_out<'a>(&'a self, shared: &'a Shared) -> impl Iterator<Item = &'a Stream> {
-        let open = self.streams.values().filter(|stream| !stream.record.refused);
+        let open = self.streams.values().map(Box::as_ref).filter(|stream| !stream.record.refused);
         open.filter(|stream| shared.refused.contains(&stream.key))
     }
 }
