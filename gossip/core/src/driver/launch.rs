@@ -38,7 +38,7 @@ pub(crate) async fn launch(
     let shared =
         Arc::new(Shared::new(record.id.clone(), inventory.incarnation, builder.config, store, timer));
     let config = shared.config.node.clone();
-    let boot = Boot { sealer, ..Boot::new(record, inventory, config, seed, secret) };
+    let boot = Boot { sealer, sync: builder.sync, ..Boot::new(record, inventory, config, seed, secret) };
     let node = Node::new(shared.timer.now(), boot);
 
     let (commands, from_handles) = mpsc::channel(shared.config.commands);

@@ -284,7 +284,12 @@ impl Node {
         let new = found.streams.get(&record.id).is_none_or(|stream| stream.record.refused);
         let kept = found.streams.get(&record.id).map(|stream| stream.record.retention.clone());
         let keeps_other = kept.is_some_and(|kept| kept != record.retention);
+        let stream = record.id.clone();
         found.put_stream(record).stored_claim(claim);
+        if new {
+            self.leave_out_new(&channel, &stream);
+            self.rescope(&channel);
+        }
         // What it keeps now may be worth asking for.
         if keeps_other {
             self.refill_anew();
@@ -321,9 +326,9 @@ impl Node {
         let queue = std::mem::take(&mut stream.queue);
         (stream.writer, stream.removing) = (None, false);
         stream.claimed.clear();
-        channel.digest.subtract(&stream.digest);
+        channel.scopes.count(&stream.key, &stream.digest, &Sum::default());
         channel.sketches.forget();
-        channel.refused.insert(&channel.secret, stream.key);
+        channel.refused.leave_out(&channel.secret, stream.key);
         stream.digest = Sum::of_stream(&channel.secret, &stream_id);
         stream.record = record;
         for log in &logs {
@@ -336,6 +341,7 @@ impl Node {
             self.reply(queued.command, Err(error));
         }
         self.notify(Event::StreamRemoved(id.clone(), stream_id));
+        self.rescope(id);
         self.compare_soon(id);
     }
 

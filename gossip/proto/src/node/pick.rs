@@ -128,13 +128,14 @@ impl Node {
     /// A link to ask for a hole; or when one may be asked again.
     fn link_for(&self, id: LogId, below: Seq, links: &[LinkId]) -> Look {
         let Some(name) = self.logs.get(&id).map(|log| &log.name) else { return Look::Whole };
-        let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
-        let Some(key) = stream.map(|stream| stream.key) else { return Look::Whole };
+        let channel = self.channels.get(&name.channel);
+        let stream = channel.and_then(|channel| channel.streams.get(&name.stream));
+        let (Some(channel), Some(stream)) = (channel, stream) else { return Look::Whole };
         let mut best = Look::Whole;
         for link in links {
             let session = self.links.get(link).and_then(|link| link.session.as_ref());
             let shared = session.and_then(|session| session.shared.get(&name.channel));
-            let Some(shared) = shared.filter(|shared| !shared.refused.contains(&key)) else { continue };
+            let Some(shared) = shared.filter(|_| channel.scopes.has(*link, &stream.key)) else { continue };
             let until = shared.spent_until(id, below);
             best = match best {
                 _ if until <= self.now.tick && self.refills.of_link(*link) < OF_LINK => {

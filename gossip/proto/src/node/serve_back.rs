@@ -52,9 +52,17 @@ impl Node {
     }
 
     /// What to read for a hole of a peer, if anything is held there.
-    pub(super) fn back_request(&self, channel: &ChannelId, back: &Backward) -> Option<StoreRequest> {
+    pub(super) fn back_request(
+        &self,
+        link: LinkId,
+        channel: &ChannelId,
+        back: &Backward,
+    ) -> Option<StoreRequest> {
         let BackLog { log: id, below, .. } = back.log;
         let log = self.logs.get(&id).filter(|log| log.name.channel == *channel)?;
+        if !self.compares(link, &id) {
+            return None;
+        }
         let at = SeqRange { first: below, last: below };
         if below <= back.log.above || below > log.stored.height || log.holes.touched_by(&at).is_some() {
             return None;
