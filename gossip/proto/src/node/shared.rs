@@ -96,6 +96,7 @@ impl Shared {
     pub(super) fn begin_anew(&mut self) {
         self.knows.clear();
         self.named = 0;
+        self.telling.forget();
     }
 
     /// Remembers how far the peer is with a log, within a bound.

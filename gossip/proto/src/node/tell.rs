@@ -37,6 +37,14 @@ pub(super) struct Telling {
     tries: u32,
 }
 
+impl Telling {
+    /// Nothing waits any more.
+    pub(super) fn forget(&mut self) {
+        self.waiting.clear();
+        self.sent = 0;
+    }
+}
+
 impl Node {
     /// Tells a peer everything that was erased in a channel.
     pub(super) fn tell_all_erasures(&mut self, id: LinkId, name: &ChannelId) {

@@ -218,10 +218,10 @@ fn scopes_made_of_lies_do_nothing_lasting() {
 #[test]
 fn a_peer_that_does_not_listen_is_neither_heard_nor_served() {
     let [mut one, mut other] = pair([2, 2], Streams::All);
-    write(&mut one, "out");
-    write(&mut other, "out");
     // None of what `one` says of itself arrives, and all of what `other` says.
     choose(&mut one, only(&["in"]));
+    write(&mut one, "out");
+    write(&mut other, "out");
     let (before, entries) = (held(&mut one, "out"), held(&mut other, "out"));
     for _ in 0..3_000 {
         for frame in other.take_sent(LINK) {

@@ -270,6 +270,7 @@ fn erasures_are_told_again_to_who_left_unheard_and_came_back() {
         talk(&mut one, &mut other, LINK, 2_000);
         assert_eq!(one.disk.erased.len(), 1, "told once");
         one.must(Command::RemoveChannel { channel: channel() });
+        one.forget_logs();
         one.pass(10_000);
         one.take_sent(LINK);
         one.create(&channel());
