@@ -15,12 +15,13 @@ impl Node {
     pub(super) fn begin_scope(&mut self, id: LinkId, name: &ChannelId) {
         let ours = self.chosen(id, name);
         let Some(peer) = self.links.get(&id).map(|link| &link.peer) else { return };
-        let theirs = self.hints.scope(name, peer).cloned().unwrap_or_default();
-        let says = !ours.is_nothing();
+        let is_new = self.spoken(id) >= KNOWS_ONLY;
+        let theirs = self.hints.scope(name, peer).filter(|_| is_new).cloned().unwrap_or_default();
+        let says = is_new && !ours.is_nothing();
         if let Some(channel) = self.channels.get_mut(name) {
             channel.put_scope(id, ours, theirs);
         }
-        if says && self.spoken(id) >= KNOWS_ONLY {
+        if says {
             self.say_scope(id, name);
         }
     }
