@@ -8,7 +8,7 @@ use gossip_proto::{EntryId, NewPayload, Retention, Rng, StreamId};
 
 use crate::host::{Host, channel, talk};
 use crate::lies::bytes;
-use crate::siege::meet;
+use crate::siege::{meet, part};
 
 const LINK: u64 = 1;
 
@@ -130,6 +130,25 @@ fn a_channel_that_is_not_chosen_is_not_shared() {
     choose(&mut other, Streams::All);
     talk(&mut one, &mut other, LINK, 3_000);
     assert!(agrees(&mut other) && held(&mut other, "in") == Some(3));
+}
+
+/// What came while it was away and is left out is not sent first and judged afterwards.
+#[test]
+fn who_comes_back_is_sent_nothing_that_it_does_not_want() {
+    let [mut one, mut other] = pair([2, 2], only(&["in"]));
+    for (written, is_sent) in [("out", false), ("in", true)] {
+        part(&mut one, &mut other, LINK);
+        (0..20).for_each(|_| write(&mut other, written));
+        meet(&mut one, &mut other, LINK, 1 << 20);
+        let frames = talk(&mut one, &mut other, LINK, 3_000);
+        let runs = |frame: &&bytes::Bytes| {
+            let message = wire::read(frame);
+            matches!(message, Ok(Content::Whole(Message::Push(_) | Message::Runs(_) | Message::Delta(_))))
+        };
+        assert_eq!(frames.iter().any(|frame| runs(&frame)), is_sent, "{written}");
+        assert!(agrees(&mut one) && agrees(&mut other));
+        assert_eq!(held(&mut one, "in"), held(&mut other, "in"));
+    }
 }
 
 /// Whatever is chosen, however often, and however many of the words about it are lost.
