@@ -2,9 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use gossip_proto::node::{
-    Command, Health, NodeState, PeerInfo, Query, Reply, SyncChoice, SyncStatus,
-};
+use gossip_proto::node::{Command, Health, NodeState, PeerInfo, Query, Reply, SyncChoice, SyncStatus};
 use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope};
 
 use crate::channel::{Channel, ChannelOptions};

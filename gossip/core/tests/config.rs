@@ -49,10 +49,15 @@ fn what_is_exchanged_can_be_chosen_in_a_file() {
     let text = "[[sync]]\nmin_cost = 100\nchannel = \"family\"\nstreams = { only = [\"messages\", \"calls\"] }\n\
                 [[sync]]\npeer = \"ann\"\nstreams = \"none\"\n[[sync]]\nstreams = { except = [] }";
     let rules = parse(text).unwrap().sync.rules;
-    assert_eq!((rules.len(), rules[0].min_cost, &rules[2].streams), (3, Some(100), &Streams::Except([].into())));
+    assert_eq!(
+        (rules.len(), rules[0].min_cost, &rules[2].streams),
+        (3, Some(100), &Streams::Except([].into()))
+    );
     assert!(matches!(&rules[0].streams, Streams::Only(streams) if streams.len() == 2));
     assert!(rules[1].peer.is_some() && rules[1].streams == Streams::None);
-    for text in ["[[sync]]\nstreams = \"some\"", "[[sync]]\ncolour = 1", "[[sync]]\nstreams = { only = [\"\"] }"] {
+    for text in
+        ["[[sync]]\nstreams = \"some\"", "[[sync]]\ncolour = 1", "[[sync]]\nstreams = { only = [\"\"] }"]
+    {
         assert!(parse(text).is_err(), "{text}");
     }
 }

@@ -133,7 +133,7 @@ mod tests {
         let rules = |count| SyncChoice { rules: vec![SyncRule::default(); count] };
         assert!(rules(SyncChoice::MAX_RULES).validate().is_ok());
         assert!(rules(SyncChoice::MAX_RULES + 1).validate().is_err());
-        let names = |from: usize| (from..from + 20_000).map(|at| StreamId::new(&format!("s{at}")).unwrap());
+        let names = |from: usize| (from..from + 20_000).map(|at| StreamId::new(format!("s{at}")).unwrap());
         let only = |from| SyncRule { streams: Streams::Only(names(from).collect()), ..SyncRule::default() };
         assert!(SyncChoice { rules: vec![only(0)] }.validate().is_ok());
         assert!(SyncChoice { rules: vec![only(0), only(7)] }.validate().is_err());

@@ -53,7 +53,9 @@ impl Node {
         let chosen = self.choice.on(&link.peer, link.limits.cost, name);
         let mut out = match chosen {
             Streams::All | Streams::None => return channel.refused.clone(),
-            Streams::Except(streams) => LeftOut::these(secret, streams.iter().map(|id| stream_key(secret, id))),
+            Streams::Except(streams) => {
+                LeftOut::these(secret, streams.iter().map(|id| stream_key(secret, id)))
+            }
             Streams::Only(streams) => {
                 LeftOut::all_but(secret, streams.iter().map(|id| stream_key(secret, id)))
             }

@@ -113,7 +113,8 @@ impl Hints {
     fn take_changed(&mut self) -> Vec<(ChannelId, Vec<Hint>)> {
         let changed = std::mem::take(&mut self.changed).into_iter();
         let kept = |channel: ChannelId| {
-            let hints = self.of.get(&channel)?.iter().filter(|hint| self.scope(&channel, &hint.peer).is_none());
+            let hints =
+                self.of.get(&channel)?.iter().filter(|hint| self.scope(&channel, &hint.peer).is_none());
             let hints = hints.cloned().collect();
             Some((channel, hints))
         };

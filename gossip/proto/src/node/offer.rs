@@ -84,13 +84,7 @@ impl Node {
     }
 
     /// Streams nobody has written to yet, as far as we hold.
-    fn push_empty(
-        &self,
-        page: &mut OfferPage,
-        id: LinkId,
-        channel: &Channel,
-        known: &BTreeSet<&StreamId>,
-    ) {
+    fn push_empty(&self, page: &mut OfferPage, id: LinkId, channel: &Channel, known: &BTreeSet<&StreamId>) {
         let untold = channel.streams_on(id, true).filter(|stream| self.is_untold(stream, known));
         untold.for_each(|stream| _ = index(&mut page.streams, &mut page.stream_index, &stream.record.id));
     }

@@ -233,7 +233,9 @@ impl Node {
     /// left out, and what was said to be heard would never be told again.
     fn written(&self, link: LinkId, name: &LogName, ranges: Vec<SeqRange>) -> (Vec<(LogId, SeqRange)>, bool) {
         let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
-        if stream.is_some_and(|stream| !stream.is_open()) || self.leaves_out(link, &name.channel, &name.stream) {
+        if stream.is_some_and(|stream| !stream.is_open())
+            || self.leaves_out(link, &name.channel, &name.stream)
+        {
             return (Vec::new(), false);
         }
         let id = name.id();

@@ -223,7 +223,10 @@ fn scopes_made_of_lies_do_nothing_lasting() {
         let keys = (0..count).map(|_| StreamKey(bytes(rng))).collect();
         let keys = (at % 5 > 0).then_some(keys);
         let scope = Scope { tag, turn: rng.next_u64(), only: rng.chance(500), keys };
-        one.give(Input::Frame { link: LinkId(LINK), bytes: wire::write(&Message::Scope(scope), 2).into_bytes() });
+        one.give(Input::Frame {
+            link: LinkId(LINK),
+            bytes: wire::write(&Message::Scope(scope), 2).into_bytes(),
+        });
         one.pass(rng.below(2_000));
     }
     one.take_sent(LINK);

@@ -42,7 +42,9 @@ impl Pair {
 fn however_much_is_said_digests_are_added_up_once_for_each_change() {
     let mut pair = Pair::of([Vec::new(), Vec::new()], 2);
     pair.pass(1_000);
-    for (at, streams) in [(0, Streams::Except([stream("x")].into())), (1, Streams::Only([stream("s")].into()))] {
+    for (at, streams) in
+        [(0, Streams::Except([stream("x")].into())), (1, Streams::Only([stream("s")].into()))]
+    {
         let rules = vec![SyncRule { streams, ..SyncRule::default() }];
         pair.command(at, Command::SetSync(SyncChoice { rules }));
         pair.pass(1_000);
