@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::log::Log;
 use super::{LinkId, Node};
 use crate::sketch::{self, Found, Kind, id40};
 use crate::wire::SketchMessage;
@@ -80,9 +81,9 @@ impl Node {
     /// They hold no log: gives them all of ours.
     pub(super) fn give_all(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage) {
         let Some(channel) = self.channels.get(name) else { return };
-        let logs = channel.streams_on(id, true).flat_map(|stream| &stream.logs);
-        let held = logs.filter(|id| self.logs.get(id).is_some_and(|log| log.stored.height > 0));
-        let held: Vec<(LogId, Seq)> = held.take(GIVEN).map(|id| (*id, 0)).collect();
+        let logs = channel.streams_on(id, true).flat_map(|stream| self.logs.of(stream.logs));
+        let held = logs.filter(|log| log.is_written());
+        let held: Vec<(LogId, Seq)> = held.take(GIVEN).map(|log| (log.id, 0)).collect();
         if held.is_empty() {
             return self.offer_all(id, name);
         }
@@ -105,7 +106,7 @@ impl Node {
             if logs.is_empty() && (kind == Kind::Hashes || *delta > 0) {
                 plan.ask.insert(key);
             }
-            for log in logs.into_iter().filter(|log| self.compares(id, log)) {
+            for log in logs.into_iter().filter(|log| self.may_compare(id, log)) {
                 let Some(height) = self.logs.get(&log).map(|log| log.stored.height) else { continue };
                 match (kind, height.checked_add_signed(*delta)) {
                     (Kind::Heights, _) if shared.forks.contains(&log) => {}
@@ -124,10 +125,9 @@ impl Node {
         let mut known = 0;
         let key = |key: &[u8; 8]| -> Key { [key[0], key[1], key[2], key[3], key[4]] };
         for stream in channel.streams.values().filter(|stream| found.contains(&key(&stream.key.0))) {
-            let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
             known += 1;
             result.left_out |= channel.scopes.leaves_out(id, &stream.key);
-            result.tell |= !stream.logs.iter().any(written);
+            result.tell |= !self.logs.of(stream.logs).any(Log::is_written);
         }
         result.ask = known < found.len();
         result
@@ -136,7 +136,7 @@ impl Node {
     /// They hold more of these logs.
     fn want_found(&mut self, id: LinkId, name: &ChannelId, logs: Vec<(LogId, Seq)>) {
         for (log, theirs) in logs {
-            let pending = self.logs.get(&log).map_or(0, |log| log.pending.height);
+            let pending = self.logs.get(&log).map_or(0, |log| log.pending().height);
             let Some(shared) = self.shared(id, name) else { return };
             shared.note(log, theirs);
             if theirs > pending {

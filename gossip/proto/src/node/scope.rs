@@ -1,6 +1,7 @@
 //! Who leaves out what on a link: told as soon as it changes, and when a sketch shows that it is not known.
 
 use super::left_out::LeftOut;
+use super::log::Log;
 use super::{Class, LinkId, Node, Timer};
 use crate::digest::stream_key;
 use crate::wire::{MAX_SCOPE, Message, Scope, StreamKey};
@@ -49,7 +50,7 @@ impl Node {
         let is_wider = channel.put_scope(id, ours, theirs);
         self.end_exchange(id, name);
         let todo = self.shared(id, name).map(|shared| std::mem::take(&mut shared.todo)).unwrap_or_default();
-        let todo = todo.into_iter().filter(|(log, _)| self.compares(id, log)).collect();
+        let todo = todo.into_iter().filter(|(log, _)| self.may_compare(id, log)).collect();
         if let Some(shared) = self.shared(id, name) {
             (shared.todo, shared.tries) = (todo, 0);
         }
@@ -70,11 +71,16 @@ impl Node {
     }
 
     /// Whether a log is of a stream that neither side of a link leaves out.
-    pub(super) fn compares(&self, id: LinkId, log: &LogId) -> bool {
-        let Some(name) = self.logs.get(log).map(|log| &log.name) else { return true };
-        let Some(channel) = self.channels.get(&name.channel) else { return false };
+    pub(super) fn compares(&self, id: LinkId, log: &Log) -> bool {
+        let Some((channel, stream)) = self.logs.place_of(log) else { return false };
+        let Some(channel) = self.channels.get(channel) else { return false };
         channel.scopes.is_whole(id)
-            || channel.streams.get(&name.stream).is_some_and(|stream| channel.scopes.has(id, &stream.key))
+            || channel.streams.get(stream).is_some_and(|stream| channel.scopes.has(id, &stream.key))
+    }
+
+    /// As [`Node::compares`], by id; also true of a log that is not known.
+    pub(super) fn may_compare(&self, id: LinkId, log: &LogId) -> bool {
+        self.logs.get(log).is_none_or(|log| self.compares(id, log))
     }
 
     /// Whether we leave out a stream on a link, which need not exist here.
@@ -84,6 +90,14 @@ impl Node {
         };
         let known = channel.streams.get(stream).map(|stream| stream.key);
         channel.scopes.leaves_out(id, &known.unwrap_or_else(|| stream_key(&channel.secret, stream)))
+    }
+
+    pub(super) fn leaves_out_log(&self, id: LinkId, name: &ChannelId, log: &LogId) -> bool {
+        let Some(channel) = self.channels.get(name).filter(|channel| !channel.scopes.is_whole(id)) else {
+            return false;
+        };
+        let stream = self.logs.get(log).and_then(|log| self.stream_of(log));
+        stream.is_some_and(|stream| channel.scopes.leaves_out(id, &stream.key))
     }
 
     /// One of both is wrong about what the other leaves out: each tells.

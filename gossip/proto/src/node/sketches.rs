@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::log::{Log, Tip};
 use super::model::{Channel, Stream};
+use super::table::Logs;
 use super::{LinkId, Node, Timer};
 use crate::digest::Sum;
 use crate::sketch::{Item, Kind, Sketch};
@@ -61,23 +62,19 @@ impl Sketches {
 }
 
 /// What a sketch of a stream begins with, and of its logs.
-fn items<'a>(
-    secret: &'a [u8; 32],
-    stream: &'a Stream,
-    logs: &'a BTreeMap<LogId, Log>,
-) -> impl Iterator<Item = Item> + 'a {
-    let logs = stream.logs.iter().filter_map(|id| item(secret, *id, logs.get(id)?));
-    std::iter::once(stream.item(secret)).chain(logs)
+fn items<'a>(secret: &'a [u8; 32], stream: &'a Stream, logs: &'a Logs) -> impl Iterator<Item = Item> + 'a {
+    let items = logs.of(stream.logs).filter_map(|log| item(secret, log));
+    std::iter::once(stream.item(secret)).chain(items)
 }
 
-fn item(secret: &[u8; 32], id: LogId, log: &Log) -> Option<Item> {
+fn item(secret: &[u8; 32], log: &Log) -> Option<Item> {
     let Tip { height, hash, .. } = log.stored;
-    Item::log(secret, id, height, &Sum::of_log(secret, id, height, &hash))
+    Item::log(secret, log.id, height, &Sum::of_log(secret, log.id, height, &hash))
 }
 
 impl Channel {
     /// Puts another slice of logs into a sketch; true when it is complete.
-    fn go_on(&mut self, kind: Kind, table: &BTreeMap<LogId, Log>) -> bool {
+    fn go_on(&mut self, kind: Kind, table: &Logs) -> bool {
         let Self { sketches, streams, logs, secret, .. } = self;
         let kept = sketches.kept.entry(kind).or_insert_with(|| {
             let mut sketch = Sketch::new(kind);
@@ -86,11 +83,10 @@ impl Channel {
             Kept { sketch, after: Some(LogId([0; 16])) }
         });
         let Some(after) = kept.after else { return true };
-        let mut rest = logs.range((Bound::Excluded(after), Bound::Unbounded));
-        for id in rest.by_ref().take(SLICE) {
-            let found = table.get(id).and_then(|log| item(secret, *id, log));
-            found.iter().for_each(|item| kept.sketch.add(item));
-            kept.after = Some(*id);
+        let mut rest = table.ordered(logs, Bound::Excluded(after));
+        for log in rest.by_ref().take(SLICE) {
+            item(secret, log).iter().for_each(|item| kept.sketch.add(item));
+            kept.after = Some(log.id);
         }
         if rest.next().is_none() {
             kept.after = None;
@@ -144,7 +140,7 @@ impl Node {
             return Some(View::Ready(Cow::Borrowed(&kept.sketch)));
         }
         let size = |compared| -> usize {
-            channel.streams_on(id, compared).map(|stream| stream.logs.len() + 1).sum()
+            channel.streams_on(id, compared).map(|stream| self.logs.count(stream.logs) + 1).sum()
         };
         // What is less work: to take some out of a copy, or to begin with nothing.
         let [left_out, compared] = [size(false), size(true)];

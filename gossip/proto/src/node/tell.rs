@@ -133,8 +133,8 @@ impl Node {
         let Some(channel) = self.channels.get(name).filter(|channel| !channel.scopes.is_whole(id)) else {
             return;
         };
-        let left_out = channel.streams_on(id, false);
-        let logs: BTreeSet<LogId> = left_out.flat_map(|stream| stream.logs.iter().copied()).collect();
+        let logs = channel.streams_on(id, false).flat_map(|stream| self.logs.of(stream.logs));
+        let logs: BTreeSet<LogId> = logs.map(|log| log.id).collect();
         if let Some(shared) = self.shared(id, name) {
             shared.telling.waiting.retain(|erasure| !logs.contains(&erasure.log));
         }
@@ -144,7 +144,7 @@ impl Node {
     fn erase_message(&mut self, id: LinkId, name: &ChannelId) -> Option<(usize, Erase)> {
         // Of logs that were forgotten nobody knows the name.
         while let Some(front) = self.shared(id, name)?.telling.waiting.front().map(|front| front.log) {
-            if self.logs.contains_key(&front) {
+            if self.logs.contains(&front) {
                 break;
             }
             self.shared(id, name)?.telling.waiting.pop_front();
@@ -153,15 +153,16 @@ impl Node {
         let shared = session.shared.get(name)?;
         let front = shared.telling.waiting.front()?;
         let by = front.by.clone();
-        let own = |erasure: &Erasure| self.logs.get(&erasure.log).map(|log| log.name.author == erasure.by);
+        let author = |erasure: &Erasure| self.logs.author_of(self.logs.get(&erasure.log)?);
+        let own = |erasure: &Erasure| author(erasure).map(|author| *author == erasure.by);
         let kind = own(front);
         let (mut count, mut logs) = (0, Vec::<EraseLog>::new());
         for erasure in shared.telling.waiting.iter().take(RANGES) {
             if erasure.by != by || own(erasure) != kind {
                 break;
             }
-            let Some(log) = self.logs.get(&erasure.log) else { break };
-            let key = (log.name.stream.clone(), log.name.author.clone(), log.name.epoch, log.name.branch);
+            let Some(name) = self.logs.name_of(self.logs.get(&erasure.log)?) else { break };
+            let key = (name.stream, name.author, name.epoch, name.branch);
             let full = logs.len() == LOGS;
             match logs.last_mut().filter(|last| last.name == key) {
                 Some(last) => last.ranges.push(erasure.range),
