@@ -80,10 +80,12 @@ impl Node {
 
     fn take_delta(&mut self, id: LinkId, name: &ChannelId, peer: &NodeId, delta: Delta) {
         let mut room = true;
+        self.leave_out_unchosen(id, name, delta.names.iter().map(|(stream, ..)| stream));
         for (stream, author, epoch, branch) in delta.names {
             let log = LogName { channel: name.clone(), stream, author, epoch, branch };
             let log_id = log.id();
-            room &= self.know_log(log, log_id);
+            // What is left out here is dropped: the peer did not know that yet.
+            room &= self.leaves_out(id, name, &log.stream) || self.know_log(log, log_id);
         }
         if !room {
             self.tell_crowded(peer);
@@ -159,6 +161,7 @@ impl Node {
         self.tell_erasures(&log.channel, &erased, None);
         if new {
             let LogName { channel, stream, .. } = log;
+            self.leave_out_new(&channel, &stream);
             self.notify(Event::StreamCreated(channel.clone(), stream.clone()));
             self.queue_job(Job::Save(channel, stream));
         }
@@ -216,6 +219,9 @@ impl Node {
     ) {
         let log_id = received.run.log();
         if batch.staged.get(&log_id).is_some_and(Staged::is_bad) {
+            return;
+        }
+        if self.leaves_out_log(id, channel, &log_id) {
             return;
         }
         let Some(log) = self.placed(channel, &log_id) else { return };

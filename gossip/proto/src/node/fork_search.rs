@@ -239,7 +239,8 @@ impl Node {
     pub(super) fn on_positions(&mut self, id: LinkId, asked: &Positions) {
         let Some((channel, _)) = self.shared_by_tag(id, asked.tag) else { return };
         let Some(log) = self.logs.inside(&channel, &asked.log) else { return };
-        if asked.at.len() > MAX_POSITIONS || self.forks.answering.contains_key(&id) {
+        let is_free = !self.forks.answering.contains_key(&id) && self.compares(id, log);
+        if asked.at.len() > MAX_POSITIONS || !is_free {
             return;
         }
         let held: Vec<Seq> = asked.at.iter().copied().filter(|at| log.knows_hash(*at)).collect();

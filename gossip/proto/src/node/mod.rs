@@ -20,7 +20,8 @@
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round` | digests are compared |
 //! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
-//! | `offer`, `refusals` | heights are offered, where that is cheaper |
+//! | `choice`, `chosen`, `left_out`, `scoped` | what is compared at all |
+//! | `offer` | heights are offered, where that is cheaper |
 //! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
@@ -34,6 +35,8 @@ mod admin;
 mod api;
 mod append;
 mod boot;
+mod choice;
+mod chosen;
 mod claim;
 mod command;
 mod commit;
@@ -54,6 +57,7 @@ mod holey;
 mod import;
 mod import_back;
 mod info;
+mod left_out;
 mod lifecycle;
 mod liveness;
 mod log;
@@ -69,12 +73,12 @@ mod prune;
 mod query;
 mod reconcile;
 mod refill;
-mod refusals;
 mod repair;
 mod round;
 mod rtt;
 mod scan;
 mod scope;
+mod scoped;
 mod sealed;
 mod serve;
 mod serve_ask;
@@ -100,6 +104,7 @@ pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
 };
 pub use self::boot::Loading;
+pub use self::choice::{Streams, SyncChoice, SyncRule};
 pub use self::command::{Command, CommandError, ImportPart, NodeState, Query, Reply};
 pub use self::event::{Drop, DropReason, Event};
 pub use self::info::{Health, LinkInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
@@ -149,6 +154,8 @@ pub struct Node {
     shutdown: Vec<CommandId>,
     hints: hint::Hints,
     waiters: status::Waiters,
+    /// What is exchanged.
+    choice: SyncChoice,
     /// Logs that got their first entry, and one more.
     numbered: u32,
     stats: Stats,
