@@ -16,6 +16,7 @@
 //! | `status` | how far peers are, and who waits for them |
 //! | `hint` | what came since a peer was last seen goes to it first |
 //! | `claim` | which of our logs we may continue |
+//! | `table`, `order`, `slab` | where logs lie: a hundred bytes each while they rest |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round` | digests are compared |
 //! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
@@ -59,6 +60,7 @@ mod log;
 mod model;
 mod offer;
 mod ops;
+mod order;
 mod peer;
 mod pick;
 mod pieces;
@@ -81,8 +83,10 @@ mod serve_pack;
 mod session;
 mod shared;
 mod sketches;
+mod slab;
 mod spread;
 mod status;
+mod table;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -95,20 +99,19 @@ use std::sync::Arc;
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
 };
+pub use self::boot::Loading;
 pub use self::command::{Command, CommandError, ImportPart, NodeState, Query, Reply};
 pub use self::event::{Drop, DropReason, Event};
 pub use self::info::{Health, LinkInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
-use self::log::Log;
 use self::model::Channel;
 use self::ops::{Op, Ops};
 use self::peer::Peer;
 use self::session::Link;
 pub use self::status::{Backlog, SyncStatus};
+use self::table::Logs;
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
-use crate::{
-    ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick,
-};
+use crate::{ChannelId, Hlc, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
@@ -127,7 +130,7 @@ pub struct Node {
     timers: Timers,
     ops: Ops,
     channels: BTreeMap<ChannelId, Channel>,
-    logs: BTreeMap<LogId, Log>,
+    logs: Logs,
     peers: BTreeMap<NodeId, Peer>,
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
@@ -147,7 +150,7 @@ pub struct Node {
     hints: hint::Hints,
     waiters: status::Waiters,
     /// Logs that got their first entry, and one more.
-    numbered: u64,
+    numbered: u32,
     stats: Stats,
 }
 
@@ -194,6 +197,7 @@ impl Node {
         }
         self.answer_waiters();
         self.finish_shutdown();
+        self.logs.rest();
     }
 
     /// The next thing to do, until there is none.

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::CommandId;
 use super::log::Tip;
+use super::order::Order;
 use super::refusals::Refusals;
 use super::sketches::Sketches;
+use super::slab::At;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::sketch::Item;
 use crate::wire::StreamKey;
@@ -16,8 +18,9 @@ use crate::{ChannelRecord, Epoch, LogId, NewPayload, StreamId, StreamRecord};
 pub(super) struct Channel {
     pub(super) record: ChannelRecord,
     pub(super) secret: [u8; 32],
-    pub(super) streams: BTreeMap<StreamId, Stream>,
-    pub(super) logs: BTreeSet<LogId>,
+    /// Boxed, because the nodes of the tree are half empty.
+    pub(super) streams: BTreeMap<StreamId, Box<Stream>>,
+    pub(super) logs: Order,
     /// Over all streams that are not refused here.
     pub(super) digest: Sum,
     /// Those that are.
@@ -33,24 +36,52 @@ pub(super) struct Stream {
     pub(super) record: StreamRecord,
     pub(super) key: StreamKey,
     pub(super) digest: Sum,
-    pub(super) logs: BTreeSet<LogId>,
+    /// Where the table has its logs, if there were any.
+    pub(super) logs: Option<At>,
+    /// Of the few we write to.
+    pub(super) writing: Option<Box<Writing>>,
+    /// On its way out, as for channels.
+    pub(super) removing: bool,
+}
+
+/// What a stream has that we write to.
+#[derive(Debug, Default)]
+pub(super) struct Writing {
     /// Our own log, if it may be continued.
-    pub(super) writer: Option<LogId>,
+    pub(super) log: Option<LogId>,
     /// Epochs that the stored record may still call ours to continue: until it does not, nothing
     /// of theirs is taken from peers, or a restart could use a sequence twice.
     pub(super) claimed: BTreeSet<Epoch>,
     pub(super) queue: VecDeque<Queued>,
     /// The node remembers that there is something in the queue to be written.
     pub(super) is_unwritten: bool,
-    /// On its way out, as for channels.
-    pub(super) removing: bool,
 }
 
 impl Stream {
     /// The record is stored with this claim: older ones are gone from disk.
     pub(super) fn stored_claim(&mut self, claim: Option<Epoch>) {
         let current = self.record.writer;
-        self.claimed.retain(|epoch| claim == Some(*epoch) || current == Some(*epoch));
+        if let Some(writing) = self.writing.as_mut() {
+            writing.claimed.retain(|epoch| claim == Some(*epoch) || current == Some(*epoch));
+        }
+    }
+
+    /// Our own log, if it may be continued.
+    pub(super) fn writer(&self) -> Option<LogId> {
+        self.writing.as_ref()?.log
+    }
+
+    /// Appends that wait.
+    pub(super) fn queue(&mut self) -> Option<&mut VecDeque<Queued>> {
+        self.writing.as_mut().map(|writing| &mut writing.queue).filter(|queue| !queue.is_empty())
+    }
+
+    pub(super) fn has_queue(&self) -> bool {
+        self.writing.as_ref().is_some_and(|writing| !writing.queue.is_empty())
+    }
+
+    pub(super) fn is_claimed(&self, epoch: Epoch) -> bool {
+        self.writing.as_ref().is_some_and(|writing| writing.claimed.contains(&epoch))
     }
 
     /// What it is in sketches, without its logs.
@@ -79,7 +110,7 @@ impl Channel {
             record,
             secret,
             streams: BTreeMap::new(),
-            logs: BTreeSet::new(),
+            logs: Order::default(),
             digest: Sum::default(),
             refused: Refusals::default(),
             sketches: Sketches::default(),
@@ -95,18 +126,14 @@ impl Channel {
             self.digest.subtract(&old.digest);
         }
         let (secret, refused) = (&self.secret, record.refused);
-        let stream = self.streams.entry(id.clone()).or_insert_with(|| Stream {
-            record: StreamRecord::new(id.clone()),
-            key: stream_key(secret, &id),
-            digest: Sum::of_stream(secret, &id),
-            logs: BTreeSet::new(),
-            writer: None,
-            claimed: BTreeSet::new(),
-            queue: VecDeque::new(),
-            is_unwritten: false,
-            removing: false,
+        let stream = self.streams.entry(id.clone()).or_insert_with(|| {
+            let (key, digest) = (stream_key(secret, &id), Sum::of_stream(secret, &id));
+            let record = StreamRecord::new(id.clone());
+            Box::new(Stream { record, key, digest, logs: None, writing: None, removing: false })
         });
-        stream.claimed.extend(record.writer);
+        if let Some(epoch) = record.writer {
+            stream.writing.get_or_insert_default().claimed.insert(epoch);
+        }
         stream.record = record;
         if refused {
             self.refused.insert(secret, stream.key);
@@ -139,6 +166,6 @@ impl Channel {
         if self.removing {
             return None;
         }
-        self.streams.get_mut(stream).filter(|stream| stream.is_open())
+        self.streams.get_mut(stream).map(Box::as_mut).filter(|stream| stream.is_open())
     }
 }

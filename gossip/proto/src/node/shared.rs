@@ -25,7 +25,7 @@ pub(super) struct Shared {
     /// How far they are known to be, as far as remembered.
     pub(super) knows: BTreeMap<LogId, Seq>,
     /// Logs with numbers below this they know by name.
-    pub(super) named: u64,
+    pub(super) named: u32,
     /// How far they are, as the application was told.
     pub(super) told: Told,
     /// Rounds since anything changed.
