@@ -3,9 +3,9 @@
 use super::child::{Party, unexpected};
 use super::order::{Answer, Keep, Order};
 use super::pair::{Pair, Terms, on_disk};
-use super::peers::{Figure, Figures};
+use super::peers::Figure;
 use super::pipe::Task;
-use super::{PAYLOAD, Plan};
+use super::{Findings, PAYLOAD, Plan};
 use crate::fill::History;
 use crate::{Outcome, table};
 
@@ -14,18 +14,19 @@ const WARM_UP: u64 = 500;
 /// Held before.
 const LOADED: u64 = 10_000;
 
-pub(super) fn measure(plan: &Plan, figures: &mut Figures) -> Outcome {
-    let columns = ["what", "p50 µs", "p90 µs", "p99 µs", "p99/p50", "B/entry", "CPU µs/entry (both)"];
+pub(super) fn measure(plan: &Plan, findings: &mut Findings) -> Outcome {
+    let columns =
+        ["what", "p50 µs", "p90 µs", "p99 µs", "p99/p50", "B/entry", "CPU µs/entry (both)", "targets"];
     table::head(&format!("Live: {ENTRIES} entries, one each millisecond, {LOADED} held before"), &columns);
     for &keep in plan.keeps() {
-        show(&format!("bare pipeline, {}", bare_name(keep)), &bare(keep)?);
+        show(&format!("bare pipeline, {}", bare_name(keep)), &bare(keep)?, "-");
         for (seals, sealed) in [("plain", false), ("sealed", true)] {
             let live = gossip(keep, sealed)?;
             let system = format!("gossip, {}, {seals}", keep.name());
-            show(&system, &live);
+            show(&system, &live, &targets(keep, sealed, &live, findings));
             let figure = Figure::new("live", &system);
             let figure = figure.said(live.bytes, live.frames, PAYLOAD as u64).cpu(live.cpu);
-            figures.add(figure.times(live.age(500), live.age(990)));
+            findings.figures.add(figure.times(live.age(500), live.age(990)));
         }
     }
     Ok(())
@@ -58,7 +59,7 @@ impl Live {
     }
 }
 
-fn show(what: &str, live: &Live) {
+fn show(what: &str, live: &Live, targets: &str) {
     let (half, most) = (live.age(500), live.age(990));
     table::row(&[
         &what,
@@ -68,7 +69,24 @@ fn show(what: &str, live: &Live) {
         &format!("{:.1}", most / half),
         &table::number(live.bytes),
         &table::number(live.cpu),
+        &targets,
     ]);
+}
+
+fn targets(keep: Keep, sealed: bool, live: &Live, findings: &mut Findings) -> String {
+    let (bound, seals) = match (keep, sealed) {
+        (Keep::Memory, false) => (50.0, "plain"),
+        (Keep::Memory, true) => (110.0, "sealed"),
+        (Keep::Buffered, true) => (140.0, "sealed"),
+        _ => return "-".to_owned(),
+    };
+    let (goals, stores) = (&mut findings.goals, keep.name());
+    let name = |of: &str| format!("append to visible, {stores}, {seals}: {of}");
+    let (half, most) = (live.age(500), live.age(990));
+    let middle = goals.most(&name("p50"), half, bound, "µs");
+    let figure = format!("{most:.0} µs, {:.1} x p50", most / half);
+    let tail = goals.note(&name("p99"), "p99 ≤ 4 x p50", &figure, most <= 4.0 * half);
+    format!("p50 {middle}, {tail}")
 }
 
 fn gossip(keep: Keep, sealed: bool) -> Outcome<Live> {

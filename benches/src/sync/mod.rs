@@ -7,7 +7,9 @@
 //! | `child`, `pair` | the same as the parent holds it |
 //! | `tap` | counts bytes by kind of message |
 //! | `pipe` | the same work without gossip |
+//! | `sans` | two nodes without sockets and tasks |
 //! | `idle`, `delta`, `cold`, `beside`, `memory`, `live`, `evict`, `slow` | the rows |
+//! | `goals` | what was aimed at, and what came of it |
 //! | `peers` | other people's figures beside ours |
 
 mod beside;
@@ -15,6 +17,7 @@ mod child;
 mod cold;
 mod delta;
 mod evict;
+mod goals;
 mod idle;
 mod live;
 mod memory;
@@ -25,6 +28,7 @@ mod peers;
 mod pipe;
 mod place;
 mod reader;
+mod sans;
 mod slow;
 mod tap;
 
@@ -32,6 +36,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use self::goals::Goals;
 use self::order::Keep;
 pub(crate) use self::party::run as party;
 use self::peers::Figures;
@@ -43,14 +48,14 @@ pub(crate) struct Plan {
     /// Entries where the number is not part of the row.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
-    /// Only this; everything by default.
+    /// Only this, may be given several times; everything by default.
     #[arg(long, value_enum)]
-    only: Option<Row>,
+    only: Vec<Row>,
     /// What `gossip-peers` printed, to be shown beside ours.
     #[arg(long)]
     peers: Option<PathBuf>,
     /// Pairs of measurements beside the pipeline.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     pairs: usize,
     /// Also what takes minutes: 10 M entries, 1 M logs.
     #[arg(long)]
@@ -74,7 +79,7 @@ const PAYLOAD: usize = 100;
 
 impl Plan {
     fn wants(&self, row: Row) -> bool {
-        self.only.is_none_or(|only| only == row)
+        self.only.is_empty() || self.only.contains(&row)
     }
 
     /// Stores to measure on: those that are built in.
@@ -83,9 +88,16 @@ impl Plan {
     }
 }
 
+/// What was found.
+#[derive(Default)]
+struct Findings {
+    figures: Figures,
+    goals: Goals,
+}
+
 /// Measures what the plan asks for and prints it.
 pub(crate) fn all(plan: &Plan) -> Outcome {
-    type Measure = fn(&Plan, &mut Figures) -> Outcome;
+    type Measure = fn(&Plan, &mut Findings) -> Outcome;
     let rows: [(Row, Measure); 8] = [
         (Row::Idle, idle::measure),
         (Row::Delta, delta::measure),
@@ -96,14 +108,15 @@ pub(crate) fn all(plan: &Plan) -> Outcome {
         (Row::Evict, evict::measure),
         (Row::Slow, slow::measure),
     ];
-    let mut figures = Figures::default();
+    let mut findings = Findings::default();
     for (row, measure) in rows {
         if plan.wants(row) {
-            measure(plan, &mut figures)?;
+            measure(plan, &mut findings)?;
         }
     }
+    findings.goals.print();
     match &plan.peers {
-        Some(path) => figures.beside(path),
+        Some(path) => findings.figures.beside(path),
         None => Ok(()),
     }
 }

@@ -36,8 +36,6 @@ pub(super) struct Setup {
     pub(super) place: Option<PathBuf>,
     /// Written before the node is built.
     pub(super) fill: Option<History>,
-    /// Pause between two looks at equal peers; the default when `None`.
-    pub(super) round_ms: Option<u64>,
     /// It has a key and seals what it writes.
     pub(super) sealed: bool,
     /// Small runs are joined in the background.
@@ -47,7 +45,7 @@ pub(super) struct Setup {
 impl Setup {
     pub(super) fn new(name: &str, keep: Keep) -> Self {
         let name = name.to_owned();
-        Self { name, keep, place: None, fill: None, round_ms: None, sealed: false, coalesce: true }
+        Self { name, keep, place: None, fill: None, sealed: false, coalesce: true }
     }
 }
 
@@ -68,7 +66,7 @@ pub(super) enum Order {
     Holds(u64),
     /// Wait until known to be equal to the peer.
     Equal,
-    /// Make sure so many times that both are equal.
+    /// Make sure so many times, one after the other, that both are equal.
     Exchange(u64),
     /// Answer: [`Answer::Report`].
     Report,

@@ -27,20 +27,18 @@ pub(super) struct Terms {
     pub(super) keep: Keep,
     pub(super) giver: Option<History>,
     pub(super) taker: Option<History>,
-    pub(super) round_ms: Option<u64>,
     pub(super) sealed: bool,
     pub(super) coalesce: bool,
 }
 
 impl Terms {
     pub(super) fn new(keep: Keep) -> Self {
-        Self { keep, giver: None, taker: None, round_ms: None, sealed: false, coalesce: true }
+        Self { keep, giver: None, taker: None, sealed: false, coalesce: true }
     }
 
     pub(super) fn setup(&self, name: &str, place: &Path) -> Outcome<Setup> {
         let mut setup = Setup::new(name, self.keep);
         setup.place = on_disk(self.keep, place, name)?;
-        setup.round_ms = self.round_ms;
         setup.sealed = self.sealed;
         setup.coalesce = self.coalesce;
         Ok(setup)

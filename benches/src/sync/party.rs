@@ -99,10 +99,7 @@ fn used() -> Report {
 
 impl Node {
     async fn open(setup: Setup) -> Outcome<Self> {
-        let mut config = Config { coalesce: setup.coalesce, ..Config::default() };
-        if let Some(pause) = setup.round_ms {
-            config.node.round_max = Duration::from_millis(pause);
-        }
+        let config = Config { coalesce: setup.coalesce, ..Config::default() };
         let builder = Coordinator::builder().shared_store(filled(&setup).await?).config(config);
         let builder = builder.transport(TcpTransport::listen("127.0.0.1:0"));
         let builder = if setup.sealed {
@@ -202,23 +199,31 @@ impl Node {
         }
     }
 
-    /// Until a peer is reachable and everything shared with it is known to be equal.
+    /// Until a peer is reachable and known to hold the same. Only listens: nothing is sent for it.
     async fn equal(&self) -> Outcome {
+        let mut events = self.node.events();
         loop {
-            let peers = self.node.peers().await?;
-            if peers.iter().any(|peer| peer.channels > 0 && peer.in_sync == peer.channels) {
+            let peers = self.channel.sync_status().await?;
+            if !peers.is_empty() && peers.iter().all(|peer| peer.in_sync) {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            let told = async {
+                loop {
+                    match events.next().await {
+                        Some(Notice::Event(Event::SyncChanged(_)) | Notice::Lagged(_)) | None => return,
+                        Some(_) => {}
+                    }
+                }
+            };
+            // A peer that is gone tells nothing.
+            let _ = tokio::time::timeout(Duration::from_secs(1), told).await;
         }
     }
 
-    /// Version 1 of the protocol cannot be asked to look now: its rounds are waited for, a frame from each
-    /// side being one look.
+    /// One question and its answer each: what was said before does not count.
     async fn exchange(&self, times: u64) -> Outcome {
-        let begin = self.report().await?.frames;
-        while self.report().await?.frames < begin + 2 * times {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        for _ in 0..times {
+            self.channel.wait_synced().await?;
         }
         Ok(())
     }

@@ -2,15 +2,18 @@
 
 use super::order::{Answer, Order};
 use super::pair::{Pair, Terms};
-use super::peers::Figures;
-use super::{PAYLOAD, Plan};
+use super::{Findings, PAYLOAD, Plan};
 use crate::fill::History;
 use crate::{Outcome, table};
 
+/// Times slower than the wire, at least.
+const SLOWER: f64 = 10_000.0;
+/// MiB that a slow reader may cost.
+const MIB: f64 = 32.0;
 /// Milliseconds between two entries taken.
 const PAUSE: u64 = 100;
 
-pub(super) fn measure(plan: &Plan, _: &mut Figures) -> Outcome {
+pub(super) fn measure(plan: &Plan, findings: &mut Findings) -> Outcome {
     let columns = [
         "stores",
         "entries",
@@ -19,6 +22,7 @@ pub(super) fn measure(plan: &Plan, _: &mut Figures) -> Outcome {
         "taken in all, in order",
         "taker MiB at most",
         "MiB without a reader",
+        "targets",
     ];
     table::head(&format!("A reader that takes one entry per {PAUSE} ms while everything arrives"), &columns);
     for &keep in plan.keeps() {
@@ -33,6 +37,15 @@ pub(super) fn measure(plan: &Plan, _: &mut Figures) -> Outcome {
         let Answer::Crawled { slowly, all } = pair.taker.ask(Order::CatchUp(history.total()))? else {
             return Err("nobody crawled".into());
         };
+        let slower = window.rate(history.total()) * PAUSE as f64 / 1e3;
+        let name = |of: &str| format!("slow reader, {}: {of}", keep.name());
+        let (goals, over) = (&mut findings.goals, window.taker.most_mib - without);
+        let (slow, taken) = (format!("{slower:.0} times"), format!("{all} of {}", history.total()));
+        let targets = [
+            goals.note(&name("slower than the wire"), "≥ 10,000 times", &slow, slower >= SLOWER),
+            goals.note(&name("entries, in order"), "all", &taken, all == history.total()),
+            goals.most(&name("memory over that without it"), over, MIB, "MiB"),
+        ];
         table::row(&[
             &keep.name(),
             &history.total(),
@@ -41,6 +54,7 @@ pub(super) fn measure(plan: &Plan, _: &mut Figures) -> Outcome {
             &all,
             &table::number(window.taker.most_mib),
             &table::number(without),
+            &targets.join(", "),
         ]);
         pair.quit()?;
     }

@@ -9,6 +9,8 @@ use crate::Outcome;
 /// What is said before channels are known to be shared: hello, ping, pong, channels, matches, rescan, and
 /// paused and goodbye.
 const HANDSHAKE: [u8; 8] = [1, 2, 3, 4, 5, 6, 12, 13];
+/// The last word of it: both know what they share.
+const MATCHES: u8 = 5;
 /// Messages that carry runs: delta, push, runs.
 const DATA: [u8; 3] = [10, 18, 22];
 /// A part of a large message: what is in it is not looked at. Only large entries come so.
@@ -33,7 +35,7 @@ pub(super) struct Said {
     pub(super) bytes: u64,
     pub(super) frames: u64,
     /// How often the direction changed until the first entries came, the way they came included: halves
-    /// of round trips.
+    /// of round trips. What is said right behind the end of the handshake comes with it.
     pub(super) flights: u64,
 }
 
@@ -75,6 +77,9 @@ impl Tap {
         for frame in seen {
             if frame.kind.is_none_or(|kind| HANDSHAKE.contains(&kind)) {
                 said.handshake += frame.bytes;
+                if frame.kind == Some(MATCHES) {
+                    last = Some(frame.from_dialler);
+                }
                 continue;
             }
             said.bytes += frame.bytes;

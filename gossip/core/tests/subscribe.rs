@@ -3,7 +3,9 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use common::tuned::Tuned;
 use common::{local, notes, on, soon};
 use futures_util::FutureExt;
 use gossip_core::{Cursor, Delivered, Error, From, Retention};
@@ -129,4 +131,18 @@ async fn a_subscription_ends_with_its_stream() {
     assert!(matches!(stream.subscribe(From::Start).await, Err(Error::Command(_))));
     node.shutdown().await.unwrap();
     assert!(soon("end", other.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_reader_that_has_caught_up_reads_once_for_each_wake() {
+    let tuned = Arc::new(Tuned::new());
+    let stream = notes(&on("ann", tuned.double()).await).await;
+    let mut live = stream.subscribe(From::Now).await.unwrap();
+    let before = tuned.reads.load(Ordering::SeqCst);
+    for n in 0..20_u8 {
+        stream.append(vec![n]).await.unwrap();
+        assert_eq!(soon("entry", live.next()).await.unwrap().unwrap().payload(), [n]);
+        assert!(live.next().now_or_never().is_none());
+    }
+    assert_eq!(tuned.reads.load(Ordering::SeqCst) - before, 20);
 }

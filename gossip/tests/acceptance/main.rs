@@ -21,6 +21,7 @@ mod agree;
 mod bad_input;
 mod care;
 mod channels;
+mod choice;
 mod clock;
 mod data;
 mod flow;

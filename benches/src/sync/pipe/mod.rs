@@ -1,8 +1,9 @@
 //! The smallest pipeline that does the same work without gossip: what any framework has to be measured by.
 //!
 //! Cold: RocksDB is scanned in key order, rows go in frames of 256 KB over TCP, and each becomes a row of
-//! RocksDB again, a batch per frame, with a write-ahead log that is synced once at the end. Keys go once per
-//! frame, not once per row. One thread scans and sends, one receives, one writes.
+//! RocksDB again, a batch per frame, with a write-ahead log that is not synced: the promise of a buffered
+//! store. Keys go once per stretch of a log, not once per row. One thread scans and sends, one receives,
+//! one writes.
 //!
 //! Live: one entry at a time; written (buffered, or not at all), sent, received, written, handed to a reader
 //! through a channel.
@@ -26,8 +27,10 @@ pub(super) enum Task {
     Fill { place: PathBuf, authors: usize, entries: u64, bytes: usize },
     /// Listen, and send everything to whoever comes. Answer: [`Answer::Address`].
     Send { place: PathBuf },
+    /// Open an empty store. Answer: [`Answer::Done`].
+    Open { place: PathBuf },
     /// Receive everything from there and store it. Answer: [`Answer::Done`].
-    Receive { address: String, place: PathBuf },
+    Receive { address: String },
     /// Listen and note how old what comes is. Answer: [`Answer::Address`].
     LiveReceive { place: Option<PathBuf> },
     /// Send so many entries there, a millisecond apart. Answer: [`Answer::Done`].
@@ -38,6 +41,7 @@ pub(super) enum Task {
 #[derive(Default)]
 pub(super) struct Pipe {
     live: Option<Live>,
+    rows: Option<Rows>,
 }
 
 impl Pipe {
@@ -52,7 +56,14 @@ impl Pipe {
                 live::send(&address, place.as_deref(), entries, bytes).await?;
                 Ok(Answer::Done)
             }
-            cold => tokio::task::spawn_blocking(|| cold_task(cold)).await?,
+            Task::Open { place } => {
+                self.rows = Some(Rows::open(Some(&place))?);
+                Ok(Answer::Done)
+            }
+            cold => {
+                let rows = self.rows.take();
+                tokio::task::spawn_blocking(|| cold_task(cold, rows)).await?
+            }
         }
     }
 
@@ -62,22 +73,27 @@ impl Pipe {
 }
 
 #[cfg(feature = "rocksdb")]
-fn cold_task(task: Task) -> Outcome<Answer> {
+fn cold_task(task: Task, rows: Option<Rows>) -> Outcome<Answer> {
     match task {
         Task::Fill { place, authors, entries, bytes } => rocks::fill(&place, authors, entries, bytes)?,
         Task::Send { place } => return Ok(Answer::Address(rocks::serve(&place)?)),
-        Task::Receive { address, place } => rocks::receive(&address, &place)?,
-        Task::LiveReceive { .. } | Task::LiveSend { .. } => return Err("out of place".into()),
+        Task::Receive { address } => {
+            let rows = rows.and_then(|rows| rows.0).ok_or("nowhere to put it")?;
+            rocks::receive(&address, rows)?;
+        }
+        Task::Open { .. } | Task::LiveReceive { .. } | Task::LiveSend { .. } => {
+            return Err("out of place".into());
+        }
     }
     Ok(Answer::Done)
 }
 
 #[cfg(not(feature = "rocksdb"))]
-fn cold_task(_: Task) -> Outcome<Answer> {
+fn cold_task(_: Task, _: Option<Rows>) -> Outcome<Answer> {
     Err("built without the feature `rocksdb`".into())
 }
 
-/// A row store for live entries, or none.
+/// A row store, or none.
 #[cfg(feature = "rocksdb")]
 struct Rows(Option<rocks::Rows>);
 #[cfg(not(feature = "rocksdb"))]

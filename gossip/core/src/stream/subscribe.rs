@@ -56,6 +56,8 @@ pub struct Subscription {
     seen: Arrival,
     /// Last arrival read from the store.
     read: Arrival,
+    /// Nothing was left behind that: there is nothing to read until it is told that something came.
+    drained: bool,
     buffer: VecDeque<(Arrival, Delivered)>,
     /// How far each log was delivered; notices what was never received.
     heights: HashMap<LogId, Seq>,
@@ -91,6 +93,7 @@ impl Subscription {
             waiting,
             seen,
             read: seen,
+            drained: false,
             buffer: VecDeque::new(),
             heights: HashMap::new(),
             from_start: from == From::Start,
@@ -163,6 +166,7 @@ impl Subscription {
     /// Waits until there may be something new; `false` when there never will be.
     pub(crate) async fn wait(&mut self) -> bool {
         let goes_on = self.waiting.changed().await.is_ok();
+        self.drained = false;
         if !goes_on {
             // Kept by its owner, it must not hold up a stream made again under this name.
             self.hold.advance(Arrival(u64::MAX));
@@ -172,8 +176,12 @@ impl Subscription {
 
     /// Reads one page; `false` when there is nothing new. Changes nothing before it has read.
     pub(crate) async fn fill(&mut self) -> Result<bool, Error> {
+        if self.drained && !self.waiting.has_changed().unwrap_or(true) {
+            return Ok(false);
+        }
         // Before the read: what is committed while it runs wakes the next wait.
         self.waiting.mark_unchanged();
+        self.drained = false;
         let shared = &self.at.shared;
         if shared.check_open().is_err() {
             return Ok(false);
@@ -193,7 +201,9 @@ impl Subscription {
                 Err(_) => break,
             }
         }
-        let next = page.next.filter(|_| names.len() == page.items.len());
+        let told = names.len() == page.items.len();
+        self.drained = told && page.next.is_none();
+        let next = page.next.filter(|_| told);
         let before = self.read;
         for (row, (name, end)) in page.items.iter().zip(names) {
             if let Some(at) = row.damaged {

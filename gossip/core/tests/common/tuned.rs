@@ -20,6 +20,8 @@ pub(crate) struct Tuned {
     pub(crate) fail: Mutex<Option<Fault>>,
     /// Commits that contain this byte string are rejected.
     pub(crate) poison: Option<&'static [u8]>,
+    /// How often arrivals were read.
+    pub(crate) reads: AtomicU64,
     /// Arrivals cannot be read.
     pub(crate) blind: AtomicBool,
     /// Commits panic.
@@ -35,6 +37,7 @@ impl Tuned {
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             fail: Mutex::new(None),
             poison: None,
+            reads: AtomicU64::new(0),
             blind: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             stuck: AtomicU64::new(0),
@@ -70,8 +73,9 @@ impl StoreHooks for Tuned {
     async fn before(&self, call: StoreCall<'_>) -> StoreResult<()> {
         match call {
             StoreCall::Commit(batch) => self.commit(batch).await,
-            StoreCall::Other("arrivals") if self.blind.load(Ordering::SeqCst) => {
-                Err(failed(Fault::Transient))
+            StoreCall::Other("arrivals") => {
+                self.reads.fetch_add(1, Ordering::SeqCst);
+                if self.blind.load(Ordering::SeqCst) { Err(failed(Fault::Transient)) } else { Ok(()) }
             }
             StoreCall::Other("remove") => {
                 let stuck = |left: u64| left.checked_sub(1);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::log::Log;
 use super::{LinkId, Node};
 use crate::sketch::{self, Found, Kind, id40};
 use crate::wire::SketchMessage;
@@ -41,8 +42,8 @@ impl Plan {
 /// What found streams call for.
 #[derive(Default)]
 struct Streams {
-    /// They do not know that we refuse one.
-    refused: bool,
+    /// They do not know that we leave one out.
+    left_out: bool,
     /// One of ours without logs is unknown to them.
     tell: bool,
     /// One of theirs is unknown to us.
@@ -53,8 +54,8 @@ impl Node {
     /// Does what there is to do about differences that a sketch of theirs made known.
     pub(super) fn act(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage, found: &[Found]) {
         let plan = self.plan_for(id, name, sketch.kind, found);
-        let streams = self.weigh_streams(name, &plan.streams);
-        if streams.refused {
+        let streams = self.weigh_streams(id, name, &plan.streams);
+        if streams.left_out {
             return self.say_scope(id, name);
         }
         if plan.is_empty() {
@@ -80,12 +81,9 @@ impl Node {
     /// They hold no log: gives them all of ours.
     pub(super) fn give_all(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage) {
         let Some(channel) = self.channels.get(name) else { return };
-        let Some(link) = self.links.get(&id).and_then(|link| link.session.as_ref()) else { return };
-        let Some(shared) = link.shared.get(name) else { return };
-        let streams = channel.streams.values().filter(|stream| !shared.refused.contains(&stream.key));
-        let logs = streams.flat_map(|stream| &stream.logs);
-        let held = logs.filter(|id| self.logs.get(id).is_some_and(|log| log.stored.height > 0));
-        let held: Vec<(LogId, Seq)> = held.take(GIVEN).map(|id| (*id, 0)).collect();
+        let logs = channel.streams_on(id, true).flat_map(|stream| self.logs.of(stream.logs));
+        let held = logs.filter(|log| log.is_written());
+        let held: Vec<(LogId, Seq)> = held.take(GIVEN).map(|log| (log.id, 0)).collect();
         if held.is_empty() {
             return self.offer_all(id, name);
         }
@@ -108,7 +106,7 @@ impl Node {
             if logs.is_empty() && (kind == Kind::Hashes || *delta > 0) {
                 plan.ask.insert(key);
             }
-            for log in logs {
+            for log in logs.into_iter().filter(|log| self.may_compare(id, log)) {
                 let Some(height) = self.logs.get(&log).map(|log| log.stored.height) else { continue };
                 match (kind, height.checked_add_signed(*delta)) {
                     (Kind::Heights, _) if shared.forks.contains(&log) => {}
@@ -121,16 +119,15 @@ impl Node {
         plan
     }
 
-    fn weigh_streams(&self, name: &ChannelId, found: &BTreeSet<Key>) -> Streams {
+    fn weigh_streams(&self, id: LinkId, name: &ChannelId, found: &BTreeSet<Key>) -> Streams {
         let mut result = Streams::default();
         let Some(channel) = self.channels.get(name).filter(|_| !found.is_empty()) else { return result };
         let mut known = 0;
         let key = |key: &[u8; 8]| -> Key { [key[0], key[1], key[2], key[3], key[4]] };
         for stream in channel.streams.values().filter(|stream| found.contains(&key(&stream.key.0))) {
-            let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
             known += 1;
-            result.refused |= stream.record.refused;
-            result.tell |= !stream.logs.iter().any(written);
+            result.left_out |= channel.scopes.leaves_out(id, &stream.key);
+            result.tell |= !self.logs.of(stream.logs).any(Log::is_written);
         }
         result.ask = known < found.len();
         result
@@ -139,7 +136,7 @@ impl Node {
     /// They hold more of these logs.
     fn want_found(&mut self, id: LinkId, name: &ChannelId, logs: Vec<(LogId, Seq)>) {
         for (log, theirs) in logs {
-            let held = self.logs.get(&log).map(|log| (log.pending.height, log.end()));
+            let held = self.logs.get(&log).map(|log| (log.pending().height, log.end()));
             let (pending, end) = held.unwrap_or((0, Seq::MAX));
             let Some(shared) = self.shared(id, name) else { return };
             shared.note(log, theirs);

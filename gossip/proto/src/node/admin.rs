@@ -4,14 +4,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::log::Log;
 use super::model::Channel;
 use super::ops::Op;
 use super::peer::Peer;
 use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
 use crate::digest::Sum;
 use crate::{
-    ChannelId, ChannelRecord, Fault, LogId, NodeId, Retention, StoreFailure, StoreReply, StoreRequest,
-    StreamId, StreamRecord,
+    ChannelId, ChannelRecord, Fault, NodeId, Retention, StoreFailure, StoreReply, StoreRequest, StreamId,
+    StreamRecord,
 };
 
 /// Changes that wait, at most.
@@ -284,7 +285,12 @@ impl Node {
         let new = found.streams.get(&record.id).is_none_or(|stream| stream.record.refused);
         let kept = found.streams.get(&record.id).map(|stream| stream.record.retention.clone());
         let keeps_other = kept.is_some_and(|kept| kept != record.retention);
+        let stream = record.id.clone();
         found.put_stream(record).stored_claim(claim);
+        if new {
+            self.leave_out_new(&channel, &stream);
+            self.rescope(&channel);
+        }
         // What it keeps now may be worth asking for.
         if keeps_other {
             self.refill_anew();
@@ -303,12 +309,14 @@ impl Node {
         self.hints.forget(id);
         let Some(mut channel) = self.channels.remove(id) else { return };
         for stream in channel.streams.values_mut() {
-            for queued in stream.queue.drain(..) {
+            for queued in stream.writing.take().into_iter().flat_map(|writing| writing.queue) {
                 self.append_bytes = self.append_bytes.saturating_sub(queued.bytes);
                 self.reply(queued.command, Err(CommandError::UnknownChannel(id.clone())));
             }
         }
-        channel.logs.iter().for_each(|log| self.forget_log(log));
+        for stream in channel.streams.values_mut() {
+            self.logs.take(&mut channel.logs, stream).into_iter().for_each(|log| self.forget_log(log));
+        }
         self.channels_changed();
         self.notify(Event::ChannelRemoved(id.clone()));
     }
@@ -317,36 +325,31 @@ impl Node {
         let Some(channel) = self.channels.get_mut(id) else { return };
         let stream_id = record.id.clone();
         let Some(stream) = channel.streams.get_mut(&stream_id) else { return };
-        let logs = std::mem::take(&mut stream.logs);
-        let queue = std::mem::take(&mut stream.queue);
-        (stream.writer, stream.removing) = (None, false);
-        stream.claimed.clear();
-        channel.digest.subtract(&stream.digest);
+        let logs = self.logs.take(&mut channel.logs, stream);
+        let queue = stream.writing.take().into_iter().flat_map(|writing| writing.queue);
+        stream.removing = false;
+        channel.scopes.count(&stream.key, &stream.digest, &Sum::default());
         channel.sketches.forget();
-        channel.refused.insert(&channel.secret, stream.key);
+        channel.refused.leave_out(&channel.secret, stream.key);
         stream.digest = Sum::of_stream(&channel.secret, &stream_id);
         stream.record = record;
-        for log in &logs {
-            channel.logs.remove(log);
-        }
-        logs.iter().for_each(|log| self.forget_log(log));
+        logs.into_iter().for_each(|log| self.forget_log(log));
         for queued in queue {
             self.append_bytes = self.append_bytes.saturating_sub(queued.bytes);
             let error = CommandError::UnknownStream(id.clone(), stream_id.clone());
             self.reply(queued.command, Err(error));
         }
         self.notify(Event::StreamRemoved(id.clone(), stream_id));
+        self.rescope(id);
         self.compare_soon(id);
     }
 
-    /// Drops a log from memory. Whoever still waits for a failed append of it is told.
-    pub(super) fn forget_log(&mut self, id: &LogId) {
-        let Some(log) = self.logs.remove(id) else { return };
-        self.fetches.forget_log(id);
-        self.refills.forget_log(id);
-        self.forks.forget_log(id, log.name.branch.map(|branch| branch.parent));
-        let unsettled = log.frozen.map(|frozen| frozen.unsettled).unwrap_or_default();
-        for lost in unsettled {
+    /// Drops what else is known of a log. Whoever still waits for a failed append of it is told.
+    fn forget_log(&mut self, log: Log) {
+        self.fetches.forget_log(&log.id);
+        self.refills.forget_log(&log.id);
+        self.forks.forget_log(&log.id, log.branch().map(|branch| branch.parent));
+        for lost in log.into_unsettled() {
             for ticket in lost.tickets {
                 self.append_bytes = self.append_bytes.saturating_sub(ticket.bytes);
                 self.reply(ticket.command, Err(CommandError::Store(lost.failure.clone())));

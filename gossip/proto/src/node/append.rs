@@ -35,7 +35,7 @@ impl Node {
         let Some(open) = open else {
             return self.reply(id, Err(CommandError::UnknownStream(channel, stream)));
         };
-        open.queue.push_back(Queued { command: id, payloads, bytes });
+        open.writing.get_or_insert_default().queue.push_back(Queued { command: id, payloads, bytes });
         self.append_bytes += bytes;
         self.write_later(&channel, &stream);
     }
@@ -52,7 +52,7 @@ impl Node {
         }
         let found = self.channels.get(channel).filter(|channel| !channel.removing);
         let found = found.ok_or_else(|| CommandError::UnknownChannel(channel.clone()))?;
-        let known = found.streams.get(stream).is_some_and(Stream::is_open);
+        let known = found.streams.get(stream).is_some_and(|stream| stream.is_open());
         if !known {
             return Err(CommandError::UnknownStream(channel.clone(), stream.clone()));
         }
@@ -79,8 +79,9 @@ impl Node {
     /// Has the waiting appends of a stream written once the store is ready.
     pub(super) fn write_later(&mut self, channel: &ChannelId, stream: &StreamId) {
         let open = self.channels.get_mut(channel).and_then(|channel| channel.open_stream(stream));
-        let Some(open) = open.filter(|open| !open.queue.is_empty()) else { return };
-        if !std::mem::replace(&mut open.is_unwritten, true) {
+        let writing = open.and_then(|open| open.writing.as_mut());
+        let Some(writing) = writing.filter(|writing| !writing.queue.is_empty()) else { return };
+        if !std::mem::replace(&mut writing.is_unwritten, true) {
             self.unwritten.push((channel.clone(), stream.clone()));
         }
     }
@@ -94,8 +95,8 @@ impl Node {
     pub(super) fn write_all(&mut self) {
         for (channel, stream) in std::mem::take(&mut self.unwritten) {
             let found = self.channels.get_mut(&channel).and_then(|channel| channel.streams.get_mut(&stream));
-            if let Some(stream) = found {
-                stream.is_unwritten = false;
+            if let Some(writing) = found.and_then(|stream| stream.writing.as_mut()) {
+                writing.is_unwritten = false;
             }
             self.write(&channel, &stream);
         }
@@ -105,7 +106,7 @@ impl Node {
     /// looked at again when it is not.
     fn write(&mut self, channel: &ChannelId, stream: &StreamId) {
         let Some(log) = self.writer(channel, stream) else { return };
-        if self.logs.get(&log).is_none_or(|log| log.in_flight > 0 || log.frozen.is_some()) {
+        if self.logs.get(&log).is_none_or(|log| log.rare().in_flight > 0 || log.is_frozen()) {
             return;
         }
         let batch = self.take_batch(channel, stream);
@@ -115,8 +116,8 @@ impl Node {
         let Some((commit, items)) = self.encode(log, batch) else { return };
         self.store_bytes += commit.bytes;
         if let Some(log) = self.logs.get_mut(&log) {
-            log.in_flight += 1;
-            log.pending = commit.landings.last().map_or(log.pending, |landing| landing.end);
+            log.rare_mut().in_flight += 1;
+            log.set_pending(commit.landings.last().map_or(log.pending(), |landing| landing.end));
         }
         let meta = Meta { clock: self.clock.last() };
         self.store(Op::Commit(commit), StoreRequest::Commit { items, meta });
@@ -126,12 +127,10 @@ impl Node {
     /// when the clock was set back behind the log, because stamps must increase within it.
     fn writer(&mut self, channel: &ChannelId, stream: &StreamId) -> Option<LogId> {
         let open = self.channels.get_mut(channel)?.open_stream(stream)?;
-        if open.queue.is_empty() {
-            return None;
-        }
+        open.queue()?;
         let next = self.clock.last().max(Stamp::new(self.now.wall.0, 0));
-        let current = open.writer.and_then(|writer| self.logs.get(&writer).map(|log| (writer, log)));
-        match current.map(|(writer, log)| (writer, log.pending.stamp <= next)) {
+        let current = open.writer().and_then(|writer| self.logs.get(&writer).map(|log| (writer, log)));
+        match current.map(|(writer, log)| (writer, log.pending().stamp <= next)) {
             Some((writer, true)) => return Some(writer),
             Some((writer, false)) => self.retire(writer),
             None => {}
@@ -142,9 +141,10 @@ impl Node {
     fn draw_epoch(&mut self, channel: &ChannelId, stream: &StreamId) -> Option<LogId> {
         let found = self.channels.get_mut(channel)?;
         let open = found.open_stream(stream)?;
-        let own = open.logs.iter().filter_map(|id| self.logs.get(id));
-        let own = own.filter(|log| log.name.author == self.record.id).map(|log| log.name.epoch.generation());
-        let claimed = open.claimed.iter().map(|epoch| epoch.generation());
+        let is_own = |log: &&Log| self.logs.author_of(log) == Some(&self.record.id);
+        let own = self.logs.of(open.logs).filter(is_own).map(|log| log.epoch.generation());
+        let claimed =
+            open.writing.iter().flat_map(|writing| &writing.claimed).map(|epoch| epoch.generation());
         let generation = own.chain(claimed).max().unwrap_or(0).saturating_add(1);
         let random = self.entropy.draw();
         let random =
@@ -157,34 +157,33 @@ impl Node {
             branch: None,
         };
         let id = name.id();
-        open.writer = Some(id);
         open.record.writer = Some(name.epoch);
-        open.claimed.insert(name.epoch);
-        open.logs.insert(id);
-        found.logs.insert(id);
-        self.logs.insert(id, Log::new(Arc::new(name)));
+        let writing = open.writing.get_or_insert_default();
+        writing.log = Some(id);
+        writing.claimed.insert(name.epoch);
+        self.logs.add(found, &name);
         self.queue_job(Job::Save(channel.clone(), stream.clone()));
         Some(id)
     }
 
     fn take_batch(&mut self, channel: &ChannelId, stream: &StreamId) -> Vec<Queued> {
         let open = self.channels.get_mut(channel).and_then(|channel| channel.open_stream(stream));
-        let Some(open) = open else { return Vec::new() };
+        let Some(queue) = open.and_then(Stream::queue) else { return Vec::new() };
         let (mut bytes, mut entries, mut batch) = (0, 0, Vec::new());
-        while let Some(next) = open.queue.front() {
+        while let Some(next) = queue.front() {
             bytes += next.bytes;
             entries += next.payloads.len();
             if !batch.is_empty() && (bytes > COMMIT_BYTES || entries > COMMIT_ENTRIES) {
                 break;
             }
-            batch.extend(open.queue.pop_front());
+            batch.extend(queue.pop_front());
         }
         batch
     }
 
     /// Stamps and encodes a batch as runs of `log`.
     fn encode(&mut self, log: LogId, batch: Vec<Queued>) -> Option<(Commit, Vec<CommitItem>)> {
-        let (name, mut tip) = self.logs.get(&log).map(|log| (log.name.clone(), log.pending))?;
+        let (name, mut tip) = (self.logs.name(&log)?, self.logs.get(&log)?.pending());
         let mut writer = RunWriter::new(name, log, tip, self.sealer.clone());
         for Queued { command, payloads, bytes } in batch {
             let mut ids = Vec::with_capacity(payloads.len());

@@ -6,6 +6,7 @@
 //! of what we once wrote, ready to write it again differently.
 
 use super::admin::Job;
+use super::log::Log;
 use super::model::Stream;
 use super::{Event, Node};
 use crate::{ChannelId, Epoch, LogId, StreamId};
@@ -14,25 +15,30 @@ impl Node {
     /// Closes our own current log: the next append draws a new epoch. Appends on their way to the
     /// old log still land there.
     pub(super) fn retire(&mut self, log: LogId) {
-        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return };
+        let Some(name) = self.logs.name(&log) else { return };
         let stream =
             self.channels.get_mut(&name.channel).and_then(|channel| channel.streams.get_mut(&name.stream));
         let own = name.author == self.record.id && name.branch.is_none();
         // The claim may have survived a power cut that the log did not.
-        let current = |stream: &&mut Stream| {
-            stream.writer == Some(log) || own && stream.record.writer == Some(name.epoch)
+        let current = |stream: &&mut Box<Stream>| {
+            stream.writer() == Some(log) || own && stream.record.writer == Some(name.epoch)
         };
         let Some(stream) = stream.filter(current) else { return };
-        (stream.writer, stream.record.writer) = (None, None);
+        stream.record.writer = None;
+        stream.writing.iter_mut().for_each(|writing| writing.log = None);
         self.queue_job(Job::Save(name.channel.clone(), name.stream.clone()));
         self.notify(Event::EpochRetired { log: (*name).clone() });
     }
 
+    /// Whether we are the author of a log.
+    pub(super) fn is_own(&self, log: &LogId) -> bool {
+        self.logs.get(log).is_some_and(|log| self.logs.author_of(log) == Some(&self.record.id))
+    }
+
     /// Whether the stored record may still say that this log is ours to continue.
     pub(super) fn is_claimed(&self, log: &LogId) -> bool {
-        let Some(name) = self.logs.get(log).map(|log| &log.name) else { return false };
-        let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
-        name.author == self.record.id && stream.is_some_and(|stream| stream.claimed.contains(&name.epoch))
+        let Some(log) = self.logs.get(log).filter(|log| self.is_own(&log.id)) else { return false };
+        self.stream_of(log).is_some_and(|stream| stream.is_claimed(log.epoch))
     }
 
     /// The same, and what peers only say of it counts: of a sealed log nothing does before a seal of ours

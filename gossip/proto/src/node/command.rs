@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Health, PeerInfo, StreamInfo, SyncStatus};
+use super::{Health, PeerInfo, StreamInfo, SyncChoice, SyncStatus};
 use crate::{
     ChainHash, ChannelId, EntryId, LogId, LogName, NewPayload, NodeId, PeerRecord, Pruned, Retention, Seq,
     SeqRange, Stamp, StoreFailure, StoredRun, StreamId, VersionVector,
@@ -105,6 +105,8 @@ pub enum Command {
         /// Only this peer has to agree, and is waited for if it is not within reach.
         peer: Option<NodeId>,
     },
+    /// Exchange this from now on, on links that are there too. Answer: [`Reply::Done`], before peers know.
+    SetSync(SyncChoice),
     /// Append entries, all or none. Answer: [`Reply::Appended`] once they are durable.
     Append {
         /// The channel.
@@ -189,7 +191,7 @@ pub enum Query {
     Streams(ChannelId),
     /// The members of a channel. Answer: [`Reply::Members`].
     Members(ChannelId),
-    /// Linked peers that share a stream, neither side refusing it. Answer: [`Reply::Members`].
+    /// Linked peers that share a stream, neither side leaving it out. Answer: [`Reply::Members`].
     Sharers(ChannelId, StreamId),
     /// All peers. Answer: [`Reply::Peers`].
     Peers,

@@ -169,9 +169,12 @@ impl Node {
     /// Whether a sealed log may end without a seal above what we hold, because it forks there: that is told
     /// only to who asks by what it holds.
     fn ends_above(&self, id: &LogId) -> bool {
-        let Some(log) = self.logs.get(id).filter(|log| log.name.author.is_key()) else { return false };
-        let height = log.pending.height;
-        let ends = log.turn.is_some_and(|turn| turn.at > height + 1);
+        let Some(log) = self.logs.get(id) else { return false };
+        if !self.logs.author_of(log).is_some_and(NodeId::is_key) {
+            return false;
+        }
+        let height = log.pending().height;
+        let ends = log.turn().is_some_and(|turn| turn.at > height + 1);
         ends || self.family(id).any(|begins| begins.is_some_and(|(at, _)| at > height))
     }
 
@@ -189,12 +192,12 @@ impl Node {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return choice };
         for (log, (height, floor)) in &shared.todo {
-            let held = self.logs.get(log).filter(|held| held.pending.height < *height);
+            let held = self.logs.get(log).filter(|held| held.pending().height < *height);
             let Some(held) = held else {
                 done.push(*log);
                 continue;
             };
-            if held.frozen.is_some() || !self.may_ask(id, log, *floor) {
+            if held.is_frozen() || !self.may_ask(id, log, *floor) {
                 continue;
             }
             match self.fetches.holder(log, id, self.now.tick) {
@@ -203,7 +206,7 @@ impl Node {
                     choice.again = Some(choice.again.map_or(until, |again| again.min(until)));
                 }
                 Holder::Nobody => {
-                    let (after, check) = (held.pending.height, held.pending.hash.check());
+                    let (after, check) = (held.pending().height, held.pending().hash.check());
                     let want = WantLog { log: *log, after, check };
                     let by_check = shared.unchained.contains(log) || self.ends_above(log);
                     if by_check { unchained.push(want) } else { choice.logs.push(want) }
@@ -226,7 +229,7 @@ impl Node {
     /// Whether to ask this peer: not if it pruned what another linked peer still offers.
     fn may_ask(&self, id: LinkId, log: &LogId, floor: u64) -> bool {
         let Some(held) = self.logs.get(log) else { return false };
-        if floor <= held.pending.height {
+        if floor <= held.pending().height {
             return true;
         }
         let others = self
@@ -234,8 +237,9 @@ impl Node {
             .iter()
             .filter(|(other, _)| **other != id)
             .filter_map(|(_, link)| link.session.as_ref());
-        let offers = others.filter_map(|session| session.shared.get(&held.name.channel)?.todo.get(log));
-        let better = |(height, other): &(u64, u64)| *other < floor && *height > held.pending.height;
+        let Some((channel, _)) = self.logs.place_of(held) else { return false };
+        let offers = others.filter_map(|session| session.shared.get(channel)?.todo.get(log));
+        let better = |(height, other): &(u64, u64)| *other < floor && *height > held.pending().height;
         !offers.into_iter().any(better)
     }
 
@@ -278,7 +282,7 @@ impl Node {
         let asked = self.fetches.end(id, serial);
         // An answer that brought nothing would bring nothing again: wait for the next offer.
         let moved =
-            |(log, from): &(LogId, u64)| self.logs.get(log).is_some_and(|log| log.pending.height > *from);
+            |(log, from): &(LogId, u64)| self.logs.get(log).is_some_and(|log| log.pending().height > *from);
         if !asked.iter().any(moved)
             && let Some(shared) = self.shared(id, name)
         {

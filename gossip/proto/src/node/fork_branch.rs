@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use super::accept::Batch;
 use super::forks::Seen;
+use super::log::Log;
 use super::{DropReason, Event, LinkId, Node};
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{Branch, ChainHash, ChannelId, LogId, LogName, Seq, StoredRun, Turn};
@@ -48,7 +49,7 @@ impl Node {
     pub(super) fn barred(&mut self, link: LinkId, runs: &[DeltaRun]) -> BTreeSet<LogId> {
         let first = runs.iter().filter(|run| run.run.first() == 1).map(|run| run.run.log());
         let new: BTreeSet<LogId> = first.filter(|log| self.is_new_branch(log)).collect();
-        let root = |log: &LogId| self.logs.get(log).map(|log| (0, log.name.root()));
+        let root = |log: &LogId| self.logs.name(log).map(|name| (0, name.root()));
         let new: Vec<_> = new.into_iter().filter_map(|log| Some((log, root(&log)?))).collect();
         new.into_iter()
             .filter(|(log, place)| !self.admits(link, *log, *place, runs))
@@ -57,11 +58,11 @@ impl Node {
     }
 
     fn is_new_branch(&self, log: &LogId) -> bool {
-        self.logs.get(log).is_some_and(|log| log.pending.height == 0 && log.name.branch.is_some())
+        self.logs.get(log).is_some_and(|log| log.pending().height == 0 && log.branch().is_some())
     }
 
     fn admits(&mut self, link: LinkId, log: LogId, place: Place, runs: &[DeltaRun]) -> bool {
-        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return false };
+        let Some(name) = self.logs.name(&log) else { return false };
         let Some(branch) = name.branch else { return true };
         match self.judge_branch(link, &name, branch, log, place, runs) {
             Admission::Take => true,
@@ -133,7 +134,7 @@ impl Node {
 
     /// Whether a history ends where this branch begins, or before: its beginning may have been pruned.
     fn knows_fork(&self, branch: &Branch, (floor, hash): Place) -> bool {
-        let known = |id: &LogId| self.logs.get(id).and_then(|log| log.turn);
+        let known = |id: &LogId| self.logs.get(id).and_then(Log::turn);
         let mut ends = self.histories(&branch.parent).filter_map(|id| known(&id));
         ends.any(|turn| turn.at <= floor || (turn.at, turn.prev) == (floor + 1, hash))
     }
@@ -144,8 +145,8 @@ impl Node {
             let Some(log) = self.logs.get(other).filter(|log| other != id && log.stored.height > 0) else {
                 return false;
             };
-            let begins_there = log.name.branch.is_some() && log.stored.height == at && log.holes.floor == at;
-            let is_over = log.holes.floor <= at && at <= log.stored.height && at < log.end();
+            let begins_there = log.branch().is_some() && log.stored.height == at && log.holes().floor == at;
+            let is_over = log.holes().floor <= at && at <= log.stored.height && at < log.end();
             is_over && !begins_there && !self.forks.strangers.contains(&(*other, at, hash))
         };
         self.histories(&branch.parent).filter(reaches).collect()
@@ -166,7 +167,7 @@ impl Node {
         let Some(branch) = name.branch else { return true };
         let first = stored.run.first();
         let begins = self.histories(&branch.parent).any(|id| {
-            let turn = self.logs.get(&id).and_then(|log| log.turn);
+            let turn = self.logs.get(&id).and_then(Log::turn);
             turn.is_some_and(|turn| (turn.at, turn.prev) == (first, stored.prev))
         });
         let fits = !begins || stored.hash_at(first).is_ok_and(|hash| hash == branch.first);

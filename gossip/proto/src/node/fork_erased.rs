@@ -11,8 +11,8 @@ impl Node {
     /// The id an entry has now, if it followed a fork since it got this one.
     pub(super) fn moved(&self, mut id: EntryId) -> EntryId {
         while let Some(log) = self.logs.get(&id.log)
-            && let Some(turn) = log.turn.filter(|turn| turn.at <= id.sequence)
-            && let Some(branch) = branch_of(id.log, &log.name, turn)
+            && let Some(turn) = log.turn().filter(|turn| turn.at <= id.sequence)
+            && let Some(branch) = self.logs.name_of(log).and_then(|name| branch_of(id.log, &name, turn))
         {
             id.log = branch;
         }
@@ -38,7 +38,8 @@ impl Node {
 
     /// The same for what ended before the node started.
     pub(super) fn move_all_erasures(&mut self) {
-        let ended = self.logs.iter().filter_map(|(id, log)| Some((*id, log.name.clone(), log.turn?)));
+        let ended = self.logs.values().filter_map(|log| Some((log.id, log.turn()?)));
+        let ended = ended.filter_map(|(id, turn)| Some((id, self.logs.name(&id)?, turn)));
         for (id, name, turn) in ended.collect::<Vec<_>>() {
             self.move_erasures(&name, id, turn);
         }

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::forks::{ForkOp, Seen};
-use super::log::Tip;
+use super::log::{Log, Tip};
 use super::ops::Op;
 use super::{Node, Timer};
 use crate::{ChainHash, Fault, LogId, Seq, StoreFailure, StoreReply, StoreRequest, Turn};
@@ -21,8 +21,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 impl Node {
     /// A branch that the store holds at the start.
     pub(super) fn load_branch(&mut self, id: LogId) {
-        let Some(log) = self.logs.get(&id).filter(|log| log.stored.height > 0) else { return };
-        if let Some(branch) = log.name.branch {
+        if let Some(branch) = self.logs.get(&id).filter(|log| log.is_written()).and_then(Log::branch) {
             self.forks.families.entry(branch.parent).or_default().insert(id);
             self.forks.unsure.insert(id, self.now.tick);
         }
@@ -32,7 +31,7 @@ impl Node {
     /// others.
     pub(super) fn note_growth(&mut self, id: LogId, from: Seq) {
         let Some(log) = self.logs.get(&id) else { return };
-        let (upto, branch, starts) = (log.stored.height, log.name.branch, log.starts);
+        let (upto, branch, starts) = (log.stored.height, log.branch(), log.starts());
         if starts.is_some_and(|(at, _)| from <= at && at < upto) {
             self.load_branch(id);
         }
@@ -43,7 +42,7 @@ impl Node {
     fn suspect_family(&mut self, root: LogId, id: LogId, from: Seq, upto: Seq) {
         let Some(family) = self.forks.families.get(&root) else { return };
         let near = |branch: &&LogId| {
-            let begins = self.logs.get(branch).and_then(|log| log.begins);
+            let begins = self.logs.get(branch).and_then(Log::begins);
             **branch != id && begins.is_some_and(|(at, _)| from <= at && at <= upto)
         };
         for branch in family.iter().filter(near) {
@@ -69,9 +68,9 @@ impl Node {
                 self.forks.unsure.remove(&id);
                 continue;
             };
-            match (log.begins, log.starts) {
+            match (log.begins(), log.starts()) {
                 (Some(place), _) => self.part_beside(id, place),
-                (None, Some((at, _))) if log.holes.floor == at && log.knows_hash(at + 1) => {
+                (None, Some((at, _))) if log.holes().floor == at && log.knows_hash(at + 1) => {
                     self.forks.looking = Some(id);
                     let request = StoreRequest::HashAt { log: id, positions: vec![at + 1] };
                     self.store(Op::Fork(ForkOp::Look(id)), request);
@@ -86,9 +85,7 @@ impl Node {
         self.forks.looking = None;
         match (result, self.logs.get_mut(&id)) {
             (Ok(StoreReply::Hashes(found)), Some(log)) => {
-                let first = log.name.branch.map(|branch| branch.first);
-                log.begins = log.starts.filter(|_| found.first().copied() == first);
-                if log.begins.is_none() {
+                if !log.verify_beginning(found.first().copied()) {
                     self.forks.unsure.remove(&id);
                 }
             }
@@ -102,7 +99,7 @@ impl Node {
 
     /// Ends whatever goes on over the beginning of a branch.
     fn part_beside(&mut self, id: LogId, (at, prev): (Seq, ChainHash)) {
-        let branch = self.logs.get(&id).and_then(|log| log.name.branch);
+        let branch = self.logs.get(&id).and_then(Log::branch);
         let others = branch.map_or_else(Vec::new, |branch| self.beside(&branch, &id, (at, prev)));
         if others.is_empty() {
             self.forks.unsure.remove(&id);
@@ -114,11 +111,11 @@ impl Node {
 
     /// Something beside the branches of a log ended, or came to nothing.
     pub(super) fn look_beside(&mut self, log: LogId) {
-        let root = self.logs.get(&log).and_then(|log| log.name.branch).map_or(log, |branch| branch.parent);
+        let root = self.logs.get(&log).and_then(Log::branch).map_or(log, |branch| branch.parent);
         let family = self.forks.families.get(&root).into_iter().flatten();
         let waiting = family.filter(|id| self.forks.unsure.contains_key(*id)).copied();
         for id in waiting.collect::<Vec<_>>() {
-            let place = self.logs.get(&id).and_then(|log| log.name.branch.zip(log.begins));
+            let place = self.logs.get(&id).and_then(|log| log.branch().zip(log.begins()));
             if place.is_some_and(|(branch, place)| self.beside(&branch, &id, place).is_empty()) {
                 self.forks.unsure.remove(&id);
             }
@@ -133,8 +130,8 @@ impl Node {
 
     /// Where the branches beside a log begin, as far as they are held.
     pub(super) fn family(&self, id: &LogId) -> impl Iterator<Item = Option<(Seq, ChainHash)>> + use<'_> {
-        let root = self.logs.get(id).and_then(|log| log.name.branch).map_or(*id, |branch| branch.parent);
+        let root = self.logs.get(id).and_then(Log::branch).map_or(*id, |branch| branch.parent);
         let others = self.forks.families.get(&root).into_iter().flatten();
-        others.filter_map(|id| self.logs.get(id)).map(|log| log.begins)
+        others.filter_map(|id| self.logs.get(id)).map(Log::begins)
     }
 }

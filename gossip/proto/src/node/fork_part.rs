@@ -25,12 +25,12 @@ impl Node {
         let is_erased = self.erasures.is_about(&log);
         let Some(held) = self.logs.get_mut(&log) else { return };
         let busy = !held.is_idle() || is_erased;
-        let ends = held.end() < at || at > held.stored.height + 1 || at <= held.holes.floor;
+        let ends = held.end() < at || at > held.stored.height + 1 || at <= held.holes().floor;
         if full || busy || ends {
             self.retire(log);
             return self.part_again(seen, log);
         }
-        held.parting = true;
+        held.rare_mut().parting = true;
         let reached = at <= held.stored.height;
         self.retire(log);
         self.forks.parting.insert(log, Parting { at, seen, peer, prev, step: Step::Hashes });
@@ -53,7 +53,7 @@ impl Node {
         let free = self.forks.parting.len() < AT_ONCE && !self.forks.parting.contains_key(&log);
         let idle = |held: &&mut Log| held.is_idle() && held.end() >= turn.at;
         let Some(held) = self.logs.get_mut(&log).filter(idle).filter(|_| free) else { return };
-        held.parting = true;
+        held.rare_mut().parting = true;
         let step = Step::End(turn);
         self.forks.parting.insert(log, Parting { at: turn.at, seen, peer, prev: turn.prev, step });
         self.end_log(log, turn);
@@ -94,7 +94,7 @@ impl Node {
         let log = self.forks.parting.iter().find(meant).map(|(log, _)| *log)?;
         let parting = self.forks.parting.remove(&log)?;
         if let Some(held) = self.logs.get_mut(&log) {
-            held.parting = false;
+            held.rare_mut().parting = false;
         }
         Some((log, parting.seen))
     }
@@ -104,7 +104,7 @@ impl Node {
     fn part_elsewhere(&mut self, log: LogId, at: Seq, told: ChainHash) {
         self.forks.note_stranger(log, at - 1, told);
         let Some((_, seen)) = self.stop_parting(&log) else { return };
-        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return };
+        let Some(name) = self.logs.name(&log) else { return };
         match seen {
             Seen::Link(link) if name.branch.is_none() => {
                 self.fork(link, &name.channel, (*name).clone(), log, at - 1);
@@ -122,8 +122,8 @@ impl Node {
         let (at, prev, peer) = (*at, *prev, peer.clone());
         self.forks.note_stranger(log, at - 1, prev);
         self.stop_parting(&log);
-        if let Some(name) = self.logs.get(&log).map(|log| (*log.name).clone()) {
-            self.notify(Event::ForkDetected { log: name, at, peer });
+        if let Some(name) = self.logs.name(&log) {
+            self.notify(Event::ForkDetected { log: (*name).clone(), at, peer });
         }
         self.look_beside(log);
     }
@@ -139,8 +139,9 @@ impl Node {
         }
         let turn = Turn { at, prev, first: hashes.get(1).copied() };
         let Some(first) = turn.first else { return self.end_log(log, turn) };
-        let parent = held.name.branch.map_or(log, |branch| branch.parent);
-        let name = LogName { branch: Some(Branch { parent, first }), ..(*held.name).clone() };
+        let parent = held.branch().map_or(log, |branch| branch.parent);
+        let Some(held) = self.logs.name_of(held) else { return self.give_up_parting(&log) };
+        let name = LogName { branch: Some(Branch { parent, first }), ..held };
         let branch = name.id();
         if branch == log {
             // It begins there itself.
@@ -165,10 +166,10 @@ impl Node {
         let (Some(held), Some(branch)) = (self.logs.get(&log), self.logs.get(&id)) else {
             return self.give_up_parting(&log);
         };
-        if branch.in_flight > 0 {
+        if branch.rare().in_flight > 0 {
             return;
         }
-        if branch.frozen.is_some() || branch.parting {
+        if branch.is_frozen() || branch.rare().parting {
             return self.give_up_parting(&log);
         }
         let (ours, theirs) = (held.stored, branch.stored);
@@ -187,7 +188,7 @@ impl Node {
     }
 
     fn read_tail(&mut self, log: LogId, from: Seq) {
-        let is_sealed = self.logs.get(&log).is_some_and(|held| held.name.author.is_key());
+        let is_sealed = self.logs.name(&log).is_some_and(|name| name.author.is_key());
         let budget = if is_sealed { AHEAD } else { PAGE };
         if let Some(Parting { step: Step::Copy { reading, .. }, .. }) = self.forks.parting.get_mut(&log) {
             *reading = true;
@@ -233,7 +234,7 @@ impl Node {
         stored: StoredRun,
         batch: &mut Batch,
     ) -> Option<bool> {
-        let tip = self.logs.get(&branch)?.pending;
+        let tip = self.logs.get(&branch)?.pending();
         let from = tip.height.max(turn.at - 1) + 1;
         let stored = if stored.run.range().contains(from) { stored.cut_front(from).ok()? } else { stored };
         let floor = stored.run.first() - 1;
@@ -250,7 +251,7 @@ impl Node {
         let hash = stored.hash_at(stored.run.last()).ok()?;
         let StoredRun { prev, run } = stored.relabel(branch)?;
         let end = Tip { height: run.last(), hash, stamp: run.last_stamp() };
-        self.logs.get_mut(&branch)?.pending = end;
+        self.logs.get_mut(&branch)?.set_pending(end);
         let what = Landed::Run(run.clone());
         let item = CommitItem::Run { log: name.clone(), prev, run, end: hash };
         // It was judged when it came in.
@@ -262,16 +263,17 @@ impl Node {
         if let Some(parting) = self.forks.parting.get_mut(&log) {
             parting.step = Step::End(turn);
         }
-        let Some(name) = self.logs.get(&log).map(|held| held.name.clone()) else { return };
+        let Some(name) = self.logs.name(&log) else { return };
         self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Turn { log: name, turn });
     }
 
     /// The log ends, for good: every link may learn of it in the ordinary way.
     fn parted(&mut self, log: LogId, turn: Turn) {
         let Some(parting) = self.forks.parting.remove(&log) else { return };
+        let Some(name) = self.logs.name(&log) else { return };
         let Some(held) = self.logs.get_mut(&log) else { return };
-        held.parting = false;
-        let (old, name) = (held.stored, held.name.clone());
+        held.rare_mut().parting = false;
+        let old = held.stored;
         held.end_at(turn);
         held.outdate();
         let new = held.stored;
@@ -288,8 +290,8 @@ impl Node {
 
     /// What was set apart of a log and its branches may be asked for again.
     fn lift_apart(&mut self, name: &LogName, log: LogId) {
-        let root = |log: LogId, name: &LogName| name.branch.map_or(log, |branch| branch.parent);
-        let of_log = root(log, name);
+        let root = |log: LogId, branch: Option<Branch>| branch.map_or(log, |branch| branch.parent);
+        let of_log = root(log, name.branch);
         let links: Vec<LinkId> = self.established().collect();
         for link in links {
             let Some(session) = self.links.get_mut(&link).and_then(|link| link.session.as_mut()) else {
@@ -298,7 +300,7 @@ impl Node {
             let Some(shared) = session.shared.get_mut(&name.channel) else { continue };
             shared.todo.remove(&log);
             let logs = &self.logs;
-            shared.forks.retain(|id| logs.get(id).is_none_or(|held| root(*id, &held.name) != of_log));
+            shared.forks.retain(|id| logs.get(id).is_none_or(|held| root(*id, held.branch()) != of_log));
         }
     }
 }

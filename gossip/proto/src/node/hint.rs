@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::left_out::LeftOut;
 use super::ops::{Landed, Landing, Op};
 use super::sealed::keep_sealed;
 use super::{LinkId, Node, Timer};
@@ -23,6 +24,10 @@ const REMEMBERED: usize = 256;
 const SAVE: Duration = Duration::from_secs(5);
 /// More news than this are not sent unasked.
 const NEWS: usize = MAX_RUN_BYTES;
+/// Peers of which it is remembered what they leave out, over all channels,
+const SCOPES: usize = 1024;
+/// and streams of each.
+const LISTED: usize = 1024;
 
 /// What is remembered of peers.
 #[derive(Debug, Default)]
@@ -33,6 +38,8 @@ pub(super) struct Hints {
     /// Who agreed last is last.
     of: BTreeMap<ChannelId, Vec<Hint>>,
     changed: BTreeSet<ChannelId>,
+    /// What peers left out last. As long as that is not known after a start, they are strangers.
+    scopes: BTreeMap<(ChannelId, NodeId), LeftOut>,
 }
 
 impl Hints {
@@ -46,7 +53,7 @@ impl Hints {
             of.retain(|hint| hint.incarnation == incarnation && hint.arrival <= last);
             of.truncate(REMEMBERED);
         }
-        Self { incarnation, last, of: hints.into_iter().collect(), changed: BTreeSet::new() }
+        Self { incarnation, last, of: hints.into_iter().collect(), ..Self::default() }
     }
 
     /// The store took these runs in.
@@ -78,11 +85,41 @@ impl Hints {
     pub(super) fn forget(&mut self, channel: &ChannelId) {
         self.of.remove(channel);
         self.changed.remove(channel);
+        self.scopes.retain(|(of, _), _| of != channel);
+    }
+
+    /// A peer leaves this out on a link. On another one it may leave out nothing; but the next one may be
+    /// like this one, where it wants to be spared what came since.
+    /// True when what is saved changes by that.
+    fn note_scope(&mut self, channel: &ChannelId, peer: &NodeId, scope: &LeftOut) -> bool {
+        if scope.is_nothing() {
+            return false;
+        }
+        let key = (channel.clone(), peer.clone());
+        let is_known = self.scopes.contains_key(&key);
+        if scope.listed().len() <= LISTED && (is_known || self.scopes.len() < SCOPES) {
+            self.scopes.insert(key, scope.clone());
+        } else {
+            self.scopes.remove(&key);
+            self.of.get_mut(channel).into_iter().for_each(|hints| hints.retain(|hint| hint.peer != *peer));
+        }
+        !is_known && self.changed.insert(channel.clone())
+    }
+
+    /// What a peer left out last, as far as remembered.
+    pub(super) fn scope(&self, channel: &ChannelId, peer: &NodeId) -> Option<&LeftOut> {
+        self.scopes.get(&(channel.clone(), peer.clone()))
     }
 
     fn take_changed(&mut self) -> Vec<(ChannelId, Vec<Hint>)> {
         let changed = std::mem::take(&mut self.changed).into_iter();
-        changed.filter_map(|channel| Some((channel.clone(), self.of.get(&channel)?.clone()))).collect()
+        let kept = |channel: ChannelId| {
+            let hints =
+                self.of.get(&channel)?.iter().filter(|hint| self.scope(&channel, &hint.peer).is_none());
+            let hints = hints.cloned().collect();
+            Some((channel, hints))
+        };
+        changed.filter_map(kept).collect()
     }
 }
 
@@ -153,18 +190,19 @@ impl Node {
     fn news(&mut self, id: LinkId, name: &ChannelId, arrived: &[Arrived]) -> Option<Delta> {
         let session = self.links.get(&id)?.session.as_ref()?;
         let shared = session.shared.get(name)?;
+        let channel = self.channels.get(name)?;
         let mut sent: BTreeMap<LogId, Seq> = BTreeMap::new();
         let (mut names, mut runs): (Vec<LogKey>, Vec<DeltaRun>) = (Vec::new(), Vec::new());
-        for Arrived { log: id, range, runs: held, .. } in arrived {
-            let Some(log) = self.logs.get(id) else { continue };
-            let stream = self.channels.get(name)?.streams.get(&log.name.stream)?;
-            if !stream.is_open() || shared.refused.contains(&stream.key) {
+        for Arrived { log: of, range, runs: held, .. } in arrived {
+            let Some(log) = self.logs.get(of) else { continue };
+            let stream = self.stream_of(log)?;
+            if !stream.is_open() || !channel.scopes.has(id, &stream.key) {
                 continue;
             }
-            let known = shared.knows.get(id).copied().unwrap_or(0);
-            let done = sent.entry(*id).or_insert_with(|| known.max(range.first - 1));
-            if range.first <= log.holes.floor + 1 && known == 0 {
-                push_name(&mut names, &log.name);
+            let known = shared.knows.get(of).copied().unwrap_or(0);
+            let done = sent.entry(*of).or_insert_with(|| known.max(range.first - 1));
+            if range.first <= log.holes().floor + 1 && known == 0 {
+                push_name(&mut names, &self.logs.name_of(log)?);
             }
             for stored in held {
                 if let Some(run) = rest(stored, *done) {
@@ -175,7 +213,8 @@ impl Node {
         }
         // The end of a log that forks may have no seal: whoever knows of the fork asks for it.
         keep_sealed(&mut runs, |DeltaRun { run, .. }| {
-            let is_due = self.logs.get(&run.log()).is_some_and(|log| log.name.author.is_key());
+            let author = self.logs.get(&run.log()).and_then(|log| self.logs.author_of(log));
+            let is_due = author.is_some_and(NodeId::is_key);
             (run.log(), is_due, run.seal().is_some())
         });
         Some(Delta { tag: shared.tag, serial: 0, end: true, names, floors: Vec::new(), runs })
@@ -198,7 +237,18 @@ impl Node {
     pub(super) fn agreed(&mut self, id: LinkId, name: &ChannelId, digest: DigestTag) {
         self.know_names(id, name);
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
-        if self.hints.agree(name, &peer, digest.0) {
+        let [_, theirs] = self.channels.get(name).map_or([None; 2], |channel| channel.scopes.left_out(id));
+        // Without knowing what to leave out nothing is sent unasked.
+        let is_clear = theirs.is_none_or(LeftOut::is_nothing) || self.hints.scope(name, &peer).is_some();
+        if is_clear && self.hints.agree(name, &peer, digest.0) {
+            self.timers.ensure(Timer::Hints, self.now.tick + SAVE);
+        }
+    }
+
+    /// A peer leaves this out on a link.
+    pub(super) fn remember_scope(&mut self, id: LinkId, name: &ChannelId, scope: &LeftOut) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        if self.hints.note_scope(name, &peer, scope) {
             self.timers.ensure(Timer::Hints, self.now.tick + SAVE);
         }
     }

@@ -1,6 +1,7 @@
 //! Start, stop, pause, resume, shut down.
 
 use super::admin::Job;
+use super::log::Log;
 use super::{Class, Command, CommandError, CommandId, Effect, Event, LinkId, Node, NodeState, Reply, Timer};
 use crate::wire::Message;
 
@@ -21,6 +22,7 @@ impl Node {
             Command::Erase { channel, stream, entries } => self.erase(id, channel, stream, entries),
             Command::Repair { log, at } => self.repair(id, log, at),
             Command::WaitSynced { channel, peer } => self.wait_synced(id, channel, peer),
+            Command::SetSync(choice) => self.set_sync(id, choice),
             Command::AskBack { channel, stream } => self.ask_back(id, channel, stream),
             Command::Query(query) => {
                 let result = self.look_up(query);
@@ -87,10 +89,8 @@ impl Node {
     }
 
     fn append_bytes_waiting(&self) -> bool {
-        let queued =
-            |channel: &super::Channel| channel.streams.values().any(|stream| !stream.queue.is_empty());
-        let unsettled =
-            |log: &super::Log| log.frozen.as_ref().is_some_and(|frozen| !frozen.unsettled.is_empty());
+        let queued = |channel: &super::Channel| channel.streams.values().any(|stream| stream.has_queue());
+        let unsettled = |log: &Log| log.frozen().is_some_and(|frozen| !frozen.unsettled.is_empty());
         self.logs.values().any(unsettled) || self.channels.values().any(queued)
     }
 

@@ -16,10 +16,12 @@
 //! | `status` | how far peers are, and who waits for them |
 //! | `hint` | what came since a peer was last seen goes to it first |
 //! | `claim` | which of our logs we may continue |
+//! | `table`, `order`, `slab` | where logs lie: a hundred bytes each while they rest |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round` | digests are compared |
 //! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
-//! | `offer`, `refusals` | heights are offered, where that is cheaper |
+//! | `choice`, `chosen`, `left_out`, `scoped` | what is compared at all |
+//! | `offer` | heights are offered, where that is cheaper |
 //! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
@@ -34,6 +36,8 @@ mod admin;
 mod api;
 mod append;
 mod boot;
+mod choice;
+mod chosen;
 mod claim;
 mod command;
 mod commit;
@@ -57,12 +61,14 @@ mod holey;
 mod import;
 mod import_back;
 mod info;
+mod left_out;
 mod lifecycle;
 mod liveness;
 mod log;
 mod model;
 mod offer;
 mod ops;
+mod order;
 mod peer;
 mod pick;
 mod pieces;
@@ -71,12 +77,12 @@ mod prune;
 mod query;
 mod reconcile;
 mod refill;
-mod refusals;
 mod repair;
 mod round;
 mod rtt;
 mod scan;
 mod scope;
+mod scoped;
 mod sealed;
 mod serve;
 mod serve_ask;
@@ -85,8 +91,10 @@ mod serve_pack;
 mod session;
 mod shared;
 mod sketches;
+mod slab;
 mod spread;
 mod status;
+mod table;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -99,20 +107,20 @@ use std::sync::Arc;
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
 };
+pub use self::boot::Loading;
+pub use self::choice::{Streams, SyncChoice, SyncRule};
 pub use self::command::{Command, CommandError, ImportPart, NodeState, Query, Reply};
 pub use self::event::{Drop, DropReason, Event};
 pub use self::info::{Health, LinkInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
-use self::log::Log;
 use self::model::Channel;
 use self::ops::{Op, Ops};
 use self::peer::Peer;
 use self::session::Link;
 pub use self::status::{Backlog, SyncStatus};
+use self::table::Logs;
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
-use crate::{
-    ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick,
-};
+use crate::{ChannelId, Hlc, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
@@ -131,7 +139,7 @@ pub struct Node {
     timers: Timers,
     ops: Ops,
     channels: BTreeMap<ChannelId, Channel>,
-    logs: BTreeMap<LogId, Log>,
+    logs: Logs,
     peers: BTreeMap<NodeId, Peer>,
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
@@ -150,8 +158,10 @@ pub struct Node {
     shutdown: Vec<CommandId>,
     hints: hint::Hints,
     waiters: status::Waiters,
+    /// What is exchanged.
+    choice: SyncChoice,
     /// Logs that got their first entry, and one more.
-    numbered: u64,
+    numbered: u32,
     stats: Stats,
 }
 
@@ -198,6 +208,7 @@ impl Node {
         }
         self.answer_waiters();
         self.finish_shutdown();
+        self.logs.rest();
     }
 
     /// The next thing to do, until there is none.

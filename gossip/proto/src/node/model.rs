@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::CommandId;
+use super::left_out::LeftOut;
 use super::log::Tip;
-use super::refusals::Refusals;
+use super::order::Order;
+use super::scoped::Scopes;
 use super::sketches::Sketches;
+use super::slab::At;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::sketch::Item;
 use crate::wire::StreamKey;
@@ -16,12 +19,13 @@ use crate::{ChannelRecord, Epoch, LogId, NewPayload, StreamId, StreamRecord};
 pub(super) struct Channel {
     pub(super) record: ChannelRecord,
     pub(super) secret: [u8; 32],
-    pub(super) streams: BTreeMap<StreamId, Stream>,
-    pub(super) logs: BTreeSet<LogId>,
-    /// Over all streams that are not refused here.
-    pub(super) digest: Sum,
-    /// Those that are.
-    pub(super) refused: Refusals,
+    /// Boxed, because the nodes of the tree are half empty.
+    pub(super) streams: BTreeMap<StreamId, Box<Stream>>,
+    pub(super) logs: Order,
+    /// Digests of what is compared.
+    pub(super) scopes: Scopes,
+    /// Streams that are refused here, on every link.
+    pub(super) refused: LeftOut,
     pub(super) sketches: Sketches,
     /// On its way out: closed for appends and peers.
     pub(super) removing: bool,
@@ -33,24 +37,52 @@ pub(super) struct Stream {
     pub(super) record: StreamRecord,
     pub(super) key: StreamKey,
     pub(super) digest: Sum,
-    pub(super) logs: BTreeSet<LogId>,
+    /// Where the table has its logs, if there were any.
+    pub(super) logs: Option<At>,
+    /// Of the few we write to.
+    pub(super) writing: Option<Box<Writing>>,
+    /// On its way out, as for channels.
+    pub(super) removing: bool,
+}
+
+/// What a stream has that we write to.
+#[derive(Debug, Default)]
+pub(super) struct Writing {
     /// Our own log, if it may be continued.
-    pub(super) writer: Option<LogId>,
+    pub(super) log: Option<LogId>,
     /// Epochs that the stored record may still call ours to continue: until it does not, nothing
     /// of theirs is taken from peers, or a restart could use a sequence twice.
     pub(super) claimed: BTreeSet<Epoch>,
     pub(super) queue: VecDeque<Queued>,
     /// The node remembers that there is something in the queue to be written.
     pub(super) is_unwritten: bool,
-    /// On its way out, as for channels.
-    pub(super) removing: bool,
 }
 
 impl Stream {
     /// The record is stored with this claim: older ones are gone from disk.
     pub(super) fn stored_claim(&mut self, claim: Option<Epoch>) {
         let current = self.record.writer;
-        self.claimed.retain(|epoch| claim == Some(*epoch) || current == Some(*epoch));
+        if let Some(writing) = self.writing.as_mut() {
+            writing.claimed.retain(|epoch| claim == Some(*epoch) || current == Some(*epoch));
+        }
+    }
+
+    /// Our own log, if it may be continued.
+    pub(super) fn writer(&self) -> Option<LogId> {
+        self.writing.as_ref()?.log
+    }
+
+    /// Appends that wait.
+    pub(super) fn queue(&mut self) -> Option<&mut VecDeque<Queued>> {
+        self.writing.as_mut().map(|writing| &mut writing.queue).filter(|queue| !queue.is_empty())
+    }
+
+    pub(super) fn has_queue(&self) -> bool {
+        self.writing.as_ref().is_some_and(|writing| !writing.queue.is_empty())
+    }
+
+    pub(super) fn is_claimed(&self, epoch: Epoch) -> bool {
+        self.writing.as_ref().is_some_and(|writing| writing.claimed.contains(&epoch))
     }
 
     /// What it is in sketches, without its logs.
@@ -79,9 +111,9 @@ impl Channel {
             record,
             secret,
             streams: BTreeMap::new(),
-            logs: BTreeSet::new(),
-            digest: Sum::default(),
-            refused: Refusals::default(),
+            logs: Order::default(),
+            scopes: Scopes::default(),
+            refused: LeftOut::default(),
             sketches: Sketches::default(),
             removing: false,
         }
@@ -91,28 +123,22 @@ impl Channel {
     pub(super) fn put_stream(&mut self, record: StreamRecord) -> &mut Stream {
         let id = record.id.clone();
         let was_refused = self.streams.get(&id).map(|old| old.record.refused);
-        if let Some(old) = self.streams.get(&id).filter(|_| was_refused == Some(false)) {
-            self.digest.subtract(&old.digest);
-        }
         let (secret, refused) = (&self.secret, record.refused);
-        let stream = self.streams.entry(id.clone()).or_insert_with(|| Stream {
-            record: StreamRecord::new(id.clone()),
-            key: stream_key(secret, &id),
-            digest: Sum::of_stream(secret, &id),
-            logs: BTreeSet::new(),
-            writer: None,
-            claimed: BTreeSet::new(),
-            queue: VecDeque::new(),
-            is_unwritten: false,
-            removing: false,
+        let stream = self.streams.entry(id.clone()).or_insert_with(|| {
+            let (key, digest) = (stream_key(secret, &id), Sum::of_stream(secret, &id));
+            let record = StreamRecord::new(id.clone());
+            Box::new(Stream { record, key, digest, logs: None, writing: None, removing: false })
         });
-        stream.claimed.extend(record.writer);
+        if let Some(epoch) = record.writer {
+            stream.writing.get_or_insert_default().claimed.insert(epoch);
+        }
         stream.record = record;
+        let counts = |counts: bool| if counts { stream.digest } else { Sum::default() };
+        self.scopes.count(&stream.key, &counts(was_refused == Some(false)), &counts(!refused));
         if refused {
-            self.refused.insert(secret, stream.key);
+            self.refused.leave_out(secret, stream.key);
         } else {
-            self.refused.remove(secret, stream.key);
-            self.digest.add(&stream.digest);
+            self.refused.take_up(secret, stream.key);
         }
         match was_refused {
             None if !refused => self.sketches.add_stream(&stream.item(secret)),
@@ -127,10 +153,9 @@ impl Channel {
         let Some(stream) = self.streams.get_mut(stream) else { return };
         let less = Sum::of_log(&self.secret, log, from.height, &from.hash);
         let more = Sum::of_log(&self.secret, log, to.height, &to.hash);
-        for digest in [&mut stream.digest, &mut self.digest] {
-            digest.subtract(&less);
-            digest.add(&more);
-        }
+        stream.digest.subtract(&less);
+        stream.digest.add(&more);
+        self.scopes.count(&stream.key, &less, &more);
         self.sketches.move_log(&self.secret, log, (from, &less), (to, &more));
     }
 
@@ -139,6 +164,6 @@ impl Channel {
         if self.removing {
             return None;
         }
-        self.streams.get_mut(stream).filter(|stream| stream.is_open())
+        self.streams.get_mut(stream).map(Box::as_mut).filter(|stream| stream.is_open())
     }
 }

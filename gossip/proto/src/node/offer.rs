@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::admin::Job;
 use super::log::Log;
 use super::model::{Channel, Stream};
-use super::refusals::Refusals;
+use super::table::Logs;
 use super::{Class, DropReason, LinkId, Node, Timer};
 use crate::wire::{Message, Offer, OfferLog};
 use crate::{ChannelId, LogId, LogName, NodeId, Seq, StreamId};
@@ -38,8 +38,8 @@ impl Node {
         let mut after = shared.offer_from.take();
         let Some(channel) = self.channels.get(name) else { return };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let logs = channel.logs.range((from, Bound::Unbounded)).take(OFFER_PAGES * OFFER_LOGS + 1);
-        let logs: Vec<LogId> = logs.copied().collect();
+        let logs = self.logs.ordered(&channel.logs, from).filter(|log| self.compares(id, log));
+        let logs: Vec<LogId> = logs.take(OFFER_PAGES * OFFER_LOGS + 1).map(|log| log.id).collect();
         let mut pages = logs.chunks(OFFER_LOGS).peekable();
         for _ in 0..OFFER_PAGES {
             let page = pages.next().unwrap_or_default();
@@ -71,34 +71,30 @@ impl Node {
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
         let (tag, mine) = (shared.tag, shared.digest_of(channel));
         let mut page = OfferPage::default();
-        logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(log));
+        logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(&self.logs, log));
         if range.is_some_and(|(after, _)| after.is_none()) {
-            self.push_empty(&mut page, channel, known, &shared.refused);
+            self.push_empty(&mut page, id, channel, known);
         }
-        let refused = channel.refused.iter().copied().collect();
+        // All but some cannot be said here.
+        let [ours, _] = channel.scopes.left_out(id);
+        let refused = ours.filter(|ours| !ours.is_only()).map(|ours| ours.listed().iter().copied().collect());
+        let refused = refused.unwrap_or_default();
         let OfferPage { streams, authors, logs, .. } = page;
         let offer = Offer { tag, mine, range, refused, streams, authors, logs };
         self.send(id, &Message::Offer(offer), Class::Live);
     }
 
     /// Streams nobody has written to yet, as far as we hold.
-    fn push_empty(
-        &self,
-        page: &mut OfferPage,
-        channel: &Channel,
-        known: &BTreeSet<&StreamId>,
-        refused: &Refusals,
-    ) {
-        let untold = channel.streams.values().filter(|stream| self.is_untold(stream, known, refused));
+    fn push_empty(&self, page: &mut OfferPage, id: LinkId, channel: &Channel, known: &BTreeSet<&StreamId>) {
+        let untold = channel.streams_on(id, true).filter(|stream| self.is_untold(stream, known));
         untold.for_each(|stream| _ = index(&mut page.streams, &mut page.stream_index, &stream.record.id));
     }
 
-    /// Whether a peer has to be told that a stream exists. Those it refuses are not told again: it
-    /// would answer with its refusal, for ever.
-    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>, refused: &Refusals) -> bool {
-        let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
-        let wanted = stream.is_open() && !refused.contains(&stream.key);
-        wanted && !known.contains(&stream.record.id) && !stream.logs.iter().any(written)
+    /// Whether a peer has to be told that a stream exists. Those it leaves out are not told again: it
+    /// would answer so, for ever.
+    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>) -> bool {
+        let is_known = || known.contains(&stream.record.id);
+        stream.is_open() && !is_known() && !self.logs.of(stream.logs).any(Log::is_written)
     }
 
     /// Tells the linked peers that logs moved, without their content.
@@ -111,7 +107,10 @@ impl Node {
 
     /// Offers some logs to one peer.
     pub(super) fn offer_some(&mut self, id: LinkId, name: &ChannelId, logs: &[LogId]) {
-        self.offer(id, name, logs, None, &BTreeSet::new());
+        let logs: Vec<LogId> = logs.iter().filter(|log| self.may_compare(id, log)).copied().collect();
+        if !logs.is_empty() {
+            self.offer(id, name, &logs, None, &BTreeSet::new());
+        }
     }
 
     /// Offers the streams without logs, and asks for theirs.
@@ -129,10 +128,14 @@ impl Node {
             return self.drop_from(peer, DropReason::Bound, "an offer over its bounds");
         }
         let Some((name, _)) = self.shared_by_tag(id, offer.tag) else { return };
-        let news = self.hear_refusals(id, &name, &offer.refused);
+        self.leave_out_unchosen(id, &name, &offer.streams);
+        let news = self.hear_refused(id, &name, &offer.refused);
         // Heights instead of what there was room kept for.
         self.end_exchange(id, &name);
-        self.hear_digest(id, &name, offer.mine);
+        let mine = self.hear_digest(id, &name, offer.mine);
+        if mine != Some(offer.mine) && offer.range.is_some_and(|(after, _)| after.is_none()) {
+            self.doubt_scope(id, &name);
+        }
         let Some(seen) = self.read_offer(id, &name, offer) else { return };
         if self.is_active() {
             self.answer_offer(id, &name, offer, &seen, news);
@@ -160,12 +163,16 @@ impl Node {
                 epoch: told.epoch,
                 branch: told.branch,
             };
+            if self.leaves_out(id, name, stream) {
+                continue;
+            }
             let log_id = log.id();
             seen.insert(log_id, told.height);
             room &= self.weigh(id, name, log, log_id, told);
         }
         let channel = self.channels.get(name)?;
         let new = offer.streams.iter().filter(|stream| !channel.streams.contains_key(*stream));
+        let new = new.filter(|stream| !self.leaves_out(id, name, stream));
         let used: BTreeSet<u32> = offer.logs.iter().map(|log| log.stream).collect();
         let empty = offer.streams.iter().zip(0_u32..).filter(|(_, index)| !used.contains(index));
         let empty: BTreeSet<&StreamId> = empty.map(|(stream, _)| stream).collect();
@@ -185,7 +192,7 @@ impl Node {
         if refused.is_some_and(|stream| !stream.is_open()) {
             return true;
         }
-        let ours = self.logs.get(&log_id).map(|log| (log.pending.height, log.stored));
+        let ours = self.logs.get(&log_id).map(|log| (log.pending().height, log.stored));
         // Whoever does not know yet that it forks tells of more than it ends with.
         let told_height = told.height.min(self.logs.get(&log_id).map_or(Seq::MAX, Log::end));
         if let Some((_, stored)) = ours
@@ -222,33 +229,29 @@ impl Node {
         news: bool,
     ) {
         let Some(channel) = self.channels.get(name) else { return };
-        let ahead = |log: &LogId| {
-            let held = self.logs.get(log).map_or(0, |log| log.stored.height);
-            held > seen.get(log).copied().unwrap_or(0)
+        let ahead = |log: &&Log| {
+            log.stored.height > seen.get(&log.id).copied().unwrap_or(0) && self.compares(id, log)
         };
         let logs: Vec<LogId> = match offer.range {
             Some((after, upto)) => {
-                let after = after.map_or(Bound::Unbounded, Bound::Excluded);
-                let upto = upto.map_or(Bound::Unbounded, Bound::Included);
-                let wellformed = !matches!((after, upto), (Bound::Excluded(a), Bound::Included(b)) if a >= b);
-                let range = wellformed.then(|| channel.logs.range((after, upto)));
-                range.into_iter().flatten().filter(|log| ahead(log)).copied().collect()
+                let rest = self.logs.ordered(&channel.logs, after.map_or(Bound::Unbounded, Bound::Excluded));
+                let range = rest.take_while(|log| upto.is_none_or(|upto| log.id <= upto));
+                range.filter(ahead).map(|log| log.id).collect()
             }
-            None => seen.keys().filter(|log| ahead(log)).copied().collect(),
+            None => seen.keys().filter_map(|id| self.logs.get(id)).filter(ahead).map(|log| log.id).collect(),
         };
         let known: BTreeSet<&StreamId> = offer.streams.iter().collect();
         let first = offer.range.is_some_and(|(after, _)| after.is_none());
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
-        let untold = |stream| self.is_untold(stream, &known, &shared.refused);
+        let untold = |stream: &Stream| self.is_untold(stream, &known);
         // An answer about streams is not answered with streams.
         let reply = offer.range.is_some_and(|(_, upto)| upto == Some(LogId([0; 16])));
-        let empty = first && !reply && channel.streams.values().any(untold);
-        // Having no log to tell of, we may still differ in what they think that we refuse.
+        let empty = first && !reply && channel.streams_on(id, true).any(untold);
+        // Having no log to tell of, we may still differ in what they think that we leave out.
         let whole = offer.range.is_some_and(|(_, upto)| upto.is_none());
         let differ = whole && logs.is_empty() && offer.mine != shared.digest_of(channel);
-        let refuses =
-            channel.streams.values().any(|stream| stream.record.refused && known.contains(&stream.record.id));
+        let refuses = known.iter().any(|stream| self.leaves_out(id, name, stream));
         let Some(shared) = self.shared(id, name) else { return };
         for (log, height) in seen {
             shared.note(*log, *height);
@@ -274,20 +277,21 @@ struct OfferPage {
 }
 
 impl OfferPage {
-    fn push(&mut self, log: &Log) {
-        if log.stored.height == 0 {
+    fn push(&mut self, table: &Logs, log: &Log) {
+        let Some(((_, stream), author)) = table.place_of(log).zip(table.author_of(log)) else { return };
+        if !log.is_written() {
             return;
         }
-        let stream = index(&mut self.streams, &mut self.stream_index, &log.name.stream);
-        let author = index(&mut self.authors, &mut self.author_index, &log.name.author);
+        let stream = index(&mut self.streams, &mut self.stream_index, stream);
+        let author = index(&mut self.authors, &mut self.author_index, author);
         self.logs.push(OfferLog {
             stream,
             author,
-            epoch: log.name.epoch,
-            branch: log.name.branch,
+            epoch: log.epoch,
+            branch: log.branch(),
             height: log.stored.height,
             check: log.stored.hash.check(),
-            floor: log.holes.floor,
+            floor: log.holes().floor,
         });
     }
 }

@@ -125,7 +125,7 @@ impl Node {
             serial,
             room: u32::try_from(room >> 10).unwrap_or(u32::MAX),
             kind,
-            turn: channel.refused.turn(),
+            turn: channel.scopes.turn(id, true),
             logs: ours.logs(),
             from: cells.start as u32,
             estimate: estimate.then(|| ours.estimate()),
@@ -145,8 +145,8 @@ impl Node {
         }
         let pause = self.round_pause(id, &name);
         self.timers.ensure(Timer::Round(id, name.clone()), self.now.tick + pause);
-        if self.misjudges(id, &name, sketch.turn) {
-            return self.ask_scope(id, &name);
+        if self.channels.get(&name).is_some_and(|channel| channel.scopes.turn(id, false) != sketch.turn) {
+            return self.settle_scope(id, &name);
         }
         if self.is_shunned(id, &name) {
             return self.offer_all(id, &name);

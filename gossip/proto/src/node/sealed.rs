@@ -90,6 +90,10 @@ impl Staged {
 /// Leaves, of runs in the order in which they are sent unasked, those that a seal of their log follows. Each is
 /// told as its log, whether that is sealed, and whether this run is.
 pub(super) fn keep_sealed<T>(runs: &mut Vec<T>, what: impl Fn(&T) -> (LogId, bool, bool)) {
+    let is_whole = |(_, is_due, is_sealed): (LogId, bool, bool)| !is_due || is_sealed;
+    if runs.iter().all(|run| is_whole(what(run))) {
+        return;
+    }
     let mut vouched = BTreeSet::new();
     let mut kept: Vec<T> = Vec::with_capacity(runs.len());
     for run in runs.drain(..).rev() {
@@ -119,7 +123,8 @@ impl Node {
         };
         let new = Staged { before, steps: Vec::new(), sound: 0, is_bad: false };
         // The end of a log that forks may lie between two seals: that of a branch vouches for it.
-        let ends = |log: &Log| log.turn.is_some_and(|turn| turn.ends(landing.end.height, &landing.end.hash));
+        let ends =
+            |log: &Log| log.turn().is_some_and(|turn| turn.ends(landing.end.height, &landing.end.hash));
         let is_end = self.logs.get(&landing.log).is_some_and(ends);
         let vouch = if vouch == Vouch::Nothing && is_end { Vouch::Good } else { vouch };
         let staged = batch.staged.entry(landing.log).or_insert(new);
@@ -181,7 +186,7 @@ impl Node {
         let is_ours = !steps.is_empty() && self.is_claimed(&id);
         let kept = if is_ours { Vec::new() } else { steps };
         if let Some(log) = self.logs.get_mut(&id) {
-            log.pending = kept.last().map_or(before, |(_, landing)| landing.end);
+            log.set_pending(kept.last().map_or(before, |(_, landing)| landing.end));
         }
         if is_ours {
             return self.disclaim(id);

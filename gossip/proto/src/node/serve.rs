@@ -230,20 +230,20 @@ impl Node {
             return None;
         }
         if let Some(back) = serve.backs.pop_front() {
-            let request = self.back_request(&channel, &back);
+            let request = self.back_request(id, &channel, &back);
             return Some(request.map_or(Step::Skip, |request| Step::Read(What::Back(back), PAGE, request)));
         }
         let want = serve.logs.pop_front();
-        Some(want.filter(|want| self.holds_after(&channel, want)).map_or(Step::Skip, |want| {
+        Some(want.filter(|want| self.holds_after(id, &channel, want)).map_or(Step::Skip, |want| {
             let budget = if want.looks_ahead { AHEAD } else { left.min(PAGE) };
             let request = StoreRequest::Read { log: want.log, from: want.after + 1, budget };
             Step::Read(What::Runs(want), budget, request)
         }))
     }
 
-    /// Whether a log of this channel goes on here after what a peer has.
-    fn holds_after(&self, channel: &ChannelId, want: &Wanted) -> bool {
-        let log = self.logs.get(&want.log).filter(|log| log.name.channel == *channel);
+    /// Whether a log of this channel goes on here after what a peer has, and may be given on a link.
+    fn holds_after(&self, id: LinkId, channel: &ChannelId, want: &Wanted) -> bool {
+        let log = self.logs.inside(channel, &want.log).filter(|log| self.compares(id, log));
         log.is_some_and(|log| want.after < log.stored.height)
     }
 
@@ -287,12 +287,12 @@ impl Node {
         let place = match &what {
             What::Runs(want) => Some((want.log, want.after + 1)),
             What::Back(back) => self.logs.get(&back.log.log).map(|log| {
-                let (from, _) = back.page(log.holes.floor);
+                let (from, _) = back.page(log.holes().floor);
                 (back.log.log, from)
             }),
             What::Head(_) => None,
         };
-        let found = place.and_then(|(log, at)| Some((log, self.logs.get(&log)?.holes.next_held(at))));
+        let found = place.and_then(|(log, at)| Some((log, self.logs.get(&log)?.holes().next_held(at))));
         let Some((log, at)) = found else {
             self.notify(super::Event::StoreFailed(failure));
             return self.serve(id);

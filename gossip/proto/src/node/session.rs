@@ -117,6 +117,7 @@ impl Node {
             self.timers.cancel(&Timer::Round(id, channel.clone()));
             self.timers.cancel(&Timer::Tell(id, channel.clone()));
         }
+        self.channels.values_mut().for_each(|channel| channel.scopes.forget(id));
         self.fetches.forget_link(id);
         self.exchanges.forget_link(id);
         self.refills.forget_link(id);

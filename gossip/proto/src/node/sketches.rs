@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::log::{Log, Tip};
 use super::model::{Channel, Stream};
-use super::shared::Shared;
+use super::table::Logs;
 use super::{LinkId, Node, Timer};
 use crate::digest::Sum;
 use crate::sketch::{Item, Kind, Sketch};
@@ -62,23 +62,19 @@ impl Sketches {
 }
 
 /// What a sketch of a stream begins with, and of its logs.
-fn items<'a>(
-    secret: &'a [u8; 32],
-    stream: &'a Stream,
-    logs: &'a BTreeMap<LogId, Log>,
-) -> impl Iterator<Item = Item> + 'a {
-    let logs = stream.logs.iter().filter_map(|id| item(secret, *id, logs.get(id)?));
-    std::iter::once(stream.item(secret)).chain(logs)
+fn items<'a>(secret: &'a [u8; 32], stream: &'a Stream, logs: &'a Logs) -> impl Iterator<Item = Item> + 'a {
+    let items = logs.of(stream.logs).filter_map(|log| item(secret, log));
+    std::iter::once(stream.item(secret)).chain(items)
 }
 
-fn item(secret: &[u8; 32], id: LogId, log: &Log) -> Option<Item> {
+fn item(secret: &[u8; 32], log: &Log) -> Option<Item> {
     let Tip { height, hash, .. } = log.stored;
-    Item::log(secret, id, height, &Sum::of_log(secret, id, height, &hash))
+    Item::log(secret, log.id, height, &Sum::of_log(secret, log.id, height, &hash))
 }
 
 impl Channel {
     /// Puts another slice of logs into a sketch; true when it is complete.
-    fn go_on(&mut self, kind: Kind, table: &BTreeMap<LogId, Log>) -> bool {
+    fn go_on(&mut self, kind: Kind, table: &Logs) -> bool {
         let Self { sketches, streams, logs, secret, .. } = self;
         let kept = sketches.kept.entry(kind).or_insert_with(|| {
             let mut sketch = Sketch::new(kind);
@@ -87,22 +83,15 @@ impl Channel {
             Kept { sketch, after: Some(LogId([0; 16])) }
         });
         let Some(after) = kept.after else { return true };
-        let mut rest = logs.range((Bound::Excluded(after), Bound::Unbounded));
-        for id in rest.by_ref().take(SLICE) {
-            let found = table.get(id).and_then(|log| item(secret, *id, log));
-            found.iter().for_each(|item| kept.sketch.add(item));
-            kept.after = Some(*id);
+        let mut rest = table.ordered(logs, Bound::Excluded(after));
+        for log in rest.by_ref().take(SLICE) {
+            item(secret, log).iter().for_each(|item| kept.sketch.add(item));
+            kept.after = Some(log.id);
         }
         if rest.next().is_none() {
             kept.after = None;
         }
         kept.after.is_none()
-    }
-
-    /// Streams that the peer refuses and we do not.
-    fn left_out<'a>(&'a self, shared: &'a Shared) -> impl Iterator<Item = &'a Stream> {
-        let open = self.streams.values().filter(|stream| !stream.record.refused);
-        open.filter(|stream| shared.refused.contains(&stream.key))
     }
 }
 
@@ -145,19 +134,24 @@ impl Node {
     /// The sketch of what neither side of a link leaves out.
     pub(super) fn view(&self, id: LinkId, name: &ChannelId, kind: Kind) -> Option<View<'_>> {
         let channel = self.channels.get(name)?;
-        let shared = self.links.get(&id)?.session.as_ref()?.shared.get(name)?;
         let kept = channel.sketches.kept.get(&kind).filter(|kept| kept.after.is_none())?;
         debug_assert!(self.is_exact(channel, kind, &kept.sketch), "a sketch that is out of step");
-        let left_out: usize = channel.left_out(shared).map(|stream| stream.logs.len() + 1).sum();
-        if left_out == 0 {
+        if channel.scopes.is_whole(id) {
             return Some(View::Ready(Cow::Borrowed(&kept.sketch)));
         }
-        if left_out > SLICE {
+        let size = |compared| -> usize {
+            channel.streams_on(id, compared).map(|stream| self.logs.count(stream.logs) + 1).sum()
+        };
+        // What is less work: to take some out of a copy, or to begin with nothing.
+        let [left_out, compared] = [size(false), size(true)];
+        if left_out.min(compared) > SLICE {
             return Some(View::Crowded);
         }
-        let mut copy = kept.sketch.clone();
-        for stream in channel.left_out(shared) {
-            items(&channel.secret, stream, &self.logs).for_each(|item| copy.remove(&item));
+        let anew = compared < left_out;
+        let mut copy = if anew { Sketch::new(kind) } else { kept.sketch.clone() };
+        for stream in channel.streams_on(id, anew) {
+            let items = items(&channel.secret, stream, &self.logs);
+            items.for_each(|item| if anew { copy.add(&item) } else { copy.remove(&item) });
         }
         Some(View::Ready(Cow::Owned(copy)))
     }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::session::Link;
 use super::{CommandError, CommandId, Event, LinkId, Node, NodeState, Reply, Timer};
 use crate::wire::StreamKey;
 use crate::{ChannelId, NodeId, Tick, WallMs};
@@ -75,6 +74,13 @@ struct Waiter {
 impl Waiters {
     pub(super) fn look_again(&mut self) {
         self.changed = true;
+    }
+
+    /// A channel is shared anew on a link: answers are counted from the beginning.
+    pub(super) fn begin_anew(&mut self, id: LinkId, name: &ChannelId) {
+        for waiter in self.waiting.iter_mut().filter(|waiter| waiter.channel == *name) {
+            waiter.from.remove(&id);
+        }
     }
 }
 
@@ -195,23 +201,21 @@ impl Node {
         wanted.filter_map(|(id, name)| self.status(id, name)).collect()
     }
 
-    /// The peers of [`Node::links_of`] that do not refuse a stream.
+    /// The peers of [`Node::links_of`] on whose links neither side leaves a stream out.
     pub(super) fn list_sharers(&self, channel: &ChannelId, stream: &StreamKey) -> Vec<NodeId> {
-        let links = self.links_of(channel).into_iter().filter_map(|id| self.links.get(&id));
-        let takes = |link: &&Link| {
-            let shared = link.session.as_ref().and_then(|session| session.shared.get(channel));
-            shared.is_some_and(|shared| !shared.refused.contains(stream))
-        };
-        links.filter(takes).map(|link| link.peer.clone()).collect()
+        let Some(found) = self.channels.get(channel) else { return Vec::new() };
+        let links = self.links_of(channel).into_iter().filter(|id| found.scopes.has(*id, stream));
+        links.filter_map(|id| self.links.get(&id).map(|link| link.peer.clone())).collect()
     }
 
     fn status(&self, id: LinkId, name: &ChannelId) -> Option<SyncStatus> {
         let link = self.links.get(&id)?;
         let shared = link.session.as_ref()?.shared.get(name)?;
         let in_sync = shared.theirs == Some(shared.digest_of(self.channels.get(name)?));
-        let held = |log| self.logs.get(log).map_or((0, 0), |log| (log.pending.height, log.stored.height));
+        let held = |log| self.logs.get(log).map_or((0, 0), |log| (log.pending().height, log.stored.height));
         let more = shared.todo.iter().map(|(log, (height, _))| height.saturating_sub(held(log).0));
-        let less = shared.knows.iter().map(|(log, height)| held(log).1.saturating_sub(*height));
+        let known = shared.knows.iter().filter(|(log, _)| self.may_compare(id, log));
+        let less = known.map(|(log, height)| held(log).1.saturating_sub(*height));
         let none = Backlog::default();
         Some(SyncStatus {
             peer: link.peer.clone(),

@@ -150,7 +150,8 @@ impl End {
         std::mem::take(&mut self.events)
     }
 
-    pub(super) fn take_reply(&mut self, command: u64) -> Option<Result<Reply, CommandError>> {
+    /// The answer to a command, once.
+    pub fn take_reply(&mut self, command: u64) -> Option<Result<Reply, CommandError>> {
         self.replies.remove(&command)
     }
 

@@ -321,6 +321,12 @@ impl Pair {
         &self.ends[side as usize]
     }
 
+    /// The nodes, the newest link and the time: for whoever wants to drive them without a wire.
+    #[must_use]
+    pub fn into_ends(self) -> ([End; 2], LinkId, Tick) {
+        (self.ends, self.link, self.now)
+    }
+
     fn end_mut(&mut self, side: Side) -> &mut End {
         &mut self.ends[side as usize]
     }
