@@ -33,6 +33,7 @@ mod partition;
 mod peers;
 mod retention;
 mod seals;
+mod slow;
 mod storage;
 mod sync;
 mod views;

@@ -161,6 +161,8 @@ impl Node {
         // Nobody could be told while the name was not known.
         self.tell_erasures(&name.channel, &erased, None);
         if new {
+            // Sketches count a stream like an entry.
+            self.note_arrived(&name.channel, 1);
             let (channel, stream) = (name.channel.clone(), name.stream.clone());
             self.notify(Event::StreamCreated(channel.clone(), stream.clone()));
             self.queue_job(Job::Save(channel, stream));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::outlook::Outlook;
 use super::{LinkId, Node};
 use crate::sketch::{self, Found, Kind, id40};
 use crate::wire::SketchMessage;
@@ -26,6 +27,8 @@ struct Plan {
     ask: BTreeSet<Key>,
     /// Streams, theirs or ours.
     streams: BTreeSet<Key>,
+    /// Of logs, if heights were compared.
+    outlook: Outlook,
 }
 
 impl Plan {
@@ -65,6 +68,9 @@ impl Node {
             };
         }
         self.end_exchange(id, name);
+        if sketch.kind == Kind::Heights {
+            self.foresee(id, name, plan.outlook);
+        }
         if streams.tell || streams.ask && plan.ask.is_empty() {
             self.offer_streams(id, name, streams.ask);
         }
@@ -90,6 +96,8 @@ impl Node {
             return self.offer_all(id, name);
         }
         self.end_exchange(id, name);
+        let outlook = Outlook { get: 0, give: self.count_after(held.iter()) };
+        self.foresee(id, name, outlook);
         self.give(id, name, sketch.serial, sketch.room, held);
     }
 
@@ -98,6 +106,8 @@ impl Node {
         let Some(channel) = self.channels.get(name) else { return plan };
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return plan };
+        let logs = found.iter().filter(|found| !sketch::is_stream(&channel.secret, found.x));
+        plan.outlook = Outlook::of_logs(logs.map(|found| found.delta));
         for Found { x, delta } in found {
             let key = id40(*x);
             if sketch::is_stream(&channel.secret, *x) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
+use super::delivered::Deliveries;
 use super::erase::Erasures;
 use super::exchange::Exchanges;
 use super::fetches::Fetches;
@@ -61,6 +62,7 @@ impl Node {
             shutdown: Vec::new(),
             hints,
             waiters: Waiters::default(),
+            deliveries: Deliveries::default(),
             numbered: 1,
             stats: Stats::default(),
         };

@@ -14,6 +14,8 @@
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
 //! | `status` | how far peers are, and who waits for them |
+//! | `outlook` | how much they are about to give or get |
+//! | `delivered` | which of them hold an entry |
 //! | `hint` | what came since a peer was last seen goes to it first |
 //! | `claim` | which of our logs we may continue |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
@@ -23,7 +25,7 @@
 //! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
-//! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
+//! | `repair`, `erase`, `tell`, `import`, `import_back`, `import_branch` | damage isolated, payloads erased, logs brought by hand |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
@@ -36,6 +38,7 @@ mod boot;
 mod claim;
 mod command;
 mod commit;
+mod delivered;
 mod erase;
 mod event;
 mod exchange;
@@ -52,6 +55,7 @@ mod holes;
 mod holey;
 mod import;
 mod import_back;
+mod import_branch;
 mod info;
 mod lifecycle;
 mod liveness;
@@ -59,6 +63,7 @@ mod log;
 mod model;
 mod offer;
 mod ops;
+mod outlook;
 mod peer;
 mod pick;
 mod pieces;
@@ -95,7 +100,7 @@ use std::sync::Arc;
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
 };
-pub use self::command::{Command, CommandError, ImportPart, NodeState, Query, Reply};
+pub use self::command::{Command, CommandError, ImportFloor, ImportPart, NodeState, Query, Reply};
 pub use self::event::{Drop, DropReason, Event};
 pub use self::info::{Health, LinkInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
 use self::log::Log;
@@ -146,6 +151,7 @@ pub struct Node {
     shutdown: Vec<CommandId>,
     hints: hint::Hints,
     waiters: status::Waiters,
+    deliveries: delivered::Deliveries,
     /// Logs that got their first entry, and one more.
     numbered: u64,
     stats: Stats,
@@ -157,8 +163,15 @@ struct Stats {
     dropped: u64,
     store_failures: u64,
     traffic: Traffic,
-    /// Entries stored since the start, and their encoded bytes.
-    stored: (u64, u64),
+    /// Entries stored or served since the start, and their encoded bytes.
+    moved: (u64, u64),
+}
+
+impl Stats {
+    fn count_run(&mut self, run: &crate::Run) {
+        let (entries, bytes) = self.moved;
+        self.moved = (entries + run.count(), bytes + run.encoded().len() as u64);
+    }
 }
 
 /// Unpredictable bits, drawn from a secret of the operating system.
@@ -235,6 +248,7 @@ impl Node {
                 self.refill();
             }
             Timer::Hints => self.save_hints(),
+            Timer::Delivered => self.tend_callers(),
             Timer::Refill => self.expire_refills(),
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),

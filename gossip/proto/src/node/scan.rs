@@ -220,7 +220,9 @@ impl Node {
             if let Some(shared) = session.shared.remove(&name) {
                 session.tags.remove(&shared.tag);
             }
-            self.exchanges.end(id, &name);
+            if let Some(exchange) = self.exchanges.end(id, &name) {
+                self.fetches.end(id, exchange.serial.into());
+            }
             self.timers.cancel(&Timer::Round(id, name.clone()));
             self.timers.cancel(&Timer::Tell(id, name));
         }
@@ -235,6 +237,7 @@ impl Node {
             }
         }
         self.waiters.look_again();
+        self.fetch_starved();
         for name in &new {
             self.greet(id, name);
         }

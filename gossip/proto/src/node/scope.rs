@@ -28,7 +28,11 @@ impl Node {
 
     pub(super) fn on_scope(&mut self, id: LinkId, scope: Scope) {
         let Some((name, _)) = self.shared_by_tag(id, scope.tag) else { return };
-        let Some(keys) = scope.keys else { return self.say_scope(id, &name) };
+        let Some(keys) = scope.keys else {
+            // They do not compare before they know: nothing is given.
+            self.end_exchange(id, &name);
+            return self.say_scope(id, &name);
+        };
         if scope.only {
             let peer = self.links.get(&id).map(|link| link.peer.clone());
             return self.drop_from(peer, DropReason::Unexpected, "a choice of streams");

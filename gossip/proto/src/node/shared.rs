@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::Channel;
+use super::outlook::Outlook;
 use super::refill::Spent;
 use super::refusals::Refusals;
 use super::status::Told;
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) knows: BTreeMap<LogId, Seq>,
     /// Logs with numbers below this they know by name.
     pub(super) named: u64,
+    /// How much is missing on either side, as comparisons told.
+    pub(super) outlook: Outlook,
     /// How far they are, as the application was told.
     pub(super) told: Told,
     /// Rounds since anything changed.
@@ -64,6 +67,7 @@ impl Shared {
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
             named: 0,
+            outlook: Outlook::default(),
             told: Told::default(),
             tries: 0,
             moved: None,

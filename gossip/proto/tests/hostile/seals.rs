@@ -1,7 +1,7 @@
 //! Entries of an author whose id is a key, from a peer that is not that author.
 
 use bytes::Bytes;
-use gossip_proto::node::{Command, CommandError, ImportPart, Input, LinkId, NodeConfig, Reply};
+use gossip_proto::node::{Command, CommandError, ImportFloor, ImportPart, Input, LinkId, NodeConfig, Reply};
 use gossip_proto::wire::{
     self, ChannelTag, Content, Delta, DeltaRun, DigestTag, FloorNote, Message, Offer, OfferLog,
 };
@@ -328,13 +328,19 @@ fn an_import_ends_at_a_seal() {
     let (first, second, third) = (author.sealed(), author.unsealed(), author.sealed());
     let all = vec![first.clone(), second.clone(), third.clone()];
     assert_eq!(import(all, None), Ok(Reply::Imported(6)));
-    let floor = Some((2, second.prev, Stamp::ZERO));
+    let (hash, stamp) = (second.prev, Stamp::ZERO);
+    let floor = Some(ImportFloor { sequence: 2, hash, stamp, seal: None });
     assert_eq!(import(vec![second.clone(), third], floor), Ok(Reply::Imported(4)));
     assert_eq!(import(Vec::new(), floor), Ok(Reply::Imported(0)), "a floor alone says nothing");
+    let sealed = |seal| Some(ImportFloor { sequence: 2, hash, stamp, seal });
+    let seal = first.run.seal().and_then(Seal::from_slice);
+    assert_eq!(import(Vec::new(), sealed(seal)), Ok(Reply::Imported(0)), "but with a seal it does");
+    let foreign = import(Vec::new(), sealed(Some(Seal([7; 64]))));
+    assert!(matches!(foreign, Err(CommandError::Unsealed { at: 2, .. })), "{foreign:?}");
     let wrong = Author::new(1).run(|_| Some(vec![7; 64]));
     assert_eq!(import(vec![first, second], None), Ok(Reply::Imported(2)), "up to the seal");
     let stripped = Author::new(1).unsealed();
     for run in [stripped, wrong] {
-        assert!(matches!(import(vec![run], None), Err(CommandError::Invalid(_))));
+        assert!(matches!(import(vec![run], None), Err(CommandError::Unsealed { at: 2, .. })));
     }
 }
