@@ -30,8 +30,8 @@ impl Scene {
             NodeConfig { window_bytes: 64 << 10, store_budget_bytes: 64 << 10, ..NodeConfig::default() };
         let mut victim = Host::speaking("victim", bounds, 2);
         victim.must(Command::Start);
-        let ((peer, idle), (_, busy)) = (link(&mut victim, "idle", IDLE), link(&mut victim, "busy", BUSY));
         victim.append(10);
+        let ((peer, idle), (_, busy)) = (link(&mut victim, "idle", IDLE), link(&mut victim, "busy", BUSY));
         victim.sent.clear();
         let mut scene = Self { victim, peer, idle, probe: placeholder(idle) };
         let beacon = Beacon { tag: idle, mine: DigestTag([9; 16]), yours: None };

@@ -333,7 +333,7 @@ fn an_import_ends_at_a_seal() {
     assert_eq!(import(vec![second.clone(), third], floor), Ok(Reply::Imported(4)));
     assert_eq!(import(Vec::new(), floor), Ok(Reply::Imported(0)), "a floor alone says nothing");
     let sealed = |seal| Some(ImportFloor { sequence: 2, hash, stamp, seal });
-    let seal = first.run.seal().and_then(Seal::from_slice);
+    let seal = first.run.seal().and_then(|seal| Seal::from_slice(seal));
     assert_eq!(import(Vec::new(), sealed(seal)), Ok(Reply::Imported(0)), "but with a seal it does");
     let foreign = import(Vec::new(), sealed(Some(Seal([7; 64]))));
     assert!(matches!(foreign, Err(CommandError::Unsealed { at: 2, .. })), "{foreign:?}");

@@ -185,7 +185,7 @@ impl<R: Read> Parser<R> {
         let prev = log.hash;
         let end = run.verify(prev).map_err(|_| wrong)?;
         (log.at, log.hash, log.stamp) = (run.last(), end, run.last_stamp());
-        log.seal = run.seal().and_then(Seal::from_slice);
+        log.seal = run.seal().and_then(|seal| Seal::from_slice(seal));
         self.seen.runs += 1;
         self.seen.entries += run.count();
         Ok(StoredRun { prev, run })
