@@ -75,6 +75,8 @@ impl Node {
             self.offer_streams(id, name, streams.ask);
         }
         if !plan.give.is_empty() {
+            // What comes within the room is there before it is worth telling.
+            self.announce_gift(id, name, sketch, u64::from(sketch.room) << 10);
             self.give(id, name, sketch.serial, sketch.room, plan.give);
         }
         self.tell_heights(id, name, &plan.tell);
@@ -98,6 +100,7 @@ impl Node {
         self.end_exchange(id, name);
         let outlook = Outlook { get: 0, give: self.count_after(held.iter()) };
         self.foresee(id, name, outlook);
+        self.announce_gift(id, name, sketch, 0);
         self.give(id, name, sketch.serial, sketch.room, held);
     }
 

@@ -10,8 +10,10 @@ use crate::sketch::Kind;
 use crate::wire::{ChannelTag, Message, SketchMessage};
 use crate::{ChannelId, LogId, Seq};
 
-/// Who gives more entries at once says so before: the receiver cannot know it.
+/// Who gives more entries at once may have to say so before: the receiver cannot know it.
 const ANNOUNCED: u64 = 256;
+/// Bytes of an entry, as long as none was seen.
+const ENTRY: u64 = 128;
 
 /// Entries still to come and to go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,12 +99,21 @@ impl Node {
         logs.map(after).fold(0, u64::saturating_add)
     }
 
-    /// Says how much is about to be given under a serial.
-    pub(super) fn announce_gift(&mut self, id: LinkId, name: &ChannelId, serial: u32, entries: u64) {
-        if entries <= ANNOUNCED {
+    /// Says how much is about to be given in answer to a sketch, if that is more than `known`, in bytes.
+    pub(super) fn announce_gift(
+        &mut self,
+        id: LinkId,
+        name: &ChannelId,
+        answered: &SketchMessage,
+        known: u64,
+    ) {
+        let given = self.shared(id, name).map_or(0, |shared| shared.outlook.give);
+        let (moved, bytes) = self.stats.moved;
+        let each = bytes.checked_div(moved).unwrap_or(ENTRY);
+        if answered.room == 0 || given <= ANNOUNCED || given.saturating_mul(each) <= known {
             return;
         }
-        if let Some(sketch) = self.sketch_of(id, name, (serial, Kind::Heights, 0), 0..1, false) {
+        if let Some(sketch) = self.sketch_of(id, name, (answered.serial, Kind::Heights, 0), 0..1, false) {
             self.send(id, &Message::Sketch(sketch), Class::Urgent);
         }
     }

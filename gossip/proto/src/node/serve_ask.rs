@@ -56,8 +56,6 @@ impl Node {
             return self.tell_heights(id, name, &logs);
         }
         let Some(tag) = self.shared(id, name).map(|shared| shared.tag) else { return };
-        let entries = self.count_after(logs.iter());
-        self.announce_gift(id, name, serial, entries);
         let wanted = |(log, after)| Wanted { is_named: after == 0, ..Wanted::new(log, after, None) };
         let logs = logs.into_iter().map(wanted).collect();
         let mut serve = Serve::new(tag, serial.into(), logs, VecDeque::new());
