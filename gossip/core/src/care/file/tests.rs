@@ -124,7 +124,8 @@ fn the_format_is_what_it_was() {
     let bytes = whole();
     assert_eq!(&bytes[..16], b"gossip-channel-2");
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(bytes, unhex(include_str!("golden-2.hex")), "{hex}");
+    let golden = include_str!("golden-2.hex").split_whitespace().collect::<String>();
+    assert_eq!(hex, golden);
 }
 
 /// Version 1 knew no seals of floors and gaps; all else was the same.
