@@ -6,8 +6,8 @@ use gossip_proto::wire::{
     self, ChannelTag, Content, Delta, DeltaRun, DigestTag, FloorNote, Message, Offer, OfferLog,
 };
 use gossip_proto::{
-    ChainHash, Ed25519Sealer, Epoch, LogName, NewPayload, RunBuilder, Seal, Sealer, SecretKey, Seq, Stamp,
-    StoredRun, seal_message,
+    Branch, ChainHash, Ed25519Sealer, Epoch, LogName, NewPayload, RunBuilder, Seal, Sealer, SecretKey, Seq,
+    Stamp, StoredRun, seal_message,
 };
 
 use crate::host::{DAWN, Host, channel, stream, talk};
@@ -42,7 +42,7 @@ impl Author {
     }
 
     fn seal_of(&self, sealer: &Ed25519Sealer) -> Seal {
-        sealer.sign(&seal_message(&self.name.hash(), self.height, &self.hash))
+        sealer.sign(&seal_message(&self.name.unbranched_hash(), self.height, &self.hash))
     }
 
     /// The next run, of two entries, with what `seal` makes of it.
@@ -343,4 +343,42 @@ fn an_import_ends_at_a_seal() {
     for run in [stripped, wrong] {
         assert!(matches!(import(vec![run], None), Err(CommandError::Unsealed { at: 2, .. })));
     }
+}
+
+/// As from a peer: a file cannot end a log with a branch that nothing shows to part from it.
+#[test]
+fn an_imported_branch_has_to_show_where_it_parts() {
+    let mut host = Host::speaking("victim", NodeConfig::default(), 2);
+    let mut root = Author::new(1);
+    let common = root.sealed();
+    let (parent, hash) = (root.name.id(), root.hash);
+    let branch = |first: ChainHash| {
+        let name = LogName { branch: Some(Branch { parent, first }), ..Author::new(1).name };
+        Author { sealer: sealer(1), name, height: 2, hash }
+    };
+    let mut import = |author: &Author, run: StoredRun| {
+        let floor =
+            author.name.branch.map(|_| ImportFloor { sequence: 2, hash, stamp: Stamp::ZERO, seal: None });
+        let part = ImportPart { log: author.name.clone(), floor, runs: vec![run], fills: false };
+        host.command(Command::Import { channel: channel(), part }).expect("an answer")
+    };
+    let first = branch(hash).sealed().hash_at(3).expect("its first hash");
+    let mut other = branch(ChainHash([9; 32]));
+    let foreign = other.sealed();
+    assert!(matches!(import(&other, foreign), Err(CommandError::Invalid(_))), "by another name");
+    let unsealed = branch(first).unsealed();
+    assert!(matches!(import(&branch(first), unsealed), Err(CommandError::Invalid(_))), "without a seal");
+    let mut plain = branch(first);
+    plain.name.author = gossip_proto::NodeId::new("plain").expect("an id");
+    let root_of_plain = LogName { branch: None, ..plain.name.clone() };
+    plain.name.branch = Some(Branch { parent: root_of_plain.id(), first });
+    let run = plain.unsealed();
+    assert!(matches!(import(&plain, run), Err(CommandError::Invalid(_))), "of a log that is not held");
+    let mut shown = branch(first);
+    let run = shown.sealed();
+    assert_eq!(import(&shown, run.clone()), Err(CommandError::Busy), "the log ends first");
+    assert_eq!(import(&shown, run), Ok(Reply::Imported(2)));
+    assert_eq!(import(&root, common), Ok(Reply::Imported(2)));
+    let beyond = root.sealed();
+    assert_eq!(import(&root, beyond), Ok(Reply::Imported(0)), "it ends where the branch begins");
 }
