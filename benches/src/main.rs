@@ -10,6 +10,7 @@
 //! | `append` | durable appends, beside bare redb transactions with the same promise |
 //! | `sync` | two processes over TCP: bytes, processor time, memory and waiting of synchronisation |
 //! | `stores` | durable stores beside their bare engines |
+//! | `logs` | memory of a node for each of its logs |
 //! | `cpu` | processor time and memory of this process |
 //! | `fill`, `payload` | history of many authors, and what is in it |
 //! | `nodes` | nodes in this process |
@@ -19,6 +20,7 @@
 mod append;
 mod cpu;
 mod fill;
+mod logs;
 mod nodes;
 mod payload;
 mod stores;
@@ -51,6 +53,8 @@ enum What {
     /// One of the two.
     #[command(hide = true)]
     Party,
+    /// Memory of a node for each of its logs.
+    Logs(logs::Plan),
     /// Durable stores beside their bare engines.
     Stores(stores::Plan),
     /// A part of `stores` in a process of its own.
@@ -63,6 +67,7 @@ fn main() -> Outcome {
         Some(What::SyncTable(plan)) => sync::all(&plan),
         Some(What::Party) => Builder::new_current_thread().enable_all().build()?.block_on(sync::party()),
         Some(What::Append { seconds }) => Runtime::new()?.block_on(append::all(seconds)),
+        Some(What::Logs(plan)) => logs::all(&plan),
         Some(What::Stores(plan)) => Runtime::new()?.block_on(stores::all(&plan)),
         Some(What::Errand(errand)) => Runtime::new()?.block_on(stores::errand(errand)),
         None => Runtime::new()?.block_on(append::all(2.0)),

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use gossip_proto::node::Loading;
 use gossip_proto::{
-    ChannelId, ChannelRecord, Ed25519Sealer, Inventory, LogHead, NodeId, NodeRecord, PeerRecord, Scope,
+    ChannelId, ChannelRecord, Ed25519Sealer, Inventory, LogName, NodeId, NodeRecord, PeerRecord, Scope,
     Sealer, SecretKey, StreamId, StreamRecord,
 };
 
 use super::hints;
-use crate::store::all_heads;
 use crate::{BuildError, Identity, Store, StoreResult};
 
 /// Records read at once.
@@ -64,7 +64,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], BuildError> {
     Ok(bytes)
 }
 
-/// Everything the store holds, after what an interrupted removal left over is gone.
+/// Everything the store holds but heads.
 pub(super) async fn inventory(store: &dyn Store) -> StoreResult<Inventory> {
     let was_open = store.mark_open().await?;
     let incarnation = store.incarnation().await?;
@@ -73,38 +73,55 @@ pub(super) async fn inventory(store: &dyn Store) -> StoreResult<Inventory> {
         let streams = stream_records(store, &record.id).await?;
         channels.push((record, streams));
     }
-    let heads = remove_orphans(store, &channels, all_heads(store, &Scope::All).await?).await?;
     let peers = peer_records(store).await?;
     let (durability, last_arrival) = (store.durability(), store.last_arrival().await?);
-    let mut remembered = Vec::new();
+    let (mut hints, heads) = (Vec::new(), Vec::new());
     for (record, _) in &channels {
-        remembered.push((record.id.clone(), hints::load(store, &record.id).await));
+        hints.push((record.id.clone(), hints::load(store, &record.id).await));
     }
-    let hints = remembered;
     Ok(Inventory { channels, heads, peers, incarnation, durability, was_open, last_arrival, hints })
 }
 
-/// Removes logs whose channel has no record any more, or whose stream is refused.
-async fn remove_orphans(
-    store: &dyn Store,
-    channels: &[(ChannelRecord, Vec<StreamRecord>)],
-    heads: Vec<LogHead>,
-) -> StoreResult<Vec<LogHead>> {
-    let known: BTreeSet<&ChannelId> = channels.iter().map(|(record, _)| &record.id).collect();
-    let refused: BTreeSet<(&ChannelId, &StreamId)> = channels
-        .iter()
-        .flat_map(|(channel, streams)| {
-            streams.iter().filter(|stream| stream.refused).map(|stream| (&channel.id, &stream.id))
-        })
-        .collect();
-    let (orphans, kept): (Vec<_>, Vec<_>) = heads.into_iter().partition(|head| {
-        !known.contains(&head.name.channel) || refused.contains(&(&head.name.channel, &head.name.stream))
-    });
-    for head in orphans {
-        tracing::info!(log = %head.name.id(), channel = %head.name.channel, "removing what is left of a log");
-        store.remove(&Scope::Log(head.name.id())).await?;
+/// What is left of logs after an interrupted removal: those whose channel has no record any more, or whose
+/// stream is refused.
+pub(super) struct Orphans {
+    channels: BTreeSet<ChannelId>,
+    refused: BTreeSet<(ChannelId, StreamId)>,
+}
+
+impl Orphans {
+    pub(super) fn of(inventory: &Inventory) -> Self {
+        let refused = inventory.channels.iter().flat_map(|(channel, streams)| {
+            let refused = streams.iter().filter(|stream| stream.refused);
+            refused.map(|stream| (channel.id.clone(), stream.id.clone()))
+        });
+        let channels = inventory.channels.iter().map(|(record, _)| record.id.clone());
+        Self { channels: channels.collect(), refused: refused.collect() }
     }
-    Ok(kept)
+
+    fn include(&self, name: &LogName) -> bool {
+        let place = || (name.channel.clone(), name.stream.clone());
+        !self.channels.contains(&name.channel) || !self.refused.is_empty() && self.refused.contains(&place())
+    }
+}
+
+/// Gives a node the heads of all logs, page by page. Orphans are removed.
+pub(super) async fn load_heads(store: &dyn Store, node: &mut Loading, orphans: &Orphans) -> StoreResult<()> {
+    let mut after = None;
+    loop {
+        let page = store.heads(&Scope::All, after, PAGE).await?;
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            page.items.into_iter().partition(|head| orphans.include(&head.name));
+        for head in gone {
+            tracing::info!(log = %head.name.id(), channel = %head.name.channel, "removing what is left of a log");
+            store.remove(&Scope::Log(head.name.id())).await?;
+        }
+        node.add(kept);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
 }
 
 async fn channel_records(store: &dyn Store) -> StoreResult<Vec<ChannelRecord>> {

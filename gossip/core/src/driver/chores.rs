@@ -65,7 +65,7 @@ const CALM: Duration = Duration::from_secs(1);
 /// So many small runs earn a step. Neighbours that do not fit into one run make at least half of one, so
 /// a step joins no fewer runs of one short entry.
 const STEP: usize = MAX_RUN_ENTRIES as usize / 2;
-/// Most steps at once: they share a commit and its sync.
+/// Most steps at once while nobody waits: they share a commit and its sync. Others would wait for all of them.
 const STEPS: usize = 4;
 /// A lane that has written nothing for so long is at rest. Callers who append again as soon as they are
 /// answered leave it shorter pauses, and would wait for whatever is begun in one.
@@ -180,18 +180,17 @@ impl Chores {
         }
     }
 
-    /// What to do next although others wait to write: nothing before a step for each log that is due, or as
-    /// many as go together, is earned.
+    /// What to do next although others wait to write: one step, once it is earned.
     pub(super) fn next_paid(&mut self) -> Vec<Chore> {
-        let due = self.queues.range(..(Why::New, 0)).take(STEPS).count();
-        if due == 0 {
+        let is_due = self.queues.range(..(Why::New, 0)).next().is_some();
+        if !is_due {
             // What was earned with nothing to do is no reason to do much at once later.
             self.credit = self.credit.min(STEP);
         }
-        match self.credit.checked_sub(due * STEP) {
-            Some(rest) if due > 0 => {
+        match self.credit.checked_sub(STEP) {
+            Some(rest) if is_due => {
                 self.credit = rest;
-                self.next(due)
+                self.next(1)
             }
             _ => Vec::new(),
         }
@@ -225,11 +224,11 @@ impl Chores {
         Some(Chore { log, from, last, only_full: why == Why::Full, budget: size.budget() })
     }
 
-    /// Notes what a step of a chore did. Nothing is begun between it and the step.
+    /// Notes what a step of a chore did. Runs may have been written since it began.
     pub(super) fn done(&mut self, chore: Chore, tidied: &Tidied) {
         let Some(gathered) = self.logs.get_mut(&chore.log) else { return };
         gathered.from = tidied.from;
-        gathered.runs = tidied.left.len();
+        gathered.runs += tidied.left.len();
         tidied.left.iter().for_each(|size| gathered.size.add(*size));
         if tidied.more && tidied.from == Some(chore.from) {
             // No time was left for it: it is paid for when it is done.

@@ -1,6 +1,6 @@
-//! Store operations: one lane that writes, a few that read.
+//! Store operations: one lane that writes, a few that read, one that joins small runs.
 //!
-//! Each lane that reads is a task. The one that writes is polled by the driver: a commit is with the store
+//! Each lane but the first is a task. The one that writes is polled by the driver: a commit is with the store
 //! before others are answered, and no task has to be woken on the way there and back.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -19,8 +19,9 @@ use tokio::task::JoinHandle;
 use super::chores::Chores;
 use super::group::Group;
 use super::hints;
+use super::joiner::Joiner;
 use super::plan::Chore;
-use super::tidy::{Tidied, tidy};
+use super::tidy::{Step, Tidied, put};
 use crate::handle::Shared;
 use crate::{BoxFuture, Store, StoreError, StoreResult};
 
@@ -34,10 +35,19 @@ pub(super) struct Done {
     pub(super) outcomes: Vec<(OpId, Outcome)>,
     /// Streams that grew.
     pub(super) grown: BTreeSet<(ChannelId, StreamId)>,
+    /// Runs were joined, and are to be put in their place.
+    joined: Option<Vec<Step>>,
     /// What steps of coalescing came to.
     tidied: Vec<(Chore, Tidied)>,
     /// The lane takes its next batch.
     idle: bool,
+}
+
+impl Done {
+    /// Steps of coalescing that wait to be put in place.
+    pub(super) fn joined(steps: Vec<Step>) -> Self {
+        Self { joined: Some(steps), ..Self::default() }
+    }
 }
 
 /// Jobs waiting and under way, as many as the node's budget of outstanding store operations allows.
@@ -47,6 +57,7 @@ pub(super) struct Lanes {
     writes: VecDeque<Job>,
     reads: VecDeque<Job>,
     chores: Chores,
+    joiner: Joiner,
     commit_bytes: usize,
     waiting_bytes: usize,
 }
@@ -78,7 +89,7 @@ impl Lanes {
     /// Starts the lanes; the receiver gets their reports.
     pub(super) fn start(shared: &Arc<Shared>) -> (Self, mpsc::Receiver<Done>) {
         let read_lanes = shared.config.read_lanes;
-        let (done, reports) = mpsc::channel(2 * (read_lanes + 1));
+        let (done, reports) = mpsc::channel(2 * (read_lanes + 2));
         let readers = (1..=read_lanes).map(|lane| {
             let (jobs, queue) = mpsc::channel(1);
             let task = tokio::spawn(read(lane, shared.clone(), queue, done.clone()));
@@ -86,6 +97,7 @@ impl Lanes {
         });
         let lanes = Self {
             readers: readers.collect(),
+            joiner: Joiner::start(shared, &done),
             writer: Writer { shared: shared.clone(), done, work: None, busy: false, bytes: 0 },
             writes: VecDeque::new(),
             reads: VecDeque::new(),
@@ -106,6 +118,7 @@ impl Lanes {
             drop(lane.jobs);
             let _ = lane.task.await;
         }
+        self.joiner.end().await;
     }
 
     /// Queues a job.
@@ -124,12 +137,17 @@ impl Lanes {
 
     /// When [`Lanes::dispatch`] wants to be called although nothing else happens.
     pub(super) fn deadline(&self) -> Option<Tick> {
-        self.chores.deadline(!self.writer.busy)
+        self.chores.deadline(!self.writer.busy && self.joiner.is_free())
     }
 
     /// Gives idle lanes something to do.
     pub(super) fn dispatch(&mut self, now: Tick) {
         self.chores.settle(now);
+        if self.joiner.is_free() {
+            let at_rest = !self.writer.busy && self.writes.is_empty();
+            let chores = if at_rest { self.chores.next_at_rest(now) } else { self.chores.next_paid() };
+            self.joiner.give(chores, self.writer.busy);
+        }
         if !self.writer.busy {
             self.dispatch_writes(now);
         }
@@ -149,15 +167,13 @@ impl Lanes {
         self.writer.work = None;
     }
 
+    /// What was joined goes first: it is short, and the lane that joins waits for it.
     fn dispatch_writes(&mut self, now: Tick) {
-        let chores = match self.writes.is_empty() {
-            true => self.chores.next_at_rest(now),
-            false => self.chores.next_paid(),
-        };
-        if !chores.is_empty() {
-            self.writer.tidy(chores);
+        if let Some(steps) = self.joiner.take() {
+            self.writer.put(steps);
         } else if !self.writes.is_empty() {
             let batch = self.next_writes();
+            self.joiner.beware(batch.iter().map(|(_, request)| request));
             self.chores.wrote(now, batch.iter().map(|(_, request)| request));
             self.writer.write(batch);
         }
@@ -174,7 +190,13 @@ impl Lanes {
     }
 
     /// Notes a report.
-    pub(super) fn note(&mut self, done: &Done) {
+    pub(super) fn note(&mut self, done: &mut Done) {
+        if let Some(steps) = done.joined.take() {
+            self.joiner.joined(steps);
+        }
+        if !done.tidied.is_empty() {
+            self.joiner.placed();
+        }
         for (chore, tidied) in &done.tidied {
             self.chores.done(*chore, tidied);
         }
@@ -210,11 +232,15 @@ impl Writer {
         self.begin(Box::pin(async move { perform_all(WRITER, &*store, batch.into(), &done).await }));
     }
 
-    /// Cares for what is stored: done when there is nothing to write.
-    fn tidy(&mut self, chores: Vec<Chore>) {
+    /// Puts joined runs in their place.
+    fn put(&mut self, steps: Vec<Step>) {
         let (shared, done) = (self.shared.clone(), self.done.clone());
         self.begin(Box::pin(async move {
-            let tidied = care(&shared, chores).await;
+            let tidied = put(&*shared.store, steps).await;
+            for (_, tidied) in &tidied {
+                shared.meters.coalesced_runs.fetch_add(tidied.runs, Ordering::Relaxed);
+                shared.meters.coalesced_bytes.fetch_add(tidied.bytes, Ordering::Relaxed);
+            }
             let report = Done { lane: WRITER, tidied, idle: true, ..Done::default() };
             let _ = done.send(report).await;
         }));
@@ -274,16 +300,6 @@ async fn perform_all(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, d
         // The driver may have ended; what it gave us is still written.
         let _ = done.send(Done { lane, outcomes, grown, idle, ..Done::default() }).await;
     }
-}
-
-/// Steps of coalescing. Failures harm nobody: the runs stay as they are.
-async fn care(shared: &Shared, chores: Vec<Chore>) -> Vec<(Chore, Tidied)> {
-    let tidied = tidy(&*shared.store, chores, &*shared.timer).await;
-    for (_, tidied) in &tidied {
-        shared.meters.coalesced_runs.fetch_add(tidied.runs, Ordering::Relaxed);
-        shared.meters.coalesced_bytes.fetch_add(tidied.bytes, Ordering::Relaxed);
-    }
-    tidied
 }
 
 /// A panic in a store is a failure whose outcome is unknown, not the end of its lane.

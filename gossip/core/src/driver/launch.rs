@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use gossip_proto::node::{Boot, Node};
+use gossip_proto::node::{Boot, Loading};
 use tokio::sync::{Notify, mpsc};
 
-use super::boot::{identity, inventory, random};
+use super::boot::{Orphans, identity, inventory, load_heads, random};
 use super::lanes::Lanes;
 use super::links::Links;
 use super::supervisor::{Supervisor, Targets};
@@ -38,8 +38,11 @@ pub(crate) async fn launch(
     let shared =
         Arc::new(Shared::new(record.id.clone(), inventory.incarnation, builder.config, store, timer));
     let config = shared.config.node.clone();
+    let orphans = Orphans::of(&inventory);
     let boot = Boot { sealer, ..Boot::new(record, inventory, config, seed, secret) };
-    let node = Node::new(shared.timer.now(), boot);
+    let mut node = Loading::new(shared.timer.now(), boot);
+    load_heads(&*shared.store, &mut node, &orphans).await?;
+    let node = node.finish();
 
     let (commands, from_handles) = mpsc::channel(shared.config.commands);
     let (orders, from_owner) = mpsc::channel(ORDERS);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! handles ──commands──▶ driver (owns the Node) ──outbox──▶ one pump per link ──▶ port
-//! ports ───frames─────▶   │   ▲                 ──jobs────▶ writer lane, read lanes ──▶ store
+//! ports ───frames─────▶   │   ▲                 ──jobs────▶ lanes that write, read, join ──▶ store
 //! lanes ───results────────┼───┘
 //! handles ──orders────▶ supervisor (opens and closes ports) ──commands, control──▶ driver
 //! ```
@@ -15,6 +15,7 @@ mod chores;
 mod erase;
 mod group;
 mod hints;
+mod joiner;
 mod lanes;
 mod launch;
 mod links;

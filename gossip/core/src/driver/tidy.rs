@@ -1,14 +1,13 @@
 //! Joining small runs to large ones, so that a log written one entry at a time reads and syncs like
-//! one written in bulk. Runs in the lane that writes: an erasure in between would come back.
+//! one written in bulk. They are read and joined beside the lane that writes, which only puts them in place:
+//! nobody waits for the rest.
 
-use std::time::Duration;
-
-use gossip_proto::{Seq, StoredRun, Tick};
+use gossip_proto::{LogId, Seq, StoredRun};
 
 use super::group::is_about_one;
 use super::lanes::guarded;
 use super::plan::{Chore, Plan, Size, WHOLE};
-use crate::{Store, StoreError, StoreResult, TimerPort};
+use crate::{Store, StoreError, StoreResult};
 
 /// What one step of a chore did.
 #[derive(Debug, Default)]
@@ -25,34 +24,26 @@ pub(super) struct Tidied {
     pub(super) left: Vec<Size>,
 }
 
-/// Steps that took so long end with the next run: others wait for them.
-const STEP_TIME: Duration = Duration::from_micros(500);
-
 /// What a step is to put into the store.
-struct Step {
+#[derive(Debug)]
+pub(super) struct Step {
     chore: Chore,
     /// As it is when that is done.
     tidied: Tidied,
     joined: Vec<StoredRun>,
 }
 
-/// Carries out one step of each chore, usually one full run, and writes what they come to at once.
-pub(super) async fn tidy(
-    store: &dyn Store,
-    chores: Vec<Chore>,
-    timer: &dyn TimerPort,
-) -> Vec<(Chore, Tidied)> {
-    let end = timer.now().tick + STEP_TIME;
-    let (mut steps, mut is_late) = (Vec::<Step>::new(), false);
+/// Reads what one step of each chore is about, usually one full run, and joins it.
+pub(super) async fn prepare(store: &dyn Store, chores: Vec<Chore>) -> Vec<Step> {
+    let mut steps = Vec::new();
     for chore in chores {
-        steps.push(match is_late {
-            true => Step::put_off(chore),
-            false => {
-                guarded(step(store, chore, timer, end)).await.unwrap_or_else(|error| failed(chore, &error))
-            }
-        });
-        is_late = timer.now().tick >= end;
+        steps.push(guarded(step(store, chore)).await.unwrap_or_else(|error| failed(chore, &error)));
     }
+    steps
+}
+
+/// Puts what was joined in its place, all at once.
+pub(super) async fn put(store: &dyn Store, mut steps: Vec<Step>) -> Vec<(Chore, Tidied)> {
     write(store, &mut steps).await;
     steps.into_iter().map(|step| (step.chore, step.tidied)).collect()
 }
@@ -78,10 +69,14 @@ async fn write(store: &dyn Store, steps: &mut [Step]) {
 }
 
 impl Step {
-    /// Nothing was done; it goes on as it began.
-    fn put_off(chore: Chore) -> Self {
-        let tidied = Tidied { from: Some(chore.from), more: true, ..Tidied::default() };
-        Self { chore, tidied, joined: Vec::new() }
+    pub(super) fn log(&self) -> LogId {
+        self.chore.log
+    }
+
+    /// What was read is not what is stored now. Nothing is done; it goes on as it began.
+    pub(super) fn put_off(&mut self) {
+        self.tidied = Tidied { from: Some(self.chore.from), more: true, ..Tidied::default() };
+        self.joined.clear();
     }
 }
 
@@ -91,7 +86,7 @@ fn failed(chore: Chore, error: &StoreError) -> Step {
     Step { chore, tidied: Tidied::default(), joined: Vec::new() }
 }
 
-async fn step(store: &dyn Store, chore: Chore, timer: &dyn TimerPort, end: Tick) -> StoreResult<Step> {
+async fn step(store: &dyn Store, chore: Chore) -> StoreResult<Step> {
     let (runs, plan) = match look(store, &chore, chore.budget).await? {
         (_, None) => look(store, &chore, WHOLE).await?,
         enough => enough,
@@ -101,10 +96,6 @@ async fn step(store: &dyn Store, chore: Chore, timer: &dyn TimerPort, end: Tick)
     let mut joined = Vec::new();
     for group in plan.groups {
         let group = upto_seal(&runs[group]);
-        if !joined.is_empty() && timer.now().tick >= end {
-            (tidied.from, tidied.more) = (group.first().map(|stored| stored.run.first()), true);
-            break;
-        }
         if let Some(run) = StoredRun::join(group).filter(|_| group.len() > 1) {
             tidied.runs += group.len() as u64;
             tidied.bytes += run.run.encoded().len() as u64;
@@ -130,6 +121,18 @@ async fn look(
     let sizes: Vec<Size> = runs.iter().map(|stored| Size::of(&stored.run)).collect();
     let plan = Plan::of(chore, &sizes, budget);
     Ok((runs, plan))
+}
+
+#[cfg(test)]
+impl Step {
+    /// One that joined so many runs, whatever they were.
+    pub(super) fn of(chore: Chore, runs: u64) -> Self {
+        Self { chore, tidied: Tidied { runs, ..Tidied::default() }, joined: Vec::new() }
+    }
+
+    pub(super) fn is_put_off(&self) -> bool {
+        self.tidied.runs == 0 && self.tidied.more
+    }
 }
 
 #[cfg(test)]

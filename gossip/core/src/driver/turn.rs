@@ -228,8 +228,8 @@ impl Driver {
         self.shared.listeners.tell(Notice::Event(event));
     }
 
-    fn stored(&mut self, done: Done) {
-        self.lanes.note(&done);
+    fn stored(&mut self, mut done: Done) {
+        self.lanes.note(&mut done);
         let now = self.now();
         let mut told = Vec::new();
         for (op, result) in done.outcomes {

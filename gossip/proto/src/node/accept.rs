@@ -92,7 +92,7 @@ impl Node {
         self.weigh_claims(id, &delta.runs);
         for note in &delta.floors {
             // Only as an answer: a floor says nothing once others were asked.
-            let height = self.logs.get(&note.log).map_or(0, |log| log.pending.height);
+            let height = self.logs.get(&note.log).map_or(0, |log| log.pending().height);
             if self.fetches.asked(id, delta.serial, note.log, height) {
                 self.take_first_floor(id, name, note, &delta.runs, &mut batch);
             }
@@ -123,7 +123,7 @@ impl Node {
         touched.dedup();
         for id in touched {
             if let Some(log) = self.logs.get_mut(&id) {
-                log.in_flight += 1;
+                log.rare_mut().in_flight += 1;
             }
         }
         self.store_bytes += bytes;
@@ -135,7 +135,7 @@ impl Node {
     /// Remembers a log that a peer named, so that runs of it can be placed; those of refused
     /// streams are left out. False when there is no room for more logs.
     pub(super) fn know_log(&mut self, log: LogName, id: LogId) -> bool {
-        if self.logs.contains_key(&id) {
+        if self.logs.contains(&id) {
             return true;
         }
         let found = self.channels.get(&log.channel);
@@ -152,18 +152,15 @@ impl Node {
             channel.put_stream(StreamRecord::new(log.stream.clone()));
         }
         let Some(stream) = channel.open_stream(&log.stream) else { return true };
-        stream.logs.insert(id);
         let erased: Vec<_> =
             stream.record.erased.iter().filter(|erasure| erasure.log == id).cloned().collect();
-        channel.logs.insert(id);
-        let (name, place) = (Arc::new(log), id);
-        self.logs.insert(place, Log::new(name.clone()));
+        self.logs.add(channel, &log);
         // Nobody could be told while the name was not known.
-        self.tell_erasures(&name.channel, &erased, None);
+        self.tell_erasures(&log.channel, &erased, None);
         if new {
             // Sketches count a stream like an entry.
-            self.note_arrived(&name.channel, 1);
-            let (channel, stream) = (name.channel.clone(), name.stream.clone());
+            self.note_arrived(&log.channel, 1);
+            let LogName { channel, stream, .. } = log;
             self.notify(Event::StreamCreated(channel.clone(), stream.clone()));
             self.queue_job(Job::Save(channel, stream));
         }
@@ -183,29 +180,29 @@ impl Node {
 
     /// The log a run or floor is about, if it is of this channel and its stream takes entries.
     pub(super) fn placed(&mut self, channel: &ChannelId, id: &LogId) -> Option<&mut Log> {
-        let log = self.logs.get(id).filter(|log| log.name.channel == *channel)?;
-        let stream = log.name.stream.clone();
-        self.channels.get_mut(channel)?.open_stream(&stream)?;
-        self.logs.get_mut(id).filter(|log| log.frozen.is_none() && !log.parting)
+        let log = self.logs.inside(channel, id)?;
+        let (_, stream) = self.logs.place_of(log)?;
+        self.channels.get_mut(channel)?.open_stream(stream)?;
+        self.logs.get_mut(id).filter(|log| !log.is_frozen() && !log.rare().parting)
     }
 
     /// History before the floor is gone where we asked: go on from there.
     pub(super) fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
+        let Some(name) = self.logs.name(&note.log) else { return };
         let Some(log) = self.placed(channel, &note.log) else { return };
-        if note.floor <= log.pending.height || note.floor > MAX_SEQ {
+        if note.floor <= log.pending().height || note.floor > MAX_SEQ {
             return;
         }
         // Of a sealed log of ours nothing is believed before its seals were checked.
-        if !log.name.author.is_key() && self.is_claimed(&note.log) {
+        if !name.author.is_key() && self.is_claimed(&note.log) {
             return self.disclaim(note.log);
         }
         let Some(log) = self.logs.get_mut(&note.log) else { return };
-        let before = log.pending;
+        let before = log.pending();
         // Where the stamp is not known none is claimed: it must not refuse what follows.
         let end = Tip { height: note.floor, hash: note.hash, stamp: note.stamp };
-        log.pending = end;
-        let (name, floor) = (log.name.clone(), note.floor);
-        let (hash, stamp, seal) = (note.hash, note.stamp, note.seal);
+        log.set_pending(end);
+        let (floor, hash, stamp, seal) = (note.floor, note.hash, note.stamp, note.seal);
         let item = CommitItem::Adopt { log: name.clone(), floor, hash, stamp, seal };
         let what = Landed::Floor { from: before.height };
         self.queue_step(batch, before, item, Landing { name, log: note.log, end, what });
@@ -226,7 +223,7 @@ impl Node {
         let Some(log) = self.placed(channel, &log_id) else { return };
         let last = received.run.last();
         let verdict = place(log, received);
-        let name = log.name.clone();
+        let Some(name) = self.logs.name(&log_id) else { return };
         if let Some(shared) = self.shared(id, channel) {
             shared.note(log_id, last);
         }
@@ -269,7 +266,8 @@ impl Node {
         let tip = Tip { height: run.last(), hash: end, stamp: run.last_stamp() };
         let id = run.log();
         let Some(log) = self.logs.get_mut(&id) else { return };
-        let before = std::mem::replace(&mut log.pending, tip);
+        let before = log.pending();
+        log.set_pending(tip);
         let what = Landed::Run(run.clone());
         let landing = Landing { name: name.clone(), log: id, end: tip, what };
         self.queue_step(batch, before, CommitItem::Run { log: name.clone(), prev, run, end }, landing);
@@ -311,7 +309,7 @@ impl Node {
 
 /// Where a run stands against what we hold and are about to hold.
 pub(super) fn place(log: &Log, received: DeltaRun) -> Verdict {
-    within(log, place_anywhere(log.pending, received))
+    within(log, place_anywhere(log.pending(), received))
 }
 
 fn place_anywhere(tip: Tip, received: DeltaRun) -> Verdict {
@@ -353,7 +351,7 @@ fn continue_from(tip: Tip, stored: StoredRun) -> Verdict {
 
 /// A log that forks ends there, whatever those send who do not know of it.
 fn within(log: &Log, verdict: Verdict) -> Verdict {
-    let (Verdict::Take(stored, _), Some(turn)) = (&verdict, log.turn) else { return verdict };
+    let (Verdict::Take(stored, _), Some(turn)) = (&verdict, log.turn()) else { return verdict };
     let end = turn.at - 1;
     if stored.run.first() > end {
         return Verdict::Known;

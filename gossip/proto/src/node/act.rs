@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::log::Log;
 use super::outlook::Outlook;
 use super::{LinkId, Node};
 use crate::sketch::{self, Found, Kind, id40};
@@ -91,9 +92,8 @@ impl Node {
         let Some(link) = self.links.get(&id).and_then(|link| link.session.as_ref()) else { return };
         let Some(shared) = link.shared.get(name) else { return };
         let streams = channel.streams.values().filter(|stream| !shared.refused.contains(&stream.key));
-        let logs = streams.flat_map(|stream| &stream.logs);
-        let held = logs.filter(|id| self.logs.get(id).is_some_and(|log| log.stored.height > 0));
-        let held: Vec<(LogId, Seq)> = held.take(GIVEN).map(|id| (*id, 0)).collect();
+        let held = streams.flat_map(|stream| self.logs.of(stream.logs)).filter(|log| log.is_written());
+        let held: Vec<(LogId, Seq)> = held.take(GIVEN).map(|log| (log.id, 0)).collect();
         if held.is_empty() {
             return self.offer_all(id, name);
         }
@@ -140,10 +140,9 @@ impl Node {
         let mut known = 0;
         let key = |key: &[u8; 8]| -> Key { [key[0], key[1], key[2], key[3], key[4]] };
         for stream in channel.streams.values().filter(|stream| found.contains(&key(&stream.key.0))) {
-            let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
             known += 1;
             result.refused |= stream.record.refused;
-            result.tell |= !stream.logs.iter().any(written);
+            result.tell |= !self.logs.of(stream.logs).any(Log::is_written);
         }
         result.ask = known < found.len();
         result
@@ -152,7 +151,7 @@ impl Node {
     /// They hold more of these logs.
     fn want_found(&mut self, id: LinkId, name: &ChannelId, logs: Vec<(LogId, Seq)>) {
         for (log, theirs) in logs {
-            let pending = self.logs.get(&log).map_or(0, |log| log.pending.height);
+            let pending = self.logs.get(&log).map_or(0, |log| log.pending().height);
             let Some(shared) = self.shared(id, name) else { return };
             shared.note(log, theirs);
             if theirs > pending {

@@ -4,14 +4,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::log::Log;
 use super::model::Channel;
 use super::ops::Op;
 use super::peer::Peer;
 use super::{Command, CommandError, CommandId, Event, Node, NodeState, Reply, Timer};
 use crate::digest::Sum;
 use crate::{
-    ChannelId, ChannelRecord, Fault, LogId, NodeId, Retention, StoreFailure, StoreReply, StoreRequest,
-    StreamId, StreamRecord,
+    ChannelId, ChannelRecord, Fault, NodeId, Retention, StoreFailure, StoreReply, StoreRequest, StreamId,
+    StreamRecord,
 };
 
 /// Changes that wait, at most.
@@ -308,7 +309,9 @@ impl Node {
                 self.reply(queued.command, Err(CommandError::UnknownChannel(id.clone())));
             }
         }
-        channel.logs.iter().for_each(|log| self.forget_log(log));
+        for stream in channel.streams.values_mut() {
+            self.logs.take(&mut channel.logs, stream).into_iter().for_each(|log| self.forget_log(log));
+        }
         self.channels_changed();
         self.notify(Event::ChannelRemoved(id.clone()));
     }
@@ -317,7 +320,7 @@ impl Node {
         let Some(channel) = self.channels.get_mut(id) else { return };
         let stream_id = record.id.clone();
         let Some(stream) = channel.streams.get_mut(&stream_id) else { return };
-        let logs = std::mem::take(&mut stream.logs);
+        let logs = self.logs.take(&mut channel.logs, stream);
         let queue = std::mem::take(&mut stream.queue);
         (stream.writer, stream.removing) = (None, false);
         stream.claimed.clear();
@@ -326,10 +329,7 @@ impl Node {
         channel.refused.insert(&channel.secret, stream.key);
         stream.digest = Sum::of_stream(&channel.secret, &stream_id);
         stream.record = record;
-        for log in &logs {
-            channel.logs.remove(log);
-        }
-        logs.iter().for_each(|log| self.forget_log(log));
+        logs.into_iter().for_each(|log| self.forget_log(log));
         for queued in queue {
             self.append_bytes = self.append_bytes.saturating_sub(queued.bytes);
             let error = CommandError::UnknownStream(id.clone(), stream_id.clone());
@@ -339,13 +339,11 @@ impl Node {
         self.compare_soon(id);
     }
 
-    /// Drops a log from memory. Whoever still waits for a failed append of it is told.
-    pub(super) fn forget_log(&mut self, id: &LogId) {
-        let Some(log) = self.logs.remove(id) else { return };
-        self.fetches.forget_log(id);
-        self.refills.forget_log(id);
-        let unsettled = log.frozen.map(|frozen| frozen.unsettled).unwrap_or_default();
-        for lost in unsettled {
+    /// Drops what else is known of a log. Whoever still waits for a failed append of it is told.
+    fn forget_log(&mut self, log: Log) {
+        self.fetches.forget_log(&log.id);
+        self.refills.forget_log(&log.id);
+        for lost in log.into_unsettled() {
             for ticket in lost.tickets {
                 self.append_bytes = self.append_bytes.saturating_sub(ticket.bytes);
                 self.reply(ticket.command, Err(CommandError::Store(lost.failure.clone())));

@@ -105,7 +105,7 @@ impl Node {
     /// looked at again when it is not.
     fn write(&mut self, channel: &ChannelId, stream: &StreamId) {
         let Some(log) = self.writer(channel, stream) else { return };
-        if self.logs.get(&log).is_none_or(|log| log.in_flight > 0 || log.frozen.is_some()) {
+        if self.logs.get(&log).is_none_or(|log| log.rare().in_flight > 0 || log.is_frozen()) {
             return;
         }
         let batch = self.take_batch(channel, stream);
@@ -115,8 +115,8 @@ impl Node {
         let Some((commit, items)) = self.encode(log, batch) else { return };
         self.store_bytes += commit.bytes;
         if let Some(log) = self.logs.get_mut(&log) {
-            log.in_flight += 1;
-            log.pending = commit.landings.last().map_or(log.pending, |landing| landing.end);
+            log.rare_mut().in_flight += 1;
+            log.set_pending(commit.landings.last().map_or(log.pending(), |landing| landing.end));
         }
         let meta = Meta { clock: self.clock.last() };
         self.store(Op::Commit(commit), StoreRequest::Commit { items, meta });
@@ -131,7 +131,7 @@ impl Node {
         }
         let next = self.clock.last().max(Stamp::new(self.now.wall.0, 0));
         let current = open.writer.and_then(|writer| self.logs.get(&writer).map(|log| (writer, log)));
-        match current.map(|(writer, log)| (writer, log.pending.stamp <= next)) {
+        match current.map(|(writer, log)| (writer, log.pending().stamp <= next)) {
             Some((writer, true)) => return Some(writer),
             Some((writer, false)) => self.retire(writer),
             None => {}
@@ -142,8 +142,8 @@ impl Node {
     fn draw_epoch(&mut self, channel: &ChannelId, stream: &StreamId) -> Option<LogId> {
         let found = self.channels.get_mut(channel)?;
         let open = found.open_stream(stream)?;
-        let own = open.logs.iter().filter_map(|id| self.logs.get(id));
-        let own = own.filter(|log| log.name.author == self.record.id).map(|log| log.name.epoch.generation());
+        let is_own = |log: &&Log| self.logs.author_of(log) == Some(&self.record.id);
+        let own = self.logs.of(open.logs).filter(is_own).map(|log| log.epoch.generation());
         let claimed = open.claimed.iter().map(|epoch| epoch.generation());
         let generation = own.chain(claimed).max().unwrap_or(0).saturating_add(1);
         let random = self.entropy.draw();
@@ -160,9 +160,7 @@ impl Node {
         open.writer = Some(id);
         open.record.writer = Some(name.epoch);
         open.claimed.insert(name.epoch);
-        open.logs.insert(id);
-        found.logs.insert(id);
-        self.logs.insert(id, Log::new(Arc::new(name)));
+        self.logs.add(found, &name);
         self.queue_job(Job::Save(channel.clone(), stream.clone()));
         Some(id)
     }
@@ -184,7 +182,7 @@ impl Node {
 
     /// Stamps and encodes a batch as runs of `log`.
     fn encode(&mut self, log: LogId, batch: Vec<Queued>) -> Option<(Commit, Vec<CommitItem>)> {
-        let (name, mut tip) = self.logs.get(&log).map(|log| (log.name.clone(), log.pending))?;
+        let (name, mut tip) = (self.logs.name(&log)?, self.logs.get(&log)?.pending());
         let mut writer = RunWriter::new(name, log, tip, self.sealer.clone());
         for Queued { command, payloads, bytes } in batch {
             let mut ids = Vec::with_capacity(payloads.len());

@@ -9,18 +9,26 @@ use super::exchange::Exchanges;
 use super::fetches::Fetches;
 use super::forks::Forks;
 use super::hint::Hints;
-use super::log::Log;
 use super::model::Channel;
 use super::ops::Ops;
 use super::peer::Peer;
 use super::refill::Refills;
 use super::status::Waiters;
+use super::table::Logs;
 use super::timers::Timers;
 use super::{Boot, Entropy, Node, NodeState, Stats};
-use crate::{ChannelId, Durability, Hlc, Inventory, LogHead, LogId, Now, Rng, Stamp, StreamId, StreamRecord};
+use crate::{Durability, Hlc, Inventory, LogHead, LogId, LogName, Now, Rng, Stamp, StreamRecord};
 
-impl Node {
-    /// A node that continues from what its store holds. It begins [`NodeState::Stopped`].
+/// A node that is told what its store holds before it does anything: heads come page by page, so that
+/// there are never many of them in memory beside what the node keeps of them.
+#[derive(Debug)]
+pub struct Loading {
+    node: Node,
+    retires_all: bool,
+}
+
+impl Loading {
+    /// Begins with an inventory that may lack heads.
     #[must_use]
     pub fn new(now: Now, boot: Boot) -> Self {
         let Boot { record, sealer, check, mut inventory, config, seed, secret, max_version } = boot;
@@ -32,7 +40,7 @@ impl Node {
         let short = inventory.was_open && inventory.durability != Durability::Sync;
         let hints =
             Hints::load(inventory.incarnation, inventory.last_arrival, std::mem::take(&mut inventory.hints));
-        let mut node = Self {
+        let node = Node {
             config,
             max_version,
             record,
@@ -47,7 +55,7 @@ impl Node {
             timers: Timers::default(),
             ops: Ops::default(),
             channels: BTreeMap::new(),
-            logs: BTreeMap::new(),
+            logs: Logs::default(),
             peers: BTreeMap::new(),
             links: BTreeMap::new(),
             admin: Admin::default(),
@@ -66,9 +74,33 @@ impl Node {
             numbered: 1,
             stats: Stats::default(),
         };
-        node.load(inventory);
-        node.retire_where(ahead || short);
-        node
+        let mut loading = Self { node, retires_all: ahead || short };
+        let heads = std::mem::take(&mut inventory.heads);
+        loading.node.load(inventory);
+        loading.add(heads);
+        loading
+    }
+
+    /// Takes in more heads: each log once. Those of channels that are gone are left out.
+    pub fn add(&mut self, heads: Vec<LogHead>) {
+        heads.iter().for_each(|head| self.node.load_head(head));
+        self.node.logs.rest();
+    }
+
+    /// The node, which has all heads now. It begins [`NodeState::Stopped`].
+    #[must_use]
+    pub fn finish(mut self) -> Node {
+        self.node.retire_where(self.retires_all);
+        self.node
+    }
+}
+
+impl Node {
+    /// A node that continues from what its store holds; see [`Loading`] for large ones. It begins
+    /// [`NodeState::Stopped`].
+    #[must_use]
+    pub fn new(now: Now, boot: Boot) -> Self {
+        Loading::new(now, boot).finish()
     }
 
     fn load(&mut self, inventory: Inventory) {
@@ -80,9 +112,6 @@ impl Node {
             }
             self.channels.insert(channel.record.id.clone(), channel);
         }
-        for head in &inventory.heads {
-            self.load_head(head);
-        }
         for record in inventory.peers {
             self.peers.insert(record.id.clone(), Peer::added(record));
         }
@@ -90,30 +119,29 @@ impl Node {
 
     /// Heads of channels and streams that are gone are left out: the driver removes their rest.
     fn load_head(&mut self, head: &LogHead) {
-        let id = head.name.id();
-        let Some(channel) = self.channels.get_mut(&head.name.channel) else { return };
-        if !channel.streams.contains_key(&head.name.stream) {
-            channel.put_stream(StreamRecord::new(head.name.stream.clone()));
-        }
-        if channel.streams[&head.name.stream].record.refused {
+        let LogName { channel: name, stream, author, epoch, branch } = &head.name;
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        let refused = match channel.streams.get(stream) {
+            Some(stream) => stream.record.refused,
+            None => channel.put_stream(StreamRecord::new(stream.clone())).record.refused,
+        };
+        if refused {
             return;
         }
-        let log = Log::from_head(head);
-        let empty = Log::new(log.name.clone());
-        channel.logs.insert(id);
-        channel.move_log(id, &head.name.stream, &empty.stored, &log.stored);
-        let own = head.name.author == self.record.id && head.name.branch.is_none();
-        let stream = channel.open_stream(&head.name.stream);
-        if let Some(stream) = stream {
-            stream.logs.insert(id);
-            if own && stream.record.writer == Some(head.name.epoch) {
-                stream.writer = Some(id);
-            }
+        let Some(log) = self.logs.add(channel, &head.name) else { return };
+        let (id, empty) = (log.id, log.stored);
+        log.adopt_head(head);
+        if !log.holes().gaps.is_empty() {
+            self.refills.holey.add(id, name);
         }
-        if !log.holes.gaps.is_empty() {
-            self.refills.holey.add(id, &head.name.channel);
+        channel.move_log(id, stream, &empty, &log.stored);
+        let own = *author == self.record.id && branch.is_none();
+        if let Some(stream) = channel.streams.get_mut(stream)
+            && own
+            && stream.record.writer == Some(*epoch)
+        {
+            stream.writer = Some(id);
         }
-        self.logs.insert(id, log);
     }
 
     /// Closes our current logs: all of them, or those that are ahead of our clock or followed by a
@@ -132,15 +160,10 @@ impl Node {
 
     /// Whether we began a later epoch after this one: it was closed, only its claim outlived that.
     fn is_followed(&self, id: &LogId) -> bool {
-        let Some(name) = self.logs.get(id).map(|log| &log.name) else { return false };
-        let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
-        let logs = stream.into_iter().flat_map(|stream| &stream.logs).filter_map(|id| self.logs.get(id));
-        let mut own = logs.filter(|log| log.name.author == name.author && log.name.branch.is_none());
-        own.any(|log| log.name.epoch.generation() > name.epoch.generation())
-    }
-
-    pub(super) fn log_place(&self, log: &LogId) -> Option<(ChannelId, StreamId)> {
-        self.logs.get(log).map(|log| (log.name.channel.clone(), log.name.stream.clone()))
+        let Some(log) = self.logs.get(id) else { return false };
+        let logs = self.stream_of(log).into_iter().flat_map(|stream| self.logs.of(stream.logs));
+        let mut own = logs.filter(|other| other.author == log.author && other.branch().is_none());
+        own.any(|other| other.epoch.generation() > log.epoch.generation())
     }
 }
 
@@ -148,7 +171,7 @@ impl Node {
 mod tests {
     use super::*;
     use crate::node::NodeConfig;
-    use crate::{ChannelRecord, Epoch, LogName, NodeId, NodeRecord, Tick, WallMs};
+    use crate::{ChannelId, ChannelRecord, Epoch, NodeId, NodeRecord, StreamId, Tick, WallMs};
 
     /// The claim a node goes on with whose record names the first generation.
     fn claim_of(generations: &[u16]) -> Option<Epoch> {

@@ -6,6 +6,7 @@
 //! of what we once wrote, ready to write it again differently.
 
 use super::admin::Job;
+use super::log::Log;
 use super::model::Stream;
 use super::{Event, Node};
 use crate::{ChannelId, Epoch, LogId, StreamId};
@@ -14,7 +15,7 @@ impl Node {
     /// Closes our own current log: the next append draws a new epoch. Appends on their way to the
     /// old log still land there.
     pub(super) fn retire(&mut self, log: LogId) {
-        let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { return };
+        let Some(name) = self.logs.name(&log) else { return };
         let stream =
             self.channels.get_mut(&name.channel).and_then(|channel| channel.streams.get_mut(&name.stream));
         let own = name.author == self.record.id && name.branch.is_none();
@@ -30,9 +31,9 @@ impl Node {
 
     /// Whether the stored record may still say that this log is ours to continue.
     pub(super) fn is_claimed(&self, log: &LogId) -> bool {
-        let Some(name) = self.logs.get(log).map(|log| &log.name) else { return false };
-        let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
-        name.author == self.record.id && stream.is_some_and(|stream| stream.claimed.contains(&name.epoch))
+        let own = |log: &&Log| self.logs.author_of(log) == Some(&self.record.id);
+        let Some(log) = self.logs.get(log).filter(own) else { return false };
+        self.stream_of(log).is_some_and(|stream| stream.claimed.contains(&log.epoch))
     }
 
     /// A peer holds more of a log of ours than we do: give it up, and take what is missing once

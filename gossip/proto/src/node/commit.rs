@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::log::{Ticket, Tip, Unsettled};
+use super::log::{Log, Ticket, Tip, Unsettled};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, Event, Node, OpId, Reply, Timer};
 use crate::{
@@ -111,7 +111,7 @@ impl Node {
         if let Landed::Filled(_) = landing.what
             && let Some(log) = self.logs.get_mut(&landing.log)
         {
-            log.filling = log.filling.saturating_sub(1);
+            log.rare_mut().filling = log.rare().filling.saturating_sub(1);
             self.suspect(landing.log);
         }
     }
@@ -119,7 +119,7 @@ impl Node {
     /// What was stored after a failure waits until the head was read: whether the failure hid a
     /// success is told first.
     fn defer(&mut self, landing: Landing, from: Option<&NodeId>) -> Option<Landing> {
-        let frozen = self.logs.get_mut(&landing.log).and_then(|log| log.frozen.as_mut());
+        let frozen = self.logs.get_mut(&landing.log).and_then(Log::frozen_mut);
         match (frozen, from) {
             (Some(frozen), Some(from)) => {
                 frozen.late.push((from.clone(), landing));
@@ -134,19 +134,19 @@ impl Node {
     fn advance(&mut self, landing: &Landing) -> Vec<SeqRange> {
         let Some(log) = self.logs.get_mut(&landing.log) else { return Vec::new() };
         if let Landed::Filled(range) = landing.what {
-            return log.holes.fill(range);
+            return log.holes_mut().fill(range);
         }
         let (old, new) = (log.stored, landing.end);
         if new.height <= old.height {
             return Vec::new();
         }
         if let Landed::Floor { .. } = landing.what {
-            log.holes.skip(old.height, new.height);
+            log.holes_mut().skip(old.height, new.height);
         }
         log.stored = new;
         if old.height == 0 {
             log.number = self.numbered;
-            self.numbered += 1;
+            self.numbered = self.numbered.saturating_add(1);
         }
         if let Some(channel) = self.channels.get_mut(&landing.name.channel) {
             channel.move_log(landing.log, &landing.name.stream, &old, &new);
@@ -178,7 +178,7 @@ impl Node {
 
     fn settle(&mut self, log: LogId) {
         if let Some(log) = self.logs.get_mut(&log) {
-            log.in_flight = log.in_flight.saturating_sub(1);
+            log.rare_mut().in_flight = log.rare().in_flight.saturating_sub(1);
         }
         self.thaw(log);
         self.go_on_parting(log);
@@ -248,9 +248,9 @@ impl Node {
         let mut tickets = Some(tickets);
         for (id, end) in &ends {
             let Some(log) = self.logs.get_mut(id) else { continue };
-            log.in_flight = log.in_flight.saturating_sub(1);
-            log.pending = log.stored;
-            let frozen = log.frozen.get_or_insert_default();
+            log.rare_mut().in_flight = log.rare().in_flight.saturating_sub(1);
+            log.set_pending(log.stored);
+            let frozen = log.freeze();
             // Our own commits are about one log.
             if let Some(tickets) = tickets.take_if(|_| from.is_none()) {
                 frozen.unsettled.push(Unsettled { end: *end, tickets, failure: failure.clone() });
@@ -276,7 +276,7 @@ impl Node {
     pub(super) fn doubt(&mut self, id: LogId) {
         if let Some(log) = self.logs.get_mut(&id) {
             log.outdate();
-            log.frozen.get_or_insert_default();
+            log.freeze();
             self.thaw(id);
         }
     }
@@ -284,15 +284,15 @@ impl Node {
     /// Reads the head of a frozen log once nothing of it is in flight.
     pub(super) fn thaw(&mut self, id: LogId) {
         let Some(log) = self.logs.get_mut(&id) else { return };
-        let idle = log.in_flight == 0;
-        let Some(frozen) = log.frozen.as_mut().filter(|frozen| idle && !frozen.reading) else { return };
+        let idle = log.rare().in_flight == 0;
+        let Some(frozen) = log.frozen_mut().filter(|frozen| idle && !frozen.reading) else { return };
         frozen.reading = true;
         self.timers.cancel(&Timer::Thaw(id));
         self.store(Op::Thaw(id), StoreRequest::Head { log: id });
     }
 
     fn on_head(&mut self, id: LogId, result: Result<StoreReply, StoreFailure>) {
-        let Some(frozen) = self.logs.get_mut(&id).and_then(|log| log.frozen.as_mut()) else { return };
+        let Some(frozen) = self.logs.get_mut(&id).and_then(Log::frozen_mut) else { return };
         frozen.reading = false;
         if std::mem::take(&mut frozen.is_outdated) {
             return self.thaw(id);
@@ -312,17 +312,18 @@ impl Node {
 
     /// The head is known: what failed either happened after all, or did not.
     fn thawed(&mut self, id: LogId, head: Option<&LogHead>) {
+        let Some(name) = self.logs.name(&id) else { return };
         let Some(log) = self.logs.get_mut(&id) else { return };
-        let frozen = log.frozen.take().unwrap_or_default();
-        let (old, old_holes) = (log.stored, log.holes.clone());
+        let frozen = log.take_frozen();
+        let (old, old_holes) = (log.stored, log.holes().clone());
         match head {
             Some(head) => log.adopt_head(head),
-            None => log.adopt_nothing(),
+            None => log.adopt_nothing(&name),
         }
-        let (new, name, holes) = (log.stored, log.name.clone(), log.holes.clone());
+        let (new, holes) = (log.stored, log.holes().clone());
         if old.height == 0 {
             log.number = self.numbered;
-            self.numbered += 1;
+            self.numbered = self.numbered.saturating_add(1);
         }
         self.suspect(id);
         if let Some(channel) = self.channels.get_mut(&name.channel) {
@@ -368,7 +369,7 @@ impl Node {
     /// The store does not even say what it holds: the callers learn that the outcome is unknown,
     /// and the epoch ends here so that no sequence can be used twice.
     fn give_up(&mut self, id: LogId) {
-        let Some(frozen) = self.logs.get_mut(&id).and_then(|log| log.frozen.as_mut()) else { return };
+        let Some(frozen) = self.logs.get_mut(&id).and_then(Log::frozen_mut) else { return };
         let unsettled = std::mem::take(&mut frozen.unsettled);
         for Unsettled { tickets, failure, .. } in unsettled {
             let failure = StoreFailure { fault: Fault::Unknown, ..failure };

@@ -179,9 +179,10 @@ impl Node {
     /// The stream of an entry that was held here, and where its hash or one that covers it is known.
     fn place_of(&self, channel: &ChannelId, entry: EntryId) -> Option<(StreamKey, Seq)> {
         let EntryId { log, sequence } = entry;
-        let log = self.logs.get(&log).filter(|log| log.name.channel == *channel)?;
-        let stream = self.channels.get(channel)?.streams.get(&log.name.stream)?;
-        let hole = log.holes.touched_by(&SeqRange { first: sequence, last: sequence });
+        let log = self.logs.inside(channel, &log)?;
+        let (_, stream) = self.logs.place_of(log)?;
+        let stream = self.channels.get(channel)?.streams.get(stream)?;
+        let hole = log.holes().touched_by(&SeqRange { first: sequence, last: sequence });
         let held = (1..=log.stored.height).contains(&sequence);
         held.then_some((stream.key, hole.map_or(sequence, |hole| hole.last)))
     }

@@ -81,7 +81,7 @@ impl Node {
     /// Whether the store has an entry already, perhaps, and the node does not know.
     fn is_on_its_way(&self, entry: &EntryId) -> bool {
         self.logs.get(&entry.log).is_some_and(|log| {
-            let is_expected = entry.sequence <= log.pending.height || log.frozen.is_some();
+            let is_expected = entry.sequence <= log.pending().height || log.is_frozen();
             entry.sequence > log.stored.height && is_expected
         })
     }
@@ -104,7 +104,8 @@ impl Node {
         }
         let open = self.open_channel(channel)?.open_stream(stream);
         let open = open.ok_or_else(|| CommandError::UnknownStream(channel.clone(), stream.clone()))?;
-        if let Some(entry) = entries.iter().find(|entry| !open.logs.contains(&entry.log)) {
+        let logs = open.logs;
+        if let Some(entry) = entries.iter().find(|entry| !self.logs.is_of(logs, &entry.log)) {
             return Err(CommandError::UnknownLog(entry.log));
         }
         let known = |entry: &EntryId| {

@@ -180,12 +180,12 @@ impl Node {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return choice };
         for (log, (height, floor)) in &shared.todo {
-            let held = self.logs.get(log).filter(|held| held.pending.height < *height);
+            let held = self.logs.get(log).filter(|held| held.pending().height < *height);
             let Some(held) = held else {
                 done.push(*log);
                 continue;
             };
-            if held.frozen.is_some() || !self.may_ask(id, log, *floor) {
+            if held.is_frozen() || !self.may_ask(id, log, *floor) {
                 continue;
             }
             match self.fetches.holder(log, id, self.now.tick) {
@@ -194,7 +194,7 @@ impl Node {
                     choice.again = Some(choice.again.map_or(until, |again| again.min(until)));
                 }
                 Holder::Nobody => {
-                    let (after, check) = (held.pending.height, held.pending.hash.check());
+                    let (after, check) = (held.pending().height, held.pending().hash.check());
                     let want = WantLog { log: *log, after, check };
                     if shared.unchained.contains(log) { unchained.push(want) } else { choice.logs.push(want) }
                 }
@@ -216,7 +216,7 @@ impl Node {
     /// Whether to ask this peer: not if it pruned what another linked peer still offers.
     fn may_ask(&self, id: LinkId, log: &LogId, floor: u64) -> bool {
         let Some(held) = self.logs.get(log) else { return false };
-        if floor <= held.pending.height {
+        if floor <= held.pending().height {
             return true;
         }
         let others = self
@@ -224,8 +224,9 @@ impl Node {
             .iter()
             .filter(|(other, _)| **other != id)
             .filter_map(|(_, link)| link.session.as_ref());
-        let offers = others.filter_map(|session| session.shared.get(&held.name.channel)?.todo.get(log));
-        let better = |(height, other): &(u64, u64)| *other < floor && *height > held.pending.height;
+        let Some((channel, _)) = self.logs.place_of(held) else { return false };
+        let offers = others.filter_map(|session| session.shared.get(channel)?.todo.get(log));
+        let better = |(height, other): &(u64, u64)| *other < floor && *height > held.pending().height;
         !offers.into_iter().any(better)
     }
 
@@ -267,7 +268,7 @@ impl Node {
         let asked = self.fetches.end(id, serial);
         // An answer that brought nothing would bring nothing again: wait for the next offer.
         let moved =
-            |(log, from): &(LogId, u64)| self.logs.get(log).is_some_and(|log| log.pending.height > *from);
+            |(log, from): &(LogId, u64)| self.logs.get(log).is_some_and(|log| log.pending().height > *from);
         if !asked.iter().any(moved)
             && let Some(shared) = self.shared(id, name)
         {

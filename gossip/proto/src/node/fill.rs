@@ -76,10 +76,10 @@ impl Node {
 
     /// Queues a run that fills the upper end of a hole.
     pub(super) fn queue_filling(&mut self, id: LogId, stored: StoredRun, end: ChainHash, batch: &mut Batch) {
-        let Some(name) = self.logs.get(&id).map(|log| log.name.clone()) else { return };
+        let Some(name) = self.logs.name(&id) else { return };
         let StoredRun { prev, run } = self.hollow(&name, stored);
         if let Some(log) = self.logs.get_mut(&id) {
-            log.filling += 1;
+            log.rare_mut().filling += 1;
         }
         // No seal is asked for: the hash it ends at is below one.
         let tip = Tip { height: run.last(), hash: end, stamp: run.last_stamp() };

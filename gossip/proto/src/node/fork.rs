@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::accept::Batch;
 use super::forks::ForkOp;
-use super::log::Tip;
+use super::log::{Log, Tip};
 use super::sealed::Vouch;
 use super::{DropReason, Event, LinkId, Node};
 use crate::wire::{DeltaRun, FloorNote};
@@ -95,10 +95,9 @@ impl Node {
         runs: &[DeltaRun],
         batch: &mut Batch,
     ) {
-        let name = self.logs.get(&note.log).filter(|log| log.pending.height == 0).map(|log| log.name.clone());
-        let Some((name, branch)) = name.and_then(|name| Some((name.clone(), name.branch?))) else {
-            return self.take_floor(channel, note, batch);
-        };
+        let first = self.logs.get(&note.log).filter(|log| log.pending().height == 0);
+        let branch = first.and_then(|log| Some((self.logs.name_of(log)?, log.branch()?)));
+        let Some((name, branch)) = branch else { return self.take_floor(channel, note, batch) };
         if self.branches(&branch.parent).count() >= BRANCHES {
             return self.set_apart(link, channel, note.log);
         }
@@ -159,7 +158,7 @@ impl Node {
 
     /// Whether a history ends where this branch begins, or before: its beginning may have been pruned.
     pub(super) fn knows_fork(&self, branch: &Branch, note: &FloorNote) -> bool {
-        let known = |id: &LogId| self.logs.get(id).and_then(|log| log.turn);
+        let known = |id: &LogId| self.logs.get(id).and_then(Log::turn);
         let mut ends = self.histories(&branch.parent).filter_map(|id| known(&id));
         ends.any(|turn| turn.at <= note.floor || (turn.at, turn.prev) == (note.floor + 1, note.hash))
     }
@@ -168,7 +167,7 @@ impl Node {
     pub(super) fn passing(&self, branch: &Branch, at: Seq) -> Option<LogId> {
         let reaches = |id: &LogId| {
             let log = self.logs.get(id);
-            log.is_some_and(|log| log.holes.floor <= at && at <= log.stored.height && at < log.end())
+            log.is_some_and(|log| log.holes().floor <= at && at <= log.stored.height && at < log.end())
         };
         self.histories(&branch.parent).find(reaches)
     }
@@ -181,16 +180,11 @@ impl Node {
     /// Branches of a log of which something is held.
     pub(super) fn branches(&self, root: &LogId) -> impl Iterator<Item = LogId> + use<'_> {
         let root = *root;
-        let stream = self
-            .logs
-            .get(&root)
-            .and_then(|log| self.channels.get(&log.name.channel)?.streams.get(&log.name.stream));
-        let logs = stream.into_iter().flat_map(|stream| &stream.logs);
-        logs.filter(move |id| {
-            let log = self.logs.get(id).filter(|log| log.stored.height > 0);
-            log.is_some_and(|log| log.name.branch.is_some_and(|branch| branch.parent == root))
-        })
-        .copied()
+        let stream = self.logs.get(&root).and_then(|log| self.stream_of(log));
+        let held =
+            stream.into_iter().flat_map(|stream| self.logs.of(stream.logs)).filter(|log| log.is_written());
+        let of_root = move |log: &&Log| log.branch().is_some_and(|branch| branch.parent == root);
+        held.filter(of_root).map(|log| log.id)
     }
 
     /// Whether the first run of a branch begins with the hash the branch is named by; else it is told.
@@ -207,7 +201,7 @@ impl Node {
         let Some(branch) = name.branch else { return true };
         let first = stored.run.first();
         let begins = self.histories(&branch.parent).any(|id| {
-            let turn = self.logs.get(&id).and_then(|log| log.turn);
+            let turn = self.logs.get(&id).and_then(Log::turn);
             turn.is_some_and(|turn| (turn.at, turn.prev) == (first, stored.prev))
         });
         !begins || stored.hash_at(first).is_ok_and(|hash| hash == branch.first)

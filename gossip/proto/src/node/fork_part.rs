@@ -35,11 +35,11 @@ impl Node {
         self.retire(log);
         let Some(held) = self.logs.get_mut(&log) else { return };
         let busy = !held.is_idle();
-        let ends = held.end() < at || at > held.stored.height + 1 || at <= held.holes.floor;
+        let ends = held.end() < at || at > held.stored.height + 1 || at <= held.holes().floor;
         if full || busy || ends {
             return self.fork_again(link, log);
         }
-        held.parting = true;
+        held.rare_mut().parting = true;
         let reached = at <= held.stored.height;
         self.forks.parting.insert(log, Parting { at, link, peer, prev, step: Step::Hashes });
         let positions = if reached { vec![at - 1, at] } else { vec![at - 1] };
@@ -56,7 +56,7 @@ impl Node {
         let free = self.forks.parting.len() < AT_ONCE && !self.forks.parting.contains_key(&log);
         let idle = |held: &&mut Log| held.is_idle() && held.end() >= turn.at;
         let Some(held) = self.logs.get_mut(&log).filter(idle).filter(|_| free) else { return };
-        held.parting = true;
+        held.rare_mut().parting = true;
         let step = Step::End(turn);
         self.forks.parting.insert(log, Parting { at: turn.at, link, peer, prev: Some(turn.prev), step });
         self.end_log(log, turn);
@@ -89,7 +89,7 @@ impl Node {
         let Some(log) = self.forks.parting.iter().find_map(of_branch) else { return };
         let Some(parting) = self.forks.parting.remove(&log) else { return };
         if let Some(held) = self.logs.get_mut(&log) {
-            held.parting = false;
+            held.rare_mut().parting = false;
         }
         self.fork_again(parting.link, log);
     }
@@ -103,7 +103,7 @@ impl Node {
         if told.is_some_and(|told| told != prev) {
             // The two parted earlier, and the peer knows of neither.
             self.give_up_parting(&log);
-            let (channel, name) = (held_channel(self, &log), self.logs.get(&log).map(|log| log.name.clone()));
+            let (channel, name) = (held_channel(self, &log), self.logs.name(&log));
             if let (Some(channel), Some(name)) = (channel, name) {
                 self.fork(link, &channel, (*name).clone(), log, at - 1);
             }
@@ -111,8 +111,9 @@ impl Node {
         }
         let turn = Turn { at, prev, first: hashes.get(1).copied() };
         let Some(first) = turn.first else { return self.end_log(log, turn) };
-        let parent = held.name.branch.map_or(log, |branch| branch.parent);
-        let name = LogName { branch: Some(Branch { parent, first }), ..(*held.name).clone() };
+        let parent = held.branch().map_or(log, |branch| branch.parent);
+        let Some(held) = self.logs.name_of(held) else { return self.give_up_parting(&log) };
+        let name = LogName { branch: Some(Branch { parent, first }), ..held };
         let branch = name.id();
         if !self.know_log(name.clone(), branch) {
             return self.give_up_parting(&log);
@@ -133,10 +134,10 @@ impl Node {
         let (Some(held), Some(branch)) = (self.logs.get(&log), self.logs.get(&id)) else {
             return self.give_up_parting(&log);
         };
-        if branch.in_flight > 0 {
+        if branch.rare().in_flight > 0 {
             return;
         }
-        if branch.frozen.is_some() || branch.parting {
+        if branch.is_frozen() || branch.rare().parting {
             return self.give_up_parting(&log);
         }
         if branch.stored.height >= held.stored.height {
@@ -177,7 +178,7 @@ impl Node {
         stored: StoredRun,
         batch: &mut Batch,
     ) -> Option<()> {
-        let tip = self.logs.get(&branch)?.pending;
+        let tip = self.logs.get(&branch)?.pending();
         let from = tip.height.max(turn.at - 1) + 1;
         let stored = if stored.run.range().contains(from) { stored.cut_front(from).ok()? } else { stored };
         let floor = stored.run.first() - 1;
@@ -192,7 +193,7 @@ impl Node {
         let hash = stored.hash_at(stored.run.last()).ok()?;
         let StoredRun { prev, run } = stored.relabel(branch)?;
         let end = Tip { height: run.last(), hash, stamp: run.last_stamp() };
-        self.logs.get_mut(&branch)?.pending = end;
+        self.logs.get_mut(&branch)?.set_pending(end);
         let what = Landed::Run(run.clone());
         let item = CommitItem::Run { log: name.clone(), prev, run, end: hash };
         // It was judged when it came in.
@@ -204,16 +205,17 @@ impl Node {
         if let Some(parting) = self.forks.parting.get_mut(&log) {
             parting.step = Step::End(turn);
         }
-        let Some(name) = self.logs.get(&log).map(|held| held.name.clone()) else { return };
+        let Some(name) = self.logs.name(&log) else { return };
         self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Turn { log: name, turn });
     }
 
     /// The log ends, for good: every link may learn of it in the ordinary way.
     fn parted(&mut self, log: LogId, turn: Turn) {
         let Some(parting) = self.forks.parting.remove(&log) else { return };
+        let Some(name) = self.logs.name(&log) else { return };
         let Some(held) = self.logs.get_mut(&log) else { return };
-        held.parting = false;
-        let (old, name) = (held.stored, held.name.clone());
+        held.rare_mut().parting = false;
+        let old = held.stored;
         held.end_at(turn);
         held.outdate();
         let new = held.stored;

@@ -121,7 +121,7 @@ impl Node {
         let until = self.now.tick + patience;
         let Some(held) = self.logs.get(&log) else { return };
         let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
-        let (floor, top) = (held.holes.floor, search.high.unwrap_or(search.top));
+        let (floor, top) = (held.holes().floor, search.high.unwrap_or(search.top));
         // The floor is the lowest place of which we know the hash.
         let mut at: Vec<Seq> = search.places().into_iter().map(|at| at.max(floor)).collect();
         at.retain(|at| *at <= top && held.knows_hash(*at) && search.high != Some(*at));
@@ -209,7 +209,7 @@ impl Node {
         let claims = self.forks.claims.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16])));
         let claims = claims.map(|((_, log), claim)| (*log, claim.at, claim.prev, claim.ours));
         for (log, at, prev, ours) in claims.collect::<Vec<_>>() {
-            let Some(name) = self.logs.get(&log).map(|log| log.name.clone()) else { continue };
+            let Some(name) = self.logs.name(&log) else { continue };
             if self.goes_on(&name, log, (at, prev), runs).is_some_and(|first| first != ours) {
                 self.forks.claims.remove(&(id, log));
                 self.part_log(id, log, at, Some(prev));
@@ -233,13 +233,13 @@ impl Node {
 
     fn tell_fork(&mut self, id: LinkId, log: LogId, at: Seq) {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
-        let Some(name) = self.logs.get(&log).map(|log| (*log.name).clone()) else { return };
+        let Some(name) = self.logs.get(&log).and_then(|log| self.logs.name_of(log)) else { return };
         self.notify(Event::ForkDetected { log: name, at, peer });
     }
 
     pub(super) fn on_positions(&mut self, id: LinkId, asked: &Positions) {
         let Some((channel, _)) = self.shared_by_tag(id, asked.tag) else { return };
-        let Some(log) = self.logs.get(&asked.log).filter(|log| log.name.channel == channel) else { return };
+        let Some(log) = self.logs.inside(&channel, &asked.log) else { return };
         if asked.at.len() > MAX_POSITIONS || self.forks.answering.contains_key(&id) {
             return;
         }

@@ -156,14 +156,14 @@ impl Node {
         let (mut names, mut runs): (Vec<LogKey>, Vec<DeltaRun>) = (Vec::new(), Vec::new());
         for Arrived { log: id, range, runs: held, .. } in arrived {
             let Some(log) = self.logs.get(id) else { continue };
-            let stream = self.channels.get(name)?.streams.get(&log.name.stream)?;
+            let stream = self.stream_of(log)?;
             if !stream.is_open() || shared.refused.contains(&stream.key) {
                 continue;
             }
             let known = shared.knows.get(id).copied().unwrap_or(0);
             let done = sent.entry(*id).or_insert_with(|| known.max(range.first - 1));
-            if range.first <= log.holes.floor + 1 && known == 0 {
-                push_name(&mut names, &log.name);
+            if range.first <= log.holes().floor + 1 && known == 0 {
+                push_name(&mut names, &self.logs.name_of(log)?);
             }
             for stored in held {
                 if let Some(run) = rest(stored, *done) {

@@ -14,6 +14,9 @@ pub(super) struct Holes {
 }
 
 impl Holes {
+    /// Those of a log that lacks nothing.
+    pub(super) const NONE: Self = Self { floor: 0, gaps: Vec::new(), missed: Vec::new() };
+
     pub(super) fn of_head(head: &LogHead) -> Self {
         Self { floor: head.floor, gaps: head.gaps.clone(), missed: head.missed.clone() }
     }

@@ -1,7 +1,10 @@
 //! Parts of logs that came by another way than a link, checked as if a peer had sent them.
 
+use std::sync::Arc;
+
 use super::accept::{Batch, Verdict, place};
 use super::admin::{Job, Plan};
+use super::log::Log;
 use super::{Command, CommandError, CommandId, Event, ImportFloor, ImportPart, Node, NodeState};
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{ChannelId, LogId, LogName, StoredRun};
@@ -44,7 +47,7 @@ impl Node {
     ) -> Result<(Taken, Batch), CommandError> {
         self.admit_import(channel, id, part)?;
         let mut batch = Batch::default();
-        let Some(before) = self.logs.get(&id).map(|log| log.pending) else {
+        let Some(before) = self.logs.get(&id).map(Log::pending) else {
             return Err(CommandError::UnknownLog(id));
         };
         let done = match part.fills {
@@ -54,7 +57,7 @@ impl Node {
         if !matches!(done, Ok(Taken::All))
             && let Some(log) = self.logs.get_mut(&id)
         {
-            log.pending = before;
+            log.set_pending(before);
         }
         done.map(|taken| (taken, batch))
     }
@@ -80,7 +83,7 @@ impl Node {
         if !self.know_log(part.log.clone(), id) {
             return Err(CommandError::Invalid("more logs than this node remembers"));
         }
-        if self.logs.get(&id).is_some_and(|log| log.frozen.is_some() || log.parting) {
+        if self.logs.get(&id).is_some_and(|log| log.is_frozen() || log.rare().parting) {
             // What the store holds of it is just being looked up, or moved.
             return Err(CommandError::Busy);
         }
@@ -89,7 +92,7 @@ impl Node {
     }
 
     fn take_part(&mut self, id: LogId, part: &ImportPart, batch: &mut Batch) -> Result<Taken, CommandError> {
-        let height = self.logs.get(&id).map_or(0, |log| log.pending.height);
+        let height = self.logs.get(&id).map_or(0, |log| log.pending().height);
         if let Some(ImportFloor { sequence: floor, hash, stamp, seal }) = part.floor
             && floor > height
         {
@@ -101,8 +104,9 @@ impl Node {
             self.take_floor(&part.log.channel, &note, batch);
         }
         for StoredRun { prev, run } in &part.runs {
-            let Some(log) = self.logs.get(&id) else { return Err(CommandError::UnknownLog(id)) };
-            let (name, last) = (log.name.clone(), run.last());
+            let log = self.logs.get(&id).and_then(|log| Some((log, Arc::new(self.logs.name_of(log)?))));
+            let Some((log, name)) = log else { return Err(CommandError::UnknownLog(id)) };
+            let last = run.last();
             match place(log, DeltaRun { prev: Some(*prev), run: run.clone() }) {
                 Verdict::Take(..) if self.is_claimed(&id) => return Ok(Taken::Claimed),
                 Verdict::Take(stored, end) => {

@@ -17,11 +17,11 @@ impl Node {
         batch: &mut Batch,
     ) -> Result<(), CommandError> {
         let Some(log) = self.logs.get(&id) else { return Err(CommandError::UnknownLog(id)) };
-        if log.filling > 0 || log.pruning > 0 {
+        if log.rare().filling > 0 || log.rare().pruning > 0 {
             return Err(CommandError::Busy);
         }
         let Some(first) = part.runs.first() else { return Ok(()) };
-        let Some(hole) = log.holes.touched_by(&first.run.range()) else { return Ok(()) };
+        let Some(hole) = log.holes().touched_by(&first.run.range()) else { return Ok(()) };
         if !self.is_wanted(id, hole, first) {
             return Ok(());
         }
@@ -48,12 +48,11 @@ impl Node {
     fn is_wanted(&self, id: LogId, hole: SeqRange, upper: &StoredRun) -> bool {
         let Some(log) = self.logs.get(&id) else { return false };
         let end = SeqRange { first: hole.last, last: hole.last };
-        let pruned = hole.last == log.holes.floor && log.holes.missed_in(end).is_empty();
-        let channel = self.channels.get(&log.name.channel);
-        let stream = channel.and_then(|channel| channel.streams.get(&log.name.stream));
+        let pruned = hole.last == log.holes().floor && log.holes().missed_in(end).is_empty();
         let newer = log.stored.height.saturating_sub(hole.last);
         let stamp = Some(upper.run.last_stamp());
-        let kept = stream.is_some_and(|s| keeps(&s.record.retention, newer, stamp, self.now.wall.0));
-        kept && (log.asks_back || !pruned)
+        let kept =
+            self.stream_of(log).is_some_and(|s| keeps(&s.record.retention, newer, stamp, self.now.wall.0));
+        kept && (log.rare().asks_back || !pruned)
     }
 }

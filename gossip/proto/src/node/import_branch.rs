@@ -1,6 +1,7 @@
 //! Branches of forks that are imported: as from a peer, the fork has to be known or shown, and comes first.
 
 use super::fork::BRANCHES;
+use super::log::Log;
 use super::{CommandError, LinkId, Node};
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{LogId, LogName, StoredRun, Turn};
@@ -18,10 +19,10 @@ impl Node {
         part: &[StoredRun],
         note: &FloorNote,
     ) -> Result<(), CommandError> {
-        let Some(log) = self.logs.get(&id).filter(|log| log.pending.height == 0) else { return Ok(()) };
-        let name = log.name.clone();
-        let Some(branch) = name.branch else { return Ok(()) };
-        let root = LogName { branch: None, ..(*name).clone() };
+        let first = self.logs.get(&id).filter(|log| log.pending().height == 0);
+        let branch = first.and_then(|log| Some((self.logs.name_of(log)?, log.branch()?)));
+        let Some((name, branch)) = branch else { return Ok(()) };
+        let root = LogName { branch: None, ..name.clone() };
         if root.id() != branch.parent {
             return Err(CommandError::Invalid("a branch of a log of another name"));
         }
@@ -46,7 +47,7 @@ impl Node {
         if !self.know_log(root, id) {
             return Err(CommandError::Invalid("more logs than this node remembers"));
         }
-        let Some(branch) = self.logs.get(&note.log).and_then(|log| log.name.branch) else { return Ok(()) };
+        let Some(branch) = self.logs.get(&note.log).and_then(Log::branch) else { return Ok(()) };
         let height = self.logs.get(&id).map_or(0, |log| log.stored.height);
         let (at, prev, own) = (note.floor + 1, note.hash, self.record.id.clone());
         match self.passing(&branch, note.floor) {

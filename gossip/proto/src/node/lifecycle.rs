@@ -1,6 +1,7 @@
 //! Start, stop, pause, resume, shut down.
 
 use super::admin::Job;
+use super::log::Log;
 use super::{Class, Command, CommandError, CommandId, Effect, Event, LinkId, Node, NodeState, Reply, Timer};
 use crate::wire::Message;
 
@@ -90,8 +91,7 @@ impl Node {
     fn append_bytes_waiting(&self) -> bool {
         let queued =
             |channel: &super::Channel| channel.streams.values().any(|stream| !stream.queue.is_empty());
-        let unsettled =
-            |log: &super::Log| log.frozen.as_ref().is_some_and(|frozen| !frozen.unsettled.is_empty());
+        let unsettled = |log: &Log| log.frozen().is_some_and(|frozen| !frozen.unsettled.is_empty());
         self.logs.values().any(unsettled) || self.channels.values().any(queued)
     }
 

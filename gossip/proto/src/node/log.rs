@@ -1,11 +1,13 @@
 //! What the node knows of one log.
 
-use std::sync::Arc;
-
 use super::CommandId;
 use super::holes::Holes;
 use super::ops::Landing;
-use crate::{ChainHash, EntryId, LogHead, LogName, NodeId, Seq, SeqRange, Stamp, StoreFailure, Turn};
+use super::slab::At;
+use crate::{
+    Branch, ChainHash, EntryId, Epoch, LogHead, LogId, LogName, NodeId, Seq, SeqRange, Stamp, StoreFailure,
+    Turn,
+};
 
 /// The end of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,17 +17,29 @@ pub(super) struct Tip {
     pub(super) stamp: Stamp,
 }
 
-/// One log.
+/// One log: what it has at rest, and beside it what few logs have, or for a moment. Its name is told by the
+/// table it lies in.
 #[derive(Debug)]
 pub(super) struct Log {
-    pub(super) name: Arc<LogName>,
+    pub(super) id: LogId,
+    pub(super) epoch: Epoch,
+    /// Where its author and its stream lie, and the log of the stream that was there before it.
+    pub(super) author: At,
+    pub(super) stream: At,
+    pub(super) next: Option<At>,
     /// Counts the logs of the node in the order in which they got their first entries, 0 for those it
     /// began with.
-    pub(super) number: u64,
+    pub(super) number: u32,
     /// Acknowledged by the store: announced, served, counted.
     pub(super) stored: Tip,
+    rare: Option<Box<Rare>>,
+}
+
+/// What a log at rest without holes does not have.
+#[derive(Debug)]
+pub(super) struct Rare {
     /// Verified and on its way to the store: what follows is checked against it.
-    pub(super) pending: Tip,
+    pending: Tip,
     pub(super) holes: Holes,
     /// The application wants what lies below the floor.
     pub(super) asks_back: bool,
@@ -36,12 +50,17 @@ pub(super) struct Log {
     /// Commits on their way.
     pub(super) in_flight: u32,
     /// A commit failed: nothing moves until the head was read again.
-    pub(super) frozen: Option<Frozen>,
+    frozen: Option<Box<Frozen>>,
     /// Where it ends for good, because it forks there.
-    pub(super) turn: Option<Turn>,
+    turn: Option<Box<Turn>>,
+    /// Where it left the log it is a branch of.
+    branch: Option<Box<Branch>>,
     /// What follows a fork is being moved: nothing is taken in.
     pub(super) parting: bool,
 }
+
+/// What a log has of all this at rest.
+static NOTHING: Rare = Rare::new(Tip { height: 0, hash: ChainHash([0; 32]), stamp: Stamp::ZERO });
 
 /// What waits for the head of a log to be read again.
 #[derive(Debug, Default)]
@@ -71,54 +90,154 @@ pub(super) struct Ticket {
     pub(super) bytes: usize,
 }
 
-impl Log {
-    pub(super) fn new(name: Arc<LogName>) -> Self {
-        let hash = name.hash().root();
-        let tip = Tip { height: 0, hash, stamp: Stamp::ZERO };
+impl Rare {
+    const fn new(pending: Tip) -> Self {
         Self {
-            name,
-            number: 0,
-            stored: tip,
-            pending: tip,
-            holes: Holes::default(),
+            pending,
+            holes: Holes::NONE,
             asks_back: false,
             filling: 0,
             pruning: 0,
             in_flight: 0,
             frozen: None,
             turn: None,
+            branch: None,
             parting: false,
         }
     }
 
-    pub(super) fn from_head(head: &LogHead) -> Self {
-        let mut log = Self::new(Arc::new(head.name.clone()));
-        log.adopt_head(head);
+    /// Whether nothing of it is on its way to the store.
+    fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.filling == 0 && self.pruning == 0 && self.frozen.is_none()
+    }
+
+    fn is_empty(&self) -> bool {
+        let is_whole = self.holes == Holes::NONE && self.turn.is_none() && self.branch.is_none();
+        is_whole && self.is_idle() && !self.asks_back && !self.parting
+    }
+}
+
+impl Log {
+    /// An empty one, of which its table knows the rest.
+    pub(super) fn new(name: &LogName, author: At, stream: At, next: Option<At>) -> Self {
+        let hash = name.hash();
+        let stored = Tip { height: 0, hash: hash.root(), stamp: Stamp::ZERO };
+        let (id, epoch) = (hash.id(), name.epoch);
+        let mut log = Self { id, epoch, author, stream, next, number: 0, stored, rare: None };
+        if let Some(branch) = name.branch {
+            log.rare_mut().branch = Some(Box::new(branch));
+        }
         log
     }
 
     /// Takes the store's word for everything.
     pub(super) fn adopt_head(&mut self, head: &LogHead) {
         self.stored = Tip { height: head.height, hash: head.hash, stamp: head.stamp };
-        self.pending = self.stored;
-        self.holes = Holes::of_head(head);
-        self.turn = head.turn;
+        let stored = self.stored;
+        let rare = self.rare_mut();
+        (rare.pending, rare.holes) = (stored, Holes::of_head(head));
+        rare.turn = head.turn.map(Box::new);
+    }
+
+    /// Takes the store's word that it holds nothing of the log of this name.
+    pub(super) fn adopt_nothing(&mut self, name: &LogName) {
+        self.stored = Tip { height: 0, hash: name.hash().root(), stamp: Stamp::ZERO };
+        self.number = 0;
+        let nothing = Rare::new(self.stored);
+        let rare = self.rare_mut();
+        let Rare { in_flight, filling, frozen, branch, .. } = std::mem::replace(rare, nothing);
+        (rare.in_flight, rare.filling, rare.frozen, rare.branch) = (in_flight, filling, frozen, branch);
+    }
+
+    pub(super) fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// To be changed. It is given up when the log is put to rest.
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare::new(self.stored)))
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_awake(&self) -> bool {
+        self.rare.is_some()
+    }
+
+    /// Gives up what is as it is at rest.
+    pub(super) fn rest(&mut self) {
+        let stored = self.stored;
+        self.rare.take_if(|rare| rare.pending == stored && rare.is_empty());
+    }
+
+    /// Verified and on its way to the store: what follows is checked against it.
+    pub(super) fn pending(&self) -> Tip {
+        self.rare.as_ref().map_or(self.stored, |rare| rare.pending)
+    }
+
+    pub(super) fn set_pending(&mut self, tip: Tip) {
+        self.rare_mut().pending = tip;
+    }
+
+    pub(super) fn holes(&self) -> &Holes {
+        &self.rare().holes
+    }
+
+    pub(super) fn holes_mut(&mut self) -> &mut Holes {
+        &mut self.rare_mut().holes
+    }
+
+    /// Where it ends for good, because it forks there.
+    pub(super) fn turn(&self) -> Option<Turn> {
+        self.rare().turn.as_deref().copied()
+    }
+
+    /// Where it left the log it is a branch of.
+    pub(super) fn branch(&self) -> Option<Branch> {
+        self.rare().branch.as_deref().copied()
+    }
+
+    pub(super) fn frozen(&self) -> Option<&Frozen> {
+        self.rare().frozen.as_deref()
+    }
+
+    pub(super) fn frozen_mut(&mut self) -> Option<&mut Frozen> {
+        self.rare.as_mut()?.frozen.as_deref_mut()
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen().is_some()
+    }
+
+    /// Nothing moves until its head was read again.
+    pub(super) fn freeze(&mut self) -> &mut Frozen {
+        self.rare_mut().frozen.get_or_insert_default()
+    }
+
+    /// Its head was read.
+    pub(super) fn take_frozen(&mut self) -> Frozen {
+        self.rare_mut().frozen.take().map(|frozen| *frozen).unwrap_or_default()
     }
 
     /// Whether the chain hash at a place is known to the store.
     pub(super) fn knows_hash(&self, at: Seq) -> bool {
         let inside = |gap: &SeqRange| gap.first <= at && at < gap.last;
-        self.holes.floor <= at && at <= self.stored.height && !self.holes.gaps.iter().any(inside)
+        let holes = self.holes();
+        holes.floor <= at && at <= self.stored.height && !holes.gaps.iter().any(inside)
+    }
+
+    /// Whether anything of it is held, or was.
+    pub(super) fn is_written(&self) -> bool {
+        self.stored.height > 0
     }
 
     /// Whether nothing of it is on its way to the store.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight == 0 && self.filling == 0 && self.pruning == 0 && self.frozen.is_none()
+        self.rare().is_idle()
     }
 
     /// The highest sequence it may reach.
     pub(super) fn end(&self) -> Seq {
-        self.turn.map_or(Seq::MAX, |turn| turn.at - 1)
+        self.turn().map_or(Seq::MAX, |turn| turn.at - 1)
     }
 
     /// The store holds nothing from the place of a fork on any more.
@@ -127,22 +246,23 @@ impl Log {
         if self.stored.height > end {
             // Nothing follows, so an older stamp would say no more.
             self.stored = Tip { height: end, hash: turn.prev, stamp: self.stored.stamp };
-            self.holes.end_at(end);
+            self.holes_mut().end_at(end);
         }
-        (self.pending, self.turn) = (self.stored, Some(turn));
+        let stored = self.stored;
+        let rare = self.rare_mut();
+        (rare.pending, rare.turn) = (stored, Some(Box::new(turn)));
     }
 
     /// The store moved holes; an answer of it that is on its way may not know.
     pub(super) fn outdate(&mut self) {
-        if let Some(frozen) = self.frozen.as_mut() {
+        if let Some(frozen) = self.frozen_mut() {
             frozen.is_outdated = frozen.reading;
         }
     }
 
-    /// Takes the store's word that it holds nothing.
-    pub(super) fn adopt_nothing(&mut self) {
-        let Self { name, in_flight, filling, frozen, .. } =
-            std::mem::replace(self, Self::new(self.name.clone()));
-        (self.name, self.in_flight, self.filling, self.frozen) = (name, in_flight, filling, frozen);
+    /// Appends whose outcome is not known.
+    pub(super) fn into_unsettled(self) -> Vec<Unsettled> {
+        let frozen = self.rare.and_then(|rare| rare.frozen);
+        frozen.map(|frozen| frozen.unsettled).unwrap_or_default()
     }
 }

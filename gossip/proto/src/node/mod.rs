@@ -18,6 +18,7 @@
 //! | `delivered` | which of them hold an entry |
 //! | `hint` | what came since a peer was last seen goes to it first |
 //! | `claim` | which of our logs we may continue |
+//! | `table`, `order`, `slab` | where logs lie: a hundred bytes each while they rest |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round` | digests are compared |
 //! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
@@ -63,6 +64,7 @@ mod log;
 mod model;
 mod offer;
 mod ops;
+mod order;
 mod outlook;
 mod peer;
 mod pick;
@@ -86,8 +88,10 @@ mod serve_pack;
 mod session;
 mod shared;
 mod sketches;
+mod slab;
 mod spread;
 mod status;
+mod table;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -100,20 +104,19 @@ use std::sync::Arc;
 pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
 };
+pub use self::boot::Loading;
 pub use self::command::{Command, CommandError, ImportFloor, ImportPart, NodeState, Query, Reply};
 pub use self::event::{Drop, DropReason, Event};
 pub use self::info::{Health, LinkInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
-use self::log::Log;
 use self::model::Channel;
 use self::ops::{Op, Ops};
 use self::peer::Peer;
 use self::session::Link;
 pub use self::status::{Backlog, SyncStatus};
+use self::table::Logs;
 use self::timers::{Timer, Timers};
 use crate::digest::keyed;
-use crate::{
-    ChannelId, Hlc, LogId, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick,
-};
+use crate::{ChannelId, Hlc, NodeId, NodeRecord, Now, Rng, SealCheck, Sealer, StoreRequest, StreamId, Tick};
 
 /// One node of the network, as a state machine.
 #[derive(Debug)]
@@ -132,7 +135,7 @@ pub struct Node {
     timers: Timers,
     ops: Ops,
     channels: BTreeMap<ChannelId, Channel>,
-    logs: BTreeMap<LogId, Log>,
+    logs: Logs,
     peers: BTreeMap<NodeId, Peer>,
     links: BTreeMap<LinkId, Link>,
     admin: admin::Admin,
@@ -153,7 +156,7 @@ pub struct Node {
     waiters: status::Waiters,
     deliveries: delivered::Deliveries,
     /// Logs that got their first entry, and one more.
-    numbered: u64,
+    numbered: u32,
     stats: Stats,
 }
 
@@ -207,6 +210,7 @@ impl Node {
         }
         self.answer_waiters();
         self.finish_shutdown();
+        self.logs.rest();
     }
 
     /// The next thing to do, until there is none.

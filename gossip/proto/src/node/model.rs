@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::CommandId;
 use super::log::Tip;
+use super::order::Order;
 use super::refusals::Refusals;
 use super::sketches::Sketches;
+use super::slab::At;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::sketch::Item;
 use crate::wire::StreamKey;
@@ -17,7 +19,7 @@ pub(super) struct Channel {
     pub(super) record: ChannelRecord,
     pub(super) secret: [u8; 32],
     pub(super) streams: BTreeMap<StreamId, Stream>,
-    pub(super) logs: BTreeSet<LogId>,
+    pub(super) logs: Order,
     /// Over all streams that are not refused here.
     pub(super) digest: Sum,
     /// Those that are.
@@ -33,7 +35,8 @@ pub(super) struct Stream {
     pub(super) record: StreamRecord,
     pub(super) key: StreamKey,
     pub(super) digest: Sum,
-    pub(super) logs: BTreeSet<LogId>,
+    /// Where the table has its logs, if there were any.
+    pub(super) logs: Option<At>,
     /// Our own log, if it may be continued.
     pub(super) writer: Option<LogId>,
     /// Epochs that the stored record may still call ours to continue: until it does not, nothing
@@ -79,7 +82,7 @@ impl Channel {
             record,
             secret,
             streams: BTreeMap::new(),
-            logs: BTreeSet::new(),
+            logs: Order::default(),
             digest: Sum::default(),
             refused: Refusals::default(),
             sketches: Sketches::default(),
@@ -99,7 +102,7 @@ impl Channel {
             record: StreamRecord::new(id.clone()),
             key: stream_key(secret, &id),
             digest: Sum::of_stream(secret, &id),
-            logs: BTreeSet::new(),
+            logs: None,
             writer: None,
             claimed: BTreeSet::new(),
             queue: VecDeque::new(),

@@ -8,6 +8,7 @@ use super::admin::Job;
 use super::log::Log;
 use super::model::{Channel, Stream};
 use super::refusals::Refusals;
+use super::table::Logs;
 use super::{Class, DropReason, LinkId, Node, Timer};
 use crate::wire::{Message, Offer, OfferLog};
 use crate::{ChannelId, LogId, LogName, NodeId, Seq, StreamId};
@@ -38,8 +39,8 @@ impl Node {
         let mut after = shared.offer_from.take();
         let Some(channel) = self.channels.get(name) else { return };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let logs = channel.logs.range((from, Bound::Unbounded)).take(OFFER_PAGES * OFFER_LOGS + 1);
-        let logs: Vec<LogId> = logs.copied().collect();
+        let logs = self.logs.ordered(&channel.logs, from).take(OFFER_PAGES * OFFER_LOGS + 1);
+        let logs: Vec<LogId> = logs.map(|log| log.id).collect();
         let mut pages = logs.chunks(OFFER_LOGS).peekable();
         for _ in 0..OFFER_PAGES {
             let page = pages.next().unwrap_or_default();
@@ -71,7 +72,7 @@ impl Node {
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
         let (tag, mine) = (shared.tag, shared.digest_of(channel));
         let mut page = OfferPage::default();
-        logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(log));
+        logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(&self.logs, log));
         if range.is_some_and(|(after, _)| after.is_none()) {
             self.push_empty(&mut page, channel, known, &shared.refused);
         }
@@ -96,9 +97,8 @@ impl Node {
     /// Whether a peer has to be told that a stream exists. Those it refuses are not told again: it
     /// would answer with its refusal, for ever.
     fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>, refused: &Refusals) -> bool {
-        let written = |log: &LogId| self.logs.get(log).is_some_and(|log| log.stored.height > 0);
         let wanted = stream.is_open() && !refused.contains(&stream.key);
-        wanted && !known.contains(&stream.record.id) && !stream.logs.iter().any(written)
+        wanted && !known.contains(&stream.record.id) && !self.logs.of(stream.logs).any(Log::is_written)
     }
 
     /// Tells the linked peers that logs moved, without their content.
@@ -185,7 +185,7 @@ impl Node {
         if refused.is_some_and(|stream| !stream.is_open()) {
             return true;
         }
-        let ours = self.logs.get(&log_id).map(|log| (log.pending.height, log.stored));
+        let ours = self.logs.get(&log_id).map(|log| (log.pending().height, log.stored));
         // Whoever does not know yet that it forks tells of more than it ends with.
         let told_height = told.height.min(self.logs.get(&log_id).map_or(Seq::MAX, Log::end));
         if let Some((_, stored)) = ours
@@ -222,19 +222,14 @@ impl Node {
         news: bool,
     ) {
         let Some(channel) = self.channels.get(name) else { return };
-        let ahead = |log: &LogId| {
-            let held = self.logs.get(log).map_or(0, |log| log.stored.height);
-            held > seen.get(log).copied().unwrap_or(0)
-        };
+        let ahead = |log: &&Log| log.stored.height > seen.get(&log.id).copied().unwrap_or(0);
         let logs: Vec<LogId> = match offer.range {
             Some((after, upto)) => {
-                let after = after.map_or(Bound::Unbounded, Bound::Excluded);
-                let upto = upto.map_or(Bound::Unbounded, Bound::Included);
-                let wellformed = !matches!((after, upto), (Bound::Excluded(a), Bound::Included(b)) if a >= b);
-                let range = wellformed.then(|| channel.logs.range((after, upto)));
-                range.into_iter().flatten().filter(|log| ahead(log)).copied().collect()
+                let rest = self.logs.ordered(&channel.logs, after.map_or(Bound::Unbounded, Bound::Excluded));
+                let range = rest.take_while(|log| upto.is_none_or(|upto| log.id <= upto));
+                range.filter(ahead).map(|log| log.id).collect()
             }
-            None => seen.keys().filter(|log| ahead(log)).copied().collect(),
+            None => seen.keys().filter_map(|id| self.logs.get(id)).filter(ahead).map(|log| log.id).collect(),
         };
         let known: BTreeSet<&StreamId> = offer.streams.iter().collect();
         let first = offer.range.is_some_and(|(after, _)| after.is_none());
@@ -274,20 +269,21 @@ struct OfferPage {
 }
 
 impl OfferPage {
-    fn push(&mut self, log: &Log) {
-        if log.stored.height == 0 {
+    fn push(&mut self, table: &Logs, log: &Log) {
+        let Some(((_, stream), author)) = table.place_of(log).zip(table.author_of(log)) else { return };
+        if !log.is_written() {
             return;
         }
-        let stream = index(&mut self.streams, &mut self.stream_index, &log.name.stream);
-        let author = index(&mut self.authors, &mut self.author_index, &log.name.author);
+        let stream = index(&mut self.streams, &mut self.stream_index, stream);
+        let author = index(&mut self.authors, &mut self.author_index, author);
         self.logs.push(OfferLog {
             stream,
             author,
-            epoch: log.name.epoch,
-            branch: log.name.branch,
+            epoch: log.epoch,
+            branch: log.branch(),
             height: log.stored.height,
             check: log.stored.hash.check(),
-            floor: log.holes.floor,
+            floor: log.holes().floor,
         });
     }
 }

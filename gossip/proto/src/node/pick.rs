@@ -30,9 +30,10 @@ impl Node {
     /// Has a log looked at if something of it is missing: what stood in the way may be gone.
     pub(super) fn suspect(&mut self, id: LogId) {
         if let Some(log) = self.logs.get(&id)
-            && (log.asks_back || !log.holes.gaps.is_empty())
+            && (log.rare().asks_back || !log.holes().gaps.is_empty())
+            && let Some((channel, _)) = self.logs.place_of(log)
         {
-            self.refills.holey.add(id, &log.name.channel);
+            self.refills.holey.add(id, channel);
         }
     }
 
@@ -109,31 +110,34 @@ impl Node {
     /// rest. `None` for one without holes.
     fn holes_of(&self, id: LogId) -> Option<Vec<SeqRange>> {
         let log = self.logs.get(&id)?;
-        let below =
-            (log.asks_back && log.holes.floor > 0).then_some(SeqRange { first: 1, last: log.holes.floor });
-        if log.holes.gaps.is_empty() && below.is_none() {
+        let (rare, holes) = (log.rare(), log.holes());
+        let is_asked = rare.asks_back && holes.floor > 0;
+        let below = is_asked.then_some(SeqRange { first: 1, last: holes.floor });
+        if holes.gaps.is_empty() && below.is_none() {
             return None;
         }
-        let channel = self.channels.get(&log.name.channel).filter(|channel| !channel.removing);
-        let stream = channel.and_then(|channel| channel.streams.get(&log.name.stream));
+        let (channel, stream) = self.logs.place_of(log)?;
+        let channel = self.channels.get(channel).filter(|channel| !channel.removing);
+        let stream = channel.and_then(|channel| channel.streams.get(stream));
         let Some(stream) = stream.filter(|stream| stream.is_open()) else { return Some(Vec::new()) };
-        if log.filling > 0 || log.pruning > 0 || log.frozen.is_some() {
+        if rare.filling > 0 || rare.pruning > 0 || log.is_frozen() {
             return Some(Vec::new());
         }
         let (retention, height) = (&stream.record.retention, log.stored.height);
         let kept = |gap: &&SeqRange| keeps(retention, height.saturating_sub(gap.last), None, self.now.wall.0);
-        Some(log.holes.gaps.iter().rev().filter(kept).copied().take(HOLES).chain(below).collect())
+        Some(holes.gaps.iter().rev().filter(kept).copied().take(HOLES).chain(below).collect())
     }
 
     /// A link to ask for a hole; or when one may be asked again.
     fn link_for(&self, id: LogId, below: Seq, links: &[LinkId]) -> Look {
-        let Some(name) = self.logs.get(&id).map(|log| &log.name) else { return Look::Whole };
-        let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
+        let place = self.logs.get(&id).and_then(|log| self.logs.place_of(log));
+        let Some((channel, stream)) = place else { return Look::Whole };
+        let stream = self.channels.get(channel).and_then(|channel| channel.streams.get(stream));
         let Some(key) = stream.map(|stream| stream.key) else { return Look::Whole };
         let mut best = Look::Whole;
         for link in links {
             let session = self.links.get(link).and_then(|link| link.session.as_ref());
-            let shared = session.and_then(|session| session.shared.get(&name.channel));
+            let shared = session.and_then(|session| session.shared.get(channel));
             let Some(shared) = shared.filter(|shared| !shared.refused.contains(&key)) else { continue };
             let until = shared.spent_until(id, below);
             best = match best {

@@ -22,8 +22,9 @@ impl Node {
             Ok(None) => return self.reply(id, Err(CommandError::UnknownStream(channel, stream))),
             Ok(Some(open)) => open,
         };
-        let unknown = floors.iter().find(|(log, _)| !open.logs.contains(log)).map(|(log, _)| *log);
         let is_old = under.is_some_and(|under| open.record.retention != *under);
+        let logs = open.logs;
+        let unknown = floors.iter().find(|(log, _)| !self.logs.is_of(logs, log)).map(|(log, _)| *log);
         // Also a change on its way: it is answered before a step queued behind it is done.
         let is_stale = is_old || under.is_some_and(|under| self.admin.is_changing(&channel, &stream, under));
         if is_stale {
@@ -36,8 +37,8 @@ impl Node {
             // What is to be dropped is not to be fetched again, even if it is on its way.
             self.refills.end(id);
             if let Some(log) = self.logs.get_mut(id) {
-                log.asks_back = false;
-                log.pruning += 1;
+                log.rare_mut().asks_back = false;
+                log.rare_mut().pruning += 1;
             }
         }
         let request = StoreRequest::Prune { floors: floors.clone() };
@@ -59,7 +60,7 @@ impl Node {
         };
         for (id, _) in floors {
             if let Some(log) = self.logs.get_mut(id) {
-                log.pruning = log.pruning.saturating_sub(1);
+                log.rare_mut().pruning = log.rare().pruning.saturating_sub(1);
             }
             self.suspect(*id);
         }
@@ -83,7 +84,8 @@ impl Node {
     /// The store dropped everything up to `floor`; its hash is read when someone asks below it.
     fn raise_floor(&mut self, id: LogId, floor: Seq) {
         let Some(log) = self.logs.get_mut(&id) else { return };
-        log.holes.raise(floor.min(log.stored.height));
+        let floor = floor.min(log.stored.height);
+        log.holes_mut().raise(floor);
         log.outdate();
     }
 }

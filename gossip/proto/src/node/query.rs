@@ -1,5 +1,6 @@
 //! Look-ups.
 
+use super::log::Log;
 use super::model::Stream;
 use super::peer::Peer;
 use super::session::Link;
@@ -48,8 +49,8 @@ impl Node {
         let info = open.map(|stream| StreamInfo {
             id: stream.record.id.clone(),
             retention: stream.record.retention.clone(),
-            logs: stream.logs.len() as u64,
-            height: self.heights(&stream.logs).fold(0, |sum: u64, (_, height)| sum.saturating_add(height)),
+            logs: self.logs.count(stream.logs) as u64,
+            height: self.logs.of(stream.logs).fold(0, |sum: u64, log| sum.saturating_add(log.stored.height)),
         });
         Ok(info.collect())
     }
@@ -59,16 +60,19 @@ impl Node {
         found.ok_or_else(|| CommandError::UnknownStream(channel.clone(), stream.clone()))
     }
 
-    fn heights<'a>(
-        &'a self,
-        logs: impl IntoIterator<Item = &'a LogId> + 'a,
-    ) -> impl Iterator<Item = (LogId, crate::Seq)> + 'a {
-        logs.into_iter().filter_map(|id| self.logs.get(id).map(|log| (*id, log.stored.height)))
-    }
-
     fn version(&self, channel: &ChannelId, stream: &StreamId) -> Result<VersionVector, CommandError> {
         let found = self.open_stream(channel, stream)?;
-        Ok(self.heights(&found.logs).collect())
+        Ok(self.logs.of(found.logs).map(|log| (log.id, log.stored.height)).collect())
+    }
+
+    pub(super) fn log_place(&self, log: &LogId) -> Option<(ChannelId, StreamId)> {
+        let (channel, stream) = self.logs.place_of(self.logs.get(log)?)?;
+        Some((channel.clone(), stream.clone()))
+    }
+
+    pub(super) fn stream_of(&self, log: &Log) -> Option<&Stream> {
+        let (channel, stream) = self.logs.place_of(log)?;
+        self.channels.get(channel)?.streams.get(stream)
     }
 
     fn peer_info(&self, id: &NodeId, peer: &Peer) -> PeerInfo {

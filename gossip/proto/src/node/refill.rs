@@ -157,14 +157,15 @@ impl Node {
             return self.reply(id, Err(CommandError::State { state: self.state }));
         }
         let open = self.open_channel(&channel).map(|found| found.open_stream(&stream));
-        let logs: Vec<_> = match open {
+        let place = match open {
             Err(error) => return self.reply(id, Err(error)),
             Ok(None) => return self.reply(id, Err(CommandError::UnknownStream(channel, stream))),
-            Ok(Some(open)) => open.logs.iter().copied().collect(),
+            Ok(Some(open)) => open.logs,
         };
+        let logs: Vec<LogId> = self.logs.of(place).map(|log| log.id).collect();
         for id in logs {
             if let Some(log) = self.logs.get_mut(&id) {
-                log.asks_back = true;
+                log.rare_mut().asks_back = true;
                 self.suspect(id);
             }
         }
@@ -216,9 +217,8 @@ impl Node {
         let Some(log) = self.logs.get(&id) else { return };
         let newer = log.stored.height.saturating_sub(gap.last);
         let kept = |stamp| {
-            let channel = self.channels.get(&log.name.channel);
-            let stream = channel.and_then(|channel| channel.streams.get(&log.name.stream));
-            stream.is_some_and(|s| keeps(&s.record.retention, newer, Some(stamp), self.now.wall.0))
+            self.stream_of(log)
+                .is_some_and(|s| keeps(&s.record.retention, newer, Some(stamp), self.now.wall.0))
         };
         match found {
             Some((stamp, hash)) if kept(stamp) => self.question(id, link, gap, hash),
@@ -229,7 +229,7 @@ impl Node {
     /// Asks a peer for the upper end of a hole.
     fn question(&mut self, id: LogId, link: LinkId, hole: SeqRange, hash: ChainHash) {
         let room = self.room(link);
-        let Some(name) = self.logs.get(&id).map(|log| log.name.channel.clone()) else { return };
+        let Some((name, _)) = self.log_place(&id) else { return };
         let Some(open) = self.links.get(&link) else { return };
         let Some(tag) = open.session.as_ref().and_then(|s| s.shared.get(&name)).map(|shared| shared.tag)
         else {
@@ -259,7 +259,7 @@ impl Node {
     /// A link brought nothing for a hole: it is left alone for a while.
     pub(super) fn spend(&mut self, link: LinkId, id: LogId, below: Seq) {
         self.refills.end(&id);
-        let Some(name) = self.logs.get(&id).map(|log| log.name.channel.clone()) else { return };
+        let Some((name, _)) = self.log_place(&id) else { return };
         let now = self.now.tick;
         let before = self.shared(link, &name).and_then(|shared| shared.spent.get(&(id, below)));
         let tries = before.map_or(0, |spent| spent.tries + 1);

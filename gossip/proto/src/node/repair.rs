@@ -21,7 +21,7 @@ impl Node {
         if self.state == NodeState::ShutDown {
             return self.reply(id, Err(CommandError::State { state: self.state }));
         }
-        if !self.logs.contains_key(&log) {
+        if !self.logs.contains(&log) {
             return self.reply(id, Err(CommandError::UnknownLog(log)));
         }
         self.isolate(log, at, Mending::Command(id));
@@ -64,9 +64,9 @@ impl Node {
     /// What was held is a hole now.
     pub(super) fn note_damage(&mut self, id: LogId, range: SeqRange) {
         let Some(log) = self.logs.get_mut(&id) else { return };
-        log.holes.isolate(range);
+        log.holes_mut().isolate(range);
         log.outdate();
-        let log = (*log.name).clone();
+        let Some(log) = self.logs.get(&id).and_then(|log| self.logs.name_of(log)) else { return };
         self.suspect(id);
         self.notify(Event::LogDamaged { log, range });
         self.refill();

@@ -101,7 +101,8 @@ impl Node {
         };
         let new = Staged { before, steps: Vec::new(), sound: 0, is_bad: false };
         // The end of a log that forks may lie between two seals: that of a branch vouches for it.
-        let ends = |log: &Log| log.turn.is_some_and(|turn| turn.ends(landing.end.height, &landing.end.hash));
+        let ends =
+            |log: &Log| log.turn().is_some_and(|turn| turn.ends(landing.end.height, &landing.end.hash));
         let is_end = self.logs.get(&landing.log).is_some_and(ends);
         let vouch = if vouch == Vouch::Nothing && is_end { Vouch::Good } else { vouch };
         let staged = batch.staged.entry(landing.log).or_insert(new);
@@ -156,7 +157,7 @@ impl Node {
         let is_ours = !steps.is_empty() && self.is_claimed(&id);
         let kept = if is_ours { Vec::new() } else { steps };
         if let Some(log) = self.logs.get_mut(&id) {
-            log.pending = kept.last().map_or(before, |(_, landing)| landing.end);
+            log.set_pending(kept.last().map_or(before, |(_, landing)| landing.end));
         }
         if is_ours {
             return self.disclaim(id);

@@ -251,7 +251,7 @@ impl Node {
 
     /// Whether a log of this channel goes on here after what a peer has.
     fn holds_after(&self, channel: &ChannelId, want: &Wanted) -> bool {
-        let log = self.logs.get(&want.log).filter(|log| log.name.channel == *channel);
+        let log = self.logs.inside(channel, &want.log);
         log.is_some_and(|log| want.after < log.stored.height)
     }
 
@@ -295,12 +295,12 @@ impl Node {
         let place = match &what {
             What::Runs(want) => Some((want.log, want.after + 1)),
             What::Back(back) => self.logs.get(&back.log.log).map(|log| {
-                let (from, _) = back.page(log.holes.floor);
+                let (from, _) = back.page(log.holes().floor);
                 (back.log.log, from)
             }),
             What::Head(_) => None,
         };
-        let found = place.and_then(|(log, at)| Some((log, self.logs.get(&log)?.holes.next_held(at))));
+        let found = place.and_then(|(log, at)| Some((log, self.logs.get(&log)?.holes().next_held(at))));
         let Some((log, at)) = found else {
             self.notify(super::Event::StoreFailed(failure));
             return self.serve(id);

@@ -1,6 +1,7 @@
 //! Answering in version 2: logs asked for by the beginnings of their ids, and gifts.
 
 use std::collections::VecDeque;
+use std::ops::Bound;
 
 use super::offer::OFFER_LOGS;
 use super::serve::{Serve, Wanted};
@@ -34,9 +35,10 @@ impl Node {
     /// Logs of a channel whose ids begin so.
     pub(super) fn logs_by_key(&self, channel: &ChannelId, key: &[u8; 5]) -> Vec<LogId> {
         let Some(channel) = self.channels.get(channel) else { return Vec::new() };
-        let [mut least, mut most] = [LogId([0; 16]), LogId([255; 16])];
-        [&mut least, &mut most].into_iter().for_each(|log| log.0[..5].copy_from_slice(key));
-        channel.logs.range(least..=most).take(ALIKE).copied().collect()
+        let mut least = LogId([0; 16]);
+        least.0[..5].copy_from_slice(key);
+        let rest = self.logs.ordered(&channel.logs, Bound::Included(least)).map(|log| log.id);
+        rest.take_while(|log| log.0.starts_with(key)).take(ALIKE).collect()
     }
 
     /// Gives a peer what it was found to lack, after these heights, within the room (KiB) it told with

@@ -54,13 +54,13 @@ impl Node {
     /// What to read for a hole of a peer, if anything is held there.
     pub(super) fn back_request(&self, channel: &ChannelId, back: &Backward) -> Option<StoreRequest> {
         let BackLog { log: id, below, .. } = back.log;
-        let log = self.logs.get(&id).filter(|log| log.name.channel == *channel)?;
+        let log = self.logs.inside(channel, &id)?;
         let at = SeqRange { first: below, last: below };
-        if below <= back.log.above || below > log.stored.height || log.holes.touched_by(&at).is_some() {
+        if below <= back.log.above || below > log.stored.height || log.holes().touched_by(&at).is_some() {
             return None;
         }
-        let (from, budget) = back.page(log.holes.floor);
-        Some(StoreRequest::Read { log: id, from: log.holes.next_held(from), budget })
+        let (from, budget) = back.page(log.holes().floor);
+        Some(StoreRequest::Read { log: id, from: log.holes().next_held(from), budget })
     }
 
     /// Sends the runs that reach down from where the peer's hole ends, as far as they hold together.

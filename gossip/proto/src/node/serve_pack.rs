@@ -66,7 +66,8 @@ impl Node {
     /// Sends what was read for a log, and has it read on if there is more.
     pub(super) fn answer_runs(&mut self, id: LinkId, want: &Wanted, runs: Vec<StoredRun>) {
         let Some(log) = self.logs.get(&want.log) else { return };
-        let (name, height, end) = (log.name.clone(), log.stored.height, log.end());
+        let Some(name) = self.logs.name_of(log) else { return };
+        let (height, end) = (log.stored.height, log.end());
         let mut at = Wanted { looks_ahead: false, ..want.clone() };
         let is_empty = runs.is_empty();
         for unit in units(&after(runs, want.after, height), name.author.is_key(), end) {
@@ -144,7 +145,7 @@ impl Node {
 
     /// A peer asked for what follows an entry that is another one here.
     fn notice_fork(&mut self, id: LinkId, log: LogId, at: Seq) {
-        let Some(name) = self.logs.get(&log).map(|log| (*log.name).clone()) else { return };
+        let Some(name) = self.logs.get(&log).and_then(|log| self.logs.name_of(log)) else { return };
         self.fork(id, &name.channel.clone(), name, log, at);
     }
 

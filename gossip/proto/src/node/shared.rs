@@ -26,7 +26,7 @@ pub(super) struct Shared {
     /// How far they are known to be, as far as remembered.
     pub(super) knows: BTreeMap<LogId, Seq>,
     /// Logs with numbers below this they know by name.
-    pub(super) named: u64,
+    pub(super) named: u32,
     /// How much is missing on either side, as comparisons told.
     pub(super) outlook: Outlook,
     /// How far they are, as the application was told.

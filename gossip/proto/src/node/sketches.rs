@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::log::{Log, Tip};
 use super::model::{Channel, Stream};
 use super::shared::Shared;
+use super::table::Logs;
 use super::{LinkId, Node, Timer};
 use crate::digest::Sum;
 use crate::sketch::{Item, Kind, Sketch};
@@ -62,23 +63,19 @@ impl Sketches {
 }
 
 /// What a sketch of a stream begins with, and of its logs.
-fn items<'a>(
-    secret: &'a [u8; 32],
-    stream: &'a Stream,
-    logs: &'a BTreeMap<LogId, Log>,
-) -> impl Iterator<Item = Item> + 'a {
-    let logs = stream.logs.iter().filter_map(|id| item(secret, *id, logs.get(id)?));
-    std::iter::once(stream.item(secret)).chain(logs)
+fn items<'a>(secret: &'a [u8; 32], stream: &'a Stream, logs: &'a Logs) -> impl Iterator<Item = Item> + 'a {
+    let items = logs.of(stream.logs).filter_map(|log| item(secret, log));
+    std::iter::once(stream.item(secret)).chain(items)
 }
 
-fn item(secret: &[u8; 32], id: LogId, log: &Log) -> Option<Item> {
+fn item(secret: &[u8; 32], log: &Log) -> Option<Item> {
     let Tip { height, hash, .. } = log.stored;
-    Item::log(secret, id, height, &Sum::of_log(secret, id, height, &hash))
+    Item::log(secret, log.id, height, &Sum::of_log(secret, log.id, height, &hash))
 }
 
 impl Channel {
     /// Puts another slice of logs into a sketch; true when it is complete.
-    fn go_on(&mut self, kind: Kind, table: &BTreeMap<LogId, Log>) -> bool {
+    fn go_on(&mut self, kind: Kind, table: &Logs) -> bool {
         let Self { sketches, streams, logs, secret, .. } = self;
         let kept = sketches.kept.entry(kind).or_insert_with(|| {
             let mut sketch = Sketch::new(kind);
@@ -87,11 +84,10 @@ impl Channel {
             Kept { sketch, after: Some(LogId([0; 16])) }
         });
         let Some(after) = kept.after else { return true };
-        let mut rest = logs.range((Bound::Excluded(after), Bound::Unbounded));
-        for id in rest.by_ref().take(SLICE) {
-            let found = table.get(id).and_then(|log| item(secret, *id, log));
-            found.iter().for_each(|item| kept.sketch.add(item));
-            kept.after = Some(*id);
+        let mut rest = table.ordered(logs, Bound::Excluded(after));
+        for log in rest.by_ref().take(SLICE) {
+            item(secret, log).iter().for_each(|item| kept.sketch.add(item));
+            kept.after = Some(log.id);
         }
         if rest.next().is_none() {
             kept.after = None;
@@ -148,7 +144,7 @@ impl Node {
         let shared = self.links.get(&id)?.session.as_ref()?.shared.get(name)?;
         let kept = channel.sketches.kept.get(&kind).filter(|kept| kept.after.is_none())?;
         debug_assert!(self.is_exact(channel, kind, &kept.sketch), "a sketch that is out of step");
-        let left_out: usize = channel.left_out(shared).map(|stream| stream.logs.len() + 1).sum();
+        let left_out: usize = channel.left_out(shared).map(|stream| self.logs.count(stream.logs) + 1).sum();
         if left_out == 0 {
             return Some(View::Ready(Cow::Borrowed(&kept.sketch)));
         }

@@ -206,7 +206,7 @@ impl Node {
         let link = self.links.get(&id)?;
         let shared = link.session.as_ref()?.shared.get(name)?;
         let in_sync = shared.theirs == Some(shared.digest_of(self.channels.get(name)?));
-        let held = |log| self.logs.get(log).map_or((0, 0), |log| (log.pending.height, log.stored.height));
+        let held = |log| self.logs.get(log).map_or((0, 0), |log| (log.pending().height, log.stored.height));
         let more = shared.todo.iter().map(|(log, (height, _))| height.saturating_sub(held(log).0));
         let less = shared.knows.iter().map(|(log, height)| held(log).1.saturating_sub(*height));
         let [more, less] = [more.fold(0, u64::saturating_add), less.fold(0, u64::saturating_add)];

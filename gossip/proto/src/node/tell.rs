@@ -126,7 +126,8 @@ impl Node {
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
         let Some(channel) = self.channels.get(name).filter(|_| !shared.refused.is_empty()) else { return };
         let refused = channel.streams.values().filter(|stream| shared.refused.contains(&stream.key));
-        let logs: BTreeSet<LogId> = refused.flat_map(|stream| stream.logs.iter().copied()).collect();
+        let logs = refused.flat_map(|stream| self.logs.of(stream.logs)).map(|log| log.id);
+        let logs: BTreeSet<LogId> = logs.collect();
         if let Some(shared) = self.shared(id, name) {
             shared.telling.waiting.retain(|erasure| !logs.contains(&erasure.log));
         }
@@ -136,7 +137,7 @@ impl Node {
     fn erase_message(&mut self, id: LinkId, name: &ChannelId) -> Option<(usize, Erase)> {
         // Of logs that were forgotten nobody knows the name.
         while let Some(front) = self.shared(id, name)?.telling.waiting.front().map(|front| front.log) {
-            if self.logs.contains_key(&front) {
+            if self.logs.contains(&front) {
                 break;
             }
             self.shared(id, name)?.telling.waiting.pop_front();
@@ -145,15 +146,16 @@ impl Node {
         let shared = session.shared.get(name)?;
         let front = shared.telling.waiting.front()?;
         let by = front.by.clone();
-        let own = |erasure: &Erasure| self.logs.get(&erasure.log).map(|log| log.name.author == erasure.by);
+        let author = |erasure: &Erasure| self.logs.author_of(self.logs.get(&erasure.log)?);
+        let own = |erasure: &Erasure| author(erasure).map(|author| *author == erasure.by);
         let kind = own(front);
         let (mut count, mut logs) = (0, Vec::<EraseLog>::new());
         for erasure in shared.telling.waiting.iter().take(RANGES) {
             if erasure.by != by || own(erasure) != kind {
                 break;
             }
-            let Some(log) = self.logs.get(&erasure.log) else { break };
-            let key = (log.name.stream.clone(), log.name.author.clone(), log.name.epoch, log.name.branch);
+            let Some(name) = self.logs.name_of(self.logs.get(&erasure.log)?) else { break };
+            let key = (name.stream, name.author, name.epoch, name.branch);
             let full = logs.len() == LOGS;
             match logs.last_mut().filter(|last| last.name == key) {
                 Some(last) => last.ranges.push(erasure.range),

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::wire::{Content, Message, OFFERED_VERSION, read};
 use crate::{
-    ChannelRecord, Committed, Epoch, Inventory, LogHead, LogName, SeqRange, Stamp, StoreReply, StoredRun,
-    StreamId, StreamRecord, WallMs,
+    ChannelRecord, Committed, Epoch, Inventory, LogHead, LogId, LogName, SeqRange, Stamp, StoreReply,
+    StoredRun, StreamId, StreamRecord, WallMs,
 };
 
 const LINK: LinkId = LinkId(1);

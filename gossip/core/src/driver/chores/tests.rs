@@ -272,16 +272,17 @@ fn what_a_load_wrote_in_larger_runs_is_joined_when_it_rests() {
 }
 
 #[test]
-fn steps_for_several_logs_go_together() {
+fn steps_go_one_by_one_while_others_wait_and_together_at_rest() {
     let mut chores = Chores::new(true);
     for number in 1..=6 {
         (1..=255).for_each(|n| chores.note_run(&single(number, n)));
     }
     (1..=6).for_each(|number| chores.note_run(&single(number, 256)));
     let logs = |chores: Vec<Chore>| chores.iter().map(|chore| chore.log).collect::<Vec<_>>();
-    assert_eq!(logs(chores.next_paid()), [1, 2, 3, 4].map(log));
-    assert_eq!(logs(chores.next_paid()), [5, 6].map(log));
+    assert_eq!(logs(chores.next_paid()), [log(1)]);
+    chores.credit = 0;
     assert_eq!(chores.next_paid(), []);
+    assert_eq!(logs(chores.next_at_rest(Tick(u64::MAX))), [2, 3, 4, 5].map(log));
 }
 
 #[test]

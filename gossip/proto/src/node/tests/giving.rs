@@ -213,8 +213,8 @@ fn what_reaches_no_seal_is_passed_over() {
     let room = pair.nodes[B].reserve(LINK, 2);
     let logs = ids.iter().map(|id| (*id, 0)).collect();
     pair.act(A, |node| node.give(LINK, &channel(), 2, (room >> 10) as u32, logs));
-    let held =
-        ids.map(|id| pair.nodes[B].logs.get(&id).map_or((0, 0), |log| (log.holes.floor, log.stored.height)));
+    let held = ids
+        .map(|id| pair.nodes[B].logs.get(&id).map_or((0, 0), |log| (log.holes().floor, log.stored.height)));
     assert_eq!((held, pair.reserved()), ([(1600, 1600), (0, 40)], 0));
     assert_eq!(pair.nodes[B].stats.dropped, 0);
 }
