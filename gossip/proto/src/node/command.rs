@@ -180,7 +180,7 @@ pub struct ImportPart {
     /// Full name of the log; its stream is created if it does not exist.
     pub log: LogName,
     /// Where the history in hand begins if that is not the beginning. Counts only where less is held.
-    pub floor: Option<ImportFloor>,
+    pub floor: Option<Box<ImportFloor>>,
     /// Runs in order. What is held already is left out.
     pub runs: Vec<StoredRun>,
     /// The runs are for a hole of what is held, and in order from the last to the first: a hole is

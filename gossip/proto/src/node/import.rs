@@ -93,7 +93,7 @@ impl Node {
 
     fn take_part(&mut self, id: LogId, part: &ImportPart, batch: &mut Batch) -> Result<Taken, CommandError> {
         let height = self.logs.get(&id).map_or(0, |log| log.pending().height);
-        if let Some(ImportFloor { sequence: floor, hash, stamp, seal }) = part.floor
+        if let Some(ImportFloor { sequence: floor, hash, stamp, seal }) = part.floor.as_deref().copied()
             && floor > height
         {
             if self.is_claimed(&id) {

@@ -319,9 +319,9 @@ fn our_own_log_is_given_up_only_for_our_own_seal() {
 
 #[test]
 fn an_import_ends_at_a_seal() {
-    let import = |runs: Vec<StoredRun>, floor| {
+    let import = |runs: Vec<StoredRun>, floor: Option<ImportFloor>| {
         let mut host = Host::speaking("victim", NodeConfig::default(), 2);
-        let part = ImportPart { log: Author::new(1).name, floor, runs, fills: false };
+        let part = ImportPart { log: Author::new(1).name, floor: floor.map(Box::new), runs, fills: false };
         host.command(Command::Import { channel: channel(), part }).expect("an answer")
     };
     let mut author = Author::new(1);
@@ -329,9 +329,9 @@ fn an_import_ends_at_a_seal() {
     let all = vec![first.clone(), second.clone(), third.clone()];
     assert_eq!(import(all, None), Ok(Reply::Imported(6)));
     let (hash, stamp) = (second.prev, Stamp::ZERO);
-    let floor = Some(ImportFloor { sequence: 2, hash, stamp, seal: None });
-    assert_eq!(import(vec![second.clone(), third], floor), Ok(Reply::Imported(4)));
-    assert_eq!(import(Vec::new(), floor), Ok(Reply::Imported(0)), "a floor alone says nothing");
+    let floor = ImportFloor { sequence: 2, hash, stamp, seal: None };
+    assert_eq!(import(vec![second.clone(), third], Some(floor)), Ok(Reply::Imported(4)));
+    assert_eq!(import(Vec::new(), Some(floor)), Ok(Reply::Imported(0)), "a floor alone says nothing");
     let sealed = |seal| Some(ImportFloor { sequence: 2, hash, stamp, seal });
     let seal = first.run.seal().and_then(|seal| Seal::from_slice(seal));
     assert_eq!(import(Vec::new(), sealed(seal)), Ok(Reply::Imported(0)), "but with a seal it does");
@@ -359,7 +359,12 @@ fn an_imported_branch_has_to_show_where_it_parts() {
     let mut import = |author: &Author, run: StoredRun| {
         let floor =
             author.name.branch.map(|_| ImportFloor { sequence: 2, hash, stamp: Stamp::ZERO, seal: None });
-        let part = ImportPart { log: author.name.clone(), floor, runs: vec![run], fills: false };
+        let part = ImportPart {
+            log: author.name.clone(),
+            floor: floor.map(Box::new),
+            runs: vec![run],
+            fills: false,
+        };
         host.command(Command::Import { channel: channel(), part }).expect("an answer")
     };
     let first = branch(hash).sealed().hash_at(3).expect("its first hash");

@@ -195,7 +195,7 @@ impl World {
         let runs = later.take_while(readable).take(4).cloned().collect();
         let (sequence, hash, stamp) = (log.head.floor, log.head.floor_hash, Stamp::ZERO);
         let seal = log.head.seal_at(sequence);
-        let floor = (sequence > 0).then_some(ImportFloor { sequence, hash, stamp, seal });
+        let floor = (sequence > 0).then(|| Box::new(ImportFloor { sequence, hash, stamp, seal }));
         Command::Import {
             channel: channel.clone(),
             part: ImportPart { log: log.head.name.clone(), floor, runs, fills: false },

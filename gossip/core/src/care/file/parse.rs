@@ -149,11 +149,9 @@ impl<R: Read> Parser<R> {
     fn part(&mut self) -> Result<Step, FileError> {
         let (mut runs, mut bytes) = (Vec::<StoredRun>::new(), 0);
         let begun = self.log.as_ref().filter(|log| log.at > 0);
-        let floor = begun.map(|Log { at, hash, stamp, seal, .. }| ImportFloor {
-            sequence: *at,
-            hash: *hash,
-            stamp: *stamp,
-            seal: *seal,
+        let floor = begun.map(|Log { at, hash, stamp, seal, .. }| {
+            let (sequence, hash, stamp, seal) = (*at, *hash, *stamp, *seal);
+            Box::new(ImportFloor { sequence, hash, stamp, seal })
         });
         let is_sealed = self.log.as_ref().is_some_and(|log| log.name.author.is_key());
         let between = |runs: &[StoredRun]| is_sealed && runs.last().is_some_and(|at| at.run.seal().is_none());

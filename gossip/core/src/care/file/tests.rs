@@ -98,7 +98,12 @@ fn what_was_written_is_read() {
             Step::Part { part, begins } => {
                 let ranges: Vec<_> =
                     part.runs.iter().map(|stored| (stored.run.first(), stored.run.last())).collect();
-                Some((part.log.author.as_str(), part.floor.map(|floor| floor.sequence), ranges, *begins))
+                Some((
+                    part.log.author.as_str(),
+                    part.floor.as_ref().map(|floor| floor.sequence),
+                    ranges,
+                    *begins,
+                ))
             }
             _ => None,
         })
