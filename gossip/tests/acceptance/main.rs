@@ -34,6 +34,7 @@ mod partition;
 mod peers;
 mod retention;
 mod seals;
+mod slow;
 mod storage;
 mod sync;
 mod views;

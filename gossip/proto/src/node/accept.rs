@@ -6,7 +6,7 @@ use super::admin::Job;
 use super::log::{Log, Tip};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::sealed::{Staged, Staging};
-use super::{CommandId, DropReason, Event, LinkId, Node};
+use super::{CommandId, DropReason, Event, LinkId, Node, Timer};
 use crate::log::MAX_SEQ;
 use crate::wire::{Delta, DeltaRun, FloorNote};
 use crate::{
@@ -166,6 +166,8 @@ impl Node {
         // Nobody could be told while the name was not known.
         self.tell_erasures(&log.channel, &erased, None);
         if new {
+            // Sketches count a stream like an entry.
+            self.note_arrived(&log.channel, 1);
             let LogName { channel, stream, .. } = log;
             self.leave_out_new(&channel, &stream);
             self.notify(Event::StreamCreated(channel.clone(), stream.clone()));
@@ -261,6 +263,9 @@ impl Node {
                     let told = shared.todo.entry(log_id).or_insert((last, 0));
                     told.0 = told.0.max(last);
                 }
+                // What lies between may only have been overtaken. As long as more is pushed no round comes.
+                let soon = self.now.tick + self.settle_time(id);
+                self.timers.bring_forward(Timer::Wants(id), soon);
                 self.compare_link_soon(id, channel);
             }
             Verdict::Fork => {

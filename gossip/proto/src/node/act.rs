@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::log::Log;
+use super::outlook::Outlook;
 use super::{LinkId, Node};
 use crate::sketch::{self, Found, Kind, id40};
 use crate::wire::SketchMessage;
@@ -27,6 +28,8 @@ struct Plan {
     ask: BTreeSet<Key>,
     /// Streams, theirs or ours.
     streams: BTreeSet<Key>,
+    /// Of logs, if heights were compared.
+    outlook: Outlook,
 }
 
 impl Plan {
@@ -66,10 +69,15 @@ impl Node {
             };
         }
         self.end_exchange(id, name);
+        if sketch.kind == Kind::Heights {
+            self.foresee(id, name, plan.outlook);
+        }
         if streams.tell || streams.ask && plan.ask.is_empty() {
             self.offer_streams(id, name, streams.ask);
         }
         if !plan.give.is_empty() {
+            // What comes within the room is there before it is worth telling.
+            self.announce_gift(id, name, sketch, u64::from(sketch.room) << 10);
             self.give(id, name, sketch.serial, sketch.room, plan.give);
         }
         self.tell_heights(id, name, &plan.tell);
@@ -88,6 +96,9 @@ impl Node {
             return self.offer_all(id, name);
         }
         self.end_exchange(id, name);
+        let outlook = Outlook { get: 0, give: self.count_after(held.iter()) };
+        self.foresee(id, name, outlook);
+        self.announce_gift(id, name, sketch, 0);
         self.give(id, name, sketch.serial, sketch.room, held);
     }
 
@@ -96,6 +107,8 @@ impl Node {
         let Some(channel) = self.channels.get(name) else { return plan };
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return plan };
+        let logs = found.iter().filter(|found| !sketch::is_stream(&channel.secret, found.x));
+        plan.outlook = Outlook::of_logs(logs.map(|found| found.delta));
         for Found { x, delta } in found {
             let key = id40(*x);
             if sketch::is_stream(&channel.secret, *x) {

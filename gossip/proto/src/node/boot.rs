@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
+use super::delivered::Deliveries;
 use super::erase::Erasures;
 use super::exchange::Exchanges;
 use super::fetches::Fetches;
@@ -70,6 +71,7 @@ impl Loading {
             hints,
             waiters: Waiters::default(),
             choice: sync,
+            deliveries: Deliveries::default(),
             numbered: 1,
             stats: Stats::default(),
         };

@@ -6,7 +6,6 @@
 //! of what we once wrote, ready to write it again differently.
 
 use super::admin::Job;
-use super::log::Log;
 use super::model::Stream;
 use super::{Event, Node};
 use crate::{ChannelId, Epoch, LogId, StreamId};

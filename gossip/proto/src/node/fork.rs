@@ -70,13 +70,16 @@ impl Node {
         match seen {
             Seen::Link(link) => self.fork_again(link, log),
             Seen::Branch(branch) => self.look_again(branch, RETRY),
+            Seen::Hand => {}
         }
     }
 
     /// What came to nothing may be tried again when the fork is seen again, but not at once: it could go on
     /// like that as fast as the link carries it.
     pub(super) fn fork_again(&mut self, link: LinkId, log: LogId) {
-        self.forks.again.insert((link, log), self.now.tick + RETRY);
+        if self.links.contains_key(&link) {
+            self.forks.again.insert((link, log), self.now.tick + RETRY);
+        }
     }
 
     /// Lets what came to nothing be tried again.

@@ -22,10 +22,12 @@ const BRANCHES: usize = 8;
 type Place = (Seq, ChainHash);
 
 /// What becomes of a branch of which nothing is held.
-enum Admission {
+pub(super) enum Admission {
     Take,
-    /// It comes again when the fork, or the log it parts from, is there.
+    /// It comes again when the log it parts from was ended.
     Later,
+    /// It comes again when the log it parts from is held so far.
+    Awaits,
     /// Not in this session, and why.
     Never(&'static str),
 }
@@ -63,10 +65,9 @@ impl Node {
 
     fn admits(&mut self, link: LinkId, log: LogId, place: Place, runs: &[DeltaRun]) -> bool {
         let Some(name) = self.logs.name(&log) else { return false };
-        let Some(branch) = name.branch else { return true };
-        match self.judge_branch(link, &name, branch, log, place, runs) {
+        match self.judge_branch(Seen::Link(link), &name, log, place, runs) {
             Admission::Take => true,
-            Admission::Later => false,
+            Admission::Later | Admission::Awaits => false,
             Admission::Never(why) => {
                 self.set_apart(link, &name, log, place.0 + 1, why);
                 false
@@ -74,15 +75,16 @@ impl Node {
         }
     }
 
-    fn judge_branch(
+    /// Whether a branch of which nothing is held may come in.
+    pub(super) fn judge_branch(
         &mut self,
-        link: LinkId,
+        seen: Seen,
         name: &LogName,
-        branch: Branch,
         log: LogId,
         place: Place,
         runs: &[DeltaRun],
     ) -> Admission {
+        let Some(branch) = name.branch else { return Admission::Take };
         let root = LogName { branch: None, ..name.clone() };
         if root.id() != branch.parent {
             return Admission::Never("a branch of another log than it says");
@@ -92,7 +94,7 @@ impl Node {
         }
         // Where histories part at the first entry nobody offers the log itself.
         if !self.know_log(root, branch.parent) {
-            return Admission::Later;
+            return Admission::Awaits;
         }
         let (at, prev) = (place.0 + 1, place.1);
         let (others, is_known) = (self.beside(&branch, &log, place), self.knows_fork(&branch, place));
@@ -103,20 +105,20 @@ impl Node {
         let is_below = height < place.0 || height == 0;
         match (is_shown, is_known) {
             (true, _) if !others.is_empty() => {
-                others.into_iter().for_each(|other| self.part_log(Seen::Link(link), other, at, prev));
+                others.into_iter().for_each(|other| self.part_log(seen, other, at, prev));
                 Admission::Later
             }
             (_, true) => Admission::Take,
             // Its author vouches for what came before, or nothing did: so far the log it parts from may
             // grow, no further.
             (true, false) if is_below && (name.author.is_key() || at == 1) => {
-                self.end_below(link, branch.parent, Turn { at, prev, first: None });
+                self.end_below(seen, branch.parent, Turn { at, prev, first: None });
                 Admission::Later
             }
             // Its beginning was pruned, and what it parts from is not held so far: both may come.
             (false, false) if is_below && first.is_some() => Admission::Take,
             // The log it parts from comes first.
-            (..) if is_below => Admission::Later,
+            (..) if is_below => Admission::Awaits,
             (..) => Admission::Never("a branch whose place is not found"),
         }
     }
@@ -162,19 +164,23 @@ impl Node {
         self.forks.families.get(root).into_iter().flatten().copied()
     }
 
-    /// Whether the first run of a branch begins with the hash the branch is named by.
+    /// Whether the first run of a branch begins with the hash the branch is named by; else it is told.
     pub(super) fn begins_branch(&mut self, link: LinkId, name: &LogName, stored: &StoredRun) -> bool {
+        let fits = self.fits_branch(name, stored);
+        if !fits {
+            let peer = self.links.get(&link).map(|link| link.peer.clone());
+            self.drop_from(peer, DropReason::BrokenChain, "a branch that does not begin as its name says");
+        }
+        fits
+    }
+
+    pub(super) fn fits_branch(&self, name: &LogName, stored: &StoredRun) -> bool {
         let Some(branch) = name.branch else { return true };
         let first = stored.run.first();
         let begins = self.histories(&branch.parent).any(|id| {
             let turn = self.logs.get(&id).and_then(Log::turn);
             turn.is_some_and(|turn| (turn.at, turn.prev) == (first, stored.prev))
         });
-        let fits = !begins || stored.hash_at(first).is_ok_and(|hash| hash == branch.first);
-        if !fits {
-            let peer = self.links.get(&link).map(|link| link.peer.clone());
-            self.drop_from(peer, DropReason::BrokenChain, "a branch that does not begin as its name says");
-        }
-        fits
+        !begins || stored.hash_at(first).is_ok_and(|hash| hash == branch.first)
     }
 }

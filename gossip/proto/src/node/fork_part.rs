@@ -42,13 +42,12 @@ impl Node {
     fn witness(&self, seen: Seen) -> Option<NodeId> {
         match seen {
             Seen::Link(link) => self.links.get(&link).map(|link| link.peer.clone()),
-            Seen::Branch(_) => Some(self.record.id.clone()),
+            Seen::Branch(_) | Seen::Hand => Some(self.record.id.clone()),
         }
     }
 
     /// The log does not reach so far yet: it will end there.
-    pub(super) fn end_below(&mut self, link: LinkId, log: LogId, turn: Turn) {
-        let seen = Seen::Link(link);
+    pub(super) fn end_below(&mut self, seen: Seen, log: LogId, turn: Turn) {
         let Some(peer) = self.witness(seen) else { return };
         let free = self.forks.parting.len() < AT_ONCE && !self.forks.parting.contains_key(&log);
         let idle = |held: &&mut Log| held.is_idle() && held.end() >= turn.at;
@@ -110,7 +109,7 @@ impl Node {
                 self.fork(link, &name.channel, (*name).clone(), log, at - 1);
             }
             Seen::Link(_) => self.compare_soon(&name.channel),
-            Seen::Branch(_) => {}
+            Seen::Branch(_) | Seen::Hand => {}
         }
         self.look_beside(log);
     }

@@ -24,7 +24,7 @@ pub(super) struct Forks {
     pub(super) parting: BTreeMap<LogId, Parting>,
     /// One request for hashes is answered at a time on a link.
     pub(super) answering: BTreeMap<LinkId, Answer>,
-    pub(super) serial: u32,
+    serial: u32,
     /// Branches of which something is held, by the log they are branches of.
     pub(super) families: BTreeMap<LogId, BTreeSet<LogId>>,
     /// Branches beside which another history may go on over their beginning, each with when to look. Nothing
@@ -71,6 +71,12 @@ impl Forks {
         }
     }
 
+    /// Of a question about hashes, whatever it is for.
+    pub(super) fn next_serial(&mut self) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
+    }
+
     pub(super) fn forget_link(&mut self, link: LinkId) {
         self.searches.retain(|(of, _), _| *of != link);
         self.claims.retain(|(of, _), _| *of != link);
@@ -115,6 +121,8 @@ pub(super) enum Seen {
     Link(LinkId),
     /// A branch that is held.
     Branch(LogId),
+    /// A branch that is imported.
+    Hand,
 }
 
 /// Hashes to be told.

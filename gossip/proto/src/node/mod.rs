@@ -14,6 +14,8 @@
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
 //! | `status` | how far peers are, and who waits for them |
+//! | `outlook` | how much they are about to give or get |
+//! | `delivered` | which of them hold an entry |
 //! | `hint` | what came since a peer was last seen goes to it first |
 //! | `claim` | which of our logs we may continue |
 //! | `table`, `order`, `slab` | where logs lie: a hundred bytes each while they rest |
@@ -25,7 +27,7 @@
 //! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
-//! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
+//! | `repair`, `erase`, `tell`, `import`, `import_back`, `import_branch` | damage isolated, payloads erased, logs brought by hand |
 //! | `fork`, `fork_search`, `fork_part`, `fork_branch`, `fork_held`, `fork_erased`, `forks` | two histories of one log |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
@@ -41,6 +43,7 @@ mod chosen;
 mod claim;
 mod command;
 mod commit;
+mod delivered;
 mod erase;
 mod event;
 mod exchange;
@@ -60,6 +63,7 @@ mod holes;
 mod holey;
 mod import;
 mod import_back;
+mod import_branch;
 mod info;
 mod left_out;
 mod lifecycle;
@@ -69,6 +73,7 @@ mod model;
 mod offer;
 mod ops;
 mod order;
+mod outlook;
 mod peer;
 mod pick;
 mod pieces;
@@ -109,7 +114,7 @@ pub use self::api::{
 };
 pub use self::boot::Loading;
 pub use self::choice::{Streams, SyncChoice, SyncRule};
-pub use self::command::{Command, CommandError, ImportPart, NodeState, Query, Reply};
+pub use self::command::{Command, CommandError, ImportFloor, ImportPart, NodeState, Query, Reply};
 pub use self::event::{Drop, DropReason, Event};
 pub use self::info::{Health, LinkInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
 use self::model::Channel;
@@ -160,6 +165,7 @@ pub struct Node {
     waiters: status::Waiters,
     /// What is exchanged.
     choice: SyncChoice,
+    deliveries: delivered::Deliveries,
     /// Logs that got their first entry, and one more.
     numbered: u32,
     stats: Stats,
@@ -171,8 +177,15 @@ struct Stats {
     dropped: u64,
     store_failures: u64,
     traffic: Traffic,
-    /// Entries stored since the start, and their encoded bytes.
-    stored: (u64, u64),
+    /// Entries stored or served since the start, and their encoded bytes.
+    moved: (u64, u64),
+}
+
+impl Stats {
+    fn count_run(&mut self, run: &crate::Run) {
+        let (entries, bytes) = self.moved;
+        self.moved = (entries + run.count(), bytes + run.encoded().len() as u64);
+    }
 }
 
 /// Unpredictable bits, drawn from a secret of the operating system.
@@ -250,6 +263,7 @@ impl Node {
                 self.refill();
             }
             Timer::Hints => self.save_hints(),
+            Timer::Delivered => self.tend_callers(),
             Timer::Refill => self.expire_refills(),
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),

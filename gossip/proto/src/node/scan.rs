@@ -214,7 +214,9 @@ impl Node {
                 session.tags.remove(&shared.tag);
             }
             self.channels.get_mut(&name).into_iter().for_each(|channel| channel.scopes.forget(id));
-            self.exchanges.end(id, &name);
+            if let Some(exchange) = self.exchanges.end(id, &name) {
+                self.fetches.end(id, exchange.serial.into());
+            }
             self.timers.cancel(&Timer::Round(id, name.clone()));
             self.timers.cancel(&Timer::Tell(id, name));
         }
@@ -229,6 +231,7 @@ impl Node {
             }
         }
         self.waiters.look_again();
+        self.fetch_starved();
         for name in &new {
             self.waiters.begin_anew(id, name);
             self.begin_scope(id, name);

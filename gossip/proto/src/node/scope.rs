@@ -143,7 +143,11 @@ impl Node {
 
     pub(super) fn on_scope(&mut self, id: LinkId, scope: Scope) {
         let Some((name, _)) = self.shared_by_tag(id, scope.tag) else { return };
-        let Some(keys) = scope.keys else { return self.say_scope(id, &name) };
+        let Some(keys) = scope.keys else {
+            // They do not compare before they know: nothing is given.
+            self.end_exchange(id, &name);
+            return self.say_scope(id, &name);
+        };
         let Some(secret) = self.channels.get(&name).map(|channel| channel.secret) else { return };
         let theirs = if scope.only { LeftOut::all_but(&secret, keys) } else { LeftOut::these(&secret, keys) };
         match self.hear_scope(id, &name, theirs) {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::accept::Batch;
+use super::forks::Seen;
 use super::log::{Log, Tip};
 use super::ops::Landing;
 use super::{CommandError, DropReason, LinkId, Node};
@@ -163,7 +164,7 @@ impl Node {
             self.settle_log(log, staged, batch);
             // What vouches for the end of it is a branch: it comes again when the store knows.
             if let Some(turn) = turn {
-                self.end_below(id, log, turn);
+                self.end_below(Seen::Link(id), log, turn);
             }
         }
         let now = self.now.tick;
@@ -195,16 +196,14 @@ impl Node {
     }
 
     /// Ends a part of an import: what a seal vouches for is taken, and what ends without one before a
-    /// gap is part of the gap. A floor alone that nothing vouches for says nothing.
+    /// gap is part of the gap. A floor alone without a seal says nothing.
     pub(super) fn settle_part(&mut self, id: LogId, batch: &mut Batch) -> Result<(), CommandError> {
         let Some(mut staged) = batch.staged.remove(&id) else { return Ok(()) };
         let only_floor = matches!(&staged.steps[..], [(CommitItem::Adopt { .. }, _)]);
+        let at = staged.steps.last().map_or(0, |(_, landing)| landing.end.height);
         staged.cut();
-        if staged.is_bad {
-            return Err(CommandError::Invalid(FOREIGN));
-        }
-        if staged.steps.is_empty() && !only_floor {
-            return Err(CommandError::Invalid("runs that end between two seals"));
+        if staged.is_bad || staged.steps.is_empty() && !only_floor {
+            return Err(CommandError::Unsealed { log: id, at });
         }
         self.settle_log(id, staged, batch);
         Ok(())

@@ -122,6 +122,8 @@ impl Node {
         self.exchanges.forget_link(id);
         self.refills.forget_link(id);
         self.forks.forget_link(id);
+        self.deliveries.forget_link(id);
+        self.tend_callers();
         if let Some(peer) = self.peers.get_mut(&link.peer) {
             peer.links.remove(&id);
             if peer.links.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::LinkId;
 use super::model::Channel;
+use super::outlook::Outlook;
 use super::refill::Spent;
 use super::status::Told;
 use super::tell::Telling;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) knows: BTreeMap<LogId, Seq>,
     /// Logs with numbers below this they know by name.
     pub(super) named: u32,
+    /// How much is missing on either side, as comparisons told.
+    pub(super) outlook: Outlook,
     /// How far they are, as the application was told.
     pub(super) told: Told,
     /// Rounds since anything changed.
@@ -66,6 +69,7 @@ impl Shared {
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
             named: 0,
+            outlook: Outlook::default(),
             told: Told::default(),
             tries: 0,
             moved: None,
