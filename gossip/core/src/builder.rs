@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gossip_proto::node::SyncChoice;
 use gossip_proto::{IdError, NodeId};
 
 use crate::registry::{self, Options};
@@ -23,17 +24,24 @@ pub struct Builder {
     pub(crate) timer: Option<Arc<dyn TimerPort>>,
     pub(crate) seed: Option<u64>,
     pub(crate) connect: Vec<PeerAddr>,
+    pub(crate) sync: SyncChoice,
 }
 
 impl Builder {
-    /// A builder as a configuration describes it. Stores are opened here, transports are not.
+    /// A builder as a configuration describes it. Stores are opened here, and the identity is read, which
+    /// blocks for so long; transports are not opened.
     ///
     /// # Errors
     /// [`BuildError::Plugin`] for names and options that no linked plugin knows,
-    /// [`BuildError::Address`] for an address that is none.
+    /// [`BuildError::Address`] for an address that is none, [`BuildError::IdentityFile`].
     pub fn from_config(file: &ConfigFile) -> Result<Self, BuildError> {
         let mut builder = Self { config: file.config.clone(), ..Self::default() };
         builder.node_id = file.node_id.clone().map(Ok);
+        builder.sync = file.sync.clone();
+        if let Some(path) = &file.identity {
+            let failed = |error| BuildError::IdentityFile { path: path.clone(), error };
+            builder.identity = Some(Identity::from_file(path).map_err(failed)?);
+        }
         if let Some(store) = &file.store {
             builder.store = Some(registry::build_store(&store.kind, &store.to_options())?);
         }
@@ -98,6 +106,26 @@ impl Builder {
         self
     }
 
+    /// Which channels and streams are exchanged with whom; everything with everybody by default. It can be
+    /// changed later with [`Coordinator::set_sync`].
+    ///
+    /// A phone that takes two streams over its mobile link and all else over cheaper ones. What a link costs
+    /// is said by its transport ([`LinkLimits::cost`](crate::proto::node::LinkLimits::cost)):
+    ///
+    /// ```
+    /// use gossip_core::{Coordinator, Streams, SyncChoice, SyncRule};
+    ///
+    /// let urgent = Streams::Only(["messages".parse()?, "calls".parse()?].into());
+    /// let mobile = SyncRule { min_cost: Some(100), streams: urgent, ..SyncRule::default() };
+    /// let builder = Coordinator::builder().sync(SyncChoice { rules: vec![mobile] });
+    /// # drop(builder);
+    /// # Ok::<_, gossip_core::IdError>(())
+    /// ```
+    pub fn sync(mut self, choice: SyncChoice) -> Self {
+        self.sync = choice;
+        self
+    }
+
     /// Bounds.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
@@ -125,6 +153,7 @@ impl Builder {
     pub async fn build(mut self) -> Result<Coordinator, BuildError> {
         tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         self.config.validate()?;
+        self.sync.validate()?;
         let store = self.store.take().map_or_else(|| self.standard_store(), Ok)?;
         let timer = self.timer.take().unwrap_or_else(|| Arc::new(RealTime::default()));
         crate::driver::launch(self, store, timer).await

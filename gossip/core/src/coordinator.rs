@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use gossip_proto::node::{Command, Health, NodeState, PeerInfo, Query, Reply, SyncStatus};
+use gossip_proto::node::{Command, Health, NodeState, PeerInfo, Query, Reply, SyncChoice, SyncStatus};
 use gossip_proto::{ChannelId, IdError, NodeId, PeerRecord, Scope};
 
 use crate::channel::{Channel, ChannelOptions};
@@ -298,6 +298,17 @@ impl Coordinator {
     /// [`Error::State`] after shutdown.
     pub async fn sync_status(&self) -> Result<Vec<SyncStatus>, Error> {
         self.handle.sync_status(None).await
+    }
+
+    /// Exchanges this from now on, and nothing else: a choice replaces the one before. Links that are there
+    /// stay; peers are told, what comes back is compared at once, and what is under way may still arrive.
+    /// Whether peers are in sync is about what is exchanged: [`Channel::wait_synced`] does not wait for the
+    /// rest. The choice is not stored.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is over its bounds, [`Error::State`] after shutdown.
+    pub async fn set_sync(&self, choice: SyncChoice) -> Result<(), Error> {
+        self.handle.command(Command::SetSync(choice)).await.map(drop)
     }
 
     /// What happens from now on.

@@ -1,5 +1,7 @@
 //! What can go wrong for an application, and what to do about it.
 
+use std::path::PathBuf;
+
 use gossip_proto::node::{CommandError, ConfigError, NodeState};
 use gossip_proto::{Cursor, EntryId, IdError, LogId, NodeId, SeqRange};
 
@@ -115,6 +117,14 @@ pub enum BuildError {
     KeyMissing {
         /// The id in question.
         id: NodeId,
+    },
+    /// The file that is to hold the identity cannot be read, or holds something else.
+    #[error("the identity in {}: {error}", path.display())]
+    IdentityFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
     },
     /// A setting makes no sense.
     #[error(transparent)]

@@ -1,9 +1,10 @@
 //! What the application is told.
 
-use std::sync::Mutex;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use gossip_proto::node::Event;
-use tokio::sync::broadcast;
+use tokio::sync::Notify;
 
 /// One thing a listener is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +26,11 @@ pub enum Notice {
 /// Notices since it was made, each once, in order; from
 /// [`Coordinator::events`](crate::Coordinator::events).
 ///
-/// A slow listener never holds up the node: what its queue cannot hold is dropped, oldest first,
-/// and shows as one [`Notice::Lagged`].
+/// A slow listener never holds up the node, nor other listeners: what its own queue cannot hold
+/// ([`Config::events`](crate::Config::events)) is dropped, oldest first, and shows as one [`Notice::Lagged`].
 #[derive(Debug)]
 pub struct Events {
-    queue: Option<broadcast::Receiver<Notice>>,
+    queue: Option<Arc<Queue>>,
 }
 
 impl Events {
@@ -37,10 +38,12 @@ impl Events {
     ///
     /// Cancel safe: a notice is lost only if it was returned.
     pub async fn next(&mut self) -> Option<Notice> {
-        match self.queue.as_mut()?.recv().await {
-            Ok(notice) => Some(notice),
-            Err(broadcast::error::RecvError::Lagged(dropped)) => Some(Notice::Lagged(dropped)),
-            Err(broadcast::error::RecvError::Closed) => None,
+        let queue = self.queue.as_ref()?;
+        loop {
+            if let Some(next) = queue.take() {
+                return next;
+            }
+            queue.grown.notified().await;
         }
     }
 
@@ -56,30 +59,95 @@ impl Events {
     }
 }
 
-/// Where notices come from; closed at shutdown.
+/// What one listener was not told yet.
 #[derive(Debug)]
-pub(crate) struct Listeners(Mutex<Option<broadcast::Sender<Notice>>>);
+struct Queue {
+    waiting: Mutex<Waiting>,
+    grown: Notify,
+}
 
-impl Listeners {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self(Mutex::new(Some(broadcast::Sender::new(capacity))))
+#[derive(Debug, Default)]
+struct Waiting {
+    notices: VecDeque<Notice>,
+    dropped: u64,
+    closed: bool,
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn listen(&self) -> Events {
-        let sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Events { queue: sender.as_ref().map(broadcast::Sender::subscribe) }
-    }
-
-    pub(crate) fn tell(&self, notice: Notice) {
-        let sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(sender) = sender.as_ref() {
-            // Nobody listening is no error.
-            let _ = sender.send(notice);
+    /// The next notice, or that there will be none; `None` as long as there is none yet.
+    fn take(&self) -> Option<Option<Notice>> {
+        let mut waiting = self.waiting();
+        let lagged = std::mem::take(&mut waiting.dropped);
+        if lagged > 0 {
+            return Some(Some(Notice::Lagged(lagged)));
+        }
+        match waiting.notices.pop_front() {
+            None if !waiting.closed => None,
+            next => Some(next),
         }
     }
 
+    fn push(&self, notice: Notice, capacity: usize) {
+        let mut waiting = self.waiting();
+        if waiting.notices.len() >= capacity.max(1) {
+            waiting.notices.pop_front();
+            waiting.dropped += 1;
+        }
+        waiting.notices.push_back(notice);
+        self.grown.notify_one();
+    }
+
+    fn close(&self) {
+        self.waiting().closed = true;
+        self.grown.notify_one();
+    }
+}
+
+/// Where notices come from; closed at shutdown.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    capacity: usize,
+    open: Mutex<Option<Vec<Weak<Queue>>>>,
+}
+
+impl Listeners {
+    /// Each listener may be so many notices behind.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { capacity, open: Mutex::new(Some(Vec::new())) }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<Vec<Weak<Queue>>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn listen(&self) -> Events {
+        let mut open = self.open();
+        let Some(listeners) = open.as_mut() else { return Events { queue: None } };
+        let queue = Arc::new(Queue { waiting: Mutex::default(), grown: Notify::new() });
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(Arc::downgrade(&queue));
+        Events { queue: Some(queue) }
+    }
+
+    pub(crate) fn tell(&self, notice: Notice) {
+        let open = self.open();
+        let listeners = open.iter().flatten().filter_map(Weak::upgrade);
+        listeners.for_each(|listener| listener.push(notice.clone(), self.capacity));
+    }
+
     pub(crate) fn close(&self) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let listeners = self.open().take();
+        listeners.iter().flatten().filter_map(Weak::upgrade).for_each(|listener| listener.close());
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -104,5 +172,19 @@ mod tests {
         }
         assert_eq!(rest, 4);
         assert_eq!(listeners.listen().next().await, None, "closed");
+    }
+
+    #[tokio::test]
+    async fn who_keeps_up_misses_nothing_because_of_who_does_not() {
+        let listeners = Listeners::new(1);
+        let [mut quick, mut slow] = [listeners.listen(), listeners.listen()];
+        let notice = |n: u64| Notice::Lagged(1000 + n);
+        for n in 0..10 {
+            listeners.tell(notice(n));
+            assert_eq!(quick.next().await, Some(notice(n)));
+        }
+        drop(listeners);
+        assert_eq!(slow.next().await, Some(Notice::Lagged(9)));
+        assert_eq!([slow.next().await, slow.next().await], [Some(notice(9)), None]);
     }
 }

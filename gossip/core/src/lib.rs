@@ -45,7 +45,7 @@ mod view;
 pub use gossip_proto as proto;
 pub use gossip_proto::node::{
     Backlog, CommandError, Event, Health, LinkInfo, NodeConfig, NodeState, PeerInfo, PeerStatus, StreamInfo,
-    SyncStatus, Traffic,
+    Streams, SyncChoice, SyncRule, SyncStatus, Traffic,
 };
 pub use gossip_proto::{
     ChannelId, Cursor, Durability, EntryId, Fault, IdError, LogEntry, LogId, NodeId, OrderKey, Payload,

@@ -42,3 +42,29 @@ async fn unknown_settings_and_bad_values_are_errors() {
     let file = parse("connect = [\"nonsense\"]").unwrap();
     assert!(matches!(Coordinator::from_config(&file).await, Err(BuildError::Address(_))));
 }
+
+#[test]
+fn what_is_exchanged_can_be_chosen_in_a_file() {
+    use gossip_core::Streams;
+    let text = "[[sync]]\nmin_cost = 100\nchannel = \"family\"\nstreams = { only = [\"messages\", \"calls\"] }\n\
+                [[sync]]\npeer = \"ann\"\nstreams = \"none\"\n[[sync]]\nstreams = { except = [] }";
+    let rules = parse(text).unwrap().sync.rules;
+    assert_eq!(
+        (rules.len(), rules[0].min_cost, &rules[2].streams),
+        (3, Some(100), &Streams::Except([].into()))
+    );
+    assert!(matches!(&rules[0].streams, Streams::Only(streams) if streams.len() == 2));
+    assert!(rules[1].peer.is_some() && rules[1].streams == Streams::None);
+    for text in
+        ["[[sync]]\nstreams = \"some\"", "[[sync]]\ncolour = 1", "[[sync]]\nstreams = { only = [\"\"] }"]
+    {
+        assert!(parse(text).is_err(), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_identity_that_is_none_is_an_error() {
+    let file = parse("identity = \"nowhere/to/be.found\"").unwrap();
+    let error = Coordinator::from_config(&file).await.unwrap_err();
+    assert!(matches!(error, BuildError::IdentityFile { .. }), "{error}");
+}

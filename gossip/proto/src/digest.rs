@@ -8,6 +8,7 @@ const CHANNEL_SECRET: &str = "gossip 1 open channel secret";
 const LOG_ITEM: &[u8] = b"gossip-digest-log-1";
 const STREAM_ITEM: &[u8] = b"gossip-digest-stream-1";
 const REFUSAL_ITEM: &[u8] = b"gossip-digest-refusal-1";
+const ONLY_ITEM: &[u8] = b"gossip-digest-only-1";
 const DIGEST_TAG: &[u8] = b"gossip-digest-tag-1";
 
 /// The secret of an open channel: whoever knows its name knows it.
@@ -43,9 +44,14 @@ impl Sum {
         Self::from_hash(keyed(secret, STREAM_ITEM, &[stream.as_str().as_bytes()]))
     }
 
-    /// A stream that a replica refuses.
+    /// A stream that a replica leaves out.
     pub(crate) fn of_refusal(secret: &[u8; 32], stream: StreamKey) -> Self {
         Self::from_hash(keyed(secret, REFUSAL_ITEM, &[&stream.0]))
+    }
+
+    /// What a replica adds to those streams if they are all it does not refuse.
+    pub(crate) fn of_only(secret: &[u8; 32]) -> Self {
+        Self::from_hash(keyed(secret, ONLY_ITEM, &[]))
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -66,10 +72,10 @@ impl Sum {
         }
     }
 
-    /// What is sent of it on a link, with what the initiator and the responder refuse. Who refuses what
+    /// What is sent of it on a link, with what the initiator and the responder leave out. Who leaves out what
     /// belongs to it: where each is wrong about the other, both leave out the same all the same.
-    pub(crate) fn tag(&self, secret: &[u8; 32], refused: [&Self; 2]) -> DigestTag {
-        let [held, initiator, responder] = [self, refused[0], refused[1]].map(Self::bytes);
+    pub(crate) fn tag(&self, secret: &[u8; 32], left_out: [&Self; 2]) -> DigestTag {
+        let [held, initiator, responder] = [self, left_out[0], left_out[1]].map(Self::bytes);
         let hash = keyed(secret, DIGEST_TAG, &[&held, &initiator, &responder]);
         let mut tag = [0; 16];
         tag.copy_from_slice(&hash[..16]);

@@ -5,11 +5,12 @@ use std::time::Duration;
 use gossip::Event;
 
 use crate::wait::event;
-use crate::world::{World, records};
+use crate::world::{World, holds, records};
 
 on_every_pair! {
     waiting_for_agreement_brings_what_was_written_before,
     an_entry_is_delivered_to_whom_proved_to_hold_it,
+    delivery_of_one_entry_is_known_while_both_go_on_writing,
 }
 
 async fn waiting_for_agreement_brings_what_was_written_before(world: World) {
@@ -46,4 +47,31 @@ async fn an_entry_is_delivered_to_whom_proved_to_hold_it(world: World) {
     assert_eq!(stream.delivered_to(id).await.unwrap(), [bob.node.id().clone()]);
     let unknown = gossip::EntryId { sequence: 9, ..id };
     assert!(matches!(stream.delivered_to(unknown).await, Err(gossip::Error::UnknownEntry(_))));
+}
+
+async fn delivery_of_one_entry_is_known_while_both_go_on_writing(world: World) {
+    let [ann, bob] = world.devices(["ann", "bob"]).await;
+    world.link(&ann, &bob).await;
+    let [stream, theirs] = [ann.stream().await, bob.stream().await];
+    let id = stream.append("for bob").await.unwrap();
+    holds(&theirs, 1).await;
+    let go_on = |stream: gossip::EventStream| async move {
+        loop {
+            stream.append("more").await.unwrap();
+        }
+    };
+    let delivered = async {
+        for _ in 0..20 {
+            // One that bob may lack when he is asked, and one that he holds.
+            let fresh = stream.append("fresh").await.unwrap();
+            for id in [id, fresh] {
+                assert_eq!(stream.delivered_to(id).await.unwrap(), [bob.node.id().clone()], "{id}");
+            }
+        }
+    };
+    tokio::select! {
+        () = go_on(stream.clone()) => {}
+        () = go_on(theirs.clone()) => {}
+        () = delivered => {}
+    }
 }

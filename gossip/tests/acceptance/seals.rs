@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use gossip::{Identity, NodeId};
+use gossip::{Identity, NodeId, Retention};
 
 use crate::device::Device;
+use crate::wait::eventually;
 use crate::world::{World, converge};
 
 on_every_pair! {
     entries_of_keys_are_verified_and_those_of_names_are_not,
     a_lost_store_begins_anew_under_the_same_identity,
     a_channel_file_carries_seals,
+    what_is_restored_of_a_pruned_log_is_given_on,
 }
 
 /// Of each author, whether all entries a device shows are verified.
@@ -67,4 +69,22 @@ async fn a_channel_file_carries_seals(world: World) {
     bob.node.import(std::io::Cursor::new(file)).await.unwrap();
     converge(&[&ann, &bob], 30).await;
     assert_eq!(verified(&bob).await, [(ann.node.id().clone(), true)].into());
+}
+
+/// Nothing but the height is left of ann's log: the file says who vouches for it.
+async fn what_is_restored_of_a_pruned_log_is_given_on(world: World) {
+    let [ann, bob, cat] = world.devices(["ann", "bob", "cat"]).await;
+    ann.write(30).await;
+    ann.stream().await.set_retention(Retention::CountBased(0)).await.unwrap();
+    ann.stream().await.compact().await.unwrap();
+    assert_eq!(ann.records().await, []);
+    let room = ann.node.channel("room").await.unwrap();
+    let (_, file) = room.export(Vec::new()).await.unwrap();
+    ann.node.shutdown().await.unwrap();
+    bob.node.import(std::io::Cursor::new(file)).await.unwrap();
+    let version = bob.stream().await.version().await.unwrap();
+    assert_eq!(version.iter().map(|(_, height)| height).collect::<Vec<_>>(), [30]);
+    cat.stream().await;
+    world.link(&bob, &cat).await;
+    eventually("cat knows of it", async || cat.stream().await.version().await.unwrap() == version).await;
 }

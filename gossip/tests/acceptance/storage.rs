@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gossip::{
-    BuildError, CommandError, Coordinator, Error, Event, Fault, MemoryStore, RedbStore, StoreError,
+    BuildError, Builder, CommandError, Coordinator, Error, Event, Fault, MemoryStore, RedbStore, StoreError,
     StoreResult,
 };
 use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
@@ -72,17 +72,24 @@ async fn defect_b22_a_failing_store_is_reported_as_one_and_repaired(world: World
 async fn defect_b09_two_contents_under_one_id_are_noticed_and_wedge_nothing(world: World) {
     // However many entries each of the two wrote, it is noticed.
     for (by_original, by_clone) in [(1, 1), (3, 1), (1, 3)] {
-        restored_beside_the_original(&world, by_original, by_clone).await;
+        restored_beside_the_original(&world, by_original, by_clone, |builder| builder).await;
     }
+    // The same of an author who does not sign.
+    restored_beside_the_original(&world, 2, 2, |builder| builder.node_id("ann")).await;
 }
 
 /// Two devices write under one id: a backup was restored beside the original.
-async fn restored_beside_the_original(world: &World, by_original: usize, by_clone: usize) {
+async fn restored_beside_the_original(
+    world: &World,
+    by_original: usize,
+    by_clone: usize,
+    with: fn(Builder) -> Builder,
+) {
     let directory = tempfile::tempdir().unwrap();
     let (original, copy) = (directory.path().join("original"), directory.path().join("copy"));
     let name = |who: &str| format!("{who} {by_original} {by_clone}");
     let bob = world.device(&name("bob")).await;
-    let ann = world.device_on(&name("ann"), Shelf::Redb(original.clone()), |builder| builder).await;
+    let ann = world.device_on(&name("ann"), Shelf::Redb(original.clone()), with).await;
     world.link(&ann, &bob).await;
     ann.write(3).await;
     converge(&[&ann, &bob], 3).await;
@@ -90,10 +97,10 @@ async fn restored_beside_the_original(world: &World, by_original: usize, by_clon
     std::fs::create_dir(&copy).unwrap();
     let file = gossip::redb::FILE_NAME;
     std::fs::copy(original.join(file), copy.join(file)).unwrap();
-    let ann = world.device_on(&name("ann"), ann.shelf, |builder| builder).await;
+    let ann = world.device_on(&name("ann"), ann.shelf, with).await;
     ann.write(by_original).await;
     converge(&[&ann, &bob], 3 + by_original).await;
-    let clone = world.device_on(&name("clone"), Shelf::Redb(copy), |builder| builder).await;
+    let clone = world.device_on(&name("clone"), Shelf::Redb(copy), with).await;
     assert_eq!(clone.node.id(), ann.node.id());
     let lost = clone.stream().await.append("by the clone").await.unwrap();
     clone.write(by_clone - 1).await;
@@ -123,6 +130,13 @@ async fn restored_beside_the_original(world: &World, by_original: usize, by_clon
     // Both histories come to both, each under a name of its own.
     let all = 3 + by_original + by_clone + 2;
     converge(&[&clone, &bob], all).await;
+    // And to whoever restores them from a file.
+    let (_, file) = bob.node.channel("room").await.unwrap().export(Vec::new()).await.unwrap();
+    let dan = world.device(&name("dan")).await;
+    dan.node.import(std::io::Cursor::new(file)).await.unwrap();
+    converge(&[&bob, &dan], all).await;
+    let report = dan.node.verify().await.unwrap();
+    assert!(report.is_sound(), "{report:?}");
 }
 
 #[tokio::test]

@@ -21,7 +21,6 @@ use crate::shared::Shared;
 /// closing a socket with unread bytes would destroy our own hello, which says why.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 64 << 10;
-const COST: u8 = 10;
 
 /// Accepts until the port closes. Errors, as from a lack of file descriptors, slow it down only.
 pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
@@ -108,7 +107,7 @@ pub(crate) async fn meet(
     };
     let connection = Connection { peer_instance: theirs.instance, dialler, number };
     let max_frame = ours.max_frame.min(theirs.max_frame) as usize;
-    let limits = LinkLimits { max_frame, ordered: true, reliable: true, cost: COST };
+    let limits = LinkLimits { max_frame, ordered: true, reliable: true, cost: shared.options.cost };
     let keepalive = Duration::from_millis(ours.keepalive_ms.min(theirs.keepalive_ms).into());
     let (incoming, outgoing) = socket.into_split();
     let link = shared.links.admit(&theirs.id, &connection, limits, outgoing).await;

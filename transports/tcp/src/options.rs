@@ -29,6 +29,9 @@ pub struct TcpOptions {
     pub max_links: u32,
     /// Incoming connections at once that have not said yet who they are. Default: 64.
     pub max_handshakes: u32,
+    /// What its links cost, as in [`LinkLimits::cost`]: of several links to one peer the cheapest is used, and less
+    /// may be chosen to be exchanged over expensive ones. Default: 10.
+    pub cost: u8,
 }
 
 impl Default for TcpOptions {
@@ -40,6 +43,7 @@ impl Default for TcpOptions {
             hello_ms: 10_000,
             max_links: 1_024,
             max_handshakes: 64,
+            cost: 10,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn launch(
         Arc::new(Shared::new(record.id.clone(), inventory.incarnation, builder.config, store, timer));
     let config = shared.config.node.clone();
     let orphans = Orphans::of(&inventory);
-    let boot = Boot { sealer, ..Boot::new(record, inventory, config, seed, secret) };
+    let boot = Boot { sealer, sync: builder.sync, ..Boot::new(record, inventory, config, seed, secret) };
     let mut node = Loading::new(shared.timer.now(), boot);
     load_heads(&*shared.store, &mut node, &orphans).await?;
     let node = node.finish();

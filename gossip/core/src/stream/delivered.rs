@@ -1,58 +1,38 @@
 //! Who holds an entry.
 
-use std::time::Duration;
-
-use futures_util::future::{Either, join_all, select};
-use gossip_proto::node::{Command, Query, Reply};
+use gossip_proto::node::{Command, CommandError, Reply};
 use gossip_proto::{EntryId, NodeId};
 
-use super::EventStream;
+use super::{EventStream, branches};
 use crate::Error;
 
-/// How long peers are given to prove it.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 impl EventStream {
-    /// The linked peers that proved, within two seconds, to hold an entry: what they hold of the channel was
-    /// the same as here, by a digest exchanged after the call. A peer that holds the entry and differs in
-    /// something else all that time is left out. Whoever pruned it since counts; whoever refuses
-    /// the stream does not. Over links without authentication a peer may claim to be another
-    /// one, and to hold what it does not.
+    /// The linked peers that proved, within two seconds, to hold an entry: they told its chain hash, or one
+    /// further up its log, or agreed on the whole channel. It answers for this entry, however much both
+    /// sides go on writing, and at once when every peer said what it holds; one that does not hold the entry
+    /// yet, or says nothing, is waited for. Whoever pruned it counts; whoever refuses the stream does not.
+    /// While the node is paused nobody is asked, and those known to hold it are told. Peers of wire version 1
+    /// can only prove it by agreeing on the whole channel.
+    ///
+    /// Over links without authentication a peer may claim to be another one, and to hold what it does not.
     ///
     /// Cancel safe.
     ///
     /// # Errors
-    /// [`Error::State`] after shutdown, [`Error::UnknownEntry`] for an entry
-    /// that was never held here.
+    /// [`Error::State`] after shutdown, [`Error::UnknownEntry`] for an entry that was never held here, and
+    /// [`CommandError::Busy`] while more than 1,024 calls wait.
     pub async fn delivered_to(&self, id: EntryId) -> Result<Vec<NodeId>, Error> {
-        let held = self.version().await?.height(&id.log) >= id.sequence;
-        if !held && self.get(id).await?.is_none() {
+        self.at.shared.check_open()?;
+        let entry = branches::moved(&*self.at.shared.store, id).await?;
+        if self.version().await?.height(&entry.log) < entry.sequence {
             return Err(Error::UnknownEntry(id));
         }
-        let asked = self.sharers().await?;
-        let agreed = join_all(asked.iter().map(|peer| self.agrees(peer))).await;
-        // Only now is it certain who refuses what.
-        let mut proven = self.sharers().await?;
-        let agreed: Vec<&NodeId> =
-            asked.iter().zip(agreed).filter(|(_, agreed)| *agreed).map(|(peer, _)| peer).collect();
-        proven.retain(|peer| agreed.contains(&peer));
-        Ok(proven)
-    }
-
-    /// Linked peers that take part in the stream, as far as is known.
-    async fn sharers(&self) -> Result<Vec<NodeId>, Error> {
-        let query = Query::Sharers(self.at.channel.clone(), self.at.stream.clone());
-        match self.handle.query(query).await? {
-            Reply::Members(peers) => Ok(peers),
-            _ => Ok(Vec::new()),
+        let channel = self.at.channel.clone();
+        match self.handle.command(Command::FindHolders { channel, entry }).await {
+            Ok(Reply::Members(peers)) => Ok(peers),
+            Ok(_) => Ok(Vec::new()),
+            Err(Error::Command(CommandError::UnknownEntry(_))) => Err(Error::UnknownEntry(id)),
+            Err(error) => Err(error),
         }
-    }
-
-    async fn agrees(&self, peer: &NodeId) -> bool {
-        let command = Command::WaitSynced { channel: self.at.channel.clone(), peer: Some(peer.clone()) };
-        let timer = &self.at.shared.timer;
-        let limit = timer.sleep_until(timer.now().tick + PATIENCE);
-        let agreed = std::pin::pin!(self.handle.command(command));
-        matches!(select(agreed, limit).await, Either::Left((Ok(_), _)))
     }
 }

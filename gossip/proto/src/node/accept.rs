@@ -6,7 +6,7 @@ use super::admin::Job;
 use super::log::{Log, Tip};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::sealed::{Staged, Staging};
-use super::{CommandId, DropReason, Event, LinkId, Node};
+use super::{CommandId, DropReason, Event, LinkId, Node, Timer};
 use crate::log::MAX_SEQ;
 use crate::wire::{Delta, DeltaRun, FloorNote};
 use crate::{
@@ -80,10 +80,12 @@ impl Node {
 
     fn take_delta(&mut self, id: LinkId, name: &ChannelId, peer: &NodeId, delta: Delta) {
         let mut room = true;
+        self.leave_out_unchosen(id, name, delta.names.iter().map(|(stream, ..)| stream));
         for (stream, author, epoch, branch) in delta.names {
             let log = LogName { channel: name.clone(), stream, author, epoch, branch };
             let log_id = log.id();
-            room &= self.know_log(log, log_id);
+            // What is left out here is dropped: the peer did not know that yet.
+            room &= self.leaves_out(id, name, &log.stream) || self.know_log(log, log_id);
         }
         if !room {
             self.tell_crowded(peer);
@@ -158,7 +160,10 @@ impl Node {
         // Nobody could be told while the name was not known.
         self.tell_erasures(&log.channel, &erased, None);
         if new {
+            // Sketches count a stream like an entry.
+            self.note_arrived(&log.channel, 1);
             let LogName { channel, stream, .. } = log;
+            self.leave_out_new(&channel, &stream);
             self.notify(Event::StreamCreated(channel.clone(), stream.clone()));
             self.queue_job(Job::Save(channel, stream));
         }
@@ -218,6 +223,9 @@ impl Node {
         if batch.staged.get(&log_id).is_some_and(Staged::is_bad) {
             return;
         }
+        if self.leaves_out_log(id, channel, &log_id) {
+            return;
+        }
         let Some(log) = self.placed(channel, &log_id) else { return };
         let last = received.run.last();
         let verdict = place(log, received);
@@ -246,6 +254,9 @@ impl Node {
                     let told = shared.todo.entry(log_id).or_insert((last, 0));
                     told.0 = told.0.max(last);
                 }
+                // What lies between may only have been overtaken. As long as more is pushed no round comes.
+                let soon = self.now.tick + self.settle_time(id);
+                self.timers.bring_forward(Timer::Wants(id), soon);
                 self.compare_link_soon(id, channel);
             }
             Verdict::Fork => self.fork(id, channel, (*name).clone(), log_id, last),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::log::Log;
+use super::outlook::Outlook;
 use super::{LinkId, Node};
 use crate::sketch::{self, Found, Kind, id40};
 use crate::wire::SketchMessage;
@@ -27,6 +28,8 @@ struct Plan {
     ask: BTreeSet<Key>,
     /// Streams, theirs or ours.
     streams: BTreeSet<Key>,
+    /// Of logs, if heights were compared.
+    outlook: Outlook,
 }
 
 impl Plan {
@@ -42,8 +45,8 @@ impl Plan {
 /// What found streams call for.
 #[derive(Default)]
 struct Streams {
-    /// They do not know that we refuse one.
-    refused: bool,
+    /// They do not know that we leave one out.
+    left_out: bool,
     /// One of ours without logs is unknown to them.
     tell: bool,
     /// One of theirs is unknown to us.
@@ -54,8 +57,8 @@ impl Node {
     /// Does what there is to do about differences that a sketch of theirs made known.
     pub(super) fn act(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage, found: &[Found]) {
         let plan = self.plan_for(id, name, sketch.kind, found);
-        let streams = self.weigh_streams(name, &plan.streams);
-        if streams.refused {
+        let streams = self.weigh_streams(id, name, &plan.streams);
+        if streams.left_out {
             return self.say_scope(id, name);
         }
         if plan.is_empty() {
@@ -66,10 +69,15 @@ impl Node {
             };
         }
         self.end_exchange(id, name);
+        if sketch.kind == Kind::Heights {
+            self.foresee(id, name, plan.outlook);
+        }
         if streams.tell || streams.ask && plan.ask.is_empty() {
             self.offer_streams(id, name, streams.ask);
         }
         if !plan.give.is_empty() {
+            // What comes within the room is there before it is worth telling.
+            self.announce_gift(id, name, sketch, u64::from(sketch.room) << 10);
             self.give(id, name, sketch.serial, sketch.room, plan.give);
         }
         self.tell_heights(id, name, &plan.tell);
@@ -81,15 +89,16 @@ impl Node {
     /// They hold no log: gives them all of ours.
     pub(super) fn give_all(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage) {
         let Some(channel) = self.channels.get(name) else { return };
-        let Some(link) = self.links.get(&id).and_then(|link| link.session.as_ref()) else { return };
-        let Some(shared) = link.shared.get(name) else { return };
-        let streams = channel.streams.values().filter(|stream| !shared.refused.contains(&stream.key));
-        let held = streams.flat_map(|stream| self.logs.of(stream.logs)).filter(|log| log.is_written());
+        let logs = channel.streams_on(id, true).flat_map(|stream| self.logs.of(stream.logs));
+        let held = logs.filter(|log| log.is_written());
         let held: Vec<(LogId, Seq)> = held.take(GIVEN).map(|log| (log.id, 0)).collect();
         if held.is_empty() {
             return self.offer_all(id, name);
         }
         self.end_exchange(id, name);
+        let outlook = Outlook { get: 0, give: self.count_after(held.iter()) };
+        self.foresee(id, name, outlook);
+        self.announce_gift(id, name, sketch, 0);
         self.give(id, name, sketch.serial, sketch.room, held);
     }
 
@@ -98,6 +107,8 @@ impl Node {
         let Some(channel) = self.channels.get(name) else { return plan };
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return plan };
+        let logs = found.iter().filter(|found| !sketch::is_stream(&channel.secret, found.x));
+        plan.outlook = Outlook::of_logs(logs.map(|found| found.delta));
         for Found { x, delta } in found {
             let key = id40(*x);
             if sketch::is_stream(&channel.secret, *x) {
@@ -108,7 +119,7 @@ impl Node {
             if logs.is_empty() && (kind == Kind::Hashes || *delta > 0) {
                 plan.ask.insert(key);
             }
-            for log in logs {
+            for log in logs.into_iter().filter(|log| self.may_compare(id, log)) {
                 let Some(height) = self.logs.get(&log).map(|log| log.stored.height) else { continue };
                 match (kind, height.checked_add_signed(*delta)) {
                     (Kind::Heights, _) if shared.forks.contains(&log) => {}
@@ -121,14 +132,14 @@ impl Node {
         plan
     }
 
-    fn weigh_streams(&self, name: &ChannelId, found: &BTreeSet<Key>) -> Streams {
+    fn weigh_streams(&self, id: LinkId, name: &ChannelId, found: &BTreeSet<Key>) -> Streams {
         let mut result = Streams::default();
         let Some(channel) = self.channels.get(name).filter(|_| !found.is_empty()) else { return result };
         let mut known = 0;
         let key = |key: &[u8; 8]| -> Key { [key[0], key[1], key[2], key[3], key[4]] };
         for stream in channel.streams.values().filter(|stream| found.contains(&key(&stream.key.0))) {
             known += 1;
-            result.refused |= stream.record.refused;
+            result.left_out |= channel.scopes.leaves_out(id, &stream.key);
             result.tell |= !self.logs.of(stream.logs).any(Log::is_written);
         }
         result.ask = known < found.len();

@@ -285,7 +285,12 @@ impl Node {
         let new = found.streams.get(&record.id).is_none_or(|stream| stream.record.refused);
         let kept = found.streams.get(&record.id).map(|stream| stream.record.retention.clone());
         let keeps_other = kept.is_some_and(|kept| kept != record.retention);
+        let stream = record.id.clone();
         found.put_stream(record).stored_claim(claim);
+        if new {
+            self.leave_out_new(&channel, &stream);
+            self.rescope(&channel);
+        }
         // What it keeps now may be worth asking for.
         if keeps_other {
             self.refill_anew();
@@ -323,9 +328,9 @@ impl Node {
         let logs = self.logs.take(&mut channel.logs, stream);
         let queue = stream.writing.take().into_iter().flat_map(|writing| writing.queue);
         stream.removing = false;
-        channel.digest.subtract(&stream.digest);
+        channel.scopes.count(&stream.key, &stream.digest, &Sum::default());
         channel.sketches.forget();
-        channel.refused.insert(&channel.secret, stream.key);
+        channel.refused.leave_out(&channel.secret, stream.key);
         stream.digest = Sum::of_stream(&channel.secret, &stream_id);
         stream.record = record;
         logs.into_iter().for_each(|log| self.forget_log(log));
@@ -335,6 +340,7 @@ impl Node {
             self.reply(queued.command, Err(error));
         }
         self.notify(Event::StreamRemoved(id.clone(), stream_id));
+        self.rescope(id);
         self.compare_soon(id);
     }
 

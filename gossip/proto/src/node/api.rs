@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{Command, CommandError, Event, Reply};
+use super::{Command, CommandError, Event, Reply, SyncChoice};
 use crate::wire::OFFERED_VERSION;
 use crate::{
     Ed25519Check, Inventory, NodeId, NodeRecord, SealCheck, Sealer, StoreFailure, StoreReply, StoreRequest,
@@ -33,7 +33,8 @@ pub struct LinkLimits {
     pub ordered: bool,
     /// Frames arrive while the link is up.
     pub reliable: bool,
-    /// Of several links to one peer the cheapest is used.
+    /// Of several links to one peer the cheapest is used. A [`SyncChoice`] can exchange less on those that
+    /// cost much.
     pub cost: u8,
 }
 
@@ -316,6 +317,8 @@ pub struct Boot {
     pub secret: [u8; 32],
     /// The newest wire version to offer and to read; for tests of nodes that know no newer one.
     pub max_version: u8,
+    /// What is exchanged, and with whom.
+    pub sync: SyncChoice,
 }
 
 impl Boot {
@@ -329,6 +332,7 @@ impl Boot {
         secret: [u8; 32],
     ) -> Self {
         let check = Box::new(Ed25519Check::default());
-        Self { record, sealer: None, check, inventory, config, seed, secret, max_version: OFFERED_VERSION }
+        let (max_version, sync) = (OFFERED_VERSION, SyncChoice::default());
+        Self { record, sealer: None, check, inventory, config, seed, secret, max_version, sync }
     }
 }

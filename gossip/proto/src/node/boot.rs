@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::admin::Admin;
+use super::delivered::Deliveries;
 use super::erase::Erasures;
 use super::exchange::Exchanges;
 use super::fetches::Fetches;
@@ -30,7 +31,7 @@ impl Loading {
     /// Begins with an inventory that may lack heads.
     #[must_use]
     pub fn new(now: Now, boot: Boot) -> Self {
-        let Boot { record, sealer, check, mut inventory, config, seed, secret, max_version } = boot;
+        let Boot { record, sealer, check, mut inventory, config, seed, secret, max_version, sync } = boot;
         let clock = Hlc::new(Stamp::ZERO, config.max_drift);
         // A clock far ahead of the wall would stamp entries that peers do not follow: start from
         // the wall, under new epochs, because stamps must increase within a log.
@@ -69,6 +70,8 @@ impl Loading {
             shutdown: Vec::new(),
             hints,
             waiters: Waiters::default(),
+            choice: sync,
+            deliveries: Deliveries::default(),
             numbered: 1,
             stats: Stats::default(),
         };

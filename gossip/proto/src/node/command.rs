@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Health, PeerInfo, StreamInfo, SyncStatus};
+use super::{Health, PeerInfo, StreamInfo, SyncChoice, SyncStatus};
 use crate::{
-    ChainHash, ChannelId, EntryId, LogId, LogName, NewPayload, NodeId, PeerRecord, Pruned, Retention, Seq,
-    SeqRange, Stamp, StoreFailure, StoredRun, StreamId, VersionVector,
+    ChainHash, ChannelId, EntryId, LogId, LogName, NewPayload, NodeId, PeerRecord, Pruned, Retention, Seal,
+    Seq, SeqRange, Stamp, StoreFailure, StoredRun, StreamId, VersionVector,
 };
 
 /// Where a node stands in its life.
@@ -105,6 +105,17 @@ pub enum Command {
         /// Only this peer has to agree, and is waited for if it is not within reach.
         peer: Option<NodeId>,
     },
+    /// Exchange this from now on, on links that are there too. Answer: [`Reply::Done`], before peers know.
+    SetSync(SyncChoice),
+    /// Find out which linked peers hold an entry. Answer: [`Reply::Members`], as soon as all proved or disproved
+    /// it, in two seconds at most; [`CommandError::UnknownEntry`] for one that was never held here,
+    /// [`CommandError::Busy`] while too many wait. While paused nobody is asked.
+    FindHolders {
+        /// The channel.
+        channel: ChannelId,
+        /// The entry.
+        entry: EntryId,
+    },
     /// Append entries, all or none. Answer: [`Reply::Appended`] once they are durable.
     Append {
         /// The channel.
@@ -170,14 +181,27 @@ pub enum Command {
 pub struct ImportPart {
     /// Full name of the log; its stream is created if it does not exist.
     pub log: LogName,
-    /// Where the history in hand begins if that is not the beginning: sequence, chain hash and
-    /// stamp there (zero where it is not known). Counts only where less is held.
-    pub floor: Option<(Seq, ChainHash, Stamp)>,
+    /// Where the history in hand begins if that is not the beginning. Counts only where less is held.
+    pub floor: Option<Box<ImportFloor>>,
     /// Runs in order. What is held already is left out.
     pub runs: Vec<StoredRun>,
     /// The runs are for a hole of what is held, and in order from the last to the first: a hole is
     /// filled from its upper end down. Whoever asks has compared the chain hash there.
     pub fills: bool,
+}
+
+/// Where the history of a part begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportFloor {
+    /// Nothing is in hand up to here.
+    pub sequence: Seq,
+    /// The chain hash there.
+    pub hash: ChainHash,
+    /// The stamp there; zero where it is not known.
+    pub stamp: Stamp,
+    /// The author's seal there. Without one the floor of a sealed log counts only with runs behind it that
+    /// end at one.
+    pub seal: Option<Seal>,
 }
 
 /// A look-up that changes nothing.
@@ -189,8 +213,6 @@ pub enum Query {
     Streams(ChannelId),
     /// The members of a channel. Answer: [`Reply::Members`].
     Members(ChannelId),
-    /// Linked peers that share a stream, neither side refusing it. Answer: [`Reply::Members`].
-    Sharers(ChannelId, StreamId),
     /// All peers. Answer: [`Reply::Peers`].
     Peers,
     /// Channels that list a node as member. Answer: [`Reply::Channels`].
@@ -258,6 +280,14 @@ pub enum CommandError {
         /// The log.
         log: LogId,
         /// A position where both differ.
+        at: Seq,
+    },
+    /// What was given of a log whose author signs ends at no seal, or at one that is not the author's.
+    #[error("what was given of log {log} up to {at} carries no valid seal of its author")]
+    Unsealed {
+        /// The log.
+        log: LogId,
+        /// Where it ends.
         at: Seq,
     },
     /// A payload is over the channel's limit.

@@ -6,7 +6,7 @@ use super::log::{Log, Ticket, Tip, Unsettled};
 use super::ops::{Commit, Landed, Landing, Op};
 use super::{CommandError, Event, Node, OpId, Reply, Timer};
 use crate::{
-    ChannelId, EntryId, Fault, LogHead, LogId, LogName, NodeId, SeqRange, StoreFailure, StoreReply,
+    ChannelId, EntryId, Fault, LogHead, LogId, LogName, NodeId, Seq, SeqRange, StoreFailure, StoreReply,
     StoreRequest, StreamId, VersionVector,
 };
 use std::time::Duration;
@@ -34,6 +34,7 @@ impl Node {
             Op::Serve(link) => self.on_read(link, id, result),
             Op::Since(link, channel) => self.on_since(link, &channel, result),
             Op::Hints => {}
+            Op::Delivered(command) => self.on_own_hash(command, result),
             Op::Thaw(log) => self.on_head(log, result),
             Op::Prune { command, channel, stream, floors } => {
                 self.on_pruned(command, channel, stream, &floors, result);
@@ -61,11 +62,15 @@ impl Node {
             let place = (landing.name.channel.clone(), landing.name.stream.clone());
             counted.insert(landing.log, ());
             if let Landed::Run(run) = &landing.what {
-                let (entries, bytes) = self.stats.stored;
-                self.stats.stored = (entries + run.count(), bytes + run.encoded().len() as u64);
+                self.stats.count_run(run);
             }
             let Some(landing) = self.defer(landing, from.as_ref()) else { continue };
+            let before = self.height_of(&landing.log);
             let fresh = self.advance(&landing);
+            if from.is_some() {
+                let entries = self.height_of(&landing.log).saturating_sub(before);
+                self.note_arrived(&landing.name.channel, entries);
+            }
             if let Landed::Filled(range) = landing.what {
                 self.tell_filled(&landing.name, landing.log, range, fresh, from.as_ref());
             } else {
@@ -95,6 +100,10 @@ impl Node {
         if moves_holes {
             self.refill();
         }
+    }
+
+    fn height_of(&self, log: &LogId) -> Seq {
+        self.logs.get(log).map_or(0, |log| log.stored.height)
     }
 
     /// A run on its way into a hole has arrived or not.

@@ -24,6 +24,8 @@ pub(super) struct Exchange {
     pub(super) probed: bool,
     /// When we spoke last.
     pub(super) spoke: Tick,
+    /// The digest we last said in it, in short.
+    pub(super) said: Option<[u8; 8]>,
     /// When we last sent more cells.
     pub(super) more: Option<Tick>,
     /// Their first cells, which were not enough, and the state they are of.

@@ -114,7 +114,7 @@ impl Node {
     /// Keeps room for what a peer may give in an exchange of sketches, under the exchange's serial. Returns
     /// how many bytes, in whole KiB; 0 when there is no room.
     pub(super) fn reserve(&mut self, id: LinkId, serial: u32) -> usize {
-        self.release(id, serial);
+        self.fetches.end(id, serial.into());
         let most = if self.wants_at_once(id) == 1 { MAX_RUN_BYTES } else { usize::MAX };
         let room = self.room(id).min(most) & !1023;
         if room < MAX_RUN_BYTES {
@@ -124,9 +124,10 @@ impl Node {
         room
     }
 
-    /// Nothing more is given in an exchange: its room is free again.
+    /// Nothing more is given in an exchange: its room is free again, for whoever waits for some.
     pub(super) fn release(&mut self, id: LinkId, serial: u32) {
         self.fetches.end(id, serial.into());
+        self.fetch_starved();
     }
 
     /// Asks for all of the logs whose ids begin so, and for their names; of more than [`MAX_ASKED`] the

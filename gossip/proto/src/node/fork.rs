@@ -19,7 +19,7 @@ use crate::{
 
 /// Branches of one log that are taken from peers. Whoever writes many histories of one log gets no room
 /// for more.
-const BRANCHES: usize = 8;
+pub(super) const BRANCHES: usize = 8;
 
 /// A search that came to nothing rests so long.
 const RETRY: Duration = Duration::from_secs(1);
@@ -69,7 +69,9 @@ impl Node {
     /// What came to nothing may be tried again when the fork is seen again, but not at once: it could go on
     /// like that as fast as the link carries it.
     pub(super) fn fork_again(&mut self, link: LinkId, log: LogId) {
-        self.forks.again.insert((link, log), self.now.tick + RETRY);
+        if self.links.contains_key(&link) {
+            self.forks.again.insert((link, log), self.now.tick + RETRY);
+        }
     }
 
     /// Lets what came to nothing be tried again.
@@ -155,14 +157,14 @@ impl Node {
     }
 
     /// Whether a history ends where this branch begins, or before: its beginning may have been pruned.
-    fn knows_fork(&self, branch: &Branch, note: &FloorNote) -> bool {
+    pub(super) fn knows_fork(&self, branch: &Branch, note: &FloorNote) -> bool {
         let known = |id: &LogId| self.logs.get(id).and_then(Log::turn);
         let mut ends = self.histories(&branch.parent).filter_map(|id| known(&id));
         ends.any(|turn| turn.at <= note.floor || (turn.at, turn.prev) == (note.floor + 1, note.hash))
     }
 
     /// A history of a log that reaches over a place.
-    fn passing(&self, branch: &Branch, at: Seq) -> Option<LogId> {
+    pub(super) fn passing(&self, branch: &Branch, at: Seq) -> Option<LogId> {
         let reaches = |id: &LogId| {
             let log = self.logs.get(id);
             log.is_some_and(|log| log.holes().floor <= at && at <= log.stored.height && at < log.end())
@@ -176,7 +178,7 @@ impl Node {
     }
 
     /// Branches of a log of which something is held.
-    fn branches(&self, root: &LogId) -> impl Iterator<Item = LogId> + use<'_> {
+    pub(super) fn branches(&self, root: &LogId) -> impl Iterator<Item = LogId> + use<'_> {
         let root = *root;
         let stream = self.logs.get(&root).and_then(|log| self.stream_of(log));
         let held =
@@ -185,19 +187,23 @@ impl Node {
         held.filter(of_root).map(|log| log.id)
     }
 
-    /// Whether the first run of a branch begins with the hash the branch is named by.
+    /// Whether the first run of a branch begins with the hash the branch is named by; else it is told.
     pub(super) fn begins_branch(&mut self, link: LinkId, name: &LogName, stored: &StoredRun) -> bool {
+        let fits = self.fits_branch(name, stored);
+        if !fits {
+            let peer = self.links.get(&link).map(|link| link.peer.clone());
+            self.drop_from(peer, DropReason::BrokenChain, "a branch that does not begin as its name says");
+        }
+        fits
+    }
+
+    pub(super) fn fits_branch(&self, name: &LogName, stored: &StoredRun) -> bool {
         let Some(branch) = name.branch else { return true };
         let first = stored.run.first();
         let begins = self.histories(&branch.parent).any(|id| {
             let turn = self.logs.get(&id).and_then(Log::turn);
             turn.is_some_and(|turn| (turn.at, turn.prev) == (first, stored.prev))
         });
-        let fits = !begins || stored.hash_at(first).is_ok_and(|hash| hash == branch.first);
-        if !fits {
-            let peer = self.links.get(&link).map(|link| link.peer.clone());
-            self.drop_from(peer, DropReason::BrokenChain, "a branch that does not begin as its name says");
-        }
-        fits
+        !begins || stored.hash_at(first).is_ok_and(|hash| hash == branch.first)
     }
 }

@@ -11,14 +11,26 @@ use super::ops::{Landed, Landing, Op};
 use super::serve::PAGE;
 use super::{Event, LinkId, Node};
 use crate::{
-    Branch, ChainHash, CommitItem, LogId, LogName, Seq, StoreFailure, StoreReply, StoreRequest, StoredRun,
-    Turn,
+    Branch, ChainHash, CommitItem, LogId, LogName, NodeId, Seq, StoreFailure, StoreReply, StoreRequest,
+    StoredRun, Turn,
 };
 
 impl Node {
     /// Another history parts from a log at a place; `prev` is what it says is the hash before.
     pub(super) fn part_log(&mut self, link: LinkId, log: LogId, at: Seq, prev: Option<ChainHash>) {
         let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
+        self.part_log_by(link, peer, log, at, prev);
+    }
+
+    /// As [`Node::part_log`], where it was not learnt over a link.
+    pub(super) fn part_log_by(
+        &mut self,
+        link: LinkId,
+        peer: NodeId,
+        log: LogId,
+        at: Seq,
+        prev: Option<ChainHash>,
+    ) {
         let full = self.forks.parting.len() >= AT_ONCE || self.forks.parting.contains_key(&log);
         self.retire(log);
         let Some(held) = self.logs.get_mut(&log) else { return };
@@ -37,6 +49,10 @@ impl Node {
     /// The log does not reach so far yet: it will end there.
     pub(super) fn end_below(&mut self, link: LinkId, log: LogId, turn: Turn) {
         let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
+        self.end_below_by(link, peer, log, turn);
+    }
+
+    pub(super) fn end_below_by(&mut self, link: LinkId, peer: NodeId, log: LogId, turn: Turn) {
         let free = self.forks.parting.len() < AT_ONCE && !self.forks.parting.contains_key(&log);
         let idle = |held: &&mut Log| held.is_idle() && held.end() >= turn.at;
         let Some(held) = self.logs.get_mut(&log).filter(idle).filter(|_| free) else { return };

@@ -117,7 +117,6 @@ impl Node {
 
     /// Asks the peer and the store for the next places of a search.
     fn ask_places(&mut self, id: LinkId, log: LogId) {
-        let serial = self.forks.serial.wrapping_add(1);
         let Some(patience) = self.links.get(&id).map(|link| link.rtt.timeout() * PATIENCE) else { return };
         let until = self.now.tick + patience;
         let Some(held) = self.logs.get(&log) else { return };
@@ -132,9 +131,10 @@ impl Node {
             return self.end_search(id, log, Found::Lost(top));
         }
         let channel = search.channel.clone();
+        let serial = self.forks.next_serial();
+        let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
         (search.serial, search.until, search.ours, search.theirs) = (serial, until, None, None);
         search.asked.clone_from(&at);
-        self.forks.serial = serial;
         let Some(tag) = self.shared(id, &channel).map(|shared| shared.tag) else { return };
         self.store(Op::Fork(ForkOp::Search(id, log)), StoreRequest::HashAt { log, positions: at.clone() });
         self.send(id, &Message::Positions(Positions { tag, serial, log, at }), Class::Live);
@@ -154,7 +154,9 @@ impl Node {
 
     pub(super) fn on_hashes(&mut self, id: LinkId, hashes: &Hashes) {
         let search = self.forks.searches.get_mut(&(id, hashes.log));
-        let Some(search) = search.filter(|search| search.serial == hashes.serial) else { return };
+        let Some(search) = search.filter(|search| search.serial == hashes.serial) else {
+            return self.on_held(id, hashes);
+        };
         search.theirs = Some(hashes.clone());
         self.go_on_searching(id, hashes.log);
     }
@@ -196,8 +198,7 @@ impl Node {
         let Some(tag) = self.shared(id, channel).map(|shared| shared.tag) else { return };
         let until = self.now.tick + patience;
         self.forks.claims.insert((id, log), Claim { at, prev, ours, until });
-        self.forks.serial = self.forks.serial.wrapping_add(1);
-        let serial = u64::from(self.forks.serial.max(1));
+        let serial = u64::from(self.forks.next_serial().max(1));
         let logs = vec![WantLog { log, after: at - 1, check: prev.check() }];
         let want = Want { tag, serial, budget: MAX_RUN_BYTES as u64, logs };
         self.send(id, &Message::Want(want), Class::Live);
@@ -239,7 +240,8 @@ impl Node {
     pub(super) fn on_positions(&mut self, id: LinkId, asked: &Positions) {
         let Some((channel, _)) = self.shared_by_tag(id, asked.tag) else { return };
         let Some(log) = self.logs.inside(&channel, &asked.log) else { return };
-        if asked.at.len() > MAX_POSITIONS || self.forks.answering.contains_key(&id) {
+        let is_free = !self.forks.answering.contains_key(&id) && self.compares(id, log);
+        if asked.at.len() > MAX_POSITIONS || !is_free {
             return;
         }
         let held: Vec<Seq> = asked.at.iter().copied().filter(|at| log.knows_hash(*at)).collect();

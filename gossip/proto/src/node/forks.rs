@@ -24,10 +24,16 @@ pub(super) struct Forks {
     pub(super) parting: BTreeMap<LogId, Parting>,
     /// One request for hashes is answered at a time on a link.
     pub(super) answering: BTreeMap<LinkId, Answer>,
-    pub(super) serial: u32,
+    serial: u32,
 }
 
 impl Forks {
+    /// Of a question about hashes, whatever it is for.
+    pub(super) fn next_serial(&mut self) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
+    }
+
     pub(super) fn forget_link(&mut self, link: LinkId) {
         self.searches.retain(|(of, _), _| *of != link);
         self.claims.retain(|(of, _), _| *of != link);

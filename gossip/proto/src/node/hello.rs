@@ -134,7 +134,11 @@ impl Node {
         self.timers.cancel(&Timer::Scan(id));
         self.timers.cancel(&Timer::Wants(id));
         self.fetches.forget_link(id);
+        self.exchanges.forget_link(id);
         self.refills.forget_link(id);
+        self.deliveries.forget_link(id);
+        self.tend_callers();
+        self.fetch_starved();
         self.set_timer(Timer::Hello(id), Duration::from_millis(200));
         self.review(&peer);
     }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::left_out::LeftOut;
 use super::ops::{Landed, Landing, Op};
 use super::{LinkId, Node, Timer};
 use crate::wire::{Delta, DeltaRun, DigestTag, LogKey};
@@ -22,6 +23,10 @@ const REMEMBERED: usize = 256;
 const SAVE: Duration = Duration::from_secs(5);
 /// More news than this are not sent unasked.
 const NEWS: usize = MAX_RUN_BYTES;
+/// Peers of which it is remembered what they leave out, over all channels,
+const SCOPES: usize = 1024;
+/// and streams of each.
+const LISTED: usize = 1024;
 
 /// What is remembered of peers.
 #[derive(Debug, Default)]
@@ -32,6 +37,8 @@ pub(super) struct Hints {
     /// Who agreed last is last.
     of: BTreeMap<ChannelId, Vec<Hint>>,
     changed: BTreeSet<ChannelId>,
+    /// What peers left out last. As long as that is not known after a start, they are strangers.
+    scopes: BTreeMap<(ChannelId, NodeId), LeftOut>,
 }
 
 impl Hints {
@@ -45,7 +52,7 @@ impl Hints {
             of.retain(|hint| hint.incarnation == incarnation && hint.arrival <= last);
             of.truncate(REMEMBERED);
         }
-        Self { incarnation, last, of: hints.into_iter().collect(), changed: BTreeSet::new() }
+        Self { incarnation, last, of: hints.into_iter().collect(), ..Self::default() }
     }
 
     /// The store took these runs in.
@@ -77,11 +84,41 @@ impl Hints {
     pub(super) fn forget(&mut self, channel: &ChannelId) {
         self.of.remove(channel);
         self.changed.remove(channel);
+        self.scopes.retain(|(of, _), _| of != channel);
+    }
+
+    /// A peer leaves this out on a link. On another one it may leave out nothing; but the next one may be
+    /// like this one, where it wants to be spared what came since.
+    /// True when what is saved changes by that.
+    fn note_scope(&mut self, channel: &ChannelId, peer: &NodeId, scope: &LeftOut) -> bool {
+        if scope.is_nothing() {
+            return false;
+        }
+        let key = (channel.clone(), peer.clone());
+        let is_known = self.scopes.contains_key(&key);
+        if scope.listed().len() <= LISTED && (is_known || self.scopes.len() < SCOPES) {
+            self.scopes.insert(key, scope.clone());
+        } else {
+            self.scopes.remove(&key);
+            self.of.get_mut(channel).into_iter().for_each(|hints| hints.retain(|hint| hint.peer != *peer));
+        }
+        !is_known && self.changed.insert(channel.clone())
+    }
+
+    /// What a peer left out last, as far as remembered.
+    pub(super) fn scope(&self, channel: &ChannelId, peer: &NodeId) -> Option<&LeftOut> {
+        self.scopes.get(&(channel.clone(), peer.clone()))
     }
 
     fn take_changed(&mut self) -> Vec<(ChannelId, Vec<Hint>)> {
         let changed = std::mem::take(&mut self.changed).into_iter();
-        changed.filter_map(|channel| Some((channel.clone(), self.of.get(&channel)?.clone()))).collect()
+        let kept = |channel: ChannelId| {
+            let hints =
+                self.of.get(&channel)?.iter().filter(|hint| self.scope(&channel, &hint.peer).is_none());
+            let hints = hints.cloned().collect();
+            Some((channel, hints))
+        };
+        changed.filter_map(kept).collect()
     }
 }
 
@@ -152,16 +189,17 @@ impl Node {
     fn news(&mut self, id: LinkId, name: &ChannelId, arrived: &[Arrived]) -> Option<Delta> {
         let session = self.links.get(&id)?.session.as_ref()?;
         let shared = session.shared.get(name)?;
+        let channel = self.channels.get(name)?;
         let mut sent: BTreeMap<LogId, Seq> = BTreeMap::new();
         let (mut names, mut runs): (Vec<LogKey>, Vec<DeltaRun>) = (Vec::new(), Vec::new());
-        for Arrived { log: id, range, runs: held, .. } in arrived {
-            let Some(log) = self.logs.get(id) else { continue };
+        for Arrived { log: of, range, runs: held, .. } in arrived {
+            let Some(log) = self.logs.get(of) else { continue };
             let stream = self.stream_of(log)?;
-            if !stream.is_open() || shared.refused.contains(&stream.key) {
+            if !stream.is_open() || !channel.scopes.has(id, &stream.key) {
                 continue;
             }
-            let known = shared.knows.get(id).copied().unwrap_or(0);
-            let done = sent.entry(*id).or_insert_with(|| known.max(range.first - 1));
+            let known = shared.knows.get(of).copied().unwrap_or(0);
+            let done = sent.entry(*of).or_insert_with(|| known.max(range.first - 1));
             if range.first <= log.holes().floor + 1 && known == 0 {
                 push_name(&mut names, &self.logs.name_of(log)?);
             }
@@ -192,7 +230,18 @@ impl Node {
     pub(super) fn agreed(&mut self, id: LinkId, name: &ChannelId, digest: DigestTag) {
         self.know_names(id, name);
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
-        if self.hints.agree(name, &peer, digest.0) {
+        let [_, theirs] = self.channels.get(name).map_or([None; 2], |channel| channel.scopes.left_out(id));
+        // Without knowing what to leave out nothing is sent unasked.
+        let is_clear = theirs.is_none_or(LeftOut::is_nothing) || self.hints.scope(name, &peer).is_some();
+        if is_clear && self.hints.agree(name, &peer, digest.0) {
+            self.timers.ensure(Timer::Hints, self.now.tick + SAVE);
+        }
+    }
+
+    /// A peer leaves this out on a link.
+    pub(super) fn remember_scope(&mut self, id: LinkId, name: &ChannelId, scope: &LeftOut) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        if self.hints.note_scope(name, &peer, scope) {
             self.timers.ensure(Timer::Hints, self.now.tick + SAVE);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::accept::{Batch, Verdict, place};
 use super::admin::{Job, Plan};
 use super::log::Log;
-use super::{Command, CommandError, CommandId, Event, ImportPart, Node, NodeState};
+use super::{Command, CommandError, CommandId, Event, ImportFloor, ImportPart, Node, NodeState};
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{ChannelId, LogId, LogName, StoredRun};
 
@@ -83,8 +83,8 @@ impl Node {
         if !self.know_log(part.log.clone(), id) {
             return Err(CommandError::Invalid("more logs than this node remembers"));
         }
-        if self.logs.get(&id).is_some_and(Log::is_frozen) {
-            // What the store holds of it is just being looked up.
+        if self.logs.get(&id).is_some_and(|log| log.is_frozen() || log.rare().parting) {
+            // What the store holds of it is just being looked up, or moved.
             return Err(CommandError::Busy);
         }
         let unknown = || CommandError::UnknownStream(channel.clone(), part.log.stream.clone());
@@ -93,13 +93,15 @@ impl Node {
 
     fn take_part(&mut self, id: LogId, part: &ImportPart, batch: &mut Batch) -> Result<Taken, CommandError> {
         let height = self.logs.get(&id).map_or(0, |log| log.pending().height);
-        if let Some((floor, hash, stamp)) = part.floor
+        if let Some(ImportFloor { sequence: floor, hash, stamp, seal }) = part.floor.as_deref().copied()
             && floor > height
         {
             if self.is_claimed(&id) {
                 return Ok(Taken::Claimed);
             }
-            self.take_floor(&part.log.channel, &FloorNote { log: id, floor, hash, stamp, seal: None }, batch);
+            let note = FloorNote { log: id, floor, hash, stamp, seal };
+            self.admit_floor(id, &part.runs, &note)?;
+            self.take_floor(&part.log.channel, &note, batch);
         }
         for StoredRun { prev, run } in &part.runs {
             let log = self.logs.get(&id).and_then(|log| Some((log, Arc::new(self.logs.name_of(log)?))));
@@ -107,7 +109,10 @@ impl Node {
             let last = run.last();
             match place(log, DeltaRun { prev: Some(*prev), run: run.clone() }) {
                 Verdict::Take(..) if self.is_claimed(&id) => return Ok(Taken::Claimed),
-                Verdict::Take(stored, end) => self.take(&name, stored, end, batch),
+                Verdict::Take(stored, end) => {
+                    self.check_branch(&name, &stored)?;
+                    self.take(&name, stored, end, batch);
+                }
                 Verdict::Known => {}
                 Verdict::Ahead => return Err(CommandError::Invalid("a run that leaves a gap")),
                 Verdict::Fork => return Err(self.forked_import(id, &name, last)),

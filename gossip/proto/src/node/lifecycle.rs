@@ -22,6 +22,8 @@ impl Node {
             Command::Erase { channel, stream, entries } => self.erase(id, channel, stream, entries),
             Command::Repair { log, at } => self.repair(id, log, at),
             Command::WaitSynced { channel, peer } => self.wait_synced(id, channel, peer),
+            Command::SetSync(choice) => self.set_sync(id, choice),
+            Command::FindHolders { channel, entry } => self.find_holders(id, channel, entry),
             Command::AskBack { channel, stream } => self.ask_back(id, channel, stream),
             Command::Query(query) => {
                 let result = self.look_up(query);

@@ -14,17 +14,20 @@
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
 //! | `status` | how far peers are, and who waits for them |
+//! | `outlook` | how much they are about to give or get |
+//! | `delivered` | which of them hold an entry |
 //! | `hint` | what came since a peer was last seen goes to it first |
 //! | `claim` | which of our logs we may continue |
 //! | `table`, `order`, `slab` | where logs lie: a hundred bytes each while they rest |
 //! | `session`, `shared`, `peer`, `hello`, `scan`, `liveness` | who is there, and which channels are shared |
 //! | `round` | digests are compared |
 //! | `reconcile`, `exchange`, `act`, `sketches`, `scope` | sketches tell what differs, and it is given |
-//! | `offer`, `refusals` | heights are offered, where that is cheaper |
+//! | `choice`, `chosen`, `left_out`, `scoped` | what is compared at all |
+//! | `offer` | heights are offered, where that is cheaper |
 //! | `fetch`, `fetches`, `serve`, `serve_ask`, `serve_pack`, `units` | what is missing is asked for and answered |
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
-//! | `repair`, `erase`, `tell`, `import`, `import_back` | damage isolated, payloads erased, logs brought by hand |
+//! | `repair`, `erase`, `tell`, `import`, `import_back`, `import_branch` | damage isolated, payloads erased, logs brought by hand |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
@@ -34,9 +37,12 @@ mod admin;
 mod api;
 mod append;
 mod boot;
+mod choice;
+mod chosen;
 mod claim;
 mod command;
 mod commit;
+mod delivered;
 mod erase;
 mod event;
 mod exchange;
@@ -53,7 +59,9 @@ mod holes;
 mod holey;
 mod import;
 mod import_back;
+mod import_branch;
 mod info;
+mod left_out;
 mod lifecycle;
 mod liveness;
 mod log;
@@ -61,6 +69,7 @@ mod model;
 mod offer;
 mod ops;
 mod order;
+mod outlook;
 mod peer;
 mod pick;
 mod pieces;
@@ -69,12 +78,12 @@ mod prune;
 mod query;
 mod reconcile;
 mod refill;
-mod refusals;
 mod repair;
 mod round;
 mod rtt;
 mod scan;
 mod scope;
+mod scoped;
 mod sealed;
 mod serve;
 mod serve_ask;
@@ -100,7 +109,8 @@ pub use self::api::{
     Boot, Class, CommandId, ConfigError, Effect, Frame, Input, LinkId, LinkLimits, NodeConfig, OpId,
 };
 pub use self::boot::Loading;
-pub use self::command::{Command, CommandError, ImportPart, NodeState, Query, Reply};
+pub use self::choice::{Streams, SyncChoice, SyncRule};
+pub use self::command::{Command, CommandError, ImportFloor, ImportPart, NodeState, Query, Reply};
 pub use self::event::{Drop, DropReason, Event};
 pub use self::info::{Health, LinkInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
 use self::model::Channel;
@@ -149,6 +159,9 @@ pub struct Node {
     shutdown: Vec<CommandId>,
     hints: hint::Hints,
     waiters: status::Waiters,
+    /// What is exchanged.
+    choice: SyncChoice,
+    deliveries: delivered::Deliveries,
     /// Logs that got their first entry, and one more.
     numbered: u32,
     stats: Stats,
@@ -160,8 +173,15 @@ struct Stats {
     dropped: u64,
     store_failures: u64,
     traffic: Traffic,
-    /// Entries stored since the start, and their encoded bytes.
-    stored: (u64, u64),
+    /// Entries stored or served since the start, and their encoded bytes.
+    moved: (u64, u64),
+}
+
+impl Stats {
+    fn count_run(&mut self, run: &crate::Run) {
+        let (entries, bytes) = self.moved;
+        self.moved = (entries + run.count(), bytes + run.encoded().len() as u64);
+    }
 }
 
 /// Unpredictable bits, drawn from a secret of the operating system.
@@ -239,6 +259,7 @@ impl Node {
                 self.refill();
             }
             Timer::Hints => self.save_hints(),
+            Timer::Delivered => self.tend_callers(),
             Timer::Refill => self.expire_refills(),
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::CommandId;
+use super::left_out::LeftOut;
 use super::log::Tip;
 use super::order::Order;
-use super::refusals::Refusals;
+use super::scoped::Scopes;
 use super::sketches::Sketches;
 use super::slab::At;
 use crate::digest::{Sum, open_secret, stream_key};
@@ -21,10 +22,10 @@ pub(super) struct Channel {
     /// Boxed, because the nodes of the tree are half empty.
     pub(super) streams: BTreeMap<StreamId, Box<Stream>>,
     pub(super) logs: Order,
-    /// Over all streams that are not refused here.
-    pub(super) digest: Sum,
-    /// Those that are.
-    pub(super) refused: Refusals,
+    /// Digests of what is compared.
+    pub(super) scopes: Scopes,
+    /// Streams that are refused here, on every link.
+    pub(super) refused: LeftOut,
     pub(super) sketches: Sketches,
     /// On its way out: closed for appends and peers.
     pub(super) removing: bool,
@@ -111,8 +112,8 @@ impl Channel {
             secret,
             streams: BTreeMap::new(),
             logs: Order::default(),
-            digest: Sum::default(),
-            refused: Refusals::default(),
+            scopes: Scopes::default(),
+            refused: LeftOut::default(),
             sketches: Sketches::default(),
             removing: false,
         }
@@ -122,9 +123,6 @@ impl Channel {
     pub(super) fn put_stream(&mut self, record: StreamRecord) -> &mut Stream {
         let id = record.id.clone();
         let was_refused = self.streams.get(&id).map(|old| old.record.refused);
-        if let Some(old) = self.streams.get(&id).filter(|_| was_refused == Some(false)) {
-            self.digest.subtract(&old.digest);
-        }
         let (secret, refused) = (&self.secret, record.refused);
         let stream = self.streams.entry(id.clone()).or_insert_with(|| {
             let (key, digest) = (stream_key(secret, &id), Sum::of_stream(secret, &id));
@@ -135,11 +133,12 @@ impl Channel {
             stream.writing.get_or_insert_default().claimed.insert(epoch);
         }
         stream.record = record;
+        let counts = |counts: bool| if counts { stream.digest } else { Sum::default() };
+        self.scopes.count(&stream.key, &counts(was_refused == Some(false)), &counts(!refused));
         if refused {
-            self.refused.insert(secret, stream.key);
+            self.refused.leave_out(secret, stream.key);
         } else {
-            self.refused.remove(secret, stream.key);
-            self.digest.add(&stream.digest);
+            self.refused.take_up(secret, stream.key);
         }
         match was_refused {
             None if !refused => self.sketches.add_stream(&stream.item(secret)),
@@ -154,10 +153,9 @@ impl Channel {
         let Some(stream) = self.streams.get_mut(stream) else { return };
         let less = Sum::of_log(&self.secret, log, from.height, &from.hash);
         let more = Sum::of_log(&self.secret, log, to.height, &to.hash);
-        for digest in [&mut stream.digest, &mut self.digest] {
-            digest.subtract(&less);
-            digest.add(&more);
-        }
+        stream.digest.subtract(&less);
+        stream.digest.add(&more);
+        self.scopes.count(&stream.key, &less, &more);
         self.sketches.move_log(&self.secret, log, (from, &less), (to, &more));
     }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::admin::Job;
 use super::log::Log;
 use super::model::{Channel, Stream};
-use super::refusals::Refusals;
 use super::table::Logs;
 use super::{Class, DropReason, LinkId, Node, Timer};
 use crate::wire::{Message, Offer, OfferLog};
@@ -39,8 +38,8 @@ impl Node {
         let mut after = shared.offer_from.take();
         let Some(channel) = self.channels.get(name) else { return };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let logs = self.logs.ordered(&channel.logs, from).take(OFFER_PAGES * OFFER_LOGS + 1);
-        let logs: Vec<LogId> = logs.map(|log| log.id).collect();
+        let logs = self.logs.ordered(&channel.logs, from).filter(|log| self.compares(id, log));
+        let logs: Vec<LogId> = logs.take(OFFER_PAGES * OFFER_LOGS + 1).map(|log| log.id).collect();
         let mut pages = logs.chunks(OFFER_LOGS).peekable();
         for _ in 0..OFFER_PAGES {
             let page = pages.next().unwrap_or_default();
@@ -74,31 +73,28 @@ impl Node {
         let mut page = OfferPage::default();
         logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(&self.logs, log));
         if range.is_some_and(|(after, _)| after.is_none()) {
-            self.push_empty(&mut page, channel, known, &shared.refused);
+            self.push_empty(&mut page, id, channel, known);
         }
-        let refused = channel.refused.iter().copied().collect();
+        // All but some cannot be said here.
+        let [ours, _] = channel.scopes.left_out(id);
+        let refused = ours.filter(|ours| !ours.is_only()).map(|ours| ours.listed().iter().copied().collect());
+        let refused = refused.unwrap_or_default();
         let OfferPage { streams, authors, logs, .. } = page;
         let offer = Offer { tag, mine, range, refused, streams, authors, logs };
         self.send(id, &Message::Offer(offer), Class::Live);
     }
 
     /// Streams nobody has written to yet, as far as we hold.
-    fn push_empty(
-        &self,
-        page: &mut OfferPage,
-        channel: &Channel,
-        known: &BTreeSet<&StreamId>,
-        refused: &Refusals,
-    ) {
-        let untold = channel.streams.values().filter(|stream| self.is_untold(stream, known, refused));
+    fn push_empty(&self, page: &mut OfferPage, id: LinkId, channel: &Channel, known: &BTreeSet<&StreamId>) {
+        let untold = channel.streams_on(id, true).filter(|stream| self.is_untold(stream, known));
         untold.for_each(|stream| _ = index(&mut page.streams, &mut page.stream_index, &stream.record.id));
     }
 
-    /// Whether a peer has to be told that a stream exists. Those it refuses are not told again: it
-    /// would answer with its refusal, for ever.
-    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>, refused: &Refusals) -> bool {
-        let wanted = stream.is_open() && !refused.contains(&stream.key);
-        wanted && !known.contains(&stream.record.id) && !self.logs.of(stream.logs).any(Log::is_written)
+    /// Whether a peer has to be told that a stream exists. Those it leaves out are not told again: it
+    /// would answer so, for ever.
+    fn is_untold(&self, stream: &Stream, known: &BTreeSet<&StreamId>) -> bool {
+        let is_known = || known.contains(&stream.record.id);
+        stream.is_open() && !is_known() && !self.logs.of(stream.logs).any(Log::is_written)
     }
 
     /// Tells the linked peers that logs moved, without their content.
@@ -111,7 +107,10 @@ impl Node {
 
     /// Offers some logs to one peer.
     pub(super) fn offer_some(&mut self, id: LinkId, name: &ChannelId, logs: &[LogId]) {
-        self.offer(id, name, logs, None, &BTreeSet::new());
+        let logs: Vec<LogId> = logs.iter().filter(|log| self.may_compare(id, log)).copied().collect();
+        if !logs.is_empty() {
+            self.offer(id, name, &logs, None, &BTreeSet::new());
+        }
     }
 
     /// Offers the streams without logs, and asks for theirs.
@@ -129,10 +128,14 @@ impl Node {
             return self.drop_from(peer, DropReason::Bound, "an offer over its bounds");
         }
         let Some((name, _)) = self.shared_by_tag(id, offer.tag) else { return };
-        let news = self.hear_refusals(id, &name, &offer.refused);
+        self.leave_out_unchosen(id, &name, &offer.streams);
+        let news = self.hear_refused(id, &name, &offer.refused);
         // Heights instead of what there was room kept for.
         self.end_exchange(id, &name);
-        self.hear_digest(id, &name, offer.mine);
+        let mine = self.hear_digest(id, &name, offer.mine);
+        if mine != Some(offer.mine) && offer.range.is_some_and(|(after, _)| after.is_none()) {
+            self.doubt_scope(id, &name);
+        }
         let Some(seen) = self.read_offer(id, &name, offer) else { return };
         if self.is_active() {
             self.answer_offer(id, &name, offer, &seen, news);
@@ -160,12 +163,16 @@ impl Node {
                 epoch: told.epoch,
                 branch: told.branch,
             };
+            if self.leaves_out(id, name, stream) {
+                continue;
+            }
             let log_id = log.id();
             seen.insert(log_id, told.height);
             room &= self.weigh(id, name, log, log_id, told);
         }
         let channel = self.channels.get(name)?;
         let new = offer.streams.iter().filter(|stream| !channel.streams.contains_key(*stream));
+        let new = new.filter(|stream| !self.leaves_out(id, name, stream));
         let used: BTreeSet<u32> = offer.logs.iter().map(|log| log.stream).collect();
         let empty = offer.streams.iter().zip(0_u32..).filter(|(_, index)| !used.contains(index));
         let empty: BTreeSet<&StreamId> = empty.map(|(stream, _)| stream).collect();
@@ -222,7 +229,9 @@ impl Node {
         news: bool,
     ) {
         let Some(channel) = self.channels.get(name) else { return };
-        let ahead = |log: &&Log| log.stored.height > seen.get(&log.id).copied().unwrap_or(0);
+        let ahead = |log: &&Log| {
+            log.stored.height > seen.get(&log.id).copied().unwrap_or(0) && self.compares(id, log)
+        };
         let logs: Vec<LogId> = match offer.range {
             Some((after, upto)) => {
                 let rest = self.logs.ordered(&channel.logs, after.map_or(Bound::Unbounded, Bound::Excluded));
@@ -235,15 +244,14 @@ impl Node {
         let first = offer.range.is_some_and(|(after, _)| after.is_none());
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
-        let untold = |stream: &Stream| self.is_untold(stream, &known, &shared.refused);
+        let untold = |stream: &Stream| self.is_untold(stream, &known);
         // An answer about streams is not answered with streams.
         let reply = offer.range.is_some_and(|(_, upto)| upto == Some(LogId([0; 16])));
-        let empty = first && !reply && channel.streams.values().any(|stream| untold(stream));
-        // Having no log to tell of, we may still differ in what they think that we refuse.
+        let empty = first && !reply && channel.streams_on(id, true).any(untold);
+        // Having no log to tell of, we may still differ in what they think that we leave out.
         let whole = offer.range.is_some_and(|(_, upto)| upto.is_none());
         let differ = whole && logs.is_empty() && offer.mine != shared.digest_of(channel);
-        let refuses =
-            channel.streams.values().any(|stream| stream.record.refused && known.contains(&stream.record.id));
+        let refuses = known.iter().any(|stream| self.leaves_out(id, name, stream));
         let Some(shared) = self.shared(id, name) else { return };
         for (log, height) in seen {
             shared.note(*log, *height);

@@ -20,6 +20,8 @@ pub(super) enum Op {
     Since(LinkId, ChannelId),
     /// What is remembered of peers.
     Hints,
+    /// Our own hash, for those who ask who holds an entry.
+    Delivered(CommandId),
     /// The head of a frozen log.
     Thaw(LogId),
     /// A prune command.

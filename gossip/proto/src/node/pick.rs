@@ -131,14 +131,14 @@ impl Node {
     /// A link to ask for a hole; or when one may be asked again.
     fn link_for(&self, id: LogId, below: Seq, links: &[LinkId]) -> Look {
         let place = self.logs.get(&id).and_then(|log| self.logs.place_of(log));
-        let Some((channel, stream)) = place else { return Look::Whole };
-        let stream = self.channels.get(channel).and_then(|channel| channel.streams.get(stream));
-        let Some(key) = stream.map(|stream| stream.key) else { return Look::Whole };
+        let Some((name, stream)) = place else { return Look::Whole };
+        let Some(channel) = self.channels.get(name) else { return Look::Whole };
+        let Some(stream) = channel.streams.get(stream) else { return Look::Whole };
         let mut best = Look::Whole;
         for link in links {
             let session = self.links.get(link).and_then(|link| link.session.as_ref());
-            let shared = session.and_then(|session| session.shared.get(channel));
-            let Some(shared) = shared.filter(|shared| !shared.refused.contains(&key)) else { continue };
+            let shared = session.and_then(|session| session.shared.get(name));
+            let Some(shared) = shared.filter(|_| channel.scopes.has(*link, &stream.key)) else { continue };
             let until = shared.spent_until(id, below);
             best = match best {
                 _ if until <= self.now.tick && self.refills.of_link(*link) < OF_LINK => {

@@ -23,10 +23,6 @@ impl Node {
                 Ok(Reply::Peers(self.peers.iter().map(|(id, peer)| self.peer_info(id, peer)).collect()))
             }
             Query::Version(channel, stream) => self.version(&channel, &stream).map(Reply::Version),
-            Query::Sharers(channel, stream) => {
-                let key = self.open_stream(&channel, &stream)?.key;
-                Ok(Reply::Members(self.list_sharers(&channel, &key)))
-            }
             Query::Sync(channel) => {
                 if let Some(channel) = &channel {
                     self.channel(channel)?;

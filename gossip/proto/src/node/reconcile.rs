@@ -83,7 +83,7 @@ impl Node {
         let may = self.is_active() && self.now.tick >= self.fetches.store_ready_at();
         let room = if may { self.reserve(id, serial) } else { 0 };
         let spoke = self.now.tick;
-        let exchange = Exchange { serial, kind, room, probed, spoke, more: None, held: None };
+        let exchange = Exchange { serial, kind, room, probed, spoke, said: None, more: None, held: None };
         self.exchanges.begin(id, name, exchange);
     }
 
@@ -95,8 +95,8 @@ impl Node {
             Some(exchange) if exchange.serial == serial => (exchange.kind, exchange.spoke) = (kind, spoke),
             _ if receive => self.begin_exchange(id, name, serial, kind, false),
             _ => {
-                let exchange =
-                    Exchange { serial, kind, room: 0, probed: false, spoke, more: None, held: None };
+                let (room, probed, said, more, held) = (0, false, None, None, None);
+                let exchange = Exchange { serial, kind, room, probed, spoke, said, more, held };
                 self.exchanges.begin(id, name, exchange);
             }
         }
@@ -115,26 +115,44 @@ impl Node {
         let Some(exchange) = self.exchanges.get(id, name) else { return };
         exchange.spoke = now;
         let (serial, kind, room) = (exchange.serial, exchange.kind, exchange.room);
-        let Some(View::Ready(ours)) = self.view(id, name, kind) else { return self.offer_all(id, name) };
-        let Some(channel) = self.channels.get(name) else { return };
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
-        let sketch = SketchMessage {
+        // What was kept may have come, or be given up.
+        let room = if self.fetches.expects(id, serial.into()) { room } else { 0 };
+        let Some(sketch) = self.sketch_of(id, name, (serial, kind, room), cells, estimate) else {
+            return self.offer_all(id, name);
+        };
+        if let Some(exchange) = self.exchanges.get(id, name) {
+            exchange.said = Some(sketch.mine.short());
+        }
+        if let Some(shared) = self.shared(id, name) {
+            shared.looked = now;
+        }
+        self.send(id, &Message::Sketch(sketch), Class::Urgent);
+    }
+
+    /// Some of our cells as a message, with the room kept for what the peer may give.
+    pub(super) fn sketch_of(
+        &self,
+        id: LinkId,
+        name: &ChannelId,
+        (serial, kind, room): (u32, Kind, usize),
+        cells: std::ops::Range<usize>,
+        estimate: bool,
+    ) -> Option<SketchMessage> {
+        let Some(View::Ready(ours)) = self.view(id, name, kind) else { return None };
+        let channel = self.channels.get(name)?;
+        let shared = self.links.get(&id)?.session.as_ref()?.shared.get(name)?;
+        Some(SketchMessage {
             tag: shared.tag,
             mine: shared.digest_of(channel),
             serial,
             room: u32::try_from(room >> 10).unwrap_or(u32::MAX),
             kind,
-            turn: channel.refused.turn(),
+            turn: channel.scopes.turn(id, true),
             logs: ours.logs(),
             from: cells.start as u32,
             estimate: estimate.then(|| ours.estimate()),
             cells: ours.cells(cells.start, cells.end).to_vec(),
-        };
-        if let Some(shared) = self.shared(id, name) {
-            shared.looked = now;
-        }
-        self.send(id, &Message::Sketch(sketch), Class::Urgent);
+        })
     }
 
     pub(super) fn on_sketch(&mut self, id: LinkId, sketch: &SketchMessage) {
@@ -143,10 +161,13 @@ impl Node {
         if mine == sketch.mine {
             return self.say_equal(id, &name);
         }
+        if sketch.is_announcement() {
+            return self.foresee_by(id, &name, sketch);
+        }
         let pause = self.round_pause(id, &name);
         self.timers.ensure(Timer::Round(id, name.clone()), self.now.tick + pause);
-        if self.misjudges(id, &name, sketch.turn) {
-            return self.ask_scope(id, &name);
+        if self.channels.get(&name).is_some_and(|channel| channel.scopes.turn(id, false) != sketch.turn) {
+            return self.settle_scope(id, &name);
         }
         if self.is_shunned(id, &name) {
             return self.offer_all(id, &name);
@@ -197,9 +218,15 @@ impl Node {
         if sketch.from == 0 && sketch.logs == 0 {
             return self.give_all(id, name, sketch);
         }
+        self.foresee_by(id, name, sketch);
         if sketch.from == 0 && ours.logs() == 0 {
             self.answer_exchange(id, name, sketch, true);
             return self.say_cells(id, name, 0..0, false);
+        }
+        let answers = |exchange: &mut Exchange| exchange.probed && exchange.serial == sketch.serial;
+        if self.exchanges.get(id, name).is_some_and(answers) {
+            // They send cells instead of giving.
+            self.release(id, sketch.serial);
         }
         let Some(theirs) = self.cells_so_far(id, name, sketch) else {
             let upto = sketch.from as usize + sketch.cells.len();

@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use super::outlook::Outlook;
 use super::{Class, LinkId, Node, Timer};
 use crate::wire::{Beacon, ChannelTag, DigestTag, Equal, Message};
 use crate::{ChannelId, NodeId, Tick};
@@ -161,6 +162,9 @@ impl Node {
                 shared.told.answered = shared.told.asked.min(shared.told.answered + 1);
             }
             self.hear_digest(id, &name, mine);
+        } else if self.exchanges.get(id, &name).is_some_and(|exchange| exchange.said == Some(equal.digest)) {
+            // To our probe, which something of ours overtook: they have nothing to give.
+            self.end_exchange(id, &name);
         }
     }
 
@@ -192,8 +196,14 @@ impl Node {
     fn in_sync(&mut self, id: LinkId, name: &ChannelId, digest: DigestTag) {
         let (pause, now) = (self.quiet_pause(id), self.now.tick);
         self.agreed(id, name, digest);
-        self.end_exchange(id, name);
-        let Some(shared) = self.shared(id, name) else { return };
+        let session = self.links.get_mut(&id).and_then(|link| link.session.as_mut());
+        let Some(shared) = session.and_then(|session| session.shared.get_mut(name)) else { return };
+        if shared.told.agreed.replace(digest) != Some(digest) {
+            // They hold all that we do, whoever gave it to them.
+            let logs = shared.knows.iter_mut().filter_map(|(log, known)| Some((self.logs.get(log)?, known)));
+            logs.for_each(|(log, known)| *known = log.stored.height.max(*known));
+        }
+        shared.outlook = Outlook::default();
         shared.tries = 0;
         shared.looked = now;
         shared.failures = (0, Tick(0));
@@ -202,6 +212,7 @@ impl Node {
         if self.spoken(id) > 1 {
             self.set_timer(Timer::Round(id, name.clone()), pause);
         }
+        self.end_exchange(id, name);
     }
 
     /// Whether differences are to be expected because runs are on their way; from time to time

@@ -114,6 +114,7 @@ impl Node {
     }
 
     pub(super) fn repeat_scan(&mut self, id: LinkId) {
+        let listed = self.listed(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut() else { return };
         if session.answered == session.listed {
@@ -122,9 +123,7 @@ impl Node {
         let again = link.rtt.backoff(session.list_tries, Duration::from_secs(2));
         session.list_tries += 1;
         let message = if session.initiator {
-            let secrets =
-                self.channels.values().filter(|channel| !channel.removing).map(|channel| &channel.secret);
-            let proofs = secrets.map(|secret| session.proof(secret, true, &self.record.id));
+            let proofs = listed.iter().map(|(_, secret)| session.proof(secret, true, &self.record.id));
             let mut proofs: Vec<Proof> = proofs.take(MAX_CHANNELS).collect();
             proofs.sort_unstable();
             Message::Channels(Channels { session: session.tag(), serial: session.listed, proofs })
@@ -137,6 +136,7 @@ impl Node {
     }
 
     pub(super) fn on_channels(&mut self, id: LinkId, list: &Channels) {
+        let listed = self.listed(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut().filter(|session| !session.initiator) else { return };
         if list.session != session.tag() {
@@ -160,10 +160,10 @@ impl Node {
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
         let mut matched = BTreeSet::new();
         let mut proofs = Vec::new();
-        for (name, channel) in self.channels.iter().filter(|(_, channel)| !channel.removing) {
-            if theirs.contains(&session.proof(&channel.secret, true, &link.peer)) {
-                matched.insert(name.clone());
-                proofs.push(session.proof(&channel.secret, false, &self.record.id));
+        for (name, secret) in listed {
+            if theirs.contains(&session.proof(&secret, true, &link.peer)) {
+                matched.insert(name);
+                proofs.push(session.proof(&secret, false, &self.record.id));
             }
         }
         let (session, serial, turn) = (list.session, list.serial, session.listed);
@@ -176,6 +176,7 @@ impl Node {
     }
 
     pub(super) fn on_matches(&mut self, id: LinkId, list: &Matches) {
+        let listed = self.listed(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut().filter(|session| session.initiator) else { return };
         let current = list.session == session.tag() && list.serial == session.listed;
@@ -185,10 +186,8 @@ impl Node {
         let missed = session.heard > 0 && list.turn > session.heard + 1;
         (session.answered, session.heard) = (list.serial, list.turn);
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
-        let open = self.channels.iter().filter(|(_, channel)| !channel.removing);
-        let proven =
-            open.filter(|(_, channel)| theirs.contains(&session.proof(&channel.secret, false, &link.peer)));
-        let matched = proven.map(|(name, _)| name.clone()).collect();
+        let proven = |(_, secret): &(_, [u8; 32])| theirs.contains(&session.proof(secret, false, &link.peer));
+        let matched = listed.into_iter().filter(proven).map(|(name, _)| name).collect();
         self.timers.cancel(&Timer::Scan(id));
         self.share(id, &matched);
         if missed {
@@ -201,13 +200,7 @@ impl Node {
     fn share_again(&mut self, id: LinkId) {
         let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) else { return };
         let names: Vec<ChannelId> = session.shared.keys().cloned().collect();
-        for shared in session.shared.values_mut() {
-            shared.knows.clear();
-            shared.named = 0;
-        }
-        for name in names {
-            self.tell_all_erasures(id, &name);
-        }
+        names.iter().for_each(|name| self.meet_again(id, name));
     }
 
     /// Makes exactly these channels the shared ones of a link.
@@ -220,7 +213,10 @@ impl Node {
             if let Some(shared) = session.shared.remove(&name) {
                 session.tags.remove(&shared.tag);
             }
-            self.exchanges.end(id, &name);
+            self.channels.get_mut(&name).into_iter().for_each(|channel| channel.scopes.forget(id));
+            if let Some(exchange) = self.exchanges.end(id, &name) {
+                self.fetches.end(id, exchange.serial.into());
+            }
             self.timers.cancel(&Timer::Round(id, name.clone()));
             self.timers.cancel(&Timer::Tell(id, name));
         }
@@ -230,12 +226,15 @@ impl Node {
             if !session.shared.contains_key(name) {
                 let tag = tag(&channel.secret, &self.record.id, &link.peer);
                 session.tags.insert(tag, name.clone());
-                session.shared.insert(name.clone(), Shared::new(tag, session.initiator, self.now.tick));
+                session.shared.insert(name.clone(), Shared::new(id, tag, session.initiator, self.now.tick));
                 new.push(name.clone());
             }
         }
         self.waiters.look_again();
+        self.fetch_starved();
         for name in &new {
+            self.waiters.begin_anew(id, name);
+            self.begin_scope(id, name);
             self.greet(id, name);
         }
         for name in &new {
@@ -249,13 +248,17 @@ impl Node {
     /// Our channels changed: every peer is told, and forgets what is no longer shared.
     pub(super) fn channels_changed(&mut self) {
         let links: Vec<LinkId> = self.established().collect();
-        for id in links {
-            if let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) {
-                let kept =
-                    session.shared.keys().filter(|name| self.channels.contains_key(*name)).cloned().collect();
-                self.share(id, &kept);
-            }
-            self.scan_soon(id);
+        links.into_iter().for_each(|id| self.relist(id));
+    }
+
+    /// As [`Node::channels_changed`], on one link.
+    pub(super) fn relist(&mut self, id: LinkId) {
+        if let Some(session) = self.links.get(&id).and_then(|link| link.session.as_ref()) {
+            let names = session.shared.keys();
+            let kept = names.filter(|name| self.channels.contains_key(*name) && self.is_chosen(id, name));
+            let kept = kept.cloned().collect();
+            self.share(id, &kept);
         }
+        self.scan_soon(id);
     }
 }

@@ -166,16 +166,14 @@ impl Node {
     }
 
     /// Ends a part of an import: what a seal vouches for is taken, and what ends without one before a
-    /// gap is part of the gap. A floor alone that nothing vouches for says nothing.
+    /// gap is part of the gap. A floor alone without a seal says nothing.
     pub(super) fn settle_part(&mut self, id: LogId, batch: &mut Batch) -> Result<(), CommandError> {
         let Some(mut staged) = batch.staged.remove(&id) else { return Ok(()) };
         let only_floor = matches!(&staged.steps[..], [(CommitItem::Adopt { .. }, _)]);
+        let at = staged.steps.last().map_or(0, |(_, landing)| landing.end.height);
         staged.cut();
-        if staged.is_bad {
-            return Err(CommandError::Invalid(FOREIGN));
-        }
-        if staged.steps.is_empty() && !only_floor {
-            return Err(CommandError::Invalid("runs that end between two seals"));
+        if staged.is_bad || staged.steps.is_empty() && !only_floor {
+            return Err(CommandError::Unsealed { log: id, at });
         }
         self.settle_log(id, staged, batch);
         Ok(())

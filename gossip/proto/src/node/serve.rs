@@ -35,6 +35,12 @@ pub(super) struct Serving {
 }
 
 impl Serving {
+    /// Entries that wait to be sent of a channel.
+    pub(super) fn entries(&self, tag: ChannelTag) -> u64 {
+        let of = self.waiting.iter().filter(|serve| serve.tag == tag);
+        of.map(|serve| serve.entries).fold(0, u64::saturating_add)
+    }
+
     /// Whether a want is being answered.
     pub(super) fn is_busy(&self) -> bool {
         !self.waiting.is_empty()
@@ -92,6 +98,8 @@ pub(super) struct Serve {
     pub(super) budget: usize,
     pub(super) logs: VecDeque<Wanted>,
     pub(super) backs: VecDeque<Backward>,
+    /// So many of the logs are not sent yet.
+    pub(super) entries: u64,
     /// Not asked for by name: the peer knows of the logs only what it is told.
     pub(super) is_gift: bool,
     /// Its turn is over.
@@ -107,7 +115,7 @@ impl Serve {
         backs: VecDeque<Backward>,
     ) -> Self {
         let (is_gift, rests, page) = (false, false, Page::default());
-        Self { number: 0, tag, serial, budget: 0, logs, backs, is_gift, rests, page }
+        Self { number: 0, tag, serial, budget: 0, logs, backs, entries: 0, is_gift, rests, page }
     }
 
     /// Whether there is nothing more to read for it.
@@ -190,8 +198,11 @@ impl Node {
         // Peers ask for no more than a window at once.
         let most = self.config.window_bytes.max(PAGE) * 2;
         serve.budget = usize::try_from(budget).unwrap_or(usize::MAX).min(most);
+        let (tag, logs) = (serve.tag, serve.logs.iter().map(|want| (want.log, want.after)));
+        serve.entries = self.count_after(logs.collect::<Vec<_>>().iter());
         let Some(serving) = self.serving(id) else { return };
         serving.push(serve);
+        self.note_queued(id, tag);
         self.serve(id);
     }
 
@@ -227,20 +238,20 @@ impl Node {
             return None;
         }
         if let Some(back) = serve.backs.pop_front() {
-            let request = self.back_request(&channel, &back);
+            let request = self.back_request(id, &channel, &back);
             return Some(request.map_or(Step::Skip, |request| Step::Read(What::Back(back), PAGE, request)));
         }
         let want = serve.logs.pop_front();
-        Some(want.filter(|want| self.holds_after(&channel, want)).map_or(Step::Skip, |want| {
+        Some(want.filter(|want| self.holds_after(id, &channel, want)).map_or(Step::Skip, |want| {
             let budget = if want.looks_ahead { AHEAD } else { left.min(PAGE) };
             let request = StoreRequest::Read { log: want.log, from: want.after + 1, budget };
             Step::Read(What::Runs(want), budget, request)
         }))
     }
 
-    /// Whether a log of this channel goes on here after what a peer has.
-    fn holds_after(&self, channel: &ChannelId, want: &Wanted) -> bool {
-        let log = self.logs.inside(channel, &want.log);
+    /// Whether a log of this channel goes on here after what a peer has, and may be given on a link.
+    fn holds_after(&self, id: LinkId, channel: &ChannelId, want: &Wanted) -> bool {
+        let log = self.logs.inside(channel, &want.log).filter(|log| self.compares(id, log));
         log.is_some_and(|log| want.after < log.stored.height)
     }
 

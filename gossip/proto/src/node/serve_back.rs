@@ -52,9 +52,14 @@ impl Node {
     }
 
     /// What to read for a hole of a peer, if anything is held there.
-    pub(super) fn back_request(&self, channel: &ChannelId, back: &Backward) -> Option<StoreRequest> {
+    pub(super) fn back_request(
+        &self,
+        link: LinkId,
+        channel: &ChannelId,
+        back: &Backward,
+    ) -> Option<StoreRequest> {
         let BackLog { log: id, below, .. } = back.log;
-        let log = self.logs.inside(channel, &id)?;
+        let log = self.logs.inside(channel, &id).filter(|log| self.compares(link, log))?;
         let at = SeqRange { first: below, last: below };
         if below <= back.log.above || below > log.stored.height || log.holes().touched_by(&at).is_some() {
             return None;

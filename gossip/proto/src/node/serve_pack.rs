@@ -80,8 +80,8 @@ impl Node {
             }
         }
         let moved = at.after > want.after;
-        let is_gift = self.serving(id).and_then(Serving::front).is_some_and(|serve| serve.is_gift);
-        if let Some(shared) = self.shared(id, &name.channel).filter(|_| moved && is_gift) {
+        let is_new = self.spoken(id) > 1;
+        if let Some(shared) = self.shared(id, &name.channel).filter(|_| moved && is_new) {
             // What is pushed need not repeat it.
             shared.note(want.log, at.after);
         }
@@ -128,13 +128,19 @@ impl Node {
         if serve.page.bytes > 0 && serve.page.bytes + size + 2 * AROUND > most {
             self.flush(id, false);
         }
+        let entries = part.runs.iter().map(|run| run.run.count()).sum();
+        part.runs.iter().for_each(|run| self.stats.count_run(&run.run));
         let Some(serve) = self.serving(id).and_then(Serving::front) else { return false };
+        let tag = serve.tag;
+        serve.entries = serve.entries.saturating_sub(entries);
         serve.budget = serve.budget.saturating_sub(part.run_bytes());
         serve.page.bytes += size;
         serve.page.names.extend(part.name);
         serve.page.floors.extend(part.floor);
         serve.page.runs.extend(part.runs);
-        serve.budget > 0
+        let goes_on = serve.budget > 0;
+        self.note_given(id, tag, entries);
+        goes_on
     }
 
     /// A peer asked for what follows an entry that is another one here.
@@ -174,12 +180,14 @@ impl Node {
             serving.end();
         }
         let now = self.now.tick;
-        if let Some((_, shared)) = self.shared_by_tag(id, tag) {
+        let name = self.shared_by_tag(id, tag).map(|(name, shared)| {
             shared.moved = Some(now);
-        }
+            name
+        });
         let delta = Delta { tag, serial, end, names, floors, runs };
         let message = if version > 1 { Message::Runs(delta) } else { Message::Delta(delta) };
         self.send(id, &message, Class::Bulk);
+        name.iter().for_each(|name| self.tell_status(id, name));
     }
 }
 

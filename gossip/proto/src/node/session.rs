@@ -117,10 +117,13 @@ impl Node {
             self.timers.cancel(&Timer::Round(id, channel.clone()));
             self.timers.cancel(&Timer::Tell(id, channel.clone()));
         }
+        self.channels.values_mut().for_each(|channel| channel.scopes.forget(id));
         self.fetches.forget_link(id);
         self.exchanges.forget_link(id);
         self.refills.forget_link(id);
         self.forks.forget_link(id);
+        self.deliveries.forget_link(id);
+        self.tend_callers();
         if let Some(peer) = self.peers.get_mut(&link.peer) {
             peer.links.remove(&id);
             if peer.links.is_empty() {

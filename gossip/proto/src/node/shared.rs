@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::LinkId;
 use super::model::Channel;
+use super::outlook::Outlook;
 use super::refill::Spent;
-use super::refusals::Refusals;
 use super::status::Told;
 use super::tell::Telling;
 use crate::wire::{ChannelTag, DigestTag};
@@ -13,19 +14,22 @@ use crate::{LogId, Seq, Tick};
 /// A channel that both sides of a link take part in.
 #[derive(Debug)]
 pub(super) struct Shared {
+    link: LinkId,
     pub(super) tag: ChannelTag,
     /// Their digest as last heard.
     pub(super) theirs: Option<DigestTag>,
     /// Whether we began the handshake of this session.
     initiator: bool,
-    /// Streams they refuse.
-    pub(super) refused: Refusals,
+    /// When they were last told what we leave out.
+    pub(super) said_scope: Option<Tick>,
     /// Logs they hold more of, and from where: height, floor.
     pub(super) todo: BTreeMap<LogId, (Seq, Seq)>,
     /// How far they are known to be, as far as remembered.
     pub(super) knows: BTreeMap<LogId, Seq>,
     /// Logs with numbers below this they know by name.
     pub(super) named: u32,
+    /// How much is missing on either side, as comparisons told.
+    pub(super) outlook: Outlook,
     /// How far they are, as the application was told.
     pub(super) told: Told,
     /// Rounds since anything changed.
@@ -55,15 +59,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(tag: ChannelTag, initiator: bool, now: Tick) -> Self {
+    pub(super) fn new(link: LinkId, tag: ChannelTag, initiator: bool, now: Tick) -> Self {
         Self {
+            link,
             tag,
             theirs: None,
             initiator,
-            refused: Refusals::default(),
+            said_scope: None,
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
             named: 0,
+            outlook: Outlook::default(),
             told: Told::default(),
             tries: 0,
             moved: None,
@@ -85,17 +91,16 @@ impl Shared {
         self.spent.get(&(log, below)).map_or(Tick(0), Spent::until).max(self.rests_until)
     }
 
-    /// Digest of what we hold of the streams that neither side refuses, and of who refuses what.
+    /// Digest of what we hold of the streams that neither side leaves out, and of who leaves out what.
     pub(super) fn digest_of(&self, channel: &Channel) -> DigestTag {
-        let mut sum = channel.digest;
-        if !self.refused.is_empty() {
-            let theirs = channel.streams.values().filter(|stream| self.refused.contains(&stream.key));
-            for stream in theirs.filter(|stream| !stream.record.refused) {
-                sum.subtract(&stream.digest);
-            }
-        }
-        let (ours, theirs) = (channel.refused.sum(), self.refused.sum());
-        sum.tag(&channel.secret, if self.initiator { [ours, theirs] } else { [theirs, ours] })
+        channel.digest_on(self.link, self.initiator)
+    }
+
+    /// The peer may have forgotten what it held, or may hear of streams it did not hear of before.
+    pub(super) fn begin_anew(&mut self) {
+        self.knows.clear();
+        self.named = 0;
+        self.telling.forget();
     }
 
     /// Remembers how far the peer is with a log, within a bound.

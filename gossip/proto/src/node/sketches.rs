@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::log::{Log, Tip};
 use super::model::{Channel, Stream};
-use super::shared::Shared;
 use super::table::Logs;
 use super::{LinkId, Node, Timer};
 use crate::digest::Sum;
@@ -94,12 +93,6 @@ impl Channel {
         }
         kept.after.is_none()
     }
-
-    /// Streams that the peer refuses and we do not.
-    fn left_out<'a>(&'a self, shared: &'a Shared) -> impl Iterator<Item = &'a Stream> {
-        let open = self.streams.values().map(Box::as_ref).filter(|stream| !stream.record.refused);
-        open.filter(|stream| shared.refused.contains(&stream.key))
-    }
 }
 
 /// A sketch that may be compared, or why there is none.
@@ -141,19 +134,24 @@ impl Node {
     /// The sketch of what neither side of a link leaves out.
     pub(super) fn view(&self, id: LinkId, name: &ChannelId, kind: Kind) -> Option<View<'_>> {
         let channel = self.channels.get(name)?;
-        let shared = self.links.get(&id)?.session.as_ref()?.shared.get(name)?;
         let kept = channel.sketches.kept.get(&kind).filter(|kept| kept.after.is_none())?;
         debug_assert!(self.is_exact(channel, kind, &kept.sketch), "a sketch that is out of step");
-        let left_out: usize = channel.left_out(shared).map(|stream| self.logs.count(stream.logs) + 1).sum();
-        if left_out == 0 {
+        if channel.scopes.is_whole(id) {
             return Some(View::Ready(Cow::Borrowed(&kept.sketch)));
         }
-        if left_out > SLICE {
+        let size = |compared| -> usize {
+            channel.streams_on(id, compared).map(|stream| self.logs.count(stream.logs) + 1).sum()
+        };
+        // What is less work: to take some out of a copy, or to begin with nothing.
+        let [left_out, compared] = [size(false), size(true)];
+        if left_out.min(compared) > SLICE {
             return Some(View::Crowded);
         }
-        let mut copy = kept.sketch.clone();
-        for stream in channel.left_out(shared) {
-            items(&channel.secret, stream, &self.logs).for_each(|item| copy.remove(&item));
+        let anew = compared < left_out;
+        let mut copy = if anew { Sketch::new(kind) } else { kept.sketch.clone() };
+        for stream in channel.streams_on(id, anew) {
+            let items = items(&channel.secret, stream, &self.logs);
+            items.for_each(|item| if anew { copy.add(&item) } else { copy.remove(&item) });
         }
         Some(View::Ready(Cow::Owned(copy)))
     }

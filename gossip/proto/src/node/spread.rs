@@ -43,15 +43,12 @@ impl Node {
 
     fn spread_on(&mut self, id: LinkId, name: &ChannelId, stream: &StreamId, landings: &[Landing]) {
         let now = self.now.tick;
-        let Some(key) = self.channels.get(name).and_then(|c| c.streams.get(stream)).map(|stream| stream.key)
-        else {
-            return;
-        };
-        let Some(limit) = self.links.get(&id).map(|link| link.limits.max_frame) else { return };
-        let Some(shared) = self.shared(id, name) else { return };
-        if shared.refused.contains(&key) {
+        let Some(channel) = self.channels.get(name) else { return };
+        if channel.streams.get(stream).is_none_or(|stream| !channel.scopes.has(id, &stream.key)) {
             return;
         }
+        let Some(limit) = self.links.get(&id).map(|link| link.limits.max_frame) else { return };
+        let Some(shared) = self.shared(id, name) else { return };
         let news = landings.iter().filter(|landing| {
             let known = shared.knows.get(&landing.log).copied().unwrap_or(0);
             landing.end.height > known

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::session::Link;
 use super::{CommandError, CommandId, Event, LinkId, Node, NodeState, Reply, Timer};
-use crate::wire::StreamKey;
+use crate::wire::DigestTag;
 use crate::{ChannelId, NodeId, Tick, WallMs};
 
 /// Calls that may wait.
@@ -22,9 +21,11 @@ pub struct SyncStatus {
     pub channel: ChannelId,
     /// Both are known to hold the same.
     pub in_sync: bool,
-    /// What the peer is known to hold more of.
+    /// What the peer is known to hold more of: log by log once heights were told, before that in all, as far
+    /// as sketches tell. It counts down while entries are stored, and is nothing once both agree. What
+    /// another peer brings meanwhile is taken off too.
     pub to_get: Backlog,
-    /// What the peer is known to hold less of. Logs of which nothing was heard do not count.
+    /// What the peer is known to hold less of, in the same way. It counts down while entries are sent.
     pub to_give: Backlog,
     /// When the peer was last heard of what it holds, by the wall clock.
     pub last_exchange: Option<WallMs>,
@@ -37,7 +38,8 @@ pub struct SyncStatus {
 pub struct Backlog {
     /// Entries.
     pub entries: u64,
-    /// Estimated: so many entries of the mean encoded size of those stored since the start.
+    /// Estimated: so many entries of the mean encoded size of those stored or served since the start; 0
+    /// before the first of them.
     pub bytes: u64,
 }
 
@@ -45,7 +47,11 @@ pub struct Backlog {
 #[derive(Debug, Default)]
 pub(super) struct Told {
     in_sync: bool,
+    /// To get and to give.
+    backlogs: [Backlog; 2],
     at: Tick,
+    /// The digest that both had when they last agreed.
+    pub(super) agreed: Option<DigestTag>,
     pub(super) last_exchange: Option<WallMs>,
     pub(super) last_equal: Option<WallMs>,
     /// Beacons sent, and how many of them were answered by an agreement.
@@ -75,6 +81,13 @@ struct Waiter {
 impl Waiters {
     pub(super) fn look_again(&mut self) {
         self.changed = true;
+    }
+
+    /// A channel is shared anew on a link: answers are counted from the beginning.
+    pub(super) fn begin_anew(&mut self, id: LinkId, name: &ChannelId) {
+        for waiter in self.waiting.iter_mut().filter(|waiter| waiter.channel == *name) {
+            waiter.from.remove(&id);
+        }
     }
 }
 
@@ -112,7 +125,7 @@ impl Node {
     }
 
     /// Links on which a channel is compared, the primary one of each peer.
-    fn links_of(&self, channel: &ChannelId) -> Vec<LinkId> {
+    pub(super) fn links_of(&self, channel: &ChannelId) -> Vec<LinkId> {
         let shares = |id: &LinkId| {
             let session = self.links.get(id).and_then(|link| link.session.as_ref());
             session.is_some_and(|session| session.shared.contains_key(channel)) && self.is_primary(*id)
@@ -147,6 +160,7 @@ impl Node {
                 self.waiters.changed = true;
             }
         }
+        self.prove_all(id, name);
         if self.is_awaited(id, name) {
             let timeout = self.links.get(&id).map_or(Duration::ZERO, |link| link.rtt.timeout());
             let wait = if answered >= asked { Duration::ZERO } else { timeout };
@@ -195,39 +209,31 @@ impl Node {
         wanted.filter_map(|(id, name)| self.status(id, name)).collect()
     }
 
-    /// The peers of [`Node::links_of`] that do not refuse a stream.
-    pub(super) fn list_sharers(&self, channel: &ChannelId, stream: &StreamKey) -> Vec<NodeId> {
-        let links = self.links_of(channel).into_iter().filter_map(|id| self.links.get(&id));
-        let takes = |link: &&Link| {
-            let shared = link.session.as_ref().and_then(|session| session.shared.get(channel));
-            shared.is_some_and(|shared| !shared.refused.contains(stream))
-        };
-        links.filter(takes).map(|link| link.peer.clone()).collect()
-    }
-
     fn status(&self, id: LinkId, name: &ChannelId) -> Option<SyncStatus> {
         let link = self.links.get(&id)?;
         let shared = link.session.as_ref()?.shared.get(name)?;
         let in_sync = shared.theirs == Some(shared.digest_of(self.channels.get(name)?));
         let held = |log| self.logs.get(log).map_or((0, 0), |log| (log.pending().height, log.stored.height));
         let more = shared.todo.iter().map(|(log, (height, _))| height.saturating_sub(held(log).0));
-        let less = shared.knows.iter().map(|(log, height)| held(log).1.saturating_sub(*height));
+        let known = shared.knows.iter().filter(|(log, _)| self.may_compare(id, log));
+        let less = known.map(|(log, height)| held(log).1.saturating_sub(*height));
+        let [more, less] = [more.fold(0, u64::saturating_add), less.fold(0, u64::saturating_add)];
+        let (get, give) = (more.max(shared.outlook.get), less.max(shared.outlook.give));
         let none = Backlog::default();
         Some(SyncStatus {
             peer: link.peer.clone(),
             channel: name.clone(),
             in_sync,
-            to_get: if in_sync { none } else { self.backlog(more) },
-            to_give: if in_sync { none } else { self.backlog(less) },
+            to_get: if in_sync { none } else { self.backlog(get) },
+            to_give: if in_sync { none } else { self.backlog(give) },
             last_exchange: shared.told.last_exchange,
             last_equal: shared.told.last_equal,
         })
     }
 
-    fn backlog(&self, entries: impl Iterator<Item = u64>) -> Backlog {
-        let entries = entries.fold(0, u64::saturating_add);
-        let (stored, bytes) = self.stats.stored;
-        Backlog { entries, bytes: entries.saturating_mul(bytes.checked_div(stored).unwrap_or(0)) }
+    fn backlog(&self, entries: u64) -> Backlog {
+        let (moved, bytes) = self.stats.moved;
+        Backlog { entries, bytes: entries.saturating_mul(bytes.checked_div(moved).unwrap_or(0)) }
     }
 
     /// Tells the application when a link's peer came into or out of step, and how far it is.
@@ -238,14 +244,17 @@ impl Node {
         let Some(channel) = self.channels.get(name) else { return };
         let in_sync = shared.theirs == Some(shared.digest_of(channel));
         let flips = in_sync != shared.told.in_sync;
-        let moves = !in_sync && !shared.todo.is_empty() && now.since(shared.told.at) >= PROGRESS;
-        if !(flips || moves) || !self.is_primary(id) {
+        let is_due = !in_sync && now.since(shared.told.at) >= PROGRESS;
+        if !(flips || is_due) || !self.is_primary(id) {
             return;
         }
         let Some(status) = self.status(id, name) else { return };
-        if let Some(shared) = self.shared(id, name) {
-            (shared.told.in_sync, shared.told.at) = (in_sync, now);
+        let backlogs = [status.to_get, status.to_give];
+        let Some(shared) = self.shared(id, name) else { return };
+        let moves = std::mem::replace(&mut shared.told.backlogs, backlogs) != backlogs;
+        (shared.told.in_sync, shared.told.at) = (in_sync, now);
+        if flips || moves {
+            self.notify(Event::SyncChanged(status));
         }
-        self.notify(Event::SyncChanged(status));
     }
 }

@@ -37,6 +37,14 @@ pub(super) struct Telling {
     tries: u32,
 }
 
+impl Telling {
+    /// Nothing waits any more.
+    pub(super) fn forget(&mut self) {
+        self.waiting.clear();
+        self.sent = 0;
+    }
+}
+
 impl Node {
     /// Tells a peer everything that was erased in a channel.
     pub(super) fn tell_all_erasures(&mut self, id: LinkId, name: &ChannelId) {
@@ -91,7 +99,7 @@ impl Node {
             return;
         }
         self.let_others_pass(id, &name);
-        self.leave_out_refused(id, &name);
+        self.keep_within_scope(id, &name);
         let Some((count, mut erase)) = self.erase_message(id, &name) else {
             if let Some(shared) = self.shared(id, &name) {
                 shared.telling.sent = 0;
@@ -120,14 +128,13 @@ impl Node {
         }
     }
 
-    /// What a peer refuses it is told of when it takes it up again.
-    fn leave_out_refused(&mut self, id: LinkId, name: &ChannelId) {
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
-        let Some(channel) = self.channels.get(name).filter(|_| !shared.refused.is_empty()) else { return };
-        let refused = channel.streams.values().filter(|stream| shared.refused.contains(&stream.key));
-        let logs = refused.flat_map(|stream| self.logs.of(stream.logs)).map(|log| log.id);
-        let logs: BTreeSet<LogId> = logs.collect();
+    /// What is left out on a link is told when it is taken up again.
+    fn keep_within_scope(&mut self, id: LinkId, name: &ChannelId) {
+        let Some(channel) = self.channels.get(name).filter(|channel| !channel.scopes.is_whole(id)) else {
+            return;
+        };
+        let logs = channel.streams_on(id, false).flat_map(|stream| self.logs.of(stream.logs));
+        let logs: BTreeSet<LogId> = logs.map(|log| log.id).collect();
         if let Some(shared) = self.shared(id, name) {
             shared.telling.waiting.retain(|erasure| !logs.contains(&erasure.log));
         }
@@ -205,7 +212,7 @@ impl Node {
         let mut streams: std::collections::BTreeMap<StreamId, Vec<(LogId, SeqRange)>> = Default::default();
         for EraseLog { name: (stream, author, epoch, branch), ranges } in logs {
             let log = LogName { channel: name.clone(), stream: stream.clone(), author, epoch, branch };
-            let (known, all) = self.written(&log, ranges);
+            let (known, all) = self.written(id, &log, ranges);
             is_whole &= all;
             if !known.is_empty() {
                 streams.entry(stream).or_default().extend(known);
@@ -223,11 +230,13 @@ impl Node {
     }
 
     /// The part of some ranges that is known here to be written, and whether that is all. Nothing is
-    /// known of a stream that is refused here: it may be taken up again before the peer learns that it was
-    /// refused, and what was said to be heard would never be told again.
-    fn written(&self, name: &LogName, ranges: Vec<SeqRange>) -> (Vec<(LogId, SeqRange)>, bool) {
+    /// known of a stream that is left out here: it may be taken up again before the peer learns that it was
+    /// left out, and what was said to be heard would never be told again.
+    fn written(&self, link: LinkId, name: &LogName, ranges: Vec<SeqRange>) -> (Vec<(LogId, SeqRange)>, bool) {
         let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
-        if stream.is_some_and(|stream| !stream.is_open()) {
+        if stream.is_some_and(|stream| !stream.is_open())
+            || self.leaves_out(link, &name.channel, &name.stream)
+        {
             return (Vec::new(), false);
         }
         let id = name.id();

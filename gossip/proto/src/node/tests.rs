@@ -1,6 +1,7 @@
 //! Two nodes without a network between them, and a count of what is done inside.
 
 mod giving;
+mod scopes;
 
 use std::collections::BTreeMap;
 

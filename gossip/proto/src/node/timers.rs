@@ -28,6 +28,8 @@ pub(super) enum Timer {
     Store,
     /// Give up on answers about holes, or ask for some again.
     Refill,
+    /// Ask peers again who holds an entry, or give up on it.
+    Delivered,
     /// Write down what is remembered of peers.
     Hints,
     /// Go on making a sketch of a channel, or drop it.

@@ -90,7 +90,7 @@ impl Disk {
         StoreReply::Saved
     }
 
-    fn hash_at(&self, log: LogId, at: u64) -> ChainHash {
+    pub(crate) fn hash_at(&self, log: LogId, at: u64) -> ChainHash {
         let mut runs = self.logs[&log].1.iter();
         runs.find_map(|stored| stored.hash_at(at).ok()).expect("a position that is held")
     }

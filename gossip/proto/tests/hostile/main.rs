@@ -10,14 +10,17 @@
 // Helpers of tests are not tests to the lints.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod choice;
 mod disk;
 mod findings;
 mod frames;
 mod history;
+mod holders;
 mod host;
 mod lies;
 mod lies2;
 mod recovery;
+mod rooms;
 mod seals;
 mod serving;
 mod siege;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig, Reply};
-use gossip_proto::wire::{Hello, Message, Nonce};
+use gossip_proto::wire::{self, Content, Hello, Message, Nonce};
 use gossip_proto::{ChannelId, EntryId, Fault, NewPayload, Retention, StoreRequest};
 
 use crate::host::{Host, channel, stream, talk};
@@ -251,4 +252,31 @@ fn an_erasure_that_waits_for_a_log_is_answered_when_the_log_goes() {
     host.must(Command::RemoveStream { channel: channel(), stream: stream() });
     assert_eq!(host.replies().count(), answered + 3, "append, erasure and removal");
     assert!(matches!(host.command(Command::Shutdown), Some(Ok(Reply::Done))), "nothing is waited for");
+}
+
+/// Whoever left a channel and came back while nobody heard of it has forgotten what it was told.
+#[test]
+fn erasures_are_told_again_to_who_left_unheard_and_came_back() {
+    for swapped in [false, true] {
+        let (mut one, mut other) = pair();
+        if swapped {
+            std::mem::swap(&mut one, &mut other);
+        }
+        other.append(10);
+        let log = other.own_logs().next().unwrap();
+        talk(&mut one, &mut other, LINK, 2_000);
+        let entries = vec![EntryId { log, sequence: 1 }];
+        other.must(Command::Erase { channel: channel(), stream: stream(), entries });
+        talk(&mut one, &mut other, LINK, 2_000);
+        assert_eq!(one.disk.erased.len(), 1, "told once");
+        one.must(Command::RemoveChannel { channel: channel() });
+        one.forget_logs();
+        one.pass(10_000);
+        one.take_sent(LINK);
+        one.create(&channel());
+        let frames = talk(&mut one, &mut other, LINK, 10_000);
+        let told = |frame: &Bytes| matches!(wire::read(frame), Ok(Content::Whole(Message::Erase(_))));
+        assert!(frames.iter().any(told), "what it forgot is not told again");
+        assert_shared(&mut one, &mut other, &channel());
+    }
 }

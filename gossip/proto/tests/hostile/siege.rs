@@ -169,7 +169,7 @@ pub(crate) fn meet(a: &mut Host, b: &mut Host, link: u64, max_frame: usize) {
     b.link_up(&a_id, link, max_frame);
 }
 
-fn part(a: &mut Host, b: &mut Host, link: u64) {
+pub(crate) fn part(a: &mut Host, b: &mut Host, link: u64) {
     [a, b].into_iter().for_each(|host| host.give(Input::LinkDown { link: LinkId(link) }));
 }
 

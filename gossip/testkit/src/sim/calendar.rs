@@ -38,6 +38,8 @@ pub(super) enum Happening {
     Work,
     /// It has a copy of what was damaged at hand, sooner than any peer can answer.
     BringBack { host: usize, log: LogId, hole: SeqRange },
+    /// An application changes its mind about what it exchanges.
+    Choose,
     /// Something goes wrong.
     Trouble,
     /// The volume of one host is copied,

@@ -9,6 +9,8 @@ pub struct Coverage(BTreeMap<&'static str, u64>);
 impl Coverage {
     /// Everything a sweep has to reach at least once.
     pub const REQUIRED: &'static [&'static str] = &[
+        "a channel not chosen",
+        "all but some streams chosen",
         "append acknowledged",
         "append larger than a run",
         "append of a batch",
@@ -39,6 +41,7 @@ impl Coverage {
         "epoch retired",
         "erasure of others requested",
         "erasure told",
+        "everything chosen",
         "floor adopted",
         "floor moved",
         "floor told",
@@ -81,6 +84,7 @@ impl Coverage {
         "sketch",
         "sketch of hashes",
         "sketch too small",
+        "some streams chosen",
         "stop",
         "stream removed",
         "stream taken up again",

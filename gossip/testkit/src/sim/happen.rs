@@ -57,6 +57,7 @@ impl World {
             Happening::Boot { host } => self.boot(host),
             Happening::Work => self.do_some_work(),
             Happening::BringBack { host, log, hole } => self.bring_back(host, log, hole),
+            Happening::Choose => self.choose(),
             Happening::Trouble => self.make_trouble(),
             Happening::Backup => self.back_up(),
             Happening::Restore => self.restore_backup(),

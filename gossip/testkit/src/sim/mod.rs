@@ -17,6 +17,7 @@
 //! | `coverage`, `trace`, `wiretap` | what was reached, what happened, what was sent |
 
 mod calendar;
+mod choosy;
 mod client;
 mod coverage;
 mod disk;

@@ -27,6 +27,7 @@ impl World {
         self.work_begins();
         self.plan_restore();
         self.plan_twin();
+        self.choosing_begins();
         self.run_until(self.calendar.now() + self.plan.storm_length);
         self.work_ends();
         self.twin_ends();
@@ -34,7 +35,8 @@ impl World {
         self.run_until(self.calendar.now() + Duration::from_secs(1));
         self.wait_for_hosts();
         for host in 0..self.hosts.len() {
-            let wishes = self.client.wishes(&self.plan, host);
+            let mut wishes = self.client.wishes(&self.plan, host);
+            wishes.extend(self.choosing_ends());
             self.insist(wishes.into_iter().map(|wish| (host, wish)).collect());
         }
         // A disk may still have been hiding damage from its node when the storm ended.

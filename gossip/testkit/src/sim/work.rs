@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use gossip_proto::node::{Command, CommandError, CommandId, ImportPart, Query, Reply};
+use gossip_proto::node::{Command, CommandError, CommandId, ImportFloor, ImportPart, Query, Reply};
 use gossip_proto::{
     ChannelId, EntryId, LogHead, LogId, NodeId, Retention, Rng, Seq, SeqRange, Stamp, StoredRun, StreamId,
 };
@@ -193,8 +193,9 @@ impl World {
         let readable = |stored: &&StoredRun| volume.is_readable(*id, &[stored.run.range()]);
         let later = log.runs.iter().filter(|stored| stored.run.last() > height);
         let runs = later.take_while(readable).take(4).cloned().collect();
-        let (floor, hash) = (log.head.floor, log.head.floor_hash);
-        let floor = (floor > 0).then_some((floor, hash, Stamp::ZERO));
+        let (sequence, hash, stamp) = (log.head.floor, log.head.floor_hash, Stamp::ZERO);
+        let seal = log.head.seal_at(sequence);
+        let floor = (sequence > 0).then(|| Box::new(ImportFloor { sequence, hash, stamp, seal }));
         Command::Import {
             channel: channel.clone(),
             part: ImportPart { log: log.head.name.clone(), floor, runs, fills: false },

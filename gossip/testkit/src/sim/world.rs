@@ -9,6 +9,7 @@ use gossip_proto::wire::Content;
 use gossip_proto::{CommitItem, LogId, NodeId, StoreRequest, Tick};
 
 use super::calendar::{Calendar, Happening};
+use super::choosy::Choosy;
 use super::client::Client;
 use super::coverage::Coverage;
 use super::fact::{Fact, Scene};
@@ -51,6 +52,8 @@ pub(super) struct World {
     pub(super) may_fork: BTreeSet<LogId>,
     /// Who lies, and how.
     pub(super) liar: Option<(usize, Liar)>,
+    /// Applications that want other things all the time.
+    pub(super) choosy: Option<Choosy>,
     wiretap: Wiretap,
     /// Happenings so far.
     happened: u64,
@@ -81,6 +84,7 @@ impl World {
             may_fork: BTreeSet::new(),
             restore: Restore::draw(&plan),
             liar: plan.liar.map(|host| (host, Liar::new(rng_for(seed, 7)))),
+            choosy: Choosy::draw(&plan),
             wiretap: Wiretap::default(),
             happened: 0,
             deadlines: 0,

@@ -13,11 +13,11 @@ pub enum FileError {
     #[error("not an exported channel")]
     NotAnExport,
     /// It was written by another version of this format.
-    #[error("an export of format version {found:?}; this is version {ours:?}")]
+    #[error("an export of format version {found:?}; up to version {ours:?} can be read")]
     Version {
         /// The character in the place of the version.
         found: char,
-        /// The version that can be read.
+        /// The newest version that can be read.
         ours: char,
     },
     /// It ends in the middle.

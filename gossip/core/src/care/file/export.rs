@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use gossip_proto::{ChainHash, ChannelId, ChannelRecord, LogHead, Scope, Seq, Stamp, StoredRun};
+use gossip_proto::{ChannelId, ChannelRecord, LogHead, LogName, Scope, Seq, Stamp, StoredRun};
 use tokio::sync::mpsc;
 
 use super::format::{GapLine, Header, Kind, LogLine, MAGIC, StreamLine, Sum, Totals, VERSION, frame, record};
@@ -51,7 +51,7 @@ async fn find(shared: &Shared, channel: &ChannelId) -> Result<ChannelRecord, Err
 
 /// Writes frames until the sender is gone.
 fn write<W: Write>(mut writer: W, mut queue: mpsc::Receiver<(Kind, Bytes)>) -> Result<(u64, W), FileError> {
-    let mut sum = Sum::new();
+    let mut sum = Sum::new(VERSION);
     writer.write_all(MAGIC)?;
     writer.write_all(&[VERSION])?;
     let mut bytes = MAGIC.len() as u64 + 1;
@@ -62,6 +62,27 @@ fn write<W: Write>(mut writer: W, mut queue: mpsc::Receiver<(Kind, Bytes)>) -> R
     }
     writer.flush()?;
     Ok((bytes, writer))
+}
+
+/// In which order logs are written: a log comes before what can only be taken after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// They vouch for where the logs end that they part from.
+    SealedBranch,
+    Log,
+    Branch,
+}
+
+impl Turn {
+    const ALL: [Self; 3] = [Self::SealedBranch, Self::Log, Self::Branch];
+
+    fn of(name: &LogName) -> Self {
+        match name.branch {
+            None => Self::Log,
+            Some(_) if name.author.is_key() => Self::SealedBranch,
+            Some(_) => Self::Branch,
+        }
+    }
 }
 
 /// Reads the store and sends what is to be written.
@@ -80,7 +101,9 @@ impl Out<'_> {
         };
         self.send(Kind::Header, record(&header)?).await?;
         self.streams(&channel.id).await?;
-        self.logs(&channel.id).await?;
+        for turn in Turn::ALL {
+            self.logs(&channel.id, turn).await?;
+        }
         self.send(Kind::End, record(&self.totals)?).await
     }
 
@@ -100,11 +123,11 @@ impl Out<'_> {
         }
     }
 
-    async fn logs(&mut self, channel: &ChannelId) -> Result<(), Error> {
+    async fn logs(&mut self, channel: &ChannelId, turn: Turn) -> Result<(), Error> {
         let (scope, mut after) = (Scope::Channel(channel.clone()), None);
         loop {
             let page = self.shared.store.heads(&scope, after, PAGE).await?;
-            for head in page.items {
+            for head in page.items.into_iter().filter(|head| Turn::of(&head.name) == turn) {
                 self.log(&head).await?;
             }
             match page.next {
@@ -116,7 +139,9 @@ impl Out<'_> {
 
     async fn log(&mut self, head: &LogHead) -> Result<(), Error> {
         let stamp = if head.floor == head.height { head.stamp } else { Stamp::ZERO };
-        let line = LogLine { name: head.name.clone(), floor: head.floor, hash: head.floor_hash, stamp };
+        let (name, floor, hash, seal) =
+            (head.name.clone(), head.floor, head.floor_hash, head.seal_at(head.floor));
+        let line = LogLine { name, floor, hash, stamp, seal };
         self.totals.logs += 1;
         self.send(Kind::Log, record(&line)?).await?;
         let mut at = head.floor;
@@ -126,7 +151,8 @@ impl Out<'_> {
             let runs = self.shared.store.read(head.name.id(), at + 1, budget).await?;
             if runs.is_empty() {
                 // A gap at the end, or pruned since the head was read.
-                return self.gap(head.height, head.hash, head.stamp).await;
+                let LogHead { height: last, hash, stamp, .. } = *head;
+                return self.gap(GapLine { last, hash, stamp, seal: head.seal_at(last) }).await;
             }
             for stored in runs {
                 at = self.run(stored, at).await?;
@@ -143,7 +169,8 @@ impl Out<'_> {
             return Ok(at);
         }
         let stored = if run.first() > at + 1 {
-            self.gap(run.first() - 1, stored.prev, Stamp::ZERO).await?;
+            let (last, hash, stamp) = (run.first() - 1, stored.prev, Stamp::ZERO);
+            self.gap(GapLine { last, hash, stamp, seal: None }).await?;
             stored
         } else {
             // Joined with what went before, since that was read.
@@ -156,8 +183,8 @@ impl Out<'_> {
         Ok(last)
     }
 
-    async fn gap(&mut self, last: Seq, hash: ChainHash, stamp: Stamp) -> Result<(), Error> {
-        self.send(Kind::Gap, record(&GapLine { last, hash, stamp })?).await
+    async fn gap(&mut self, line: GapLine) -> Result<(), Error> {
+        self.send(Kind::Gap, record(&line)?).await
     }
 
     async fn send(&self, kind: Kind, body: impl Into<Bytes>) -> Result<(), Error> {

@@ -1,21 +1,27 @@
 //! The format of a channel file.
 //!
 //! ```text
-//! file   = "gossip-channel-1" header stream* (log (gap / run)*)* end
+//! file   = "gossip-channel-2" header stream* (log (gap / run)*)* end
 //! frame  = length: 4 bytes, little endian; kind: 1 byte; body: `length` bytes; check: 8 bytes
 //! check  = first bytes of s(n) = BLAKE3(s(n-1) | BLAKE3(kind | body)); s(0) = BLAKE3(magic)
 //! header = 1, CBOR {channel, payload_limit, exporter}
 //! stream = 2, CBOR {id, retention}
-//! log    = 3, CBOR {name, floor, hash, stamp}: the chain hash at the floor and, if known, the stamp there
-//! gap    = 4, CBOR {last, hash, stamp}: nothing is held up to here; the chain hash there
-//! run    = 5, the run as stored: it begins where the log, gap or run before it ended
+//! log    = 3, CBOR {name, floor, hash, stamp, seal}: the chain hash at the floor and, if known, the stamp and
+//!          the author's seal there
+//! gap    = 4, CBOR {last, hash, stamp, seal}: nothing is held up to here; the same there
+//! run    = 5, the run as stored, with its seal: it begins where the log, gap or run before it ended
 //! end    = 6, CBOR {streams, logs, runs, entries}
 //! ```
+//!
+//! Version 1 had no seals but those of runs: in it a log of which nothing but the height was held ends nowhere
+//! if its author signs. Branches of sealed logs come before the logs they part from, whose ends they vouch for; those
+//! of others after them.
 //!
 //! Each check covers everything before it, so damage is found before what comes behind it is used.
 
 use gossip_proto::{
-    ChainHash, ChannelId, LogName, MAX_PAYLOAD_BYTES, NodeId, PayloadHash, Retention, Seq, Stamp, StreamId,
+    ChainHash, ChannelId, LogName, MAX_PAYLOAD_BYTES, NodeId, PayloadHash, Retention, Seal, Seq, Stamp,
+    StreamId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +29,10 @@ use super::FileError;
 
 /// Everything up to the version.
 pub(super) const MAGIC: &[u8; 15] = b"gossip-channel-";
-/// The version written and read.
-pub(super) const VERSION: u8 = b'1';
+/// The version written.
+pub(super) const VERSION: u8 = b'2';
+/// The oldest version read.
+pub(super) const OLDEST: u8 = b'1';
 /// Length and kind.
 pub(super) const HEAD_BYTES: usize = 5;
 /// Bytes of a check.
@@ -59,6 +67,8 @@ pub(super) struct LogLine {
     pub(super) floor: Seq,
     pub(super) hash: ChainHash,
     pub(super) stamp: Stamp,
+    #[serde(default)]
+    pub(super) seal: Option<Seal>,
 }
 
 /// Entries that are not in the file.
@@ -68,6 +78,8 @@ pub(super) struct GapLine {
     pub(super) last: Seq,
     pub(super) hash: ChainHash,
     pub(super) stamp: Stamp,
+    #[serde(default)]
+    pub(super) seal: Option<Seal>,
 }
 
 /// What the whole file holds.
@@ -107,9 +119,9 @@ impl Kind {
 pub(super) struct Sum(PayloadHash);
 
 impl Sum {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(version: u8) -> Self {
         let mut magic = MAGIC.to_vec();
-        magic.push(VERSION);
+        magic.push(version);
         Self(PayloadHash::of(&magic))
     }
 

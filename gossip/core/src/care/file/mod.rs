@@ -59,7 +59,8 @@ impl Channel {
     /// all logs with what is held of them, and checks over everything.
     ///
     /// The file can be read by [`Coordinator::import`] and [`Channel::import`], on any node and any
-    /// store. It holds entries as they are stored: an erased payload stays erased, a gap a gap. It
+    /// store. It holds entries as they are stored, with the seals of authors who sign: an erased payload stays
+    /// erased, a gap a gap. It
     /// does not hold the list of members, which is local. What is appended meanwhile may be left
     /// out. It is a copy: whoever can read the file can read the channel, and what is erased later
     /// stays in it.
@@ -102,7 +103,7 @@ impl Channel {
     /// sent it. Importing the same file again brings nothing new.
     ///
     /// Nothing in the file is believed: every entry is checked against its chain before it is
-    /// stored, and a file that is damaged, cut off or too long in any part fails at that place.
+    /// stored, and against the seals if its author signs; branches of forks have to show where they part. And a file that is damaged, cut off or too long in any part fails at that place.
     /// What came before it was sound and has been imported. Streams in the file are created here if
     /// they do not exist, also those that were removed here. Entries are pruned as the streams'
     /// retention *here* says. Only what lies above the height held of a log is taken: holes below it,
@@ -114,8 +115,9 @@ impl Channel {
     ///
     /// # Errors
     /// [`Error::File`]: [`FileError::OtherChannel`], and what is wrong with the file.
-    /// [`Error::Command`] when the node refuses a part (busy, when its store took nothing for a
-    /// minute), [`Error::State`] after shutdown.
+    /// [`Error::Command`] when the node refuses a part: [`CommandError::Unsealed`](crate::CommandError::Unsealed)
+    /// where a seal is missing or wrong, busy when its store took nothing for a minute. [`Error::State`]
+    /// after shutdown.
     pub async fn import<R: Read + Send + 'static>(&self, reader: R) -> Result<Imported, Error> {
         let (_, imported) = import::import(self.handle(), Target::Only(self.id()), reader).await?;
         Ok(imported)

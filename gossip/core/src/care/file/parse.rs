@@ -3,13 +3,13 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use gossip_proto::node::ImportPart;
-use gossip_proto::{ChainHash, LogId, LogName, Run, Seq, Stamp, StoredRun};
+use gossip_proto::node::{ImportFloor, ImportPart};
+use gossip_proto::{ChainHash, LogId, LogName, Run, Seal, Seq, Stamp, StoredRun};
 use serde::de::DeserializeOwned;
 
 use super::FileError;
 use super::format::{
-    CHECK_BYTES, GapLine, HEAD_BYTES, Header, Kind, LogLine, MAGIC, StreamLine, Sum, Totals, VERSION,
+    CHECK_BYTES, GapLine, HEAD_BYTES, Header, Kind, LogLine, MAGIC, OLDEST, StreamLine, Sum, Totals, VERSION,
 };
 
 /// A part is handed on when it holds so many bytes.
@@ -53,13 +53,15 @@ struct Log {
     at: Seq,
     hash: ChainHash,
     stamp: Stamp,
+    /// The author's seal there, if it is in the file.
+    seal: Option<Seal>,
     /// Nothing of it was handed on yet.
     begins: bool,
 }
 
 impl<R: Read> Parser<R> {
     pub(super) fn new(input: R) -> Self {
-        let (sum, seen) = (Sum::new(), Totals::default());
+        let (sum, seen) = (Sum::new(VERSION), Totals::default());
         Self { input, sum, offset: 0, at: 0, seen, header: None, log: None, held: None }
     }
 
@@ -101,9 +103,10 @@ impl<R: Read> Parser<R> {
             return Err(FileError::NotAnExport);
         }
         let version = magic[MAGIC.len()];
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(FileError::Version { found: version.into(), ours: VERSION.into() });
         }
+        self.sum = Sum::new(version);
         let (Kind::Header, body) = self.take()? else {
             return Err(self.invalid("no header"));
         };
@@ -125,8 +128,8 @@ impl<R: Read> Parser<R> {
             return Err(self.invalid("a log that begins with another hash than its own"));
         }
         self.seen.logs += 1;
-        let (name, id, stamp) = (line.name, hash.id(), line.stamp);
-        self.log = Some(Log { name, id, at: line.floor, hash: line.hash, stamp, begins: true });
+        let LogLine { name, floor: at, hash: end, stamp, seal } = line;
+        self.log = Some(Log { name, id: hash.id(), at, hash: end, stamp, seal, begins: true });
         Ok(())
     }
 
@@ -134,7 +137,7 @@ impl<R: Read> Parser<R> {
         let gap: GapLine = self.decode(body)?;
         match &mut self.log {
             Some(log) if gap.last > log.at && gap.last <= MAX_SEQ => {
-                (log.at, log.hash, log.stamp) = (gap.last, gap.hash, gap.stamp);
+                (log.at, log.hash, log.stamp, log.seal) = (gap.last, gap.hash, gap.stamp, gap.seal);
                 Ok(())
             }
             _ => Err(self.invalid("a gap that does not belong here")),
@@ -145,7 +148,11 @@ impl<R: Read> Parser<R> {
     /// behind them is told after them.
     fn part(&mut self) -> Result<Step, FileError> {
         let (mut runs, mut bytes) = (Vec::<StoredRun>::new(), 0);
-        let floor = self.log.as_ref().map(|log| (log.at, log.hash, log.stamp));
+        let begun = self.log.as_ref().filter(|log| log.at > 0);
+        let floor = begun.map(|Log { at, hash, stamp, seal, .. }| {
+            let (sequence, hash, stamp, seal) = (*at, *hash, *stamp, *seal);
+            Box::new(ImportFloor { sequence, hash, stamp, seal })
+        });
         let is_sealed = self.log.as_ref().is_some_and(|log| log.name.author.is_key());
         let between = |runs: &[StoredRun]| is_sealed && runs.last().is_some_and(|at| at.run.seal().is_none());
         // Only what is followed by a seal in the same part is taken.
@@ -164,7 +171,6 @@ impl<R: Read> Parser<R> {
         let misplaced = self.invalid("a run without a log");
         let log = self.log.as_mut().ok_or(misplaced)?;
         let begins = std::mem::replace(&mut log.begins, false);
-        let floor = floor.filter(|(at, ..)| *at > 0);
         Ok(Step::Part { part: ImportPart { log: log.name.clone(), floor, runs, fills: false }, begins })
     }
 
@@ -177,6 +183,7 @@ impl<R: Read> Parser<R> {
         let prev = log.hash;
         let end = run.verify(prev).map_err(|_| wrong)?;
         (log.at, log.hash, log.stamp) = (run.last(), end, run.last_stamp());
+        log.seal = run.seal().and_then(|seal| Seal::from_slice(seal));
         self.seen.runs += 1;
         self.seen.entries += run.count();
         Ok(StoredRun { prev, run })

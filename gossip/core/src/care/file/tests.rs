@@ -1,7 +1,7 @@
 //! The format by itself: what was written is read, and nothing else is.
 
 use bytes::Bytes;
-use gossip_proto::{CommitItem, MAX_PAYLOAD_BYTES, NodeId, Payload, Retention, Stamp};
+use gossip_proto::{CommitItem, MAX_PAYLOAD_BYTES, NodeId, Payload, Retention, Seal, Stamp};
 use gossip_testkit::fixture::LogWriter;
 use proptest::prelude::*;
 
@@ -13,13 +13,15 @@ use super::parse::{Parser, Step};
 struct Made {
     bytes: Vec<u8>,
     sum: Sum,
+    /// Of floors and gaps.
+    seal: Option<Seal>,
 }
 
 impl Made {
     fn new(version: u8) -> Self {
         let mut bytes = MAGIC.to_vec();
         bytes.push(version);
-        Self { bytes, sum: Sum::new() }
+        Self { bytes, sum: Sum::new(version), seal: None }
     }
 
     fn put(&mut self, kind: Kind, body: &[u8]) {
@@ -34,7 +36,7 @@ impl Made {
     fn log(&mut self, writer: &LogWriter) {
         let stamp = if writer.height() == 0 { Stamp::ZERO } else { LogWriter::stamp_at(writer.height()) };
         let (name, floor, hash) = ((**writer.name()).clone(), writer.height(), writer.hash());
-        self.put(Kind::Log, &record(&LogLine { name, floor, hash, stamp }).unwrap());
+        self.put(Kind::Log, &record(&LogLine { name, floor, hash, stamp, seal: self.seal }).unwrap());
     }
 
     fn run(&mut self, item: &CommitItem) {
@@ -44,7 +46,7 @@ impl Made {
 
     fn gap(&mut self, writer: &LogWriter) {
         let (last, hash, stamp) = (writer.height(), writer.hash(), Stamp::ZERO);
-        self.put(Kind::Gap, &record(&GapLine { last, hash, stamp }).unwrap());
+        self.put(Kind::Gap, &record(&GapLine { last, hash, stamp, seal: self.seal }).unwrap());
     }
 
     fn end(&mut self, streams: u64, logs: u64, runs: u64, entries: u64) {
@@ -63,7 +65,9 @@ fn whole() -> Vec<u8> {
     made.log(&ann);
     made.run(&ann.run(3));
     ann.run(4);
+    made.seal = Some(Seal([7; 64]));
     made.gap(&ann);
+    made.seal = None;
     made.run(&ann.run(1));
     let mut bob = LogWriter::new("project", "notes", "bob");
     made.log(&bob);
@@ -94,7 +98,12 @@ fn what_was_written_is_read() {
             Step::Part { part, begins } => {
                 let ranges: Vec<_> =
                     part.runs.iter().map(|stored| (stored.run.first(), stored.run.last())).collect();
-                Some((part.log.author.as_str(), part.floor.map(|(at, ..)| at), ranges, *begins))
+                Some((
+                    part.log.author.as_str(),
+                    part.floor.as_ref().map(|floor| floor.sequence),
+                    ranges,
+                    *begins,
+                ))
             }
             _ => None,
         })
@@ -108,14 +117,34 @@ fn what_was_written_is_read() {
     assert_eq!(parts, expected);
 }
 
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: String = text.split_whitespace().collect();
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
 /// Whoever changes this has to raise the version and keep reading what was written before.
 #[test]
 fn the_format_is_what_it_was() {
     let bytes = whole();
-    assert_eq!(&bytes[..16], b"gossip-channel-1");
-    let golden = include_str!("golden.hex").split_whitespace().collect::<String>();
+    assert_eq!(&bytes[..16], b"gossip-channel-2");
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let golden = include_str!("golden-2.hex").split_whitespace().collect::<String>();
     assert_eq!(hex, golden);
+}
+
+/// Version 1 knew no seals of floors and gaps; all else was the same.
+#[test]
+fn what_version_1_wrote_is_read() {
+    let old = unhex(include_str!("golden-1.hex"));
+    assert_eq!(&old[..16], b"gossip-channel-1");
+    let parts = |bytes: &[u8]| {
+        let of = |step| if let Step::Part { part, .. } = step { Some(part) } else { None };
+        read(bytes).unwrap().into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let (old, mut new) = (parts(&old), parts(&whole()));
+    assert_eq!(new[1].floor.as_mut().unwrap().seal.take(), Some(Seal([7; 64])));
+    assert_eq!(old, new);
 }
 
 #[test]
@@ -150,7 +179,7 @@ fn bytes_after_the_end_are_told() {
 
 #[test]
 fn other_versions_and_other_files_are_told() {
-    assert!(matches!(read(&Made::new(b'2').bytes), Err(FileError::Version { found: '2', ours: '1' })));
+    assert!(matches!(read(&Made::new(b'3').bytes), Err(FileError::Version { found: '3', ours: '2' })));
     assert!(matches!(read(b"PK\x03\x04 something else altogether"), Err(FileError::NotAnExport)));
 }
 
@@ -182,7 +211,7 @@ fn parts_that_make_no_sense_are_told() {
     let (first, second) = (bob.run(2), bob.run(2));
     let other = LogWriter::new("elsewhere", "notes", "ann");
     let mut rootless =
-        LogLine { name: (**ann.name()).clone(), floor: 0, hash: bob.hash(), stamp: Stamp::ZERO };
+        LogLine { name: (**ann.name()).clone(), floor: 0, hash: bob.hash(), stamp: Stamp::ZERO, seal: None };
     let strange = Payload::Present(Bytes::from_static(b"x")).hash();
     let cases: [(&str, Write<'_>); 11] = [
         ("two headers", &|made| made.header()),

@@ -1,0 +1,99 @@
+//! What peers answer, or do not, when they are asked whether they hold an entry.
+
+use bytes::Bytes;
+use gossip_proto::node::{Command, CommandError, Input, LinkId, NodeConfig, Reply};
+use gossip_proto::wire::{self, Content, Hashes, Message, Positions};
+use gossip_proto::{Check, EntryId, Seq};
+
+use crate::host::{Host, channel, talk};
+use crate::lies::say;
+use crate::siege::meet;
+
+const LINK: u64 = 1;
+
+type Answer = Option<Result<Reply, CommandError>>;
+
+/// A victim that has just asked the only peer it is linked to, and the question.
+fn asked() -> (Host, Positions) {
+    let mut victim = Host::speaking("victim", NodeConfig::default(), 2);
+    let mut peer = Host::speaking("peer", NodeConfig::default(), 2);
+    [&mut victim, &mut peer].into_iter().for_each(|host| _ = host.must(Command::Start));
+    meet(&mut victim, &mut peer, LINK, 1 << 20);
+    talk(&mut victim, &mut peer, LINK, 2_000);
+    victim.append(10);
+    victim.append(10);
+    let log = victim.own_logs().next().expect("a log");
+    victim.sent.clear();
+    let entry = EntryId { log, sequence: 1 };
+    assert_eq!(victim.command(Command::FindHolders { channel: channel(), entry }), None);
+    let question = questions(&mut victim).pop().expect("a question");
+    assert_eq!((question.log, &question.at[..]), (log, &[1][..]));
+    (victim, question)
+}
+
+fn questions(victim: &mut Host) -> Vec<Positions> {
+    let positions = |frame: &Bytes| match wire::read(frame) {
+        Ok(Content::Whole(Message::Positions(positions))) => Some(positions),
+        _ => None,
+    };
+    victim.take_sent(LINK).iter().filter_map(positions).collect()
+}
+
+/// Answers a question, and returns what the victim makes of it.
+fn told(victim: &mut Host, question: &Positions, height: Seq, at: Vec<(Seq, Option<Check>)>) -> Answer {
+    let (before, Positions { tag, serial, log, .. }) = (victim.replies().count(), question.clone());
+    let hashes = Message::Hashes(Hashes { tag, serial, log, height, at });
+    victim.give(Input::Frame { link: LinkId(LINK), bytes: say(hashes) });
+    victim.replies().nth(before).cloned()
+}
+
+fn names(answer: Answer) -> Option<usize> {
+    match answer {
+        None => None,
+        Some(Ok(Reply::Members(peers))) => Some(peers.len()),
+        Some(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn only_our_own_hash_or_a_height_beyond_it_proves_anything() {
+    let (victim, question) = asked();
+    let right = victim.disk.hash_at(question.log, 1).check();
+    for (height, told_at, holds) in [
+        (1, vec![(1, Some(right))], Some(1)),
+        (2, vec![(1, None)], Some(1)),
+        (2, vec![(1, Some(Check([9; 8])))], Some(0)),
+        (1, vec![(1, None)], None),
+        (0, vec![], None),
+        (u64::MAX, vec![(2, Some(right))], None),
+    ] {
+        let (mut victim, question) = asked();
+        let answer = told(&mut victim, &question, height, told_at.clone());
+        assert_eq!(names(answer), holds, "{height} {told_at:?}");
+    }
+}
+
+#[test]
+fn what_was_not_asked_for_is_no_answer() {
+    let (mut victim, question) = asked();
+    let right = Some(victim.disk.hash_at(question.log, 1).check());
+    let other = Positions { serial: question.serial.wrapping_add(1), ..question.clone() };
+    assert_eq!(told(&mut victim, &other, 9, vec![(1, right)]), None);
+    assert_eq!(names(told(&mut victim, &question, 9, vec![(1, right)])), Some(1));
+    assert_eq!(told(&mut victim, &question, 9, vec![(1, None)]), None, "answered once");
+}
+
+#[test]
+fn who_never_answers_is_asked_now_and_then_for_two_seconds() {
+    let (mut victim, question) = asked();
+    let before = victim.replies().count();
+    victim.pass(1_999_000);
+    let again = questions(&mut victim);
+    assert!((3..=40).contains(&again.len()), "asked {} times", again.len());
+    assert!(again.iter().all(|other| (other.log, &other.at) == (question.log, &question.at)));
+    assert_eq!(victim.replies().count(), before);
+    victim.pass(1_000);
+    assert_eq!(names(victim.replies().nth(before).cloned()), Some(0));
+    victim.pass(5_000_000);
+    assert!(questions(&mut victim).is_empty(), "it is over");
+}
