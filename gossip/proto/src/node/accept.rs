@@ -98,7 +98,8 @@ impl Node {
         for note in &delta.floors {
             // Only as an answer: a floor says nothing once others were asked.
             let height = self.logs.get(&note.log).map_or(0, |log| log.pending().height);
-            if self.fetches.asked(id, delta.serial, note.log, height) {
+            let is_asked = self.fetches.asked(id, delta.serial, note.log, height);
+            if is_asked && !self.leaves_out_log(id, name, &note.log) {
                 self.take_first_floor(id, name, note, &delta.runs, &mut batch);
             }
         }
