@@ -201,7 +201,8 @@ impl Node {
     pub(super) fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
         let Some(name) = self.logs.name(&note.log) else { return };
         let Some(log) = self.placed(channel, &note.log) else { return };
-        if note.floor <= log.pending().height || note.floor > MAX_SEQ {
+        // Beyond the end of a log that forked lies nothing of it.
+        if note.floor <= log.pending().height || note.floor > MAX_SEQ.min(log.end()) {
             return;
         }
         // Of a sealed log of ours nothing is believed before its seals were checked.
