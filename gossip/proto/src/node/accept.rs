@@ -229,10 +229,8 @@ impl Node {
         batch: &mut Batch,
     ) {
         let log_id = received.run.log();
-        if batch.staged.get(&log_id).is_some_and(Staged::is_bad) {
-            return;
-        }
-        if self.leaves_out_log(id, channel, &log_id) {
+        let is_bad = batch.staged.get(&log_id).is_some_and(Staged::is_bad);
+        if is_bad || self.leaves_out_log(id, channel, &log_id) {
             return;
         }
         let is_own = self.record.id.is_key() && self.is_own(&log_id);
