@@ -223,7 +223,7 @@ fn fill(
         return Err(refused("the run does not end where the hole ends, or reaches beyond it"));
     }
     let hash_at = |head: &LogHead, at: Seq| match at {
-        0 => Ok(Some(head.name.hash().root())),
+        0 => Ok(Some(head.name.root())),
         at if at == head.floor => Ok(Some(head.floor_hash)),
         at if at == head.height => Ok(Some(head.hash)),
         at => stored(at),

@@ -117,6 +117,13 @@ impl LogName {
         LogHash(*self.hasher().finalize().as_bytes())
     }
 
+    /// `h(0)`, where the chain begins; that of a branch begins where that of its log does, however far on
+    /// its first entry follows.
+    #[must_use]
+    pub fn root(&self) -> ChainHash {
+        self.unbranched_hash().root()
+    }
+
     fn hasher(&self) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"gossip-log-1");
@@ -144,7 +151,7 @@ impl LogHash {
         LogId(id)
     }
 
-    /// `h(0)`, where the chain begins.
+    /// `h(0)` of a log that is no branch, see [`LogName::root`].
     #[must_use]
     pub fn root(&self) -> ChainHash {
         ChainHash(self.0)
@@ -222,7 +229,7 @@ impl LogHead {
     /// The head of a log nobody has written to yet.
     #[must_use]
     pub fn empty(name: LogName) -> Self {
-        let root = name.hash().root();
+        let root = name.root();
         Self {
             name,
             height: 0,

@@ -130,6 +130,11 @@ async fn restored_beside_the_original(
     // Both histories come to both, each under a name of its own.
     let all = 3 + by_original + by_clone + 2;
     converge(&[&clone, &bob], all).await;
+    // It has another id by now, and is known by the old one.
+    let bobs = bob.node.id();
+    eventually("bob has it", async || here.delivered_to(lost).await.unwrap().contains(bobs)).await;
+    assert!(here.erase(lost).await.unwrap());
+    assert!(here.get(lost).await.unwrap().unwrap().bytes().is_none());
     // And to whoever restores them from a file.
     let (_, file) = bob.node.channel("room").await.unwrap().export(Vec::new()).await.unwrap();
     let dan = world.device(&name("dan")).await;

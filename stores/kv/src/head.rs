@@ -102,7 +102,7 @@ impl Moving {
     }
 
     pub(crate) fn with(self, name: LogName) -> Held {
-        let floor_hash = self.floor_hash.unwrap_or_else(|| name.hash().root());
+        let floor_hash = self.floor_hash.unwrap_or_else(|| name.root());
         let head = LogHead {
             name,
             height: self.height,

@@ -56,7 +56,7 @@ pub(crate) fn hash_of(
     position: Seq,
 ) -> Result<Option<ChainHash>, Failure> {
     match position {
-        0 => Ok(Some(head.name.hash().root())),
+        0 => Ok(Some(head.name.root())),
         _ if position < head.floor => Ok(None),
         _ if position == head.floor => Ok(Some(head.floor_hash)),
         _ if position == head.height => Ok(Some(head.hash)),

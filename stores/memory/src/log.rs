@@ -21,7 +21,7 @@ impl Log {
     /// Chain hash at a position, `None` where it is not known.
     pub(crate) fn hash_at(&self, position: Seq) -> Option<ChainHash> {
         match position {
-            0 => Some(self.head.name.hash().root()),
+            0 => Some(self.head.name.root()),
             _ if position < self.head.floor => None,
             _ if position == self.head.floor => Some(self.head.floor_hash),
             _ if position == self.head.height => Some(self.head.hash),

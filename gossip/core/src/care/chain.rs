@@ -125,7 +125,7 @@ impl<'a> Walk<'a> {
 
 /// Whether a head can be true at all.
 fn is_consistent(head: &LogHead) -> bool {
-    let root = head.name.hash().root();
+    let root = head.name.root();
     let rooted = |at: Seq, hash: ChainHash| at != 0 || hash == root;
     let mut below = head.floor;
     let apart = head.gaps.iter().all(|gap| {

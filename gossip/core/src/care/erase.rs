@@ -27,6 +27,7 @@ impl EventStream {
     ///   [`NodeConfig::follow_erasures`](crate::NodeConfig::follow_erasures) to false.
     /// - Backups and exports made before keep the payload. Importing one does not bring it back where
     ///   the entry is still held.
+    /// - An entry that got another id because its log forked is found by either.
     /// - Views built before may still contain what they folded of it; open them anew.
     ///
     /// Cancel safety: once handed over it is carried out whole. Repeated calls change nothing.

@@ -72,6 +72,9 @@ impl Node {
             self.take_delta(id, &name, &peer, delta);
         }
         if serial != 0 {
+            if end {
+                self.end_claim(id, serial);
+            }
             self.answered(id, &name, serial, bytes, end);
             self.fetch(id);
             self.fetch_starved();
@@ -95,12 +98,16 @@ impl Node {
         for note in &delta.floors {
             // Only as an answer: a floor says nothing once others were asked.
             let height = self.logs.get(&note.log).map_or(0, |log| log.pending().height);
-            if self.fetches.asked(id, delta.serial, note.log, height) {
+            let is_asked = self.fetches.asked(id, delta.serial, note.log, height);
+            if is_asked && !self.leaves_out_log(id, name, &note.log) {
                 self.take_first_floor(id, name, note, &delta.runs, &mut batch);
             }
         }
+        let barred = self.barred(id, &delta.runs);
         for run in delta.runs {
-            self.take_run(id, name, peer, run, &mut batch);
+            if !barred.contains(&run.run.log()) {
+                self.take_run(id, name, peer, run, &mut batch);
+            }
         }
         self.settle_seals(id, peer, &mut batch);
         let now = self.now.tick;
@@ -186,7 +193,8 @@ impl Node {
         let log = self.logs.inside(channel, id)?;
         let (_, stream) = self.logs.place_of(log)?;
         self.channels.get_mut(channel)?.open_stream(stream)?;
-        self.logs.get_mut(id).filter(|log| !log.is_frozen() && !log.rare().parting)
+        let is_closed = self.forks.is_closed(id);
+        self.logs.get_mut(id).filter(|log| !log.is_frozen() && !log.rare().parting && !is_closed)
     }
 
     /// History before the floor is gone where we asked: go on from there.
@@ -226,8 +234,10 @@ impl Node {
         if self.leaves_out_log(id, channel, &log_id) {
             return;
         }
+        let is_own = self.record.id.is_key() && self.is_own(&log_id);
         let Some(log) = self.placed(channel, &log_id) else { return };
         let last = received.run.last();
+        let kept = is_own.then(|| received.clone());
         let verdict = place(log, received);
         let Some(name) = self.logs.name(&log_id) else { return };
         if let Some(shared) = self.shared(id, channel) {
@@ -259,7 +269,12 @@ impl Node {
                 self.timers.bring_forward(Timer::Wants(id), soon);
                 self.compare_link_soon(id, channel);
             }
-            Verdict::Fork => self.fork(id, channel, (*name).clone(), log_id, last),
+            Verdict::Fork => {
+                if kept.is_some_and(|run| self.is_vouched(&name, &run)) {
+                    self.retire(log_id);
+                }
+                self.fork(id, channel, (*name).clone(), log_id, last);
+            }
             Verdict::Broken(_) if self.recheck(id, channel, log_id, last) => {}
             Verdict::Broken(_) if self.look_for_fork(id, channel, log_id, last) => {}
             Verdict::Broken(why) => self.drop_from(Some(peer.clone()), DropReason::BrokenChain, why),

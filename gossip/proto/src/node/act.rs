@@ -149,12 +149,14 @@ impl Node {
     /// They hold more of these logs.
     fn want_found(&mut self, id: LinkId, name: &ChannelId, logs: Vec<(LogId, Seq)>) {
         for (log, theirs) in logs {
-            let pending = self.logs.get(&log).map_or(0, |log| log.pending().height);
+            let held = self.logs.get(&log).map(|log| (log.pending().height, log.end()));
+            let (pending, end) = held.unwrap_or((0, Seq::MAX));
             let Some(shared) = self.shared(id, name) else { return };
             shared.note(log, theirs);
-            if theirs > pending {
-                shared.todo.insert(log, (theirs, 0));
-                if self.is_claimed(&log) {
+            // Whoever does not know yet that it forks tells of more than it ends with.
+            if theirs.min(end) > pending {
+                shared.todo.insert(log, (theirs.min(end), 0));
+                if self.is_believed_ours(&log) {
                     self.disclaim(log);
                 }
             }

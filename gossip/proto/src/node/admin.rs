@@ -348,6 +348,7 @@ impl Node {
     fn forget_log(&mut self, log: Log) {
         self.fetches.forget_log(&log.id);
         self.refills.forget_log(&log.id);
+        self.forks.forget_log(&log.id, log.branch().map(|branch| branch.parent));
         for lost in log.into_unsettled() {
             for ticket in lost.tickets {
                 self.append_bytes = self.append_bytes.saturating_sub(ticket.bytes);

@@ -92,6 +92,8 @@ impl Loading {
     #[must_use]
     pub fn finish(mut self) -> Node {
         self.node.retire_where(self.retires_all);
+        self.node.look_at_branches();
+        self.node.move_all_erasures();
         self.node
     }
 }
@@ -142,6 +144,9 @@ impl Node {
             && stream.record.writer == Some(*epoch)
         {
             stream.writing.get_or_insert_default().log = Some(id);
+        }
+        if branch.is_some() {
+            self.load_branch(id);
         }
     }
 

@@ -6,7 +6,6 @@
 //! of what we once wrote, ready to write it again differently.
 
 use super::admin::Job;
-use super::log::Log;
 use super::model::Stream;
 use super::{Event, Node};
 use crate::{ChannelId, Epoch, LogId, StreamId};
@@ -30,11 +29,21 @@ impl Node {
         self.notify(Event::EpochRetired { log: (*name).clone() });
     }
 
+    /// Whether we are the author of a log.
+    pub(super) fn is_own(&self, log: &LogId) -> bool {
+        self.logs.get(log).is_some_and(|log| self.logs.author_of(log) == Some(&self.record.id))
+    }
+
     /// Whether the stored record may still say that this log is ours to continue.
     pub(super) fn is_claimed(&self, log: &LogId) -> bool {
-        let own = |log: &&Log| self.logs.author_of(log) == Some(&self.record.id);
-        let Some(log) = self.logs.get(log).filter(own) else { return false };
+        let Some(log) = self.logs.get(log).filter(|log| self.is_own(&log.id)) else { return false };
         self.stream_of(log).is_some_and(|stream| stream.is_claimed(log.epoch))
+    }
+
+    /// The same, and what peers only say of it counts: of a sealed log nothing does before a seal of ours
+    /// was seen.
+    pub(super) fn is_believed_ours(&self, log: &LogId) -> bool {
+        !self.record.id.is_key() && self.is_claimed(log)
     }
 
     /// A peer holds more of a log of ours than we do: give it up, and take what is missing once

@@ -60,7 +60,8 @@ impl Node {
         for landing in landings {
             self.settle_filling(&landing);
             let place = (landing.name.channel.clone(), landing.name.stream.clone());
-            counted.insert(landing.log, ());
+            let before = self.logs.get(&landing.log).map_or(0, |log| log.stored.height);
+            counted.entry(landing.log).or_insert(before);
             if let Landed::Run(run) = &landing.what {
                 self.stats.count_run(run);
             }
@@ -77,8 +78,9 @@ impl Node {
                 places.entry(place).or_default().push(landing);
             }
         }
-        for log in counted.keys() {
+        for (log, before) in &counted {
             self.settle(*log);
+            self.note_growth(*log, *before);
         }
         for (place, landings) in &places {
             self.tell_landed(place, landings, from.as_ref());
@@ -147,6 +149,8 @@ impl Node {
         if old.height == 0 {
             log.number = self.numbered;
             self.numbered = self.numbered.saturating_add(1);
+            let at_floor = matches!(landing.what, Landed::Floor { .. });
+            log.set_starts(if at_floor { (new.height, new.hash) } else { (0, old.hash) });
         }
         if let Some(channel) = self.channels.get_mut(&landing.name.channel) {
             channel.move_log(landing.log, &landing.name.stream, &old, &new);
@@ -329,6 +333,7 @@ impl Node {
         if let Some(channel) = self.channels.get_mut(&name.channel) {
             channel.move_log(id, &name.stream, &old, &new);
         }
+        self.note_growth(id, old.height.min(new.height));
         let filled = |(_, landing): &(NodeId, Landing)| matches!(landing.what, Landed::Filled(_));
         if new.height > old.height && frozen.late.iter().all(filled) {
             let (channel, stream) = (name.channel.clone(), name.stream.clone());

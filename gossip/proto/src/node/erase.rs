@@ -61,8 +61,9 @@ impl Node {
         id: CommandId,
         channel: ChannelId,
         stream: StreamId,
-        entries: Vec<EntryId>,
+        mut entries: Vec<EntryId>,
     ) {
+        entries.iter_mut().for_each(|entry| *entry = self.moved(*entry));
         if entries.iter().any(|entry| self.is_on_its_way(entry)) && !self.erasures.is_full() {
             return self.erasures.early.push((id, channel, stream, entries));
         }
@@ -78,11 +79,11 @@ impl Node {
         self.begin_erasure(Some(id), None, (channel, stream), by, entries);
     }
 
-    /// Whether the store has an entry already, perhaps, and the node does not know.
+    /// Whether the store has an entry already, perhaps, and the node does not know; or it is moving.
     fn is_on_its_way(&self, entry: &EntryId) -> bool {
         self.logs.get(&entry.log).is_some_and(|log| {
             let is_expected = entry.sequence <= log.pending().height || log.is_frozen();
-            entry.sequence > log.stored.height && is_expected
+            entry.sequence > log.stored.height && is_expected || log.rare().parting
         })
     }
 
@@ -237,6 +238,11 @@ impl Erasures {
     /// Whether there is no room for another one.
     pub(super) fn is_full(&self) -> bool {
         self.jobs.len() + self.early.len() >= JOBS
+    }
+
+    /// Whether something of a log is being erased.
+    pub(super) fn is_about(&self, log: &LogId) -> bool {
+        self.jobs.values().any(|job| job.entries.iter().any(|(of, _)| of == log))
     }
 
     /// Whether the application waits for one.

@@ -163,11 +163,24 @@ impl Node {
     fn is_unchained(&self, id: LinkId, name: &ChannelId, logs: &[WantLog]) -> bool {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let shared = session.and_then(|session| session.shared.get(name));
-        shared.is_some_and(|shared| logs.iter().any(|want| shared.unchained.contains(&want.log)))
+        let of_end = logs.iter().any(|want| self.ends_above(&want.log));
+        of_end || shared.is_some_and(|shared| logs.iter().any(|want| shared.unchained.contains(&want.log)))
+    }
+
+    /// Whether a sealed log may end without a seal above what we hold, because it forks there: that is told
+    /// only to who asks by what it holds.
+    fn ends_above(&self, id: &LogId) -> bool {
+        let Some(log) = self.logs.get(id) else { return false };
+        if !self.logs.author_of(log).is_some_and(NodeId::is_key) {
+            return false;
+        }
+        let height = log.pending().height;
+        let ends = log.turn().is_some_and(|turn| turn.at > height + 1);
+        ends || self.family(id).any(|begins| begins.is_some_and(|(at, _)| at > height))
     }
 
     /// When to give up on an answer that is asked for now.
-    fn answer_due(&self, id: LinkId) -> Tick {
+    pub(super) fn answer_due(&self, id: LinkId) -> Tick {
         let Some(link) = self.links.get(&id) else { return self.now.tick };
         let patience = link.rtt.backoff(self.fetches.tries(id) + 2, PATIENCE).max(Duration::from_millis(500));
         self.now.tick + patience.max(link.pace * 8)
@@ -196,7 +209,8 @@ impl Node {
                 Holder::Nobody => {
                     let (after, check) = (held.pending().height, held.pending().hash.check());
                     let want = WantLog { log: *log, after, check };
-                    if shared.unchained.contains(log) { unchained.push(want) } else { choice.logs.push(want) }
+                    let by_check = shared.unchained.contains(log) || self.ends_above(log);
+                    if by_check { unchained.push(want) } else { choice.logs.push(want) }
                 }
             }
             if choice.logs.len().max(unchained.len()) == most {
@@ -257,6 +271,7 @@ impl Node {
         let until = self.now.tick + pause.max(link.pace * 8);
         self.fetches.extend(id, until);
         self.refills.extend(id, until);
+        self.forks.extend(id, until);
     }
 
     /// Part of an answer came; with the last part the want is done.

@@ -1,14 +1,16 @@
 //! Ending a log where it forks: what we hold of it above the place is committed to the branch it belongs
 //! to, page by page, then the log is cut. Ended in the midst, both hold it, and it is done again when the
-//! fork is seen again: a commit of what is known changes nothing.
+//! fork is seen again, in the branch at the latest ([`super::fork_held`]): a commit of what is known changes
+//! nothing.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::accept::Batch;
-use super::forks::{AT_ONCE, ForkOp, Parting, Step};
+use super::forks::{AT_ONCE, ForkOp, Parting, Seen, Step};
 use super::log::{Log, Tip};
 use super::ops::{Landed, Landing, Op};
-use super::serve::PAGE;
+use super::serve::{AHEAD, PAGE};
 use super::{Event, LinkId, Node};
 use crate::{
     Branch, ChainHash, CommitItem, LogId, LogName, NodeId, Seq, StoreFailure, StoreReply, StoreRequest,
@@ -17,48 +19,42 @@ use crate::{
 
 impl Node {
     /// Another history parts from a log at a place; `prev` is what it says is the hash before.
-    pub(super) fn part_log(&mut self, link: LinkId, log: LogId, at: Seq, prev: Option<ChainHash>) {
-        let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
-        self.part_log_by(link, peer, log, at, prev);
-    }
-
-    /// As [`Node::part_log`], where it was not learnt over a link.
-    pub(super) fn part_log_by(
-        &mut self,
-        link: LinkId,
-        peer: NodeId,
-        log: LogId,
-        at: Seq,
-        prev: Option<ChainHash>,
-    ) {
+    pub(super) fn part_log(&mut self, seen: Seen, log: LogId, at: Seq, prev: ChainHash) {
+        let Some(peer) = self.witness(seen) else { return };
         let full = self.forks.parting.len() >= AT_ONCE || self.forks.parting.contains_key(&log);
-        self.retire(log);
+        let is_erased = self.erasures.is_about(&log);
         let Some(held) = self.logs.get_mut(&log) else { return };
-        let busy = !held.is_idle();
+        let busy = !held.is_idle() || is_erased;
         let ends = held.end() < at || at > held.stored.height + 1 || at <= held.holes().floor;
         if full || busy || ends {
-            return self.fork_again(link, log);
+            self.retire(log);
+            return self.part_again(seen, log);
         }
         held.rare_mut().parting = true;
         let reached = at <= held.stored.height;
-        self.forks.parting.insert(log, Parting { at, link, peer, prev, step: Step::Hashes });
+        self.retire(log);
+        self.forks.parting.insert(log, Parting { at, seen, peer, prev, step: Step::Hashes });
         let positions = if reached { vec![at - 1, at] } else { vec![at - 1] };
         self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::HashAt { log, positions });
     }
 
-    /// The log does not reach so far yet: it will end there.
-    pub(super) fn end_below(&mut self, link: LinkId, log: LogId, turn: Turn) {
-        let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
-        self.end_below_by(link, peer, log, turn);
+    /// Who is told to hold the other history: ourselves, where we do.
+    fn witness(&self, seen: Seen) -> Option<NodeId> {
+        match seen {
+            Seen::Link(link) => self.links.get(&link).map(|link| link.peer.clone()),
+            Seen::Branch(_) | Seen::Hand => Some(self.record.id.clone()),
+        }
     }
 
-    pub(super) fn end_below_by(&mut self, link: LinkId, peer: NodeId, log: LogId, turn: Turn) {
+    /// The log does not reach so far yet: it will end there.
+    pub(super) fn end_below(&mut self, seen: Seen, log: LogId, turn: Turn) {
+        let Some(peer) = self.witness(seen) else { return };
         let free = self.forks.parting.len() < AT_ONCE && !self.forks.parting.contains_key(&log);
         let idle = |held: &&mut Log| held.is_idle() && held.end() >= turn.at;
         let Some(held) = self.logs.get_mut(&log).filter(idle).filter(|_| free) else { return };
         held.rare_mut().parting = true;
         let step = Step::End(turn);
-        self.forks.parting.insert(log, Parting { at: turn.at, link, peer, prev: Some(turn.prev), step });
+        self.forks.parting.insert(log, Parting { at: turn.at, seen, peer, prev: turn.prev, step });
         self.end_log(log, turn);
     }
 
@@ -67,6 +63,10 @@ impl Node {
         match (result, &parting.step) {
             (Ok(StoreReply::Hashes(hashes)), Step::Hashes) => self.name_branch(log, &hashes),
             (Ok(StoreReply::Runs(runs)), Step::Copy { .. }) => self.copy_tail(log, runs),
+            (Ok(StoreReply::Hashes(hashes)), Step::Compare { turn, .. }) => {
+                let (turn, held) = (*turn, self.logs.get(&log).map(|held| held.stored.hash));
+                if hashes.first().copied() == held { self.end_log(log, turn) } else { self.collide(log) }
+            }
             (Ok(StoreReply::Saved), Step::End(turn)) => {
                 let turn = *turn;
                 self.parted(log, turn);
@@ -82,32 +82,59 @@ impl Node {
 
     /// Nothing of it is lost: the log stays as it is until the fork is seen again.
     pub(super) fn give_up_parting(&mut self, id: &LogId) {
-        let of_branch = |(log, parting): (&LogId, &Parting)| {
-            let branch = if let Step::Copy { branch, .. } = &parting.step { Some(branch) } else { None };
-            (log == id || branch == Some(id)).then_some(*log)
-        };
-        let Some(log) = self.forks.parting.iter().find_map(of_branch) else { return };
-        let Some(parting) = self.forks.parting.remove(&log) else { return };
+        if let Some((log, seen)) = self.stop_parting(id) {
+            self.part_again(seen, log);
+        }
+    }
+
+    /// Ends the parting of a log, or the one to a branch.
+    fn stop_parting(&mut self, id: &LogId) -> Option<(LogId, Seen)> {
+        let meant = |(log, parting): &(&LogId, &Parting)| *log == id || parting.step.branch() == Some(id);
+        let log = self.forks.parting.iter().find(meant).map(|(log, _)| *log)?;
+        let parting = self.forks.parting.remove(&log)?;
         if let Some(held) = self.logs.get_mut(&log) {
             held.rare_mut().parting = false;
         }
-        self.fork_again(parting.link, log);
+        Some((log, parting.seen))
+    }
+
+    /// The hash before the place is another one here: the other history is not of this log, or the two
+    /// parted earlier and the peer knows of neither.
+    fn part_elsewhere(&mut self, log: LogId, at: Seq, told: ChainHash) {
+        self.forks.note_stranger(log, at - 1, told);
+        let Some((_, seen)) = self.stop_parting(&log) else { return };
+        let Some(name) = self.logs.name(&log) else { return };
+        match seen {
+            Seen::Link(link) if name.branch.is_none() => {
+                self.fork(link, &name.channel, (*name).clone(), log, at - 1);
+            }
+            Seen::Link(_) => self.compare_soon(&name.channel),
+            Seen::Branch(_) | Seen::Hand => {}
+        }
+        self.look_beside(log);
+    }
+
+    /// What followed the place is not what the branch of its name holds there: they differ again further
+    /// on, and nobody offered that. Both stay as they are.
+    fn collide(&mut self, log: LogId) {
+        let Some(Parting { at, prev, peer, .. }) = self.forks.parting.get(&log) else { return };
+        let (at, prev, peer) = (*at, *prev, peer.clone());
+        self.forks.note_stranger(log, at - 1, prev);
+        self.stop_parting(&log);
+        if let Some(name) = self.logs.name(&log) {
+            self.notify(Event::ForkDetected { log: (*name).clone(), at, peer });
+        }
+        self.look_beside(log);
     }
 
     /// The hashes around the place are known: they name the branch.
     fn name_branch(&mut self, log: LogId, hashes: &[ChainHash]) {
         let Some(parting) = self.forks.parting.get(&log) else { return };
-        let (at, told, link) = (parting.at, parting.prev, parting.link);
+        let (at, told) = (parting.at, parting.prev);
         let Some(held) = self.logs.get(&log) else { return self.give_up_parting(&log) };
         let Some(prev) = hashes.first().copied() else { return self.give_up_parting(&log) };
-        if told.is_some_and(|told| told != prev) {
-            // The two parted earlier, and the peer knows of neither.
-            self.give_up_parting(&log);
-            let (channel, name) = (held_channel(self, &log), self.logs.name(&log));
-            if let (Some(channel), Some(name)) = (channel, name) {
-                self.fork(link, &channel, (*name).clone(), log, at - 1);
-            }
-            return;
+        if told != prev {
+            return self.part_elsewhere(log, at, told);
         }
         let turn = Turn { at, prev, first: hashes.get(1).copied() };
         let Some(first) = turn.first else { return self.end_log(log, turn) };
@@ -115,6 +142,10 @@ impl Node {
         let Some(held) = self.logs.name_of(held) else { return self.give_up_parting(&log) };
         let name = LogName { branch: Some(Branch { parent, first }), ..held };
         let branch = name.id();
+        if branch == log {
+            // It begins there itself.
+            return self.part_elsewhere(log, at, told);
+        }
         if !self.know_log(name.clone(), branch) {
             return self.give_up_parting(&log);
         }
@@ -140,27 +171,50 @@ impl Node {
         if branch.is_frozen() || branch.rare().parting {
             return self.give_up_parting(&log);
         }
-        if branch.stored.height >= held.stored.height {
-            return self.end_log(log, turn);
+        let (ours, theirs) = (held.stored, branch.stored);
+        match theirs.height.cmp(&ours.height) {
+            Ordering::Less => self.read_tail(log, theirs.height.max(turn.at - 1) + 1),
+            Ordering::Equal if theirs.hash == ours.hash => self.end_log(log, turn),
+            Ordering::Equal => self.collide(log),
+            Ordering::Greater => {
+                if let Some(parting) = self.forks.parting.get_mut(&log) {
+                    parting.step = Step::Compare { turn, branch: id };
+                }
+                let request = StoreRequest::HashAt { log: id, positions: vec![ours.height] };
+                self.store(Op::Fork(ForkOp::Part(log)), request);
+            }
         }
-        let from = branch.stored.height.max(turn.at - 1) + 1;
+    }
+
+    fn read_tail(&mut self, log: LogId, from: Seq) {
+        let is_sealed = self.logs.name(&log).is_some_and(|name| name.author.is_key());
+        let budget = if is_sealed { AHEAD } else { PAGE };
         if let Some(Parting { step: Step::Copy { reading, .. }, .. }) = self.forks.parting.get_mut(&log) {
             *reading = true;
         }
-        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Read { log, from, budget: PAGE });
+        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Read { log, from, budget });
     }
 
     /// Commits a page to the branch.
-    fn copy_tail(&mut self, log: LogId, runs: Vec<StoredRun>) {
+    fn copy_tail(&mut self, log: LogId, mut runs: Vec<StoredRun>) {
         let Some(parting) = self.forks.parting.get_mut(&log) else { return };
         let Step::Copy { turn, name, branch, reading } = &mut parting.step else { return };
         *reading = false;
         let (turn, name, branch) = (*turn, name.clone(), *branch);
         let top = self.logs.get(&log).map_or(0, |log| log.stored.height);
+        runs.retain(|stored| stored.run.first() <= top);
+        if name.author.is_key()
+            && let Some(last) = runs.iter().rposition(|stored| stored.run.seal().is_some())
+        {
+            // The branch stands at a seal, whatever happens next.
+            runs.truncate(last + 1);
+        }
         let mut batch = Batch::default();
-        for stored in runs.into_iter().filter(|stored| stored.run.first() <= top) {
-            if self.copy_run(&name, branch, turn, stored, &mut batch).is_none() {
-                return self.give_up_parting(&log);
+        for stored in runs {
+            match self.copy_run(&name, branch, turn, stored, &mut batch) {
+                Some(true) => {}
+                Some(false) => return self.collide(log),
+                None => return self.give_up_parting(&log),
             }
         }
         if batch.items.is_empty() {
@@ -170,6 +224,7 @@ impl Node {
         self.commit_batch(&own, batch, None);
     }
 
+    /// False where the branch holds something else.
     fn copy_run(
         &mut self,
         name: &Arc<LogName>,
@@ -177,7 +232,7 @@ impl Node {
         turn: Turn,
         stored: StoredRun,
         batch: &mut Batch,
-    ) -> Option<()> {
+    ) -> Option<bool> {
         let tip = self.logs.get(&branch)?.pending();
         let from = tip.height.max(turn.at - 1) + 1;
         let stored = if stored.run.range().contains(from) { stored.cut_front(from).ok()? } else { stored };
@@ -189,6 +244,8 @@ impl Node {
             let item = CommitItem::Adopt { log: name.clone(), floor, hash, stamp, seal: None };
             let what = Landed::Floor { from: tip.height };
             self.queue(batch, item, Landing { name: name.clone(), log: branch, end, what });
+        } else if stored.prev != tip.hash {
+            return Some(false);
         }
         let hash = stored.hash_at(stored.run.last()).ok()?;
         let StoredRun { prev, run } = stored.relabel(branch)?;
@@ -198,7 +255,7 @@ impl Node {
         let item = CommitItem::Run { log: name.clone(), prev, run, end: hash };
         // It was judged when it came in.
         self.queue(batch, item, Landing { name: name.clone(), log: branch, end, what });
-        Some(())
+        Some(true)
     }
 
     fn end_log(&mut self, log: LogId, turn: Turn) {
@@ -222,19 +279,27 @@ impl Node {
         if let Some(channel) = self.channels.get_mut(&name.channel) {
             channel.move_log(log, &name.stream, &old, &new);
         }
-        let links: Vec<LinkId> = self.established().collect();
-        for link in links {
-            if let Some(shared) = self.shared(link, &name.channel) {
-                shared.forks.remove(&log);
-                shared.todo.remove(&log);
-            }
-        }
+        self.lift_apart(&name, log);
         self.suspect(log);
         self.notify(Event::ForkDetected { log: (*name).clone(), at: turn.at, peer: parting.peer });
+        self.move_erasures(&name, log, turn);
+        self.look_beside(log);
         self.compare_soon(&name.channel);
     }
-}
 
-fn held_channel(node: &Node, log: &LogId) -> Option<crate::ChannelId> {
-    node.log_place(log).map(|(channel, _)| channel)
+    /// What was set apart of a log and its branches may be asked for again.
+    fn lift_apart(&mut self, name: &LogName, log: LogId) {
+        let root = |log: LogId, branch: Option<Branch>| branch.map_or(log, |branch| branch.parent);
+        let of_log = root(log, name.branch);
+        let links: Vec<LinkId> = self.established().collect();
+        for link in links {
+            let Some(session) = self.links.get_mut(&link).and_then(|link| link.session.as_mut()) else {
+                continue;
+            };
+            let Some(shared) = session.shared.get_mut(&name.channel) else { continue };
+            shared.todo.remove(&log);
+            let logs = &self.logs;
+            shared.forks.retain(|id| logs.get(id).is_none_or(|held| root(*id, held.branch()) != of_log));
+        }
+    }
 }

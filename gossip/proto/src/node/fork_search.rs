@@ -1,7 +1,9 @@
 //! Where two histories part: hashes of both at sixteen places at a time, between one where they agree and
 //! one where they do not.
 
-use super::forks::{AT_ONCE, Answer, Claim, ForkOp};
+use std::time::Duration;
+
+use super::forks::{AT_ONCE, Answer, Claim, ForkOp, Seen};
 use super::ops::Op;
 use super::{Class, Event, LinkId, Node};
 use crate::wire::{DeltaRun, Hashes, MAX_POSITIONS, Message, Positions, Want, WantLog};
@@ -15,6 +17,9 @@ const PLACES: u64 = 16;
 const ROUNDS: u32 = 20;
 /// An answer that took so many timeouts is not waited for: the search begins anew when the fork is seen again.
 const PATIENCE: u32 = 3;
+
+/// How the other history goes on is waited for at most this long.
+const CLAIM: Duration = Duration::from_secs(60);
 
 /// One search.
 #[derive(Debug)]
@@ -174,13 +179,15 @@ impl Node {
     fn end_search(&mut self, id: LinkId, log: LogId, found: Found) {
         let Some(search) = self.forks.searches.remove(&(id, log)) else { return };
         match found {
-            // The chain of a branch could not begin at nothing: what differs from the first entry on stays
-            // as it is, told and not taken.
-            Found::At(1) => self.tell_fork(id, log, 1),
-            Found::At(at) => match search.hashes {
-                [Some(prev), Some(ours)] => self.claim(id, &search.channel, log, (at, prev, ours)),
-                _ => self.fork_again(id, log),
-            },
+            Found::At(at) => {
+                // All agree on where the chain begins.
+                let root = || self.logs.name(&log).filter(|_| at == 1).map(|name| name.root());
+                let [prev, ours] = search.hashes;
+                match prev.or_else(root).zip(ours) {
+                    Some((prev, ours)) => self.claim(id, &search.channel, log, (at, prev, ours)),
+                    None => self.fork_again(id, log),
+                }
+            }
             Found::Lost(at) => self.tell_fork(id, log, at),
             Found::Nothing | Found::Between => self.fork_again(id, log),
         }
@@ -194,11 +201,11 @@ impl Node {
         log: LogId,
         (at, prev, ours): (Seq, ChainHash, ChainHash),
     ) {
-        let Some(patience) = self.links.get(&id).map(|link| link.rtt.timeout() * PATIENCE) else { return };
         let Some(tag) = self.shared(id, channel).map(|shared| shared.tag) else { return };
-        let until = self.now.tick + patience;
-        self.forks.claims.insert((id, log), Claim { at, prev, ours, until });
+        // What comes is as long as any other answer.
+        let (until, end) = (self.answer_due(id), self.now.tick + CLAIM);
         let serial = u64::from(self.forks.next_serial().max(1));
+        self.forks.claims.insert((id, log), Claim { at, prev, ours, serial, until, end });
         let logs = vec![WantLog { log, after: at - 1, check: prev.check() }];
         let want = Want { tag, serial, budget: MAX_RUN_BYTES as u64, logs };
         self.send(id, &Message::Want(want), Class::Live);
@@ -212,8 +219,18 @@ impl Node {
             let Some(name) = self.logs.name(&log) else { continue };
             if self.goes_on(&name, log, (at, prev), runs).is_some_and(|first| first != ours) {
                 self.forks.claims.remove(&(id, log));
-                self.part_log(id, log, at, Some(prev));
+                self.part_log(Seen::Link(id), log, at, prev);
             }
+        }
+    }
+
+    /// An answer has ended: what it did not show begins anew when the fork is seen again.
+    pub(super) fn end_claim(&mut self, id: LinkId, serial: u64) {
+        let claims = self.forks.claims.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16])));
+        let ended = claims.filter(|(_, claim)| claim.serial == serial).map(|((_, log), _)| *log).next();
+        if let Some(log) = ended {
+            self.forks.claims.remove(&(id, log));
+            self.fork_again(id, log);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is being done about forks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::LinkId;
@@ -25,9 +25,52 @@ pub(super) struct Forks {
     /// One request for hashes is answered at a time on a link.
     pub(super) answering: BTreeMap<LinkId, Answer>,
     serial: u32,
+    /// Branches of which something is held, by the log they are branches of.
+    pub(super) families: BTreeMap<LogId, BTreeSet<LogId>>,
+    /// Branches beside which another history may go on over their beginning, each with when to look. Nothing
+    /// is taken into them meanwhile.
+    pub(super) unsure: BTreeMap<LogId, Tick>,
+    /// The one whose beginning is being read.
+    pub(super) looking: Option<LogId>,
+    /// Logs that are known not to have this hash at this place.
+    pub(super) strangers: BTreeSet<(LogId, Seq, ChainHash)>,
 }
 
+/// Strangers remembered.
+const STRANGERS: usize = 1024;
+
 impl Forks {
+    /// Something came on a link: answers that are on their way get more time.
+    pub(super) fn extend(&mut self, link: LinkId, until: Tick) {
+        for (_, claim) in self.claims.iter_mut().filter(|((of, _), _)| *of == link) {
+            claim.until = claim.until.max(until.min(claim.end));
+        }
+    }
+
+    /// A log has another hash at a place than a branch that begins there.
+    pub(super) fn note_stranger(&mut self, log: LogId, at: Seq, hash: ChainHash) {
+        if self.strangers.len() >= STRANGERS {
+            self.strangers.clear();
+        }
+        self.strangers.insert((log, at, hash));
+    }
+
+    /// Whether a branch is to stay as it is for now.
+    pub(super) fn is_closed(&self, log: &LogId) -> bool {
+        let is_filled = |parting: &Parting| parting.step.branch() == Some(log);
+        self.unsure.contains_key(log) || self.parting.values().any(is_filled)
+    }
+
+    /// A log is gone; `root` is the one it was a branch of.
+    pub(super) fn forget_log(&mut self, log: &LogId, root: Option<LogId>) {
+        self.families.remove(log);
+        root.and_then(|root| self.families.get_mut(&root)).into_iter().for_each(|logs| _ = logs.remove(log));
+        self.unsure.remove(log);
+        if !self.strangers.is_empty() {
+            self.strangers.retain(|(of, ..)| of != log);
+        }
+    }
+
     /// Of a question about hashes, whatever it is for.
     pub(super) fn next_serial(&mut self) -> u32 {
         self.serial = self.serial.wrapping_add(1);
@@ -51,7 +94,11 @@ pub(super) struct Claim {
     pub(super) prev: ChainHash,
     /// Chain hash of our entry there.
     pub(super) ours: ChainHash,
+    /// Of the want that asks how it goes on.
+    pub(super) serial: u64,
     pub(super) until: Tick,
+    /// Not longer than this, whatever comes.
+    pub(super) end: Tick,
 }
 
 /// What a store operation is for.
@@ -63,6 +110,19 @@ pub(super) enum ForkOp {
     Search(LinkId, LogId),
     /// The next step of moving the end of a log.
     Part(LogId),
+    /// The beginning of a branch.
+    Look(LogId),
+}
+
+/// What shows that a log forks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// What a peer told.
+    Link(LinkId),
+    /// A branch that is held.
+    Branch(LogId),
+    /// A branch that is imported.
+    Hand,
 }
 
 /// Hashes to be told.
@@ -82,11 +142,10 @@ pub(super) struct Answer {
 pub(super) struct Parting {
     /// The first sequence at which the histories differ.
     pub(super) at: Seq,
-    /// Where the fork was seen.
-    pub(super) link: LinkId,
+    pub(super) seen: Seen,
     pub(super) peer: NodeId,
     /// What another history says is the hash before it.
-    pub(super) prev: Option<ChainHash>,
+    pub(super) prev: ChainHash,
     pub(super) step: Step,
 }
 
@@ -97,6 +156,18 @@ pub(super) enum Step {
     Hashes,
     /// What follows is read and committed under the new name.
     Copy { turn: Turn, name: Arc<LogName>, branch: LogId, reading: bool },
+    /// The branch holds more than what follows, and its hash where that ends is read.
+    Compare { turn: Turn, branch: LogId },
     /// The log is ended.
     End(Turn),
+}
+
+impl Step {
+    /// The branch that what follows belongs to.
+    pub(super) fn branch(&self) -> Option<&LogId> {
+        match self {
+            Self::Copy { branch, .. } | Self::Compare { branch, .. } => Some(branch),
+            Self::Hashes | Self::End(_) => None,
+        }
+    }
 }

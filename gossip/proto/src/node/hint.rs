@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::left_out::LeftOut;
 use super::ops::{Landed, Landing, Op};
+use super::sealed::keep_sealed;
 use super::{LinkId, Node, Timer};
 use crate::wire::{Delta, DeltaRun, DigestTag, LogKey};
 use crate::{
@@ -210,6 +211,12 @@ impl Node {
                 }
             }
         }
+        // The end of a log that forks may have no seal: whoever knows of the fork asks for it.
+        keep_sealed(&mut runs, |DeltaRun { run, .. }| {
+            let author = self.logs.get(&run.log()).and_then(|log| self.logs.author_of(log));
+            let is_due = author.is_some_and(NodeId::is_key);
+            (run.log(), is_due, run.seal().is_some())
+        });
         Some(Delta { tag: shared.tag, serial: 0, end: true, names, floors: Vec::new(), runs })
     }
 

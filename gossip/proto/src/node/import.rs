@@ -83,8 +83,9 @@ impl Node {
         if !self.know_log(part.log.clone(), id) {
             return Err(CommandError::Invalid("more logs than this node remembers"));
         }
-        if self.logs.get(&id).is_some_and(|log| log.is_frozen() || log.rare().parting) {
-            // What the store holds of it is just being looked up, or moved.
+        let is_moving = self.logs.get(&id).is_some_and(|log| log.is_frozen() || log.rare().parting);
+        if is_moving || self.forks.is_closed(&id) {
+            // What the store holds of it is just being looked up, or moves where it forks.
             return Err(CommandError::Busy);
         }
         let unknown = || CommandError::UnknownStream(channel.clone(), part.log.stream.clone());
@@ -107,7 +108,8 @@ impl Node {
             let log = self.logs.get(&id).and_then(|log| Some((log, Arc::new(self.logs.name_of(log)?))));
             let Some((log, name)) = log else { return Err(CommandError::UnknownLog(id)) };
             let last = run.last();
-            match place(log, DeltaRun { prev: Some(*prev), run: run.clone() }) {
+            let received = DeltaRun { prev: Some(*prev), run: run.clone() };
+            match place(log, received.clone()) {
                 Verdict::Take(..) if self.is_claimed(&id) => return Ok(Taken::Claimed),
                 Verdict::Take(stored, end) => {
                     self.check_branch(&name, &stored)?;
@@ -115,7 +117,7 @@ impl Node {
                 }
                 Verdict::Known => {}
                 Verdict::Ahead => return Err(CommandError::Invalid("a run that leaves a gap")),
-                Verdict::Fork => return Err(self.forked_import(id, &name, last)),
+                Verdict::Fork => return Err(self.forked_import(id, &name, &received, last)),
                 Verdict::Broken(why) => return Err(CommandError::Invalid(why)),
             }
         }
@@ -123,11 +125,13 @@ impl Node {
     }
 
     /// What is imported contradicts what is held: told like a fork seen at a peer.
-    fn forked_import(&mut self, id: LogId, name: &LogName, at: u64) -> CommandError {
+    fn forked_import(&mut self, id: LogId, name: &LogName, run: &DeltaRun, at: u64) -> CommandError {
         let peer = self.record.id.clone();
         self.notify(Event::ForkDetected { log: name.clone(), at, peer });
         // Our own current log in another version: a clone of this device, or a restored backup.
-        self.retire(id);
+        if !name.author.is_key() || self.is_vouched(name, run) {
+            self.retire(id);
+        }
         CommandError::Forked { log: id, at }
     }
 }

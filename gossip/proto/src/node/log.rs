@@ -54,9 +54,19 @@ pub(super) struct Rare {
     /// Where it ends for good, because it forks there.
     turn: Option<Box<Turn>>,
     /// Where it left the log it is a branch of.
-    branch: Option<Box<Branch>>,
+    origin: Option<Box<Origin>>,
     /// What follows a fork is being moved: nothing is taken in.
     pub(super) parting: bool,
+}
+
+/// Where a branch comes from.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    branch: Branch,
+    /// The sequence before what first came of it, and the hash there.
+    starts: Option<(Seq, ChainHash)>,
+    /// The same, once it is known that this is where it leaves others.
+    begins: Option<(Seq, ChainHash)>,
 }
 
 /// What a log has of all this at rest.
@@ -101,7 +111,7 @@ impl Rare {
             in_flight: 0,
             frozen: None,
             turn: None,
-            branch: None,
+            origin: None,
             parting: false,
         }
     }
@@ -112,7 +122,7 @@ impl Rare {
     }
 
     fn is_empty(&self) -> bool {
-        let is_whole = self.holes == Holes::NONE && self.turn.is_none() && self.branch.is_none();
+        let is_whole = self.holes == Holes::NONE && self.turn.is_none() && self.origin.is_none();
         is_whole && self.is_idle() && !self.asks_back && !self.parting
     }
 }
@@ -121,11 +131,13 @@ impl Log {
     /// An empty one, of which its table knows the rest.
     pub(super) fn new(name: &LogName, author: At, stream: At, next: Option<At>) -> Self {
         let hash = name.hash();
-        let stored = Tip { height: 0, hash: hash.root(), stamp: Stamp::ZERO };
+        // One hash is enough for nearly all.
+        let root = if name.branch.is_some() { name.root() } else { hash.root() };
+        let stored = Tip { height: 0, hash: root, stamp: Stamp::ZERO };
         let (id, epoch) = (hash.id(), name.epoch);
         let mut log = Self { id, epoch, author, stream, next, number: 0, stored, rare: None };
         if let Some(branch) = name.branch {
-            log.rare_mut().branch = Some(Box::new(branch));
+            log.rare_mut().origin = Some(Box::new(Origin { branch, starts: None, begins: None }));
         }
         log
     }
@@ -137,16 +149,21 @@ impl Log {
         let rare = self.rare_mut();
         (rare.pending, rare.holes) = (stored, Holes::of_head(head));
         rare.turn = head.turn.map(Box::new);
+        if let Some(origin) = rare.origin.as_mut().filter(|origin| origin.starts.is_none() && head.height > 0)
+        {
+            origin.starts = Some((head.floor, head.floor_hash));
+        }
     }
 
     /// Takes the store's word that it holds nothing of the log of this name.
     pub(super) fn adopt_nothing(&mut self, name: &LogName) {
-        self.stored = Tip { height: 0, hash: name.hash().root(), stamp: Stamp::ZERO };
+        self.stored = Tip { height: 0, hash: name.root(), stamp: Stamp::ZERO };
         self.number = 0;
         let nothing = Rare::new(self.stored);
         let rare = self.rare_mut();
-        let Rare { in_flight, filling, frozen, branch, .. } = std::mem::replace(rare, nothing);
-        (rare.in_flight, rare.filling, rare.frozen, rare.branch) = (in_flight, filling, frozen, branch);
+        let Rare { in_flight, filling, frozen, mut origin, .. } = std::mem::replace(rare, nothing);
+        origin.iter_mut().for_each(|origin| (origin.starts, origin.begins) = (None, None));
+        (rare.in_flight, rare.filling, rare.frozen, rare.origin) = (in_flight, filling, frozen, origin);
     }
 
     pub(super) fn rare(&self) -> &Rare {
@@ -193,7 +210,32 @@ impl Log {
 
     /// Where it left the log it is a branch of.
     pub(super) fn branch(&self) -> Option<Branch> {
-        self.rare().branch.as_deref().copied()
+        self.rare().origin.as_ref().map(|origin| origin.branch)
+    }
+
+    /// Of a branch: the sequence before what first came of it, and the hash there.
+    pub(super) fn starts(&self) -> Option<(Seq, ChainHash)> {
+        self.rare().origin.as_ref()?.starts
+    }
+
+    pub(super) fn set_starts(&mut self, place: (Seq, ChainHash)) {
+        self.origin_mut().into_iter().for_each(|origin| origin.starts = Some(place));
+    }
+
+    /// The same, once it is known that this is where it leaves others.
+    pub(super) fn begins(&self) -> Option<(Seq, ChainHash)> {
+        self.rare().origin.as_ref()?.begins
+    }
+
+    /// The first hash held of a branch is this one; whether it begins there.
+    pub(super) fn verify_beginning(&mut self, first: Option<ChainHash>) -> bool {
+        let Some(origin) = self.origin_mut() else { return false };
+        origin.begins = origin.starts.filter(|_| first == Some(origin.branch.first));
+        origin.begins.is_some()
+    }
+
+    fn origin_mut(&mut self) -> Option<&mut Origin> {
+        self.rare.as_mut()?.origin.as_deref_mut()
     }
 
     pub(super) fn frozen(&self) -> Option<&Frozen> {

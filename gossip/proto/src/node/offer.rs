@@ -234,7 +234,7 @@ impl Node {
             let forked = shared.forks.contains(&log_id);
             if told_height > ours.map_or(0, |(pending, _)| pending) && !forked {
                 shared.todo.insert(log_id, (told_height, told.floor));
-                if self.is_claimed(&log_id) {
+                if self.is_believed_ours(&log_id) {
                     self.disclaim(log_id);
                 }
             }

@@ -6,10 +6,11 @@
 //! drops all the message says of the log. So the height of such a log is always a checked seal, and
 //! nothing unsealed is kept anywhere: whoever sends ends at a seal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::accept::Batch;
+use super::forks::Seen;
 use super::log::{Log, Tip};
 use super::ops::Landing;
 use super::{CommandError, DropReason, LinkId, Node};
@@ -87,6 +88,28 @@ impl Staged {
     }
 }
 
+/// Leaves, of runs in the order in which they are sent unasked, those that a seal of their log follows. Each is
+/// told as its log, whether that is sealed, and whether this run is.
+pub(super) fn keep_sealed<T>(runs: &mut Vec<T>, what: impl Fn(&T) -> (LogId, bool, bool)) {
+    let is_whole = |(_, is_due, is_sealed): (LogId, bool, bool)| !is_due || is_sealed;
+    if runs.iter().all(|run| is_whole(what(run))) {
+        return;
+    }
+    let mut vouched = BTreeSet::new();
+    let mut kept: Vec<T> = Vec::with_capacity(runs.len());
+    for run in runs.drain(..).rev() {
+        let (log, is_due, is_sealed) = what(&run);
+        if is_sealed {
+            vouched.insert(log);
+        }
+        if !is_due || vouched.contains(&log) {
+            kept.push(run);
+        }
+    }
+    kept.reverse();
+    *runs = kept;
+}
+
 impl Node {
     /// Queues a step of a log that stood at `before`: at once, or until a seal vouches for it.
     pub(super) fn queue_step(&mut self, batch: &mut Batch, before: Tip, item: CommitItem, landing: Landing) {
@@ -131,11 +154,18 @@ impl Node {
         }
         let (mut any, mut refused) = (false, None);
         for (log, mut staged) in staged {
-            if !staged.cut() && (staged.is_bad || refused.is_none()) {
+            let end = staged.steps.last().map(|(_, landing)| landing.end);
+            let is_whole = staged.cut();
+            let turn = end.filter(|_| !is_whole && !staged.is_bad).and_then(|end| self.left_at(&log, end));
+            if !is_whole && turn.is_none() && (staged.is_bad || refused.is_none()) {
                 refused = Some(if staged.is_bad { FOREIGN } else { "entries without a seal behind them" });
             }
-            any |= !staged.steps.is_empty();
+            any |= !staged.steps.is_empty() || turn.is_some();
             self.settle_log(log, staged, batch);
+            // What vouches for the end of it is a branch: it comes again when the store knows.
+            if let Some(turn) = turn {
+                self.end_below(Seen::Link(id), log, turn);
+            }
         }
         let now = self.now.tick;
         if let Some(link) = self.links.get_mut(&id) {

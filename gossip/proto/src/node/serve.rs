@@ -21,7 +21,7 @@ const READS: usize = 2;
 /// Bytes read at once, and sent in one message where frames allow it.
 pub(super) const PAGE: usize = 4 * MAX_RUN_BYTES;
 /// Bytes read at once to reach a seal.
-const AHEAD: usize = 16 * MAX_RUN_BYTES;
+pub(super) const AHEAD: usize = 16 * MAX_RUN_BYTES;
 
 /// Wants of one peer.
 #[derive(Debug, Default)]
@@ -138,11 +138,14 @@ pub(super) struct Wanted {
     pub(super) is_named: bool,
     /// A page did not reach a seal: more is read at once.
     pub(super) looks_ahead: bool,
+    /// The peer may know that the log forks: its end needs no seal then.
+    pub(super) to_end: bool,
 }
 
 impl Wanted {
     pub(super) fn new(log: LogId, after: Seq, check: Option<Check>) -> Self {
-        Self { log, after, check, asked: true, is_named: false, looks_ahead: false }
+        let to_end = check.is_some();
+        Self { log, after, check, asked: true, is_named: false, looks_ahead: false, to_end }
     }
 }
 

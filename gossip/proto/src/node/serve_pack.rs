@@ -58,6 +58,13 @@ impl Node {
         }
         let LogHead { height, hash, stamp, .. } = *head;
         let seal = head.seal_at(height);
+        if head.name.author.is_key() && seal.is_none() && !want.to_end {
+            // It stands where it forks. Who knows of that asks in another way.
+            let is_gift = self.serving(id).and_then(Serving::front).is_some_and(|serve| serve.is_gift);
+            return if is_gift {
+                self.tell_heights(id, &head.name.channel, &[want.log])
+            };
+        }
         let note = FloorNote { log: want.log, floor: height, hash, stamp, seal };
         let name = want.is_named.then(|| key(&head.name));
         self.gather(id, Part { name, floor: Some(note), runs: Vec::new() });
@@ -67,7 +74,8 @@ impl Node {
     pub(super) fn answer_runs(&mut self, id: LinkId, want: &Wanted, runs: Vec<StoredRun>) {
         let Some(log) = self.logs.get(&want.log) else { return };
         let Some(name) = self.logs.name_of(log) else { return };
-        let (height, end) = (log.stored.height, log.end());
+        // Whoever does not know of the fork could not tell it from what nobody vouches for.
+        let (height, end) = (log.stored.height, if want.to_end { log.end() } else { Seq::MAX });
         let mut at = Wanted { looks_ahead: false, ..want.clone() };
         let is_empty = runs.is_empty();
         for unit in units(&after(runs, want.after, height), name.author.is_key(), end) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ops::{Landed, Landing};
 use super::pieces::MESSAGE;
+use super::sealed::keep_sealed;
 use super::shared::Shared;
 use super::{Class, LinkId, Node};
 use crate::wire::{Delta, DeltaRun, Message, Push};
@@ -53,7 +54,12 @@ impl Node {
             let known = shared.knows.get(&landing.log).copied().unwrap_or(0);
             landing.end.height > known
         });
-        let news: Vec<&Landing> = news.collect();
+        let mut news: Vec<&Landing> = news.collect();
+        // Where a log forks it may end without a seal: whoever knows of that asks for it.
+        keep_sealed(&mut news, |Landing { name, log, what, .. }| match what {
+            Landed::Run(run) => (*log, name.author.is_key(), run.seal().is_some()),
+            _ => (*log, false, false),
+        });
         if news.is_empty() {
             return;
         }

@@ -38,6 +38,8 @@ pub(super) enum Timer {
     Tell(LinkId, ChannelId),
     /// Try a step of an erasure again.
     Erase(u64),
+    /// Look at branches again.
+    Forks,
 }
 
 /// At most one due time for each timer.

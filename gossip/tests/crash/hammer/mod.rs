@@ -1,5 +1,5 @@
 //! Kills a process that works on the bare store from many tasks: commits of several logs, holes and
-//! their filling, coalescing, hollowing, pruning, removal, all at once.
+//! their filling, coalescing, hollowing, pruning, ends, removal, all at once.
 //!
 //! The child prints what each task tries and what was answered. A task has logs of its own and does
 //! one thing after the other, so after a kill its part of the store must be what a store in memory

@@ -1,7 +1,7 @@
 //! What the hammer does to a store, in words that fit on a line.
 
 use bytes::Bytes;
-use gossip::proto::{Arrival, CommitItem, Fault, Meta, Scope, Seq, SeqRange};
+use gossip::proto::{Arrival, CommitItem, Fault, Meta, Scope, Seq, SeqRange, Turn};
 use gossip::{Store, StoreError, StoreResult};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,12 @@ pub(crate) enum Op {
     Isolate {
         log: usize,
         at: Seq,
+    },
+    /// The log ends before `at`, which it reaches or not.
+    Turn {
+        log: usize,
+        at: Seq,
+        reached: bool,
     },
     /// `None`: all logs of the task.
     Remove(Option<usize>),
@@ -66,6 +72,11 @@ impl Op {
                     let why = format!("{gap:?} was sound and is isolated");
                     return Err(StoreError::new(Fault::Corrupt, "hammering", why));
                 }
+            }
+            Self::Turn { log, at, reached } => {
+                let chain = &mut chains[*log];
+                let first = reached.then(|| chain.hash(*at));
+                store.turn(&chain.name.clone(), &Turn { at: *at, prev: chain.hash(*at - 1), first }).await?;
             }
             Self::Remove(log) => {
                 let scope = log.map_or(Scope::Channel(channel(task)), |log| Scope::Log(chains[log].id));

@@ -22,13 +22,15 @@ impl Planner<'_> {
         let log = self.rng.below(LOGS as u64) as usize;
         let head = self.head(log).await?;
         let planned = match self.rng.below(100) {
-            0..7 => Some(self.skip(log, &head)),
+            0..7 => self.skip(log, &head),
             7..20 => self.fill(log, &head),
             20..40 => self.replace(log, &head).await?,
             40..48 => Some(self.prune(log, &head)),
             48..52 => Some(Op::Isolate { log, at: 1 + self.rng.below(head.height + 2) }),
             52..54 => Some(Op::Remove(self.rng.chance(700).then_some(log))),
             54..57 => Some(Op::Note(self.rng.next_u64())),
+            57..60 => self.turn(log, &head),
+            60..64 if head.height >= end_of(&head) => Some(Op::Remove(Some(log))),
             _ => None,
         };
         match planned {
@@ -43,27 +45,38 @@ impl Planner<'_> {
         Ok(page.items.into_iter().next().unwrap_or_else(|| LogHead::empty((*chain.name).clone())))
     }
 
-    /// Several runs of several logs: all of it or nothing.
+    /// Several runs of several logs: all of it or nothing. Where all logs have ended they begin anew.
     async fn append(&mut self) -> StoreResult<Op> {
         let mut steps = Vec::new();
         for log in 0..LOGS {
             if steps.is_empty() || self.rng.chance(400) {
-                let mut height = self.head(log).await?.height;
+                let head = self.head(log).await?;
+                let (mut height, end) = (head.height, end_of(&head));
                 for _ in 0..=self.rng.below(2) {
-                    let range = self.upwards(log, height + 1);
-                    steps.push(Step::Run(log, range));
-                    height = range.last;
+                    if height < end {
+                        let mut range = self.upwards(log, height + 1);
+                        range.last = range.last.min(end);
+                        steps.push(Step::Run(log, range));
+                        height = range.last;
+                    }
                 }
             }
         }
-        Ok(Op::Commit(steps))
+        Ok(if steps.is_empty() { Op::Remove(None) } else { Op::Commit(steps) })
     }
 
     /// Goes on above a hole.
-    fn skip(&mut self, log: usize, head: &LogHead) -> Op {
+    fn skip(&mut self, log: usize, head: &LogHead) -> Option<Op> {
         let floor = head.height + 1 + self.rng.below(2 * RUN);
         let run = self.upwards(log, floor + 1);
-        Op::Commit(vec![Step::Adopt(log, floor), Step::Run(log, run)])
+        (run.last <= end_of(head)).then(|| Op::Commit(vec![Step::Adopt(log, floor), Step::Run(log, run)]))
+    }
+
+    /// Ends a log inside what is held, or before what is to come.
+    fn turn(&mut self, log: usize, head: &LogHead) -> Option<Op> {
+        let above = head.height - head.floor;
+        let at = head.floor + 1 + self.rng.below(above + RUN);
+        (at <= end_of(head)).then_some(Op::Turn { log, at, reached: at <= head.height })
     }
 
     /// Fills the upper end of a hole.
@@ -129,4 +142,9 @@ impl Planner<'_> {
         }
         range
     }
+}
+
+/// The last sequence a log may reach.
+fn end_of(head: &LogHead) -> Seq {
+    head.turn.map_or(Seq::MAX, |turn| turn.at - 1)
 }

@@ -124,7 +124,7 @@ impl<R: Read> Parser<R> {
         if line.floor > MAX_SEQ {
             return Err(self.invalid("a floor farther than any log reaches"));
         }
-        if line.floor == 0 && line.hash != hash.root() {
+        if line.floor == 0 && line.hash != line.name.root() {
             return Err(self.invalid("a log that begins with another hash than its own"));
         }
         self.seen.logs += 1;

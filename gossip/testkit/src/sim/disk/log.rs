@@ -30,7 +30,7 @@ impl Log {
     /// The same, and where nothing is stored but the hash is known.
     pub(super) fn known_at(&self, position: Seq) -> Option<ChainHash> {
         match position {
-            0 => Some(self.head.name.hash().root()),
+            0 => Some(self.head.name.root()),
             at if at == self.head.floor => Some(self.head.floor_hash),
             at => self.hash_at(at),
         }
@@ -49,6 +49,7 @@ impl Log {
         };
         self.runs = self.runs.iter().filter_map(front).collect();
         (self.head.height, self.head.hash) = (end, turn.prev);
+        self.head.seal = self.head.seal.take().filter(|(at, _)| *at <= end);
         for ranges in [&mut self.head.gaps, &mut self.head.missed] {
             ranges.retain(|range| range.first <= end);
             ranges.iter_mut().for_each(|range| range.last = range.last.min(end));

@@ -147,11 +147,11 @@ impl Volume {
         items.iter().all(|item| {
             let id = item.log().id();
             let held = || self.logs.get(&id).map(|log| (log.head.height, log.head.hash));
-            let fresh = || (0, item.log().hash().root());
+            let fresh = || (0, item.log().root());
             let end = ends.entry(id).or_insert_with(|| held().unwrap_or_else(fresh));
             let (continues, next) = match item {
                 // Filling a hole moves no end.
-                CommitItem::Fill { .. } => (true, (0, item.log().hash().root())),
+                CommitItem::Fill { .. } => (true, (0, item.log().root())),
                 CommitItem::Run { prev, run, end: hash, .. } => {
                     let continues = run.last() <= end.0 || (run.first(), *prev) == (end.0 + 1, end.1);
                     (continues, (run.last(), *hash))

@@ -62,7 +62,7 @@ fn ends_of(volume: &Volume) -> Ends {
 fn accept(ends: &mut Ends, item: &CommitItem) -> Check {
     let name = item.log();
     let id = name.id();
-    let (height, hash) = ends.get(&id).copied().unwrap_or((0, name.hash().root()));
+    let (height, hash) = ends.get(&id).copied().unwrap_or((0, name.root()));
     match item {
         CommitItem::Adopt { floor, hash, .. } if *floor > height => {
             ends.insert(id, (*floor, *hash));

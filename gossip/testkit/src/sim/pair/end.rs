@@ -8,7 +8,8 @@ use gossip_proto::node::{
 };
 use gossip_proto::wire::OFFERED_VERSION;
 use gossip_proto::{
-    ChainHash, ChannelId, ChannelRecord, Durability, LogId, NodeId, Now, Seq, StreamId, Tick, WallMs,
+    ChainHash, ChannelId, ChannelRecord, Durability, LogId, NodeId, Now, Seq, StoreRequest, StreamId, Tick,
+    WallMs,
 };
 
 use super::Side;
@@ -45,6 +46,8 @@ pub struct End {
     sent: Vec<(LinkId, Bytes)>,
     closed: Vec<LinkId>,
     events: Vec<Event>,
+    /// Logs are not ended any more: the power goes before.
+    loses_turns: bool,
 }
 
 impl End {
@@ -73,11 +76,21 @@ impl End {
             sent: Vec::new(),
             closed: Vec::new(),
             events: Vec::new(),
+            loses_turns: false,
         }
     }
 
     pub(super) fn hold(&mut self, logs: impl Iterator<Item = Log>) {
         self.volume.logs.extend(logs.map(|log| (log.head.name.id(), log)));
+    }
+
+    /// Everything it holds is gone.
+    pub(super) fn forget_logs(&mut self) {
+        self.volume.logs.clear();
+    }
+
+    pub(super) fn lose_turns(&mut self, loses: bool) {
+        self.loses_turns = loses;
     }
 
     /// Starts the node from its disk.
@@ -110,6 +123,7 @@ impl End {
         match effect {
             Effect::Send { link, frame, .. } => self.sent.push((link, frame.into_bytes())),
             Effect::Close { link } => self.closed.push(link),
+            Effect::Store { request: StoreRequest::Turn { .. }, .. } if self.loses_turns => {}
             Effect::Store { op, request } => {
                 let result = Ok(self.volume.execute(&request));
                 inputs.push_back(Input::Stored { op, result });

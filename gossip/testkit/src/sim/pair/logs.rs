@@ -20,6 +20,7 @@ pub struct Logs {
     authors: u64,
     alike: Seq,
     common: u64,
+    stem: Option<(Side, u64)>,
     more: [u64; 2],
     payload: usize,
     run: u64,
@@ -30,7 +31,8 @@ impl Logs {
     /// So many logs, empty so far: payloads of 100 bytes, 256 entries in a run.
     #[must_use]
     pub fn of(count: u64) -> Self {
-        Self { count, authors: 10, alike: 0, common: 0, more: [0; 2], payload: 100, run: 256, sealed: false }
+        let (authors, payload, run, stem, sealed) = (10, 100, 256, None, false);
+        Self { count, authors, alike: 0, common: 0, stem, more: [0; 2], payload, run, sealed }
     }
 
     /// Logs in one stream, each of another author.
@@ -53,6 +55,12 @@ impl Logs {
     #[must_use]
     pub fn common(self, entries: u64) -> Self {
         Self { common: entries, ..self }
+    }
+
+    /// Entries of each log that both hold above those, as one side alone would have written them.
+    #[must_use]
+    pub fn stem(self, side: Side, entries: u64) -> Self {
+        Self { stem: Some((side, entries)), ..self }
     }
 
     /// Entries of each log that one side holds above those. What both sides have in this way forks.
@@ -116,7 +124,11 @@ impl Logs {
 
     fn extend(self, side: Side, head: LogHead, signer: Option<&Ed25519Sealer>) -> Log {
         let mut log = Log { head, runs: Vec::new(), filled: false };
-        self.write(&mut log, "both", self.common, signer);
+        // Only what stands at the end is sealed: as after runs were joined across the place of a fork.
+        self.write(&mut log, "both", self.common, signer.filter(|_| self.more[side as usize] == 0));
+        if let Some((side, entries)) = self.stem {
+            self.write(&mut log, side.name(), entries, signer);
+        }
         self.write(&mut log, side.name(), self.more[side as usize], signer);
         log
     }
@@ -133,7 +145,7 @@ impl Logs {
             }
             let message = seal_message(&hash, head.height, &head.hash);
             let seal = signer.map(|signer| signer.sign(&message).0);
-            head.seal = seal.map(|seal| (head.height, seal.to_vec().into()));
+            head.seal = seal.map(|seal| (head.height, seal.to_vec().into())).or(head.seal.take());
             let (run, _) = builder.finish(seal.as_ref().map(|seal| &seal[..])).expect("an entry always fits");
             left -= run.count();
             log.runs.push(StoredRun { prev, run });

@@ -52,6 +52,7 @@ use gossip_proto::{ChainHash, ChannelId, LogId, NewPayload, PayloadHash, Retenti
 
 pub use self::end::End;
 pub use self::logs::Logs;
+use self::logs::Place;
 pub use self::recording::Recording;
 pub use self::setup::Setup;
 pub use self::traffic::{Passed, Traffic};
@@ -149,6 +150,23 @@ impl Pair {
         self.unlink();
         let now = self.now;
         self.end_mut(side).boot(now);
+    }
+
+    /// As [`Pair::restart`], with these logs in the first channel instead of what the disk held.
+    pub fn replace(&mut self, side: Side, logs: Option<Logs>) {
+        self.unlink();
+        let (channel, now) = (self.channel(), self.now);
+        let end = self.end_mut(side);
+        end.forget_logs();
+        let place = Place { channel: &channel, group: 0, salt: "" };
+        end.hold(logs.into_iter().flat_map(|logs| logs.held_by(side, place)));
+        end.boot(now);
+    }
+
+    /// From now on one side loses power, as often as it is restarted, when it is about to end a log that forks;
+    /// what it did before is on its disk. Until it is restarted it waits for its disk.
+    pub fn lose_turns(&mut self, side: Side, loses: bool) {
+        self.end_mut(side).lose_turns(loses);
     }
 
     /// Lets virtual time pass.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gossip_core::Store;
-use gossip_proto::{ChainHash, CommitItem, LogHead, RunBuilder, RunEntry, Seq, SeqRange, StoredRun};
+use gossip_proto::{ChainHash, CommitItem, LogHead, RunBuilder, RunEntry, Seq, SeqRange, StoredRun, Turn};
 
 use crate::fixture::{LogWriter, stored};
 
@@ -20,6 +20,8 @@ pub(super) struct Log {
     pub(super) arrived: BTreeSet<Seq>,
     pub(super) floor: Seq,
     pub(super) gaps: Vec<SeqRange>,
+    /// Where it ends for good, reached or not.
+    pub(super) turn: Option<Turn>,
 }
 
 impl Log {
@@ -35,7 +37,48 @@ impl Log {
             arrived: BTreeSet::new(),
             floor: 0,
             gaps: vec![],
+            turn: None,
         }
+    }
+
+    /// How many entries it may still get.
+    pub(super) fn room(&self) -> u64 {
+        self.turn.map_or(u64::MAX, |turn| turn.at - 1 - self.writer.height())
+    }
+
+    /// Whether a store has to know of it.
+    pub(super) fn is_known(&self) -> bool {
+        self.writer.height() > 0 || self.turn.is_some()
+    }
+
+    /// A turn at a place, which may lie above what was written: what is written there is known beforehand.
+    pub(super) fn turn_at(&self, at: Seq) -> Turn {
+        let first = self.hashes.get(at as usize).copied();
+        let mut ahead = self.writer.clone();
+        while ahead.height() + 1 < at {
+            ahead.run(1);
+        }
+        let prev = self.hashes.get(at as usize - 1).copied().unwrap_or(ahead.hash());
+        Turn { at, prev, first }
+    }
+
+    /// Ends the log before a place.
+    pub(super) fn end(&mut self, turn: Turn) {
+        self.turn = Some(turn);
+        if turn.first.is_none() {
+            return;
+        }
+        let end = turn.at - 1;
+        let name = self.writer.name().clone();
+        let (channel, stream, author) = (name.channel.as_str(), name.stream.as_str(), name.author.as_str());
+        self.writer = LogWriter::in_epoch(channel, stream, author, self.generation);
+        (0..end).for_each(|_| _ = self.writer.run(1));
+        self.truth.retain(|sequence, _| *sequence <= end);
+        self.held.retain(|sequence, _| *sequence <= end);
+        self.hashes.truncate(turn.at as usize);
+        self.gaps.retain(|gap| gap.first <= end);
+        self.gaps.iter_mut().for_each(|gap| gap.last = gap.last.min(end));
+        self.history.retain(|item| stored(item).run.last() <= end);
     }
 
     /// Writes a run that nobody holds yet.

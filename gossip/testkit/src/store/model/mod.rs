@@ -17,7 +17,7 @@ const STEPS: u64 = 60;
 const PLACES: [(&str, &str, &str); 5] =
     [("a", "bc", "ann"), ("ab", "c", "ann"), ("a", "b", "bob"), ("a", "b", "ann"), ("b", "b", "zoe")];
 
-/// Random commits, repeats, bad batches, adoptions, fills, prunes, joins, erasures, removals and
+/// Random commits, repeats, bad batches, adoptions, fills, prunes, joins, erasures, ends, removals and
 /// reopenings leave the store as a simple model says.
 pub async fn random_histories_match_a_simple_model<H: StoreHarness>(_: H) {
     for seed in 0..SEEDS {
@@ -67,7 +67,7 @@ impl<H: StoreHarness> Trial<H> {
 
     async fn step(&mut self) {
         let index = self.rng.below(self.logs.len() as u64) as usize;
-        match self.rng.below(28) {
+        match self.rng.below(30) {
             0..=8 => self.write().await,
             9 => self.repeat(index).await,
             10 | 11 => self.leave_a_hole(index).await,
@@ -78,6 +78,7 @@ impl<H: StoreHarness> Trial<H> {
             23 | 24 => self.join(index).await,
             25 => self.erase(index).await,
             26 => self.remove(index).await,
+            27 | 28 => self.turn(index).await,
             _ => self.reopen(None).await.expect("nothing to damage"),
         }
     }
@@ -100,7 +101,10 @@ impl<H: StoreHarness> Trial<H> {
         let (mut batch, mut expected) = (Vec::new(), Vec::new());
         for _ in 0..=self.rng.below(3) {
             let index = self.rng.below(self.logs.len() as u64) as usize;
-            let count = 1 + self.rng.below(5);
+            let count = (1 + self.rng.below(5)).min(self.logs[index].room());
+            if count == 0 {
+                continue;
+            }
             let item = self.logs[index].write(count);
             self.logs[index].hold(&stored(&item));
             self.logs[index].history.push(item.clone());
@@ -126,7 +130,10 @@ impl<H: StoreHarness> Trial<H> {
     }
 
     async fn adopt(&mut self, index: usize) {
-        let count = 1 + self.rng.below(6);
+        let count = (1 + self.rng.below(6)).min(self.logs[index].room());
+        if count == 0 {
+            return;
+        }
         let log = &mut self.logs[index];
         let missed = stored(&log.write(count)).run.range();
         log.miss(missed);
@@ -194,11 +201,28 @@ impl<H: StoreHarness> Trial<H> {
         self.store().replace(&[hollow]).await.unwrap();
     }
 
+    /// Ends a log, inside what it holds or a little above; what would go on beyond is refused.
+    async fn turn(&mut self, index: usize) {
+        let log = &self.logs[index];
+        let above = log.writer.height() - log.floor;
+        let turn = log.turn_at(log.floor + 1 + self.rng.below(above + 4));
+        let id = log.writer.name().clone();
+        if log.turn.is_some_and(|end| end.at <= turn.at) {
+            let known = self.store().turn(&id, &turn).await;
+            return assert_eq!(known.is_ok(), log.turn == Some(turn));
+        }
+        self.store().turn(&id, &turn).await.unwrap();
+        self.logs[index].end(turn);
+        let log = &self.logs[index];
+        let beyond = log.writer.clone().run(log.room() + 1);
+        refuses(self.store(), &[beyond]).await;
+    }
+
     async fn remove(&mut self, index: usize) {
         let log = &self.logs[index];
         let removed = self.store().remove(&Scope::Log(log.writer.id())).await.unwrap();
         assert_eq!(removed.entries, log.held.len() as u64);
-        assert_eq!(removed.logs, u64::from(log.writer.height() > 0));
+        assert_eq!(removed.logs, u64::from(log.is_known()));
         self.order.retain(|(_, of, _)| *of != log.writer.id());
         self.logs[index] = Log::new(PLACES[index], log.generation + 1);
     }
@@ -233,8 +257,9 @@ impl<H: StoreHarness> Trial<H> {
 
     async fn check(&self) {
         let (store, mut bytes) = (self.store(), 0);
-        for log in self.logs.iter().filter(|log| log.writer.height() > 0) {
+        for log in self.logs.iter().filter(|log| log.is_known()) {
             let head = head(store, log.writer.id()).await;
+            assert_eq!(head.turn, log.turn);
             assert_eq!((head.height, head.hash), (log.writer.height(), log.writer.hash()));
             assert_eq!((head.floor, &head.gaps), (log.floor, &log.gaps));
             let mut missed: Vec<_> = head.missed.iter().flat_map(|range| range.first..=range.last).collect();

@@ -1,0 +1,137 @@
+//! What the branches we hold say of the histories beside them.
+//!
+//! A branch begins where other histories of its log end. That is seen to before it comes in
+//! ([`super::fork_branch`]); but power may be lost after what followed the place was copied and before the
+//! log was cut, a branch may be imported, and a log beside it may be given to us by someone who does not know
+//! of the fork. So branches are looked at when the node starts, and when they or a log beside them came to
+//! reach over the beginning: whoever holds the same place and goes on is parted there. Until that was done
+//! nothing is taken into the branch, so that what is copied to it meets nothing but itself.
+
+use std::time::Duration;
+
+use super::forks::{ForkOp, Seen};
+use super::log::{Log, Tip};
+use super::ops::Op;
+use super::{Node, Timer};
+use crate::{ChainHash, Fault, LogId, Seq, StoreFailure, StoreReply, StoreRequest, Turn};
+
+/// What has to wait is looked at again after so long.
+const PAUSE: Duration = Duration::from_secs(2);
+
+impl Node {
+    /// A branch that the store holds at the start.
+    pub(super) fn load_branch(&mut self, id: LogId) {
+        if let Some(branch) = self.logs.get(&id).filter(|log| log.is_written()).and_then(Log::branch) {
+            self.forks.families.entry(branch.parent).or_default().insert(id);
+            self.forks.unsure.insert(id, self.now.tick);
+        }
+    }
+
+    /// A log reached a height above `from`: a branch that is new, or one that goes on over the beginning of
+    /// others.
+    pub(super) fn note_growth(&mut self, id: LogId, from: Seq) {
+        let Some(log) = self.logs.get(&id) else { return };
+        let (upto, branch, starts) = (log.stored.height, log.branch(), log.starts());
+        if starts.is_some_and(|(at, _)| from <= at && at < upto) {
+            self.load_branch(id);
+        }
+        self.suspect_family(branch.map_or(id, |branch| branch.parent), id, from, upto);
+    }
+
+    /// Branches that begin within what a log beside them now holds more.
+    fn suspect_family(&mut self, root: LogId, id: LogId, from: Seq, upto: Seq) {
+        let Some(family) = self.forks.families.get(&root) else { return };
+        let near = |branch: &&LogId| {
+            let begins = self.logs.get(branch).and_then(Log::begins);
+            **branch != id && begins.is_some_and(|(at, _)| from <= at && at <= upto)
+        };
+        for branch in family.iter().filter(near) {
+            self.forks.unsure.insert(*branch, self.now.tick);
+        }
+        self.look_at_branches();
+    }
+
+    /// What could not be done beside a branch is tried again.
+    pub(super) fn look_again(&mut self, branch: LogId, after: Duration) {
+        self.forks.unsure.insert(branch, self.now.tick + after);
+        self.timers.bring_forward(Timer::Forks, self.now.tick + after);
+    }
+
+    /// Looks at the branches whose time has come, one after the other. Those that nothing goes on beside are
+    /// done.
+    pub(super) fn look_at_branches(&mut self) {
+        while self.forks.looking.is_none() {
+            let now = self.now.tick;
+            let due = self.forks.unsure.iter().find(|(_, at)| **at <= now).map(|(branch, _)| *branch);
+            let Some(id) = due else { return };
+            let Some(log) = self.logs.get(&id) else {
+                self.forks.unsure.remove(&id);
+                continue;
+            };
+            match (log.begins(), log.starts()) {
+                (Some(place), _) => self.part_beside(id, place),
+                (None, Some((at, _))) if log.holes().floor == at && log.knows_hash(at + 1) => {
+                    self.forks.looking = Some(id);
+                    let request = StoreRequest::HashAt { log: id, positions: vec![at + 1] };
+                    self.store(Op::Fork(ForkOp::Look(id)), request);
+                }
+                _ => _ = self.forks.unsure.remove(&id),
+            }
+        }
+    }
+
+    /// The first hash held of a branch is known: where it is the one of its name, it begins there.
+    pub(super) fn on_looked(&mut self, id: LogId, result: Result<StoreReply, StoreFailure>) {
+        self.forks.looking = None;
+        match (result, self.logs.get_mut(&id)) {
+            (Ok(StoreReply::Hashes(found)), Some(log)) => {
+                if !log.verify_beginning(found.first().copied()) {
+                    self.forks.unsure.remove(&id);
+                }
+            }
+            (Err(failure), Some(_)) if !matches!(failure.fault, Fault::Rejected | Fault::Corrupt) => {
+                self.look_again(id, PAUSE);
+            }
+            _ => _ = self.forks.unsure.remove(&id),
+        }
+        self.look_at_branches();
+    }
+
+    /// Ends whatever goes on over the beginning of a branch.
+    fn part_beside(&mut self, id: LogId, (at, prev): (Seq, ChainHash)) {
+        let branch = self.logs.get(&id).and_then(Log::branch);
+        let others = branch.map_or_else(Vec::new, |branch| self.beside(&branch, &id, (at, prev)));
+        if others.is_empty() {
+            self.forks.unsure.remove(&id);
+            return;
+        }
+        self.look_again(id, PAUSE);
+        others.into_iter().for_each(|other| self.part_log(Seen::Branch(id), other, at + 1, prev));
+    }
+
+    /// Something beside the branches of a log ended, or came to nothing.
+    pub(super) fn look_beside(&mut self, log: LogId) {
+        let root = self.logs.get(&log).and_then(Log::branch).map_or(log, |branch| branch.parent);
+        let family = self.forks.families.get(&root).into_iter().flatten();
+        let waiting = family.filter(|id| self.forks.unsure.contains_key(*id)).copied();
+        for id in waiting.collect::<Vec<_>>() {
+            let place = self.logs.get(&id).and_then(|log| log.branch().zip(log.begins()));
+            if place.is_some_and(|(branch, place)| self.beside(&branch, &id, place).is_empty()) {
+                self.forks.unsure.remove(&id);
+            }
+        }
+    }
+
+    /// The end of a log at this place, if a branch that is held begins there.
+    pub(super) fn left_at(&self, id: &LogId, end: Tip) -> Option<Turn> {
+        let begins = self.family(id).any(|begins| begins == Some((end.height, end.hash)));
+        begins.then_some(Turn { at: end.height + 1, prev: end.hash, first: None })
+    }
+
+    /// Where the branches beside a log begin, as far as they are held.
+    pub(super) fn family(&self, id: &LogId) -> impl Iterator<Item = Option<(Seq, ChainHash)>> + use<'_> {
+        let root = self.logs.get(id).and_then(Log::branch).map_or(*id, |branch| branch.parent);
+        let others = self.forks.families.get(&root).into_iter().flatten();
+        others.filter_map(|id| self.logs.get(id)).map(Log::begins)
+    }
+}
