@@ -181,14 +181,39 @@ impl World {
     }
 }
 
-/// Logs of a stream that some of these volumes hold in another version than others.
+/// Logs of a stream that stay apart: some of these volumes hold them in another version than others, or
+/// cannot be shown that theirs goes on.
 pub(super) fn forked(volumes: &[&Volume], may_fork: &BTreeSet<LogId>, place: &Place) -> BTreeSet<LogId> {
     let of = |name: &LogName| (&name.channel, &name.stream) == (&place.0, &place.1);
     let there = |id: &&LogId| {
         let mut logs = volumes.iter().filter_map(|volume| volume.logs.get(*id));
         logs.any(|log| of(&log.head.name))
     };
-    may_fork.iter().filter(there).filter(|id| differ(volumes, id)).copied().collect()
+    let apart = |id: &&LogId| differ(volumes, id) || is_unproven(volumes, id);
+    may_fork.iter().filter(there).filter(apart).copied().collect()
+}
+
+/// The log that a branch left, or the log itself.
+pub(super) fn root_of(name: &LogName) -> LogId {
+    name.branch.map_or_else(|| name.id(), |branch| branch.parent)
+}
+
+/// Whether a sealed log ends between two seals, some lack that end, and some have pruned the beginning of the
+/// branch that would vouch for it.
+fn is_unproven(volumes: &[&Volume], id: &LogId) -> bool {
+    let held = |volume: &Volume| volume.logs.get(id).map_or(0, |log| log.head.height);
+    let unsealed = |log: &Log| {
+        let head = &log.head;
+        head.turn.filter(|_| head.name.author.is_key() && head.seal_at(head.height).is_none())
+    };
+    let mut ends = volumes.iter().filter_map(|volume| unsealed(volume.logs.get(id)?));
+    ends.any(|turn| {
+        let is_lacking = |volume: &&&Volume| held(volume) + 1 < turn.at;
+        let is_cut = |log: &Log| log.head.name.branch.is_some() && log.head.floor >= turn.at;
+        let of_it =
+            |volume: &&Volume| volume.logs.values().any(|log| root_of(&log.head.name) == *id && is_cut(log));
+        volumes.iter().any(|volume| is_lacking(&volume)) && volumes.iter().any(of_it)
+    })
 }
 
 /// Whether two volumes hold different hashes at the lower one's height, or may.
