@@ -216,14 +216,17 @@ fn is_unproven(volumes: &[&Volume], id: &LogId) -> bool {
     })
 }
 
-/// Whether two volumes hold different hashes at the lower one's height, or may.
+/// Whether two volumes hold different hashes at the lower one's height, or may, or one has pruned the place where
+/// the other one ended it.
 fn differ(volumes: &[&Volume], id: &LogId) -> bool {
     let logs: Vec<_> = volumes.iter().filter_map(|volume| volume.logs.get(id)).collect();
     logs.iter().any(|low| {
         let at = low.head.height;
         let other = |high: &&Log| {
             let there = if at == high.head.floor { Some(high.head.floor_hash) } else { high.hash_at(at) };
-            at > 0 && high.head.height >= at && at >= high.head.floor && there != Some(low.head.hash)
+            let is_other =
+                at > 0 && high.head.height >= at && at >= high.head.floor && there != Some(low.head.hash);
+            is_other || low.head.turn.is_some_and(|turn| high.head.floor >= turn.at)
         };
         logs.iter().copied().any(|high| other(&high))
     })
