@@ -115,10 +115,12 @@ impl Node {
                 self.end_below(seen, branch.parent, Turn { at, prev, first: None });
                 Admission::Later
             }
-            // Its beginning was pruned, and what it parts from is not held so far: both may come.
-            (false, false) if is_below && first.is_some() => Admission::Take,
             // The log it parts from comes first.
-            (..) if is_below => Admission::Awaits,
+            (true, _) if is_below => Admission::Awaits,
+            (false, false) if is_below && first.is_none() => Admission::Awaits,
+            // Its beginning was pruned, and what it parts from is not held so far: both may come. Where the
+            // author signs, nobody else may make two names of one history.
+            (false, false) if is_below && !name.author.is_key() => Admission::Take,
             (..) => Admission::Never("a branch whose place is not found"),
         }
     }
