@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::accept::Batch;
 use super::forks::Seen;
 use super::log::Log;
-use super::{DropReason, Event, LinkId, Node};
+use super::{DropReason, LinkId, Node};
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{Branch, ChainHash, ChannelId, LogId, LogName, Seq, StoredRun, Turn};
 
@@ -69,7 +69,7 @@ impl Node {
             Admission::Take => true,
             Admission::Later | Admission::Awaits => false,
             Admission::Never(why) => {
-                self.set_apart(link, &name, log, place.0 + 1, why);
+                self.set_apart(link, &name, log, why);
                 false
             }
         }
@@ -126,13 +126,12 @@ impl Node {
     }
 
     /// It is not asked for again in this session.
-    fn set_apart(&mut self, link: LinkId, name: &LogName, log: LogId, at: Seq, why: &'static str) {
+    fn set_apart(&mut self, link: LinkId, name: &LogName, log: LogId, why: &'static str) {
         let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
         let Some(shared) = self.shared(link, &name.channel) else { return };
         shared.todo.remove(&log);
         if shared.forks.insert(log) {
-            self.drop_from(Some(peer.clone()), DropReason::Bound, why);
-            self.notify(Event::ForkDetected { log: name.clone(), at, peer });
+            self.drop_from(Some(peer), DropReason::Bound, why);
         }
     }
 
