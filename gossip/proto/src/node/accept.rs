@@ -201,7 +201,8 @@ impl Node {
     pub(super) fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
         let Some(name) = self.logs.name(&note.log) else { return };
         let Some(log) = self.placed(channel, &note.log) else { return };
-        if note.floor <= log.pending().height || note.floor > MAX_SEQ {
+        // Beyond the end of a log that forked lies nothing of it.
+        if note.floor <= log.pending().height || note.floor > MAX_SEQ.min(log.end()) {
             return;
         }
         // Of a sealed log of ours nothing is believed before its seals were checked.
@@ -228,10 +229,8 @@ impl Node {
         batch: &mut Batch,
     ) {
         let log_id = received.run.log();
-        if batch.staged.get(&log_id).is_some_and(Staged::is_bad) {
-            return;
-        }
-        if self.leaves_out_log(id, channel, &log_id) {
+        let is_bad = batch.staged.get(&log_id).is_some_and(Staged::is_bad);
+        if is_bad || self.leaves_out_log(id, channel, &log_id) {
             return;
         }
         let is_own = self.record.id.is_key() && self.is_own(&log_id);

@@ -101,6 +101,7 @@ impl Node {
         let first =
             if is_known && others.is_empty() { None } else { self.goes_on(name, log, (at, prev), runs) };
         let is_shown = first == Some(branch.first);
+        let is_gone = runs.iter().all(|run| run.run.log() != log);
         let height = self.logs.get(&branch.parent).map_or(0, |root| root.stored.height);
         let is_below = height < place.0 || height == 0;
         match (is_shown, is_known) {
@@ -115,8 +116,8 @@ impl Node {
                 self.end_below(seen, branch.parent, Turn { at, prev, first: None });
                 Admission::Later
             }
-            // Its beginning was pruned, and what it parts from is not held so far: both may come.
-            (false, false) if is_below && first.is_some() => Admission::Take,
+            // Its beginning was pruned, or all of it, and what it parts from is not held so far: both may come.
+            (false, false) if is_below && (first.is_some() || is_gone) => Admission::Take,
             // The log it parts from comes first.
             (..) if is_below => Admission::Awaits,
             (..) => Admission::Never("a branch whose place is not found"),
