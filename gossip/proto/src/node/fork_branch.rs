@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::accept::Batch;
 use super::forks::Seen;
 use super::log::Log;
-use super::{DropReason, Event, LinkId, Node};
+use super::{DropReason, LinkId, Node};
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{Branch, ChainHash, ChannelId, LogId, LogName, Seq, StoredRun, Turn};
 
@@ -69,7 +69,7 @@ impl Node {
             Admission::Take => true,
             Admission::Later | Admission::Awaits => false,
             Admission::Never(why) => {
-                self.set_apart(link, &name, log, place.0 + 1, why);
+                self.set_apart(link, &name, log, why);
                 false
             }
         }
@@ -116,22 +116,23 @@ impl Node {
                 self.end_below(seen, branch.parent, Turn { at, prev, first: None });
                 Admission::Later
             }
-            // Its beginning was pruned, or all of it, and what it parts from is not held so far: both may come.
-            (false, false) if is_below && (first.is_some() || is_gone) => Admission::Take,
             // The log it parts from comes first.
-            (..) if is_below => Admission::Awaits,
+            (true, _) if is_below => Admission::Awaits,
+            (false, false) if is_below && first.is_none() && !is_gone => Admission::Awaits,
+            // Its beginning was pruned, or all of it, and what it parts from is not held so far: both may come.
+            // Where the author signs, nobody else may make two names of one history.
+            (false, false) if is_below && !name.author.is_key() => Admission::Take,
             (..) => Admission::Never("a branch whose place is not found"),
         }
     }
 
     /// It is not asked for again in this session.
-    fn set_apart(&mut self, link: LinkId, name: &LogName, log: LogId, at: Seq, why: &'static str) {
+    fn set_apart(&mut self, link: LinkId, name: &LogName, log: LogId, why: &'static str) {
         let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
         let Some(shared) = self.shared(link, &name.channel) else { return };
         shared.todo.remove(&log);
         if shared.forks.insert(log) {
-            self.drop_from(Some(peer.clone()), DropReason::Bound, why);
-            self.notify(Event::ForkDetected { log: name.clone(), at, peer });
+            self.drop_from(Some(peer), DropReason::Bound, why);
         }
     }
 

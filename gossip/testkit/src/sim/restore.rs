@@ -198,22 +198,16 @@ pub(super) fn root_of(name: &LogName) -> LogId {
     name.branch.map_or_else(|| name.id(), |branch| branch.parent)
 }
 
-/// Whether a sealed log ends between two seals, some lack that end, and some have pruned the beginning of the
-/// branch that would vouch for it.
+/// Whether some have pruned the beginning of a sealed branch: nobody can show a newcomer any more what it left, nor
+/// that the end of that log, where no seal follows, is its author's.
 fn is_unproven(volumes: &[&Volume], id: &LogId) -> bool {
-    let held = |volume: &Volume| volume.logs.get(id).map_or(0, |log| log.head.height);
-    let unsealed = |log: &Log| {
-        let head = &log.head;
-        head.turn.filter(|_| head.name.author.is_key() && head.seal_at(head.height).is_none())
+    let family = || {
+        let logs = volumes.iter().flat_map(|volume| volume.logs.values());
+        logs.filter(|log| log.head.name.author.is_key() && root_of(&log.head.name) == *id)
     };
-    let mut ends = volumes.iter().filter_map(|volume| unsealed(volume.logs.get(id)?));
-    ends.any(|turn| {
-        let is_lacking = |volume: &&&Volume| held(volume) + 1 < turn.at;
-        let is_cut = |log: &Log| log.head.name.branch.is_some() && log.head.floor >= turn.at;
-        let of_it =
-            |volume: &&Volume| volume.logs.values().any(|log| root_of(&log.head.name) == *id && is_cut(log));
-        volumes.iter().any(|volume| is_lacking(&volume)) && volumes.iter().any(of_it)
-    })
+    let first = family().filter_map(|log| log.head.turn).map(|turn| turn.at).min();
+    let is_cut = |log: &Log| log.head.name.branch.is_some() && first.is_some_and(|at| log.head.floor >= at);
+    family().any(is_cut)
 }
 
 /// Whether two volumes hold different hashes at the lower one's height, or may, or one has pruned the place where
