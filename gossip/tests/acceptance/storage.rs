@@ -10,6 +10,7 @@ use gossip::{
 use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
 use tokio::sync::watch;
 
+use crate::device::Device;
 use crate::wait::{event, eventually};
 use crate::world::{Shelf, World, converge};
 
@@ -135,11 +136,15 @@ async fn restored_beside_the_original(
     eventually("bob has it", async || here.delivered_to(lost).await.unwrap().contains(bobs)).await;
     assert!(here.erase(lost).await.unwrap());
     assert!(here.get(lost).await.unwrap().unwrap().bytes().is_none());
-    // And to whoever restores them from a file.
+    restored_from_a_file(world, &bob, &name("dan"), all).await;
+}
+
+/// Both histories come to whoever restores them from a file, too.
+async fn restored_from_a_file(world: &World, bob: &Device, dan: &str, all: usize) {
     let (_, file) = bob.node.channel("room").await.unwrap().export(Vec::new()).await.unwrap();
-    let dan = world.device(&name("dan")).await;
+    let dan = world.device(dan).await;
     dan.node.import(std::io::Cursor::new(file)).await.unwrap();
-    converge(&[&bob, &dan], all).await;
+    converge(&[bob, &dan], all).await;
     let report = dan.node.verify().await.unwrap();
     assert!(report.is_sound(), "{report:?}");
 }

@@ -17,6 +17,7 @@ mod frames;
 mod history;
 mod holders;
 mod host;
+mod imports;
 mod lies;
 mod lies2;
 mod recovery;
