@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gossip::{
-    BuildError, Builder, CommandError, Coordinator, Error, Event, Fault, MemoryStore, RedbStore, StoreError,
-    StoreResult,
+    BuildError, Builder, CommandError, Coordinator, EntryId, Error, Event, Fault, MemoryStore, RedbStore,
+    StoreError, StoreResult,
 };
 use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
 use tokio::sync::watch;
 
+use crate::device::Device;
 use crate::wait::{event, eventually};
 use crate::world::{Shelf, World, converge};
 
@@ -130,11 +131,7 @@ async fn restored_beside_the_original(
     // Both histories come to both, each under a name of its own.
     let all = 3 + by_original + by_clone + 2;
     converge(&[&clone, &bob], all).await;
-    // It has another id by now, and is known by the old one.
-    let bobs = bob.node.id();
-    eventually("bob has it", async || here.delivered_to(lost).await.unwrap().contains(bobs)).await;
-    assert!(here.erase(lost).await.unwrap());
-    assert!(here.get(lost).await.unwrap().unwrap().bytes().is_none());
+    is_known_by_its_old_id(&clone, &bob, lost).await;
     // And to whoever restores them from a file.
     let (_, file) = bob.node.channel("room").await.unwrap().export(Vec::new()).await.unwrap();
     let dan = world.device(&name("dan")).await;
@@ -142,6 +139,14 @@ async fn restored_beside_the_original(
     converge(&[&bob, &dan], all).await;
     let report = dan.node.verify().await.unwrap();
     assert!(report.is_sound(), "{report:?}");
+}
+
+/// An entry has another id since its log forked.
+async fn is_known_by_its_old_id(here: &Device, there: &Device, id: EntryId) {
+    let (stream, peer) = (here.stream().await, there.node.id());
+    eventually("the other has it", async || stream.delivered_to(id).await.unwrap().contains(peer)).await;
+    assert!(stream.erase(id).await.unwrap());
+    assert!(stream.get(id).await.unwrap().unwrap().bytes().is_none());
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod holders;
 mod host;
 mod lies;
 mod lies2;
+mod own;
 mod recovery;
 mod rooms;
 mod seals;

@@ -16,16 +16,16 @@ use crate::siege::meet;
 
 const LINK: u64 = 1;
 
-fn sealer(seed: u8) -> Ed25519Sealer {
+pub(crate) fn sealer(seed: u8) -> Ed25519Sealer {
     Ed25519Sealer::new(&SecretKey::from_seed([seed; 32]))
 }
 
 /// Somebody who signs, far away: what it writes comes through others.
-struct Author {
-    sealer: Ed25519Sealer,
-    name: LogName,
-    height: Seq,
-    hash: ChainHash,
+pub(crate) struct Author {
+    pub(crate) sealer: Ed25519Sealer,
+    pub(crate) name: LogName,
+    pub(crate) height: Seq,
+    pub(crate) hash: ChainHash,
 }
 
 impl Author {
@@ -37,7 +37,7 @@ impl Author {
     }
 
     /// The seal of where it is now.
-    fn seal(&self) -> Seal {
+    pub(crate) fn seal(&self) -> Seal {
         self.seal_of(&self.sealer)
     }
 
@@ -46,7 +46,7 @@ impl Author {
     }
 
     /// The next run, of two entries, with what `seal` makes of it.
-    fn run(&mut self, seal: impl FnOnce(&Self) -> Option<Vec<u8>>) -> StoredRun {
+    pub(crate) fn run(&mut self, seal: impl FnOnce(&Self) -> Option<Vec<u8>>) -> StoredRun {
         let entries = |builder: &mut RunBuilder| {
             let (from, mut hash) = (self.height, self.hash);
             for at in from + 1..=from + 2 {
@@ -66,7 +66,7 @@ impl Author {
         StoredRun { prev, run }
     }
 
-    fn sealed(&mut self) -> StoredRun {
+    pub(crate) fn sealed(&mut self) -> StoredRun {
         self.run(|author| Some(author.seal().0.to_vec()))
     }
 
@@ -76,8 +76,8 @@ impl Author {
 }
 
 /// A victim in session with a peer that says whatever it is told to.
-struct Scene {
-    victim: Host,
+pub(crate) struct Scene {
+    pub(crate) victim: Host,
     tag: ChannelTag,
 }
 
@@ -86,7 +86,7 @@ impl Scene {
         Self::with(Host::speaking("victim", NodeConfig::default(), 2))
     }
 
-    fn with(mut victim: Host) -> Self {
+    pub(crate) fn with(mut victim: Host) -> Self {
         let mut peer = Host::speaking("peer", NodeConfig::default(), 2);
         victim.must(Command::Start);
         peer.must(Command::Start);
@@ -105,11 +105,11 @@ impl Scene {
         Self { victim, tag }
     }
 
-    fn tell(&mut self, message: Message) {
+    pub(crate) fn tell(&mut self, message: Message) {
         self.victim.give(Input::Frame { link: LinkId(LINK), bytes: say(message) });
     }
 
-    fn delta(&self, author: &Author, runs: &[StoredRun]) -> Delta {
+    pub(crate) fn delta(&self, author: &Author, runs: &[StoredRun]) -> Delta {
         let LogName { stream, author, epoch, branch, .. } = author.name.clone();
         let runs = runs.iter().map(|stored| DeltaRun { prev: None, run: stored.run.clone() }).collect();
         let names = vec![(stream, author, epoch, branch)];
@@ -118,7 +118,7 @@ impl Scene {
 
     /// Sends runs of an author in one message; returns the height that comes of it, and how many
     /// messages were dropped for it.
-    fn push(&mut self, author: &Author, runs: &[StoredRun]) -> (Seq, u64) {
+    pub(crate) fn push(&mut self, author: &Author, runs: &[StoredRun]) -> (Seq, u64) {
         let before = self.victim.health().dropped;
         let delta = self.delta(author, runs);
         self.tell(Message::Runs(delta));
@@ -290,55 +290,6 @@ fn who_brings_nothing_sealed_again_and_again_is_not_heard_for_a_while() {
     if scene.victim.has_session(LINK) {
         assert_eq!(scene.push(&author, &[run]), (2, 0));
     }
-}
-
-/// Somebody says our log goes on: with our seal our memory is short, without it is made up.
-#[test]
-fn our_own_log_is_given_up_only_for_our_own_seal() {
-    let mut scene = Scene::with(Host::signing(sealer(1), NodeConfig::default()));
-    scene.victim.append(10);
-    let log = scene.victim.own_logs().next().expect("a log");
-    let continued = |scene: &Scene| {
-        let head = scene.victim.disk.head(log).expect("its head");
-        Author { sealer: sealer(1), name: head.name.clone(), height: head.height, hash: head.hash }
-    };
-    for seal in [None, Some(vec![7; 64])] {
-        let mut author = continued(&scene);
-        let (height, forged) = (author.height, author.run(|_| seal));
-        assert_eq!(scene.push(&author, &[forged]), (height, 1));
-        scene.victim.append(10);
-        assert_eq!(scene.victim.own_logs().count(), 1, "the epoch goes on");
-    }
-    let mut author = continued(&scene);
-    let (height, lost) = (author.height, author.sealed());
-    assert_eq!(scene.push(&author, std::slice::from_ref(&lost)), (height, 0), "given up first,");
-    assert_eq!(scene.push(&author, &[lost]), (height + 2, 0), "then taken like anyone's");
-    scene.victim.append(10);
-    assert_eq!(scene.victim.own_logs().count(), 2, "what is written now is a new epoch");
-}
-
-/// Somebody says our log is another one: the same.
-#[test]
-fn our_own_log_is_ended_only_by_our_own_seal() {
-    let mut scene = Scene::with(Host::signing(sealer(1), NodeConfig::default()));
-    (0..2).for_each(|_| scene.victim.append(10));
-    let log = scene.victim.own_logs().next().expect("a log");
-    let mut tell = |seal: Option<Vec<u8>>, is_forged: bool, logs: usize| {
-        let head = scene.victim.disk.head(log).expect("its head").clone();
-        let (height, hash) = (head.height - 1, ChainHash([9; 32]));
-        let mut author = Author { sealer: sealer(1), name: head.name, height, hash };
-        let told = author.run(|author| if is_forged { seal } else { Some(author.seal().0.to_vec()) });
-        let mut delta = scene.delta(&author, std::slice::from_ref(&told));
-        delta.runs[0].prev = Some(told.prev);
-        scene.tell(Message::Runs(delta));
-        scene.victim.append(10);
-        assert_eq!(scene.victim.own_logs().count(), logs, "forged: {is_forged}");
-        scene.victim.disk.head(log).expect("its head").height
-    };
-    assert_eq!(tell(None, true, 1), 3, "the epoch goes on");
-    assert_eq!(tell(Some(vec![7; 64]), true, 1), 4);
-    let height = tell(None, false, 2);
-    assert_eq!(height, 4, "a clone of ours wrote it: what is written now is a new epoch");
 }
 
 #[test]
