@@ -10,8 +10,8 @@ use super::{CommandId, DropReason, Event, LinkId, Node, Timer};
 use crate::log::MAX_SEQ;
 use crate::wire::{Delta, DeltaRun, FloorNote};
 use crate::{
-    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, RunEntry, Stamp, StoreRequest,
-    StoredRun, StreamRecord,
+    ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, RunEntry, Seq, Stamp,
+    StoreRequest, StoredRun, StreamRecord,
 };
 
 /// Runs of one message that passed the checks.
@@ -201,7 +201,8 @@ impl Node {
     pub(super) fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
         let Some(name) = self.logs.name(&note.log) else { return };
         let Some(log) = self.placed(channel, &note.log) else { return };
-        if note.floor <= log.pending().height || note.floor > MAX_SEQ {
+        // Beyond the end of a log that forked lies nothing of it.
+        if note.floor <= log.pending().height || note.floor > MAX_SEQ.min(log.end()) {
             return;
         }
         // Of a sealed log of ours nothing is believed before its seals were checked.
@@ -228,10 +229,8 @@ impl Node {
         batch: &mut Batch,
     ) {
         let log_id = received.run.log();
-        if batch.staged.get(&log_id).is_some_and(Staged::is_bad) {
-            return;
-        }
-        if self.leaves_out_log(id, channel, &log_id) {
+        let is_bad = batch.staged.get(&log_id).is_some_and(Staged::is_bad);
+        if is_bad || self.leaves_out_log(id, channel, &log_id) {
             return;
         }
         let is_own = self.record.id.is_key() && self.is_own(&log_id);
@@ -255,20 +254,7 @@ impl Node {
             Verdict::Known => {}
             // It ends before.
             Verdict::Ahead if last > self.logs.get(&log_id).map_or(last, Log::end) => {}
-            Verdict::Ahead => {
-                if let Some(shared) = self.shared(id, channel) {
-                    // What follows a fork cannot be placed however soon it is asked for again.
-                    if shared.forks.contains(&log_id) {
-                        return;
-                    }
-                    let told = shared.todo.entry(log_id).or_insert((last, 0));
-                    told.0 = told.0.max(last);
-                }
-                // What lies between may only have been overtaken. As long as more is pushed no round comes.
-                let soon = self.now.tick + self.settle_time(id);
-                self.timers.bring_forward(Timer::Wants(id), soon);
-                self.compare_link_soon(id, channel);
-            }
+            Verdict::Ahead => self.note_ahead(id, channel, log_id, last),
             Verdict::Fork => {
                 kept.into_iter().for_each(|run| self.retire_for(&name, &run));
                 self.fork(id, channel, (*name).clone(), log_id, last);
@@ -277,6 +263,22 @@ impl Node {
             Verdict::Broken(_) if self.look_for_fork(id, channel, log_id, last) => {}
             Verdict::Broken(why) => self.drop_from(Some(peer.clone()), DropReason::BrokenChain, why),
         }
+    }
+
+    /// A run came that begins after what we hold.
+    fn note_ahead(&mut self, id: LinkId, channel: &ChannelId, log: LogId, last: Seq) {
+        if let Some(shared) = self.shared(id, channel) {
+            // What follows a fork cannot be placed however soon it is asked for again.
+            if shared.forks.contains(&log) {
+                return;
+            }
+            let told = shared.todo.entry(log).or_insert((last, 0));
+            told.0 = told.0.max(last);
+        }
+        // What lies between may only have been overtaken. As long as more is pushed no round comes.
+        let soon = self.now.tick + self.settle_time(id);
+        self.timers.bring_forward(Timer::Wants(id), soon);
+        self.compare_link_soon(id, channel);
     }
 
     /// Queues a run that continues its log, or has it wait for a seal.

@@ -26,8 +26,8 @@ pub(super) struct Exchange {
     pub(super) spoke: Tick,
     /// The digest we last said in it, in short.
     pub(super) said: Option<[u8; 8]>,
-    /// When we last sent more cells.
-    pub(super) more: Option<Tick>,
+    /// When we last sent more cells, and up to which.
+    pub(super) more: Option<(Tick, u32)>,
     /// Their first cells, which were not enough, and the state they are of.
     pub(super) held: Option<(DigestTag, Vec<Cell>)>,
 }

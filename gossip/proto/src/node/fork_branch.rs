@@ -101,6 +101,7 @@ impl Node {
         let first =
             if is_known && others.is_empty() { None } else { self.goes_on(name, log, (at, prev), runs) };
         let is_shown = first == Some(branch.first);
+        let is_gone = runs.iter().all(|run| run.run.log() != log);
         let height = self.logs.get(&branch.parent).map_or(0, |root| root.stored.height);
         let is_below = height < place.0 || height == 0;
         match (is_shown, is_known) {
@@ -117,9 +118,9 @@ impl Node {
             }
             // The log it parts from comes first.
             (true, _) if is_below => Admission::Awaits,
-            (false, false) if is_below && first.is_none() => Admission::Awaits,
-            // Its beginning was pruned, and what it parts from is not held so far: both may come. Where the
-            // author signs, nobody else may make two names of one history.
+            (false, false) if is_below && first.is_none() && !is_gone => Admission::Awaits,
+            // Its beginning was pruned, or all of it, and what it parts from is not held so far: both may come.
+            // Where the author signs, nobody else may make two names of one history.
             (false, false) if is_below && !name.author.is_key() => Admission::Take,
             (..) => Admission::Never("a branch whose place is not found"),
         }

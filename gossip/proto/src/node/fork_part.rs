@@ -203,6 +203,10 @@ impl Node {
         let (turn, name, branch) = (*turn, name.clone(), *branch);
         let top = self.logs.get(&log).map_or(0, |log| log.stored.height);
         runs.retain(|stored| stored.run.first() <= top);
+        if runs.is_empty() {
+            // A hole reaches up to the end: what was lost here comes with the branch, from others.
+            return self.end_log(log, turn);
+        }
         if name.author.is_key()
             && let Some(last) = runs.iter().rposition(|stored| stored.run.seal().is_some())
         {

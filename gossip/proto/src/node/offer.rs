@@ -66,9 +66,33 @@ impl Node {
         range: Option<(Option<LogId>, Option<LogId>)>,
         known: &BTreeSet<&StreamId>,
     ) {
-        let Some(channel) = self.channels.get(name) else { return };
+        if let Some(offer) = self.page_of(id, name, logs, range, known) {
+            self.send(id, &Message::Offer(offer), Class::Live);
+        }
+    }
+
+    /// Offers logs behind the runs that are on their way: whoever heard of them before would ask for those
+    /// again.
+    pub(super) fn offer_behind(&mut self, id: LinkId, name: &ChannelId, logs: &[LogId]) {
+        let logs: Vec<LogId> = logs.iter().filter(|log| self.may_compare(id, log)).copied().collect();
+        for page in logs.chunks(OFFER_LOGS) {
+            if let Some(offer) = self.page_of(id, name, page, None, &BTreeSet::new()) {
+                self.send(id, &Message::Offer(offer), Class::Bulk);
+            }
+        }
+    }
+
+    fn page_of(
+        &self,
+        id: LinkId,
+        name: &ChannelId,
+        logs: &[LogId],
+        range: Option<(Option<LogId>, Option<LogId>)>,
+        known: &BTreeSet<&StreamId>,
+    ) -> Option<Offer> {
+        let channel = self.channels.get(name)?;
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
+        let shared = session.and_then(|session| session.shared.get(name))?;
         let (tag, mine) = (shared.tag, shared.digest_of(channel));
         let mut page = OfferPage::default();
         logs.iter().filter_map(|id| self.logs.get(id)).for_each(|log| page.push(&self.logs, log));
@@ -80,8 +104,7 @@ impl Node {
         let refused = ours.filter(|ours| !ours.is_only()).map(|ours| ours.listed().iter().copied().collect());
         let refused = refused.unwrap_or_default();
         let OfferPage { streams, authors, logs, .. } = page;
-        let offer = Offer { tag, mine, range, refused, streams, authors, logs };
-        self.send(id, &Message::Offer(offer), Class::Live);
+        Some(Offer { tag, mine, range, refused, streams, authors, logs })
     }
 
     /// Streams nobody has written to yet, as far as we hold.

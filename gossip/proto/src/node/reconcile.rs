@@ -310,10 +310,11 @@ impl Node {
         // Without an exchange nobody is owed thousands of cells.
         let exchange = self.exchanges.get(id, &name).filter(|exchange| exchange.serial == more.serial);
         let Some(exchange) = exchange else { return };
-        if exchange.more.is_some_and(|last| now.since(last) < pause) {
+        // Nor are the same ones twice in a moment; what follows is, as the trip may be shorter than it seemed.
+        if exchange.more.is_some_and(|(last, upto)| more.from < upto && now.since(last) < pause) {
             return;
         }
-        exchange.more = Some(now);
+        exchange.more = Some((now, more.upto));
         self.extend_wants(id);
         self.say_cells(id, &name, more.from as usize..more.upto as usize, false);
     }

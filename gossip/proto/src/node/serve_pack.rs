@@ -173,7 +173,7 @@ impl Node {
         let rest: Vec<LogId> = logs.iter().filter(|_| serve.is_gift).map(|want| want.log).collect();
         self.flush(id, true);
         if let Some((name, _)) = self.shared_by_tag(id, tag) {
-            self.tell_heights(id, &name, &rest);
+            self.offer_behind(id, &name, &rest);
         }
     }
 

@@ -52,6 +52,8 @@ struct Pair {
     runs: BTreeMap<LogId, Vec<StoredRun>>,
     /// Every message, by who sent it.
     said: Vec<(usize, Message)>,
+    /// How urgent offers were.
+    offered: Vec<Class>,
     /// Sketches are lost: nothing is exchanged but what a test begins.
     no_sketches: bool,
     now: Tick,
@@ -77,8 +79,8 @@ impl Pair {
         let [a, b] = heads.clone();
         let nodes = [node("a", a, version), node("b", b, version)];
         let heads = heads.into_iter().flatten().map(|head| (head.name.id(), head)).collect();
-        let said = Vec::new();
-        let mut pair = Self { nodes, heads, runs, said, no_sketches, now: Tick(0), asked: 0 };
+        let (said, offered) = (Vec::new(), Vec::new());
+        let mut pair = Self { nodes, heads, runs, said, offered, no_sketches, now: Tick(0), asked: 0 };
         let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
         for (at, peer) in [(0, "b"), (1, "a")] {
             pair.give(at, Input::Command { id: CommandId(1), command: Command::Start });
@@ -94,10 +96,11 @@ impl Pair {
             self.nodes[at].handle(Now { tick: self.now, wall: WallMs(1) }, input);
             while let Some(effect) = self.nodes[at].poll_effect() {
                 match effect {
-                    Effect::Send { link, frame, .. } => {
+                    Effect::Send { link, frame, class } => {
                         let bytes = frame.into_bytes();
                         let Ok(Content::Whole(message)) = read(&bytes) else { panic!("a piece") };
                         let is_lost = self.no_sketches && matches!(message, Message::Sketch(_));
+                        self.offered.extend(matches!(message, Message::Offer(_)).then_some(class));
                         self.said.push((at, message));
                         if is_lost {
                             continue;

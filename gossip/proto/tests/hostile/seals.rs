@@ -343,9 +343,10 @@ fn an_imported_branch_has_to_show_where_it_parts() {
         host.command(Command::Import { channel: channel(), part }).expect("an answer")
     };
     let first = branch(hash).sealed().hash_at(3).expect("its first hash");
-    let mut other = branch(ChainHash([9; 32]));
+    let mut other = branch(first);
+    other.name.branch = Some(Branch { parent: Author::new(2).name.id(), first });
     let foreign = other.sealed();
-    assert!(matches!(import(&other, foreign), Err(CommandError::Invalid(_))), "by another name");
+    assert!(matches!(import(&other, foreign), Err(CommandError::Invalid(_))), "of another log");
     let unsealed = branch(first).unsealed();
     assert!(matches!(import(&branch(first), unsealed), Err(CommandError::Invalid(_))), "without a seal");
     let mut plain = branch(first);

@@ -181,24 +181,46 @@ impl World {
     }
 }
 
-/// Logs of a stream that some of these volumes hold in another version than others.
+/// Logs of a stream that stay apart: some of these volumes hold them in another version than others, or
+/// cannot be shown that theirs goes on.
 pub(super) fn forked(volumes: &[&Volume], may_fork: &BTreeSet<LogId>, place: &Place) -> BTreeSet<LogId> {
     let of = |name: &LogName| (&name.channel, &name.stream) == (&place.0, &place.1);
     let there = |id: &&LogId| {
         let mut logs = volumes.iter().filter_map(|volume| volume.logs.get(*id));
         logs.any(|log| of(&log.head.name))
     };
-    may_fork.iter().filter(there).filter(|id| differ(volumes, id)).copied().collect()
+    let apart = |id: &&LogId| differ(volumes, id) || is_unproven(volumes, id);
+    may_fork.iter().filter(there).filter(apart).copied().collect()
 }
 
-/// Whether two volumes hold different hashes at the lower one's height, or may.
+/// The log that a branch left, or the log itself.
+pub(super) fn root_of(name: &LogName) -> LogId {
+    name.branch.map_or_else(|| name.id(), |branch| branch.parent)
+}
+
+/// Whether some have pruned the beginning of a sealed branch: nobody can show a newcomer any more what it left, nor
+/// that the end of that log, where no seal follows, is its author's.
+fn is_unproven(volumes: &[&Volume], id: &LogId) -> bool {
+    let family = || {
+        let logs = volumes.iter().flat_map(|volume| volume.logs.values());
+        logs.filter(|log| log.head.name.author.is_key() && root_of(&log.head.name) == *id)
+    };
+    let first = family().filter_map(|log| log.head.turn).map(|turn| turn.at).min();
+    let is_cut = |log: &Log| log.head.name.branch.is_some() && first.is_some_and(|at| log.head.floor >= at);
+    family().any(is_cut)
+}
+
+/// Whether two volumes hold different hashes at the lower one's height, or may, or one has pruned the place where
+/// the other one ended it.
 fn differ(volumes: &[&Volume], id: &LogId) -> bool {
     let logs: Vec<_> = volumes.iter().filter_map(|volume| volume.logs.get(id)).collect();
     logs.iter().any(|low| {
         let at = low.head.height;
         let other = |high: &&Log| {
             let there = if at == high.head.floor { Some(high.head.floor_hash) } else { high.hash_at(at) };
-            at > 0 && high.head.height >= at && at >= high.head.floor && there != Some(low.head.hash)
+            let is_other =
+                at > 0 && high.head.height >= at && at >= high.head.floor && there != Some(low.head.hash);
+            is_other || low.head.turn.is_some_and(|turn| high.head.floor >= turn.at)
         };
         logs.iter().copied().any(|high| other(&high))
     })

@@ -66,6 +66,7 @@ fn pair_of(logs: Vec<(LogHead, Vec<StoredRun>)>) -> Pair {
     assert!(pair.nodes.iter().all(|node| node.spoken(LINK) == 2));
     pair.nodes.iter_mut().for_each(|node| node.end_exchange(LINK, &channel()));
     pair.said.clear();
+    pair.offered.clear();
     pair
 }
 
@@ -115,6 +116,7 @@ fn what_a_gift_has_no_room_for_is_told_and_asked_for() {
     let room = pair.nodes[B].reserve(LINK, 2);
     pair.give_all(64 << 10, &numbers);
     assert!(room > 64 << 10);
+    assert_eq!(pair.offered, [Class::Bulk], "not before what was given");
     let asks = pair.said_by(B).into_iter().filter(|message| matches!(message, Message::Ask(_)));
     assert_eq!(asks.count(), 1);
     assert!(numbers.iter().all(|number| pair.height(B, *number) == 40));

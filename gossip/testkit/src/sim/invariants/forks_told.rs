@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use gossip_proto::LogId;
 use gossip_proto::node::Event;
-use gossip_proto::{LogId, LogName};
 
 use super::{Check, Invariant};
 use crate::sim::fact::{Ending, Fact, Scene};
+use crate::sim::restore::root_of;
 
 #[derive(Debug, Default)]
 pub(super) struct ForksTold {
@@ -42,9 +43,4 @@ impl Invariant for ForksTold {
             None => Ok(()),
         }
     }
-}
-
-/// The log that forked, also of a branch that did.
-fn root_of(log: &LogName) -> LogId {
-    log.branch.map_or_else(|| log.id(), |branch| branch.parent)
 }
