@@ -256,9 +256,7 @@ impl Node {
             Verdict::Ahead if last > self.logs.get(&log_id).map_or(last, Log::end) => {}
             Verdict::Ahead => self.note_ahead(id, channel, log_id, last),
             Verdict::Fork => {
-                if kept.is_some_and(|run| self.is_vouched(&name, &run)) {
-                    self.retire(log_id);
-                }
+                kept.into_iter().for_each(|run| self.retire_for(&name, &run));
                 self.fork(id, channel, (*name).clone(), log_id, last);
             }
             Verdict::Broken(_) if self.recheck(id, channel, log_id, last) => {}

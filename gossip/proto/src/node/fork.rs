@@ -122,6 +122,13 @@ impl Node {
         None
     }
 
+    /// A run contradicts a sealed log of ours: with our seal behind it somebody else writes as we do.
+    pub(super) fn retire_for(&mut self, name: &LogName, received: &DeltaRun) {
+        if self.is_vouched(name, received) {
+            self.retire(received.run.log());
+        }
+    }
+
     /// Whether a run of a sealed log ends at a seal of its author, after the hash it says it follows.
     pub(super) fn is_vouched(&mut self, name: &LogName, received: &DeltaRun) -> bool {
         let DeltaRun { prev: Some(prev), run } = received else { return false };

@@ -2,7 +2,7 @@
 
 use gossip_proto::node::{Command, Input, LinkId, NodeConfig};
 use gossip_proto::wire::{
-    self, Beacon, ChannelTag, Content, Delta, DigestTag, Equal, Hello, Message, Nonce, Offer, OfferLog,
+    self, Beacon, ChannelTag, Content, Delta, DigestTag, Equal, Hello, Message, More, Nonce, Offer, OfferLog,
     Scope, SketchMessage,
 };
 use gossip_proto::{Check, Epoch, NodeId};
@@ -186,4 +186,23 @@ fn a_channel_that_the_peer_leaves_frees_the_room() {
         [&mut scene.victim, &mut scene.peer].into_iter().for_each(|host| host.pass(1_000));
     }
     panic!("the room is still kept");
+}
+
+/// The trip may be shorter than it seemed: were what follows not sent at once, both would begin anew for ever.
+#[test]
+fn further_cells_are_sent_at_once_and_the_same_ones_are_not() {
+    let mut scene = Scene::new();
+    let (tag, serial) = (scene.idle, scene.probe.serial);
+    let mut told = |from: u32, upto: u32| {
+        scene.say(IDLE, Message::More(More { tag, serial, from, upto }));
+        let sketches = scene.heard(IDLE).into_iter().filter_map(|message| match message {
+            Message::Sketch(sketch) => Some(sketch.from),
+            _ => None,
+        });
+        sketches.collect::<Vec<_>>()
+    };
+    assert_eq!(told(0, 16), [0]);
+    assert_eq!(told(16, 32), [16]);
+    assert_eq!(told(16, 32), [0; 0], "they are on their way");
+    assert_eq!(told(32, 56), [32]);
 }
