@@ -347,6 +347,9 @@ fn an_imported_branch_has_to_show_where_it_parts() {
     other.name.branch = Some(Branch { parent: Author::new(2).name.id(), first });
     let foreign = other.sealed();
     assert!(matches!(import(&other, foreign), Err(CommandError::Invalid(_))), "of another log");
+    let mut renamed = branch(ChainHash([9; 32]));
+    let run = renamed.sealed();
+    assert!(matches!(import(&renamed, run), Err(CommandError::Invalid(_))), "by another name");
     let unsealed = branch(first).unsealed();
     assert!(matches!(import(&branch(first), unsealed), Err(CommandError::Invalid(_))), "without a seal");
     let mut plain = branch(first);
