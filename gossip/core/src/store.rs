@@ -121,7 +121,8 @@ pub trait EntryRepository: Send + Sync + 'static {
     /// there on are dropped, height, hash and stamp are those before it, [`LogHead::turn`] tells why, and no
     /// commit goes beyond it any more. Arrival rows stay. Whoever wants to keep what is dropped has
     /// committed it to a log of another name before. A log that is not known comes to be with nothing but its
-    /// end: its entries are still to come. Durable on return.
+    /// end: its entries are still to come. Durable on return, whatever the store promises of commits, and every
+    /// commit before it is too: what is dropped here may be nowhere else than in the last of them.
     ///
     /// `prev` must be the hash before the place and `first` the one at it, as far as these are known: not
     /// above the height, not in a gap. `first` is `None` exactly where the log does not reach. A log that

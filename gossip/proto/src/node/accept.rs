@@ -11,7 +11,7 @@ use crate::log::MAX_SEQ;
 use crate::wire::{Delta, DeltaRun, FloorNote};
 use crate::{
     ChainHash, ChannelId, CommitItem, LogId, LogName, Meta, NodeId, Observed, RunEntry, Seq, Stamp,
-    StoreRequest, StoredRun, StreamRecord,
+    StoreRequest, StoredRun, StreamRecord, Turn,
 };
 
 /// Runs of one message that passed the checks.
@@ -201,8 +201,10 @@ impl Node {
     pub(super) fn take_floor(&mut self, channel: &ChannelId, note: &FloorNote, batch: &mut Batch) {
         let Some(name) = self.logs.name(&note.log) else { return };
         let Some(log) = self.placed(channel, &note.log) else { return };
-        // Beyond the end of a log that forked lies nothing of it.
-        if note.floor <= log.pending().height || note.floor > MAX_SEQ.min(log.end()) {
+        // Beyond the end of a log that forked lies nothing of it, and that is known.
+        let contradicts = |turn: Turn| turn.at == note.floor + 1 && turn.prev != note.hash;
+        let is_beyond = note.floor > MAX_SEQ.min(log.end());
+        if note.floor <= log.pending().height || is_beyond || log.turn().is_some_and(contradicts) {
             return;
         }
         // Of a sealed log of ours nothing is believed before its seals were checked.

@@ -123,14 +123,16 @@ impl Node {
         self.store(Op::Commit(commit), StoreRequest::Commit { items, meta });
     }
 
-    /// Our log in a stream with something to write; a new epoch is drawn when there is none, or
-    /// when the clock was set back behind the log, because stamps must increase within it.
+    /// Our log in a stream with something to write; a new epoch is drawn when there is none, when it ends where
+    /// it forks (power may have gone before its claim was withdrawn), or when the clock was set back behind
+    /// the log, because stamps must increase within it.
     fn writer(&mut self, channel: &ChannelId, stream: &StreamId) -> Option<LogId> {
         let open = self.channels.get_mut(channel)?.open_stream(stream)?;
         open.queue()?;
         let next = self.clock.last().max(Stamp::new(self.now.wall.0, 0));
         let current = open.writer().and_then(|writer| self.logs.get(&writer).map(|log| (writer, log)));
-        match current.map(|(writer, log)| (writer, log.pending().stamp <= next)) {
+        let goes_on = |log: &Log| log.turn().is_none() && !log.rare().parting && log.pending().stamp <= next;
+        match current.map(|(writer, log)| (writer, goes_on(log))) {
             Some((writer, true)) => return Some(writer),
             Some((writer, false)) => self.retire(writer),
             None => {}

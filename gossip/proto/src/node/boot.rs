@@ -176,11 +176,21 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::NodeConfig;
-    use crate::{ChannelId, ChannelRecord, Epoch, NodeId, NodeRecord, StreamId, Tick, WallMs};
+    use crate::node::{Command, CommandId, Effect, Input, NodeConfig};
+    use crate::{
+        ChannelId, ChannelRecord, Epoch, NewPayload, NodeId, NodeRecord, StoreRequest, StreamId, Tick, Turn,
+        WallMs,
+    };
 
     /// The claim a node goes on with whose record names the first generation.
     fn claim_of(generations: &[u16]) -> Option<Epoch> {
+        let (channel, stream) = (ChannelId::new("c").unwrap(), StreamId::new("s").unwrap());
+        let node = started(generations, None);
+        node.channels[&channel].streams[&stream].record.writer
+    }
+
+    /// A node that holds these generations of its log, which end there.
+    fn started(generations: &[u16], turn: Option<Turn>) -> Node {
         let (channel, stream) = (ChannelId::new("c").unwrap(), StreamId::new("s").unwrap());
         let author = NodeId::new("me").unwrap();
         let (members, payload_limit) = ([author.clone()].into(), 1024);
@@ -188,13 +198,8 @@ mod tests {
         let record = StreamRecord { writer, ..StreamRecord::new(stream.clone()) };
         let head = |generation: &u16| {
             let (channel, stream, author) = (channel.clone(), stream.clone(), author.clone());
-            LogHead::empty(LogName {
-                channel,
-                stream,
-                author,
-                epoch: Epoch::new(*generation, 7),
-                branch: None,
-            })
+            let epoch = Epoch::new(*generation, 7);
+            LogHead { turn, ..LogHead::empty(LogName { channel, stream, author, epoch, branch: None }) }
         };
         let inventory = Inventory {
             channels: vec![(ChannelRecord { id: channel.clone(), members, payload_limit }, vec![record])],
@@ -203,13 +208,38 @@ mod tests {
         };
         let record = NodeRecord::new(author.clone());
         let boot = Boot::new(record, inventory, NodeConfig::default(), 1, [0; 32]);
-        let node = Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot);
-        node.channels[&channel].streams[&stream].record.writer
+        Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot)
     }
 
     #[test]
     fn an_epoch_that_was_followed_by_another_is_not_continued() {
         assert!(claim_of(&[1]).is_some());
         assert_eq!(claim_of(&[1, 2]), None, "it was closed, and the store was not told in time");
+    }
+
+    /// Power may go between the end of a log and the record that withdraws its claim.
+    #[test]
+    fn an_epoch_that_ended_is_not_written_to() {
+        let (channel, stream) = (ChannelId::new("c").unwrap(), StreamId::new("s").unwrap());
+        let appended_to = |turn: Option<Turn>| {
+            let now = Now { tick: Tick(1), wall: WallMs(2) };
+            let mut node = started(&[1], turn);
+            let (channel, stream, payloads) = (channel.clone(), stream.clone(), vec![NewPayload::new("x")]);
+            node.handle(now, Input::Command { id: CommandId(1), command: Command::Start });
+            let append = Command::Append { channel, stream, payloads };
+            node.handle(now, Input::Command { id: CommandId(2), command: append });
+            node.handle(now, Input::StoreReady);
+            std::iter::from_fn(|| node.poll_effect()).find_map(|effect| match effect {
+                Effect::Store { request: StoreRequest::Commit { items, .. }, .. } => {
+                    items.first().map(|item| item.log().epoch.generation())
+                }
+                _ => None,
+            })
+        };
+        assert_eq!(appended_to(None), Some(1));
+        let author = NodeId::new("me").unwrap();
+        let (channel, stream) = (channel.clone(), stream.clone());
+        let root = LogName { channel, stream, author, epoch: Epoch::new(1, 7), branch: None };
+        assert_eq!(appended_to(Some(Turn { at: 1, prev: root.root(), first: None })), Some(2));
     }
 }

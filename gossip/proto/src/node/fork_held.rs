@@ -63,7 +63,11 @@ impl Node {
         while self.forks.looking.is_none() {
             let now = self.now.tick;
             let due = self.forks.unsure.iter().find(|(_, at)| **at <= now).map(|(branch, _)| *branch);
-            let Some(id) = due else { return };
+            let Some(id) = due else {
+                // What the timer was set for may have been done before.
+                let next = self.forks.unsure.values().min().copied();
+                return next.into_iter().for_each(|at| self.timers.bring_forward(Timer::Forks, at));
+            };
             let Some(log) = self.logs.get(&id) else {
                 self.forks.unsure.remove(&id);
                 continue;

@@ -55,6 +55,7 @@ impl Node {
         held.rare_mut().parting = true;
         let step = Step::End(turn);
         self.forks.parting.insert(log, Parting { at: turn.at, seen, peer, prev: turn.prev, step });
+        self.retire(log);
         self.end_log(log, turn);
     }
 
@@ -266,7 +267,7 @@ impl Node {
         if let Some(parting) = self.forks.parting.get_mut(&log) {
             parting.step = Step::End(turn);
         }
-        let Some(name) = self.logs.name(&log) else { return };
+        let Some(name) = self.logs.name(&log) else { return self.give_up_parting(&log) };
         self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Turn { log: name, turn });
     }
 

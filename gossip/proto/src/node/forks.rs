@@ -66,6 +66,7 @@ impl Forks {
         self.families.remove(log);
         root.and_then(|root| self.families.get_mut(&root)).into_iter().for_each(|logs| _ = logs.remove(log));
         self.unsure.remove(log);
+        self.parting.retain(|of, parting| of != log && parting.step.branch() != Some(log));
         if !self.strangers.is_empty() {
             self.strangers.retain(|(of, ..)| of != log);
         }
