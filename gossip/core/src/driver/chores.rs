@@ -227,7 +227,8 @@ impl Chores {
     /// Notes what a step of a chore did. Runs may have been written since it began.
     pub(super) fn done(&mut self, chore: Chore, tidied: &Tidied) {
         let Some(gathered) = self.logs.get_mut(&chore.log) else { return };
-        gathered.from = tidied.from;
+        // Where nothing is known of what was read, what was written since is.
+        gathered.from = tidied.from.or(gathered.from.filter(|_| gathered.runs > 0));
         gathered.runs += tidied.left.len();
         tidied.left.iter().for_each(|size| gathered.size.add(*size));
         if tidied.more && tidied.from == Some(chore.from) {

@@ -116,6 +116,8 @@ impl Node {
                     self.take(&name, stored, end, batch);
                 }
                 Verdict::Known => {}
+                // It ends before, where it forks.
+                Verdict::Ahead if last > self.logs.get(&id).map_or(last, Log::end) => {}
                 Verdict::Ahead => return Err(CommandError::Invalid("a run that leaves a gap")),
                 Verdict::Fork => return Err(self.forked_import(id, &name, &received, last)),
                 Verdict::Broken(why) => return Err(CommandError::Invalid(why)),

@@ -74,6 +74,8 @@ fn an_imported_branch_has_to_show_where_it_parts() {
     assert_eq!(import(&shown, run.clone()), Err(CommandError::Busy), "the log ends first");
     assert_eq!(import(&shown, run), Ok(Reply::Imported(2)));
     assert_eq!(import(&root, common), Ok(Reply::Imported(2)));
-    let beyond = root.sealed();
-    assert_eq!(import(&root, beyond), Ok(Reply::Imported(0)), "it ends where the branch begins");
+    for _ in 0..2 {
+        let beyond = root.sealed();
+        assert_eq!(import(&root, beyond), Ok(Reply::Imported(0)), "it ends where the branch begins");
+    }
 }

@@ -103,7 +103,8 @@ impl Channel {
     /// sent it. Importing the same file again brings nothing new.
     ///
     /// Nothing in the file is believed: every entry is checked against its chain before it is
-    /// stored, and against the seals if its author signs; branches of forks have to show where they part. And a file that is damaged, cut off or too long in any part fails at that place.
+    /// stored, and against the seals if its author signs; branches of forks have to show where they part. A
+    /// file that is damaged, cut off or too long in any part fails at that place.
     /// What came before it was sound and has been imported. Streams in the file are created here if
     /// they do not exist, also those that were removed here. Entries are pruned as the streams'
     /// retention *here* says. Only what lies above the height held of a log is taken: holes below it,
