@@ -16,8 +16,8 @@ pub(super) struct Joiner {
     jobs: Option<mpsc::Sender<Vec<Chore>>>,
     task: JoinHandle<()>,
     state: State,
-    /// Logs that were changed since it began, other than by what was added at their end. An erased payload must not
-    /// come back with what was read before.
+    /// Logs that were changed since it began, other than by what was added at their end. An erased payload
+    /// must not come back with what was read before.
     spoilt: BTreeSet<LogId>,
     /// Any log may have been.
     is_spoilt: bool,
