@@ -12,6 +12,7 @@
 //! | `seal` | signatures of authors whose ids are keys |
 //! | `entry` | entries as applications see them |
 //! | `vector`, `cursor` | how far a replica is, and local arrival order |
+//! | `member` | members of the group: their short names, and what is told of them |
 //! | `record`, `request` | what a store keeps; what is asked of it |
 //! | `sketch` | what differs between two replicas, from little more than the difference |
 //! | `node` | the state machine |
@@ -25,6 +26,7 @@ mod hint;
 mod id;
 mod leb;
 mod log;
+mod member;
 pub mod node;
 mod record;
 mod request;
@@ -43,6 +45,7 @@ pub use self::entry::{EntryId, EntryIdError, LogEntry, OrderKey};
 pub use self::hint::Hint;
 pub use self::id::{ChannelId, IdError, MAX_ID_BYTES, NodeId, StreamId};
 pub use self::log::{Branch, Epoch, LogHash, LogHead, LogId, LogName, Seq, SeqRange};
+pub use self::member::{MemberKey, MemberRow, MemberState};
 pub use self::record::{
     Arrived, ChannelRecord, CommitItem, Committed, Durability, Erasure, Meta, NodeRecord, Page, PeerRecord,
     Pruned, Removed, Retention, Scope, StoreStats, StreamRecord, Turn, Usage,

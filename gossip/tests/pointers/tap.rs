@@ -42,7 +42,7 @@ impl PortHooks for Tap {
     }
 
     async fn sending(&self, _: LinkId, frame: Frame) -> Result<Option<Frame>, PortError> {
-        self.sent.lock().unwrap().extend(frame.parts().iter().cloned());
+        self.sent.lock().unwrap().extend(frame.clone().into_parts());
         Ok(Some(frame))
     }
 }

@@ -39,7 +39,9 @@ impl Batch {
     /// Lays out one frame after its length. Its length was checked against a `u32` limit.
     pub(crate) fn add(&mut self, frame: &Frame) {
         self.scratch.put_u32(frame.len() as u32);
-        for part in frame.parts() {
+        let (small, parts) = frame.split();
+        self.scratch.extend_from_slice(small);
+        for part in parts {
             if part.len() <= SMALL {
                 self.scratch.extend_from_slice(part);
             } else {

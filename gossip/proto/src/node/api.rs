@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{Command, CommandError, Event, Reply, SyncChoice};
@@ -54,29 +54,60 @@ pub enum Class {
     Bulk,
 }
 
-/// Bytes for one link, in parts so that payloads are not copied on their way out.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Bytes for one link, in parts so that payloads are not copied on their way out. A small frame lies in the
+/// value itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
+    small: [u8; Self::INLINE],
+    len: u8,
     parts: Vec<Bytes>,
 }
 
 impl Frame {
+    /// Frames up to this size need no memory of their own.
+    pub const INLINE: usize = 48;
+
     /// A frame of several parts.
     #[must_use]
     pub fn from_parts(parts: Vec<Bytes>) -> Self {
-        Self { parts }
+        Self { small: [0; Self::INLINE], len: 0, parts }
     }
 
-    /// The parts in order.
+    /// A frame of a copy of these bytes.
     #[must_use]
-    pub fn parts(&self) -> &[Bytes] {
-        &self.parts
+    pub fn small(bytes: &[u8]) -> Self {
+        let mut frame = Self::from_parts(Vec::new());
+        match frame.small.get_mut(..bytes.len()) {
+            Some(small) => {
+                small.copy_from_slice(bytes);
+                frame.len = bytes.len() as u8;
+            }
+            None => frame.parts.push(Bytes::copy_from_slice(bytes)),
+        }
+        frame
+    }
+
+    /// Its bytes: first those in the value itself, then the parts, of which none needs to be copied.
+    #[must_use]
+    pub fn split(&self) -> (&[u8], &[Bytes]) {
+        (&self.small[..usize::from(self.len)], &self.parts)
+    }
+
+    /// The parts in order. None is copied, unless the frame is small.
+    #[must_use]
+    pub fn into_parts(mut self) -> Vec<Bytes> {
+        let (small, _) = self.split();
+        if !small.is_empty() {
+            let small = Bytes::copy_from_slice(small);
+            self.parts.insert(0, small);
+        }
+        self.parts
     }
 
     /// Length of all parts together.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.parts.iter().map(Bytes::len).sum()
+        usize::from(self.len) + self.parts.iter().map(Bytes::len).sum::<usize>()
     }
 
     /// Whether there are no bytes.
@@ -85,24 +116,28 @@ impl Frame {
         self.len() == 0
     }
 
-    /// All parts as one buffer; copies only if there are several.
+    /// All parts as one buffer; copies only if there are several, or the frame is small.
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
-        if self.parts.len() == 1 {
+        if self.len == 0 && self.parts.len() == 1 {
             return self.parts.swap_remove(0);
         }
         let mut joined = BytesMut::with_capacity(self.len());
-        for mut part in self.parts {
-            joined.extend_from_slice(&part);
-            part.advance(part.len());
-        }
+        joined.extend_from_slice(self.split().0);
+        self.parts.iter().for_each(|part| joined.extend_from_slice(part));
         joined.freeze()
+    }
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self::from_parts(Vec::new())
     }
 }
 
 impl From<Bytes> for Frame {
     fn from(bytes: Bytes) -> Self {
-        Self { parts: vec![bytes] }
+        Self::from_parts(vec![bytes])
     }
 }
 

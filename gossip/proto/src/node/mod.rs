@@ -29,6 +29,7 @@
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back`, `import_branch` | damage isolated, payloads erased, logs brought by hand |
 //! | `fork`, `fork_search`, `fork_part`, `fork_branch`, `fork_held`, `fork_erased`, `forks` | two histories of one log |
+//! | `members` | who belongs to the group, and who of them answers |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
@@ -69,6 +70,7 @@ mod left_out;
 mod lifecycle;
 mod liveness;
 mod log;
+mod members;
 mod model;
 mod offer;
 mod ops;

@@ -251,6 +251,15 @@ impl Node {
             Message::Push(push) => self.on_delta(id, push.into()),
             Message::Positions(positions) => self.on_positions(id, &positions),
             Message::Hashes(hashes) => self.on_hashes(id, &hashes),
+            Message::Beat(beat) => self.on_beat(id, beat),
+            Message::Look(look) => self.on_look(id, look),
+            Message::Seen(seen) => self.on_seen(id, seen),
+            Message::News(rows) => self.on_news(id, rows),
+            Message::Table(table) => self.on_table(id, table),
+            Message::States(states) => self.on_states(id, states),
+            Message::Tree(tree) => self.on_tree(id, tree),
+            Message::Have(have) => self.on_have(id, have),
+            Message::Fresh(fresh) => self.on_fresh(id, fresh),
         }
     }
 

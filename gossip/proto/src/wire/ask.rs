@@ -26,12 +26,7 @@ pub struct Ask {
 
 impl Ask {
     pub(super) fn write(&self, head: &mut Vec<u8>) {
-        let mut keys = Vec::with_capacity(self.logs.len() * KEY);
-        let mut afters = Vec::with_capacity(self.logs.len());
-        for (key, after) in &self.logs {
-            keys.extend_from_slice(key);
-            leb::put(&mut afters, *after);
-        }
+        let (keys, afters) = columns(&self.logs);
         cbor::write(head, |out| {
             out.array(5)?.bytes(&self.tag.0)?.u32(self.serial)?.u32(self.room)?;
             out.bytes(&keys)?.bytes(&afters)?;
@@ -50,7 +45,18 @@ impl Ask {
     }
 }
 
-fn logs(keys: &[u8], mut afters: &[u8]) -> Result<Vec<([u8; KEY], Seq)>, String> {
+/// Beginnings of log ids, and as many sequences.
+pub(super) fn columns(logs: &[([u8; KEY], Seq)]) -> (Vec<u8>, Vec<u8>) {
+    let (mut keys, mut seqs) = (Vec::with_capacity(logs.len() * KEY), Vec::with_capacity(logs.len()));
+    for (key, seq) in logs {
+        keys.extend_from_slice(key);
+        leb::put(&mut seqs, *seq);
+    }
+    (keys, seqs)
+}
+
+/// What [`columns`] wrote, up to [`MAX_ASKED`].
+pub(super) fn logs(keys: &[u8], mut afters: &[u8]) -> Result<Vec<([u8; KEY], Seq)>, String> {
     let (keys, rest) = keys.as_chunks::<KEY>();
     if keys.len() > MAX_ASKED || !rest.is_empty() {
         return Err("keys of another length".into());

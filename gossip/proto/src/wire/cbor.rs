@@ -6,7 +6,7 @@ use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
 
 use super::WireError;
-use crate::Run;
+use crate::{MemberKey, Run};
 
 /// Writes into a frame's head.
 pub(super) type Out<'a> = Encoder<&'a mut Vec<u8>>;
@@ -35,6 +35,13 @@ pub(super) fn write_run(
         parts.push(own.into());
     }
     parts.push(run.encoded().clone());
+}
+
+/// Appends runs, of which none is copied.
+pub(super) fn write_runs(head: &mut Vec<u8>, runs: &[Run]) -> Vec<Bytes> {
+    let mut parts = Vec::with_capacity(runs.len() * 2);
+    runs.iter().for_each(|run| write_run(head, &mut parts, run, |_| Ok(())));
+    parts
 }
 
 /// Reads the fields of one message.
@@ -114,6 +121,15 @@ impl<'a> Reader<'a> {
         self.input.u32().map_err(text)
     }
 
+    /// A number that fits a smaller type.
+    pub(super) fn small<T: TryFrom<u32>>(&mut self) -> Result<T, String> {
+        self.short()?.try_into().map_err(|_| "a number too large".into())
+    }
+
+    pub(super) fn key(&mut self) -> Result<MemberKey, String> {
+        self.fixed().map(MemberKey::from_bytes)
+    }
+
     pub(super) fn bool(&mut self) -> Result<bool, String> {
         self.input.bool().map_err(text)
     }
@@ -134,6 +150,25 @@ impl<'a> Reader<'a> {
         }
         self.input.null().map_err(text)?;
         Ok(None)
+    }
+
+    /// Passes over an item that means nothing here: a number, a text, bytes, or an array of those.
+    pub(super) fn skip(&mut self) -> Result<(), String> {
+        if self.kind()? != Type::Array {
+            return self.skip_plain();
+        }
+        (0..self.len()?).try_for_each(|_| self.skip_plain())
+    }
+
+    fn skip_plain(&mut self) -> Result<(), String> {
+        match self.kind()? {
+            Type::Bool => self.bool().map(drop),
+            Type::Null => self.input.null().map_err(text),
+            Type::Bytes => self.bytes().map(drop),
+            Type::String => self.text().map(drop),
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 => self.number().map(drop),
+            other => Err(format!("an item of type {other}")),
+        }
     }
 
     /// Of which type the next item is.

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::runs;
 use super::{
-    Ask, Back, Delta, Equal, Erase, Hashes, More, Offer, Positions, Push, Scope, SketchMessage, Want,
-    WireError,
+    Ask, Back, Beat, Delta, Equal, Erase, Fresh, Hashes, Have, Look, More, Offer, Positions, Push, Row,
+    Scope, Seen, SketchMessage, States, Table, TreeMessage, Want, WireError,
 };
+use super::{members, runs};
 use crate::NodeId;
 
 macro_rules! tag {
@@ -173,6 +173,24 @@ pub enum Message {
     Positions(Positions),
     /// Hashes at positions.
     Hashes(Hashes),
+    /// Here I am, and are you there? This and what follows: from version 3 on.
+    Beat(Beat),
+    /// Do you hear that member?
+    Look(Look),
+    /// Whether it was heard.
+    Seen(Seen),
+    /// News of members.
+    News(Vec<Row>),
+    /// A step in the comparison of two tables of members.
+    Table(Table),
+    /// Which members are alive.
+    States(States),
+    /// A link joins the tree of a channel, or leaves it.
+    Tree(TreeMessage),
+    /// Heights of some logs.
+    Have(Have),
+    /// Fresh runs of logs the listener knows, of a channel it knows them by.
+    Fresh(Fresh),
 }
 
 impl Message {
@@ -205,6 +223,15 @@ impl Message {
             Self::Scope(_) => "scope",
             Self::Positions(_) => "positions",
             Self::Hashes(_) => "hashes",
+            Self::Beat(_) => "beat",
+            Self::Look(_) => "look",
+            Self::Seen(_) => "seen",
+            Self::News(_) => "news",
+            Self::Table(_) => "table",
+            Self::States(_) => "states",
+            Self::Tree(_) => "tree",
+            Self::Have(_) => "have",
+            Self::Fresh(_) => "fresh",
         }
     }
 
@@ -236,6 +263,15 @@ impl Message {
             Self::Scope(m) => m.write(start(head, 23)),
             Self::Positions(m) => m.write(start(head, 24)),
             Self::Hashes(m) => m.write(start(head, 25)),
+            Self::Beat(m) => m.write(start(head, 26)),
+            Self::Look(m) => m.write(start(head, 27)),
+            Self::Seen(m) => m.write(start(head, 28)),
+            Self::News(rows) => members::write(rows, start(head, 29)),
+            Self::Table(m) => m.write(start(head, 30)),
+            Self::States(m) => m.write(start(head, 31)),
+            Self::Tree(m) => m.write(start(head, 32)),
+            Self::Have(m) => m.write(start(head, 33)),
+            Self::Fresh(m) => return m.write(start(head, 34)),
         }
         Vec::new()
     }
@@ -290,6 +326,15 @@ impl Message {
             23 => Self::Scope(Scope::read(&fields)?),
             24 => Self::Positions(Positions::read(&fields)?),
             25 => Self::Hashes(Hashes::read(&fields)?),
+            26 => Self::Beat(Beat::read(&fields)?),
+            27 => Self::Look(Look::read(&fields)?),
+            28 => Self::Seen(Seen::read(&fields)?),
+            29 => Self::News(members::read(&fields)?),
+            30 => Self::Table(Table::read(&fields)?),
+            31 => Self::States(States::read(&fields)?),
+            32 => Self::Tree(TreeMessage::read(&fields)?),
+            33 => Self::Have(Have::read(&fields)?),
+            34 => Self::Fresh(Fresh::read(&fields)?),
             other => return Err(WireError::Type(other)),
         })
     }

@@ -1,4 +1,4 @@
-//! The wire format, versions 1 and 2.
+//! The wire format, versions 1 to 3.
 //!
 //! ```text
 //! frame   = head:u8 body            head = version << 4 | kind
@@ -8,33 +8,42 @@
 //! ```
 //!
 //! Every frame of a link has the version both sides agreed on in their hellos, which are themselves in
-//! the oldest version. Types up to 16 look the same in both versions, those above are of version 2.
+//! the oldest version. Types look the same in all versions that know them: version 1 those up to 16, version 2
+//! those up to 25.
 //!
 //! The control messages of version 1 go through serde and ciborium; all others are written and read
 //! by hand so that runs stay slices of the frame. Anything left over is an error.
 
 mod ask;
+mod beat;
 mod cbor;
 mod delta;
 mod hashes;
 mod history;
+mod members;
 mod message;
 mod offer;
 mod piece;
 mod runs;
 mod scope;
 mod sketch;
+mod table;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_v2;
+#[cfg(test)]
+mod tests_v3;
+mod tree;
 
 use bytes::Bytes;
 
 pub use self::ask::{Ask, MAX_ASKED};
+pub use self::beat::{Beat, BeatFlags, Look, Seen, write_beat};
 pub use self::delta::{Delta, DeltaRun, FloorNote, LogKey};
 pub use self::hashes::{Hashes, MAX_POSITIONS, Positions};
 pub use self::history::{Back, BackLog, Erase, EraseLog};
+pub use self::members::{Accusers, MAX_NEWS_BYTES, MAX_ROWS, Row};
 pub use self::message::{
     Beacon, ChannelTag, Channels, DigestTag, Hello, Matches, Message, Nonce, PieceWant, Proof, SessionTag,
     StreamKey,
@@ -44,18 +53,27 @@ pub use self::piece::Piece;
 pub use self::runs::Push;
 pub use self::scope::{MAX_SCOPE, Scope};
 pub use self::sketch::{Equal, More, SketchMessage};
+pub use self::table::{MAX_BITMAP, MAX_KEYS, States, Summed, Table};
+pub use self::tree::{Fresh, Have, TreeMessage};
 use crate::node::Frame;
 pub use crate::sketch::{COUNTERS, Cell, Kind, MAX_CELLS};
 
 /// The versions that can be read: the oldest and the newest.
-pub const WIRE_VERSIONS: std::ops::RangeInclusive<u8> = 1..=2;
+pub const WIRE_VERSIONS: std::ops::RangeInclusive<u8> = 1..=3;
 /// The newest version a node offers, unless it is told otherwise.
-pub const OFFERED_VERSION: u8 = 2;
+pub const OFFERED_VERSION: u8 = 3;
 
 const WHOLE: u8 = 0;
 const PIECE: u8 = 1;
-/// The last type of message that version 1 knows.
-const LAST_OF_1: u8 = 16;
+
+/// The last type of message that a version knows.
+fn last_of(version: u8) -> u8 {
+    match version {
+        ..=1 => 16,
+        2 => 25,
+        _ => u8::MAX,
+    }
+}
 
 /// Why bytes are not a frame of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,11 +123,12 @@ pub fn read(bytes: &Bytes) -> Result<Content, WireError> {
     if !WIRE_VERSIONS.contains(&version) {
         return Err(WireError::Version(version));
     }
-    let body = bytes.slice(1..);
-    match (head & 0x0f, body.first()) {
-        (WHOLE, Some(&kind)) if version == 1 && kind > LAST_OF_1 => Err(WireError::Type(kind)),
-        (WHOLE, _) => Message::read(body).map(Content::Whole),
-        (PIECE, _) => Piece::read(body).map(Content::Piece),
+    match (head & 0x0f, bytes.get(1)) {
+        (WHOLE, Some(&kind)) if kind > last_of(version) => Err(WireError::Type(kind)),
+        // By far the most common one of an idle node: nothing is reserved for it.
+        (WHOLE, Some(&beat::KIND)) => Ok(Content::Whole(Message::Beat(Beat::read(&bytes[2..])?))),
+        (WHOLE, _) => Message::read(bytes.slice(1..)).map(Content::Whole),
+        (PIECE, _) => Piece::read(bytes.slice(1..)).map(Content::Piece),
         (other, _) => Err(WireError::Type(other)),
     }
 }
@@ -125,7 +144,7 @@ pub fn version_of(frame: &[u8]) -> Option<u8> {
 pub fn write(message: &Message, version: u8) -> Frame {
     let mut head = vec![version << 4 | WHOLE];
     let parts = message.write(&mut head);
-    debug_assert!(version > 1 || head[1] <= LAST_OF_1, "{} in version 1", message.name());
+    debug_assert!(head[1] <= last_of(version), "{} in version {version}", message.name());
     Frame::from_parts(std::iter::once(head.into()).chain(parts).collect())
 }
 

@@ -29,11 +29,7 @@ impl Push {
             out.array(1 + self.runs.len() as u64)?.bytes(&self.tag.0)?;
             Ok(())
         });
-        let mut parts = Vec::with_capacity(self.runs.len() * 2);
-        for run in &self.runs {
-            cbor::write_run(head, &mut parts, run, |_| Ok(()));
-        }
-        parts
+        cbor::write_runs(head, &self.runs)
     }
 
     pub(super) fn read(body: &Bytes) -> Result<Self, WireError> {

@@ -150,10 +150,11 @@ fn what_is_cut_short_or_left_over_is_an_error() {
 
 #[test]
 fn other_versions_and_types_are_named() {
-    assert_eq!(read(&Bytes::from_static(&[0x30, 1])), Err(WireError::Version(3)));
+    assert_eq!(read(&Bytes::from_static(&[0x40, 1])), Err(WireError::Version(4)));
     assert_eq!(read(&Bytes::from_static(&[0x00, 1])), Err(WireError::Version(0)));
     assert_eq!(read(&Bytes::from_static(&[0x10, 99, 0x80])), Err(WireError::Type(99)));
     assert_eq!(read(&Bytes::from_static(&[0x20, 26, 0x80])), Err(WireError::Type(26)));
+    assert_eq!(read(&Bytes::from_static(&[0x30, 35, 0x80])), Err(WireError::Type(35)));
     assert_eq!(read(&Bytes::from_static(&[0x15, 1])), Err(WireError::Type(5)));
     assert_eq!(read(&Bytes::new()), Err(WireError::Empty));
 }

@@ -11,8 +11,8 @@ pub(crate) fn random(rng: &mut Rng) -> Bytes {
     if let [version, kind, ..] = &mut bytes[..]
         && rng.chance(500)
     {
-        *version = (1 + rng.below(2) as u8) << 4 | rng.below(2) as u8;
-        *kind = rng.below(27) as u8;
+        *version = (1 + rng.below(3) as u8) << 4 | rng.below(2) as u8;
+        *kind = rng.below(36) as u8;
     }
     bytes.into()
 }

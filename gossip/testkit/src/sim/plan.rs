@@ -198,14 +198,15 @@ fn draw_host(index: usize, payload_limit: u64, rng: &mut Rng) -> HostPlan {
     HostPlan { id, signing: Signing::PLAIN, config, durability, skew, modest, version }
 }
 
-/// Who among the hosts is not as the others: in some seeds one speaks only the oldest version, in some one
-/// lies. Floors have no seals in that version, so nobody signs where it is spoken.
+/// Who among the hosts is not as the others: in some seeds one speaks only an older version, in some one
+/// lies. Floors have no seals in the oldest one, so nobody signs where it is spoken.
 fn draw_company(hosts: &mut [HostPlan], rng: &mut Rng) -> Option<usize> {
     let count = hosts.len() as u64;
     let any = |rng: &mut Rng| rng.below(count) as usize;
     let is_sealed = hosts.iter().any(|host| host.signing.signs());
     if rng.chance(OLD) && !is_sealed {
-        hosts[any(rng)].version = *WIRE_VERSIONS.start();
+        let oldest = *WIRE_VERSIONS.start();
+        hosts[any(rng)].version = oldest + rng.below(u64::from(OFFERED_VERSION - oldest)) as u8;
     }
     rng.chance(LIAR).then(|| any(rng))
 }

@@ -12,7 +12,7 @@ use super::world::World;
 /// Beside what the pauses between rounds allow: for lost frames and slow links.
 const GRACE: Duration = Duration::from_secs(20);
 /// Types of messages that only find out who is there, which says nothing of what they hold.
-const GREETING: [u8; 8] = [1, 2, 3, 4, 5, 6, 12, 13];
+const GREETING: [u8; 15] = [1, 2, 3, 4, 5, 6, 12, 13, 26, 27, 28, 29, 30, 31, 32];
 
 /// When two hosts last had to do with each other.
 #[derive(Debug, Default)]

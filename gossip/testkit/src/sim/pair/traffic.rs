@@ -13,8 +13,10 @@ use super::Side;
 /// What TCP puts before a frame: its length.
 const PREFIX: usize = 4;
 /// Messages that only find out who is there and what is shared.
-const GREETING: [&str; 9] =
-    ["hello", "ping", "pong", "channels", "matches", "rescan", "paused", "goodbye", "garbage"];
+const GREETING: [&str; 16] = [
+    "hello", "ping", "pong", "channels", "matches", "rescan", "paused", "goodbye", "garbage", "beat", "look",
+    "seen", "news", "table", "states", "tree",
+];
 
 /// One frame that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
