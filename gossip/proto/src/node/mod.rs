@@ -107,6 +107,7 @@ mod tell;
 mod tests;
 mod timers;
 mod units;
+mod wheel;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

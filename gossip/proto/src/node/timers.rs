@@ -1,8 +1,9 @@
 //! Everything the node waits for, and the one deadline that follows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::LinkId;
+use super::wheel::{Index, Wheel};
 use crate::{ChannelId, LogId, NodeId, Tick};
 
 /// Something to be done later.
@@ -42,56 +43,102 @@ pub(super) enum Timer {
     Forks,
 }
 
-/// At most one due time for each timer.
+/// Timers that fired and may be set again, at most.
+const KEPT: usize = 64;
+
+/// At most one due time for each timer. Those that fired last stay known, so that setting them again, as most
+/// do, reserves no memory.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    due: BTreeMap<Timer, Tick>,
-    order: BTreeSet<(Tick, Timer)>,
+    known: BTreeMap<Timer, Index>,
+    wheel: Wheel<Timer>,
 }
 
 impl Timers {
     /// Sets or moves a timer.
     pub(super) fn set(&mut self, timer: Timer, at: Tick) {
-        if let Some(old) = self.due.insert(timer.clone(), at) {
-            self.order.remove(&(old, timer.clone()));
-        }
-        self.order.insert((at, timer));
+        let index = match self.known.get(&timer) {
+            Some(index) => *index,
+            None => {
+                let index = self.wheel.insert(timer.clone());
+                self.known.insert(timer, index);
+                index
+            }
+        };
+        self.wheel.arm(index, at);
     }
 
     /// Sets a timer, or moves it closer.
     pub(super) fn bring_forward(&mut self, timer: Timer, at: Tick) {
-        if self.due.get(&timer).is_none_or(|old| *old > at) {
+        if self.due(&timer).is_none_or(|old| old > at) {
             self.set(timer, at);
         }
     }
 
     /// Sets a timer unless it is set.
     pub(super) fn ensure(&mut self, timer: Timer, at: Tick) {
-        if !self.due.contains_key(&timer) {
+        if self.due(&timer).is_none() {
             self.set(timer, at);
         }
     }
 
     /// Forgets a timer.
     pub(super) fn cancel(&mut self, timer: &Timer) {
-        if let Some(old) = self.due.remove(timer) {
-            self.order.remove(&(old, timer.clone()));
-        }
+        self.known.remove(timer).and_then(|index| self.wheel.remove(index));
     }
 
     /// The next timer due by `now`, taken off.
     pub(super) fn take_due(&mut self, now: Tick) -> Option<Timer> {
-        let (at, _) = self.order.first()?;
-        if *at > now {
-            return None;
+        let timer = self.wheel.take_due(now);
+        if let Some((index, oldest)) = self.wheel.oldest_beyond(KEPT) {
+            self.known.remove(&oldest);
+            self.wheel.remove(index);
         }
-        let (_, timer) = self.order.pop_first()?;
-        self.due.remove(&timer);
-        Some(timer)
+        timer
     }
 
     /// When the next timer is due.
     pub(super) fn deadline(&self) -> Option<Tick> {
-        self.order.first().map(|(at, _)| *at)
+        self.wheel.next()
+    }
+
+    fn due(&self, timer: &Timer) -> Option<Tick> {
+        self.known.get(timer).and_then(|index| self.wheel.due(*index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_timer_is_due_once_and_in_order() {
+        let mut timers = Timers::default();
+        let [hello, ping] = [Timer::Hello(LinkId(1)), Timer::Ping(LinkId(1))];
+        timers.set(hello.clone(), Tick(9));
+        timers.bring_forward(hello.clone(), Tick(10));
+        timers.ensure(hello.clone(), Tick(3));
+        timers.set(ping.clone(), Tick(9));
+        assert_eq!((timers.take_due(Tick(8)), timers.deadline()), (None, Some(Tick(9))));
+        assert_eq!(timers.take_due(Tick(9)), Some(hello.clone()));
+        timers.ensure(hello.clone(), Tick(9));
+        assert_eq!([timers.take_due(Tick(9)), timers.take_due(Tick(9))], [Some(ping.clone()), Some(hello)]);
+        timers.bring_forward(ping.clone(), Tick(20));
+        timers.bring_forward(ping.clone(), Tick(12));
+        assert_eq!(timers.deadline(), Some(Tick(12)));
+        timers.cancel(&ping);
+        assert_eq!((timers.deadline(), timers.take_due(Tick(99))), (None, None));
+    }
+
+    #[test]
+    fn only_some_of_those_that_fired_stay_known() {
+        let mut timers = Timers::default();
+        for number in 0..1_000 {
+            timers.set(Timer::Erase(number), Tick(number));
+        }
+        while timers.take_due(Tick(999)).is_some() {}
+        assert_eq!(timers.known.len(), KEPT);
+        timers.set(Timer::Erase(999), Tick(1_000));
+        assert_eq!((timers.known.len(), timers.take_due(Tick(1_000))), (KEPT, Some(Timer::Erase(999))));
     }
 }
