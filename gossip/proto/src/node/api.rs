@@ -261,6 +261,11 @@ pub struct NodeConfig {
     pub max_links: usize,
     /// Logs known at once, and streams: peers cannot make the node remember more.
     pub max_logs: usize,
+    /// Members of the group tell each other of those they know, where they share a channel: who is in touch with one
+    /// is in touch with all. When off, only those are members that have a link to this node.
+    pub peer_exchange: bool,
+    /// Members known at once.
+    pub max_members: usize,
     /// Entries are erased when their author asks. In open channels anybody can claim to be the author
     /// of what is written already. When off, every request is only told, as
     /// [`Event::EraseRequested`].
@@ -281,6 +286,8 @@ impl Default for NodeConfig {
             message_bytes: 80 << 20,
             max_links: 4096,
             max_logs: 4 << 20,
+            peer_exchange: true,
+            max_members: 4_096,
             follow_erasures: true,
         }
     }
@@ -325,6 +332,8 @@ impl NodeConfig {
             ),
             (self.max_links == 0, "max_links must be above zero"),
             (self.max_logs == 0, "max_logs must be above zero"),
+            (self.max_members == 0, "max_members must be above zero"),
+            (self.max_members > crate::wire::MAX_BITMAP * 8, "max_members must be at most 65,536"),
         ];
         match rules.iter().find(|(broken, _)| *broken) {
             Some((_, rule)) => Err(ConfigError(rule)),

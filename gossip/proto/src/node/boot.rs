@@ -9,6 +9,7 @@ use super::exchange::Exchanges;
 use super::fetches::Fetches;
 use super::forks::Forks;
 use super::hint::Hints;
+use super::members::Members;
 use super::model::Channel;
 use super::ops::Ops;
 use super::peer::Peer;
@@ -17,7 +18,10 @@ use super::status::Waiters;
 use super::table::Logs;
 use super::timers::Timers;
 use super::{Boot, Entropy, Node, NodeState, Stats};
-use crate::{Durability, Hlc, Inventory, LogHead, LogId, LogName, Now, Rng, Stamp, StreamRecord};
+use crate::digest::keyed;
+use crate::{
+    Durability, Hlc, Inventory, LogHead, LogId, LogName, MemberRow, NodeRecord, Now, Rng, Stamp, StreamRecord,
+};
 
 /// A node that is told what its store holds before it does anything: heads come page by page, so that
 /// there are never many of them in memory beside what the node keeps of them.
@@ -40,6 +44,7 @@ impl Loading {
         let short = inventory.was_open && inventory.durability != Durability::Sync;
         let hints =
             Hints::load(inventory.incarnation, inventory.last_arrival, std::mem::take(&mut inventory.hints));
+        let members = Members::new(now.tick, told_of_us(&record, &secret), config.max_members);
         let node = Node {
             config,
             max_version,
@@ -58,6 +63,7 @@ impl Loading {
             logs: Logs::default(),
             peers: BTreeMap::new(),
             links: BTreeMap::new(),
+            members,
             admin: Admin::default(),
             fetches: Fetches::default(),
             exchanges: Exchanges::default(),
@@ -96,6 +102,13 @@ impl Loading {
         self.node.move_all_erasures();
         self.node
     }
+}
+
+/// What this node tells of itself. Who starts anew, or as a copy, is another instance.
+fn told_of_us(record: &NodeRecord, secret: &[u8; 32]) -> MemberRow {
+    let [a, b, c, d, ..] = keyed(secret, b"gossip-instance-1", &[]);
+    let (id, incarnation) = (record.id.clone(), record.incarnation);
+    MemberRow { id, incarnation, instance: u32::from_le_bytes([a, b, c, d]), addresses: Vec::new() }
 }
 
 impl Node {

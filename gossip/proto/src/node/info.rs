@@ -97,6 +97,8 @@ pub struct Health {
     pub peers: usize,
     /// Peers reachable.
     pub reachable: usize,
+    /// Members of the group that are alive, this node among them.
+    pub members: usize,
     /// Channels.
     pub channels: usize,
     /// Logs.

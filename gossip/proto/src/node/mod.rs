@@ -150,6 +150,7 @@ pub struct Node {
     logs: Logs,
     peers: BTreeMap<NodeId, Peer>,
     links: BTreeMap<LinkId, Link>,
+    members: members::Members,
     admin: admin::Admin,
     fetches: fetches::Fetches,
     exchanges: exchange::Exchanges,

@@ -105,6 +105,7 @@ impl Node {
             incarnation: self.record.incarnation,
             peers: self.peers.len(),
             reachable: reachable.count(),
+            members: self.members.live(),
             channels: self.channels.len(),
             logs: self.logs.len(),
             store_ops: self.ops.len(),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::hello::{Handshake, OLDEST};
 use super::liveness::SUSPECTED;
+use super::members::MEMBERS;
 use super::peer::Peer;
 use super::pieces::FORGET;
 use super::rtt::Rtt;
@@ -232,6 +233,8 @@ impl Node {
             }
             // The other side may complete the handshake first; what it says is repeated.
             _ if link.session.is_none() => {}
+            // From before a new handshake: members and others do not mix.
+            _ if message.is_of_members() && self.spoken(id) < MEMBERS => {}
             Message::Channels(list) => self.on_channels(id, &list),
             Message::Matches(list) => self.on_matches(id, &list),
             Message::Rescan => self.scan(id),

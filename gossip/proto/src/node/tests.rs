@@ -2,6 +2,7 @@
 
 mod giving;
 mod scopes;
+mod tables;
 
 use std::collections::BTreeMap;
 

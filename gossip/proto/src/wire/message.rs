@@ -235,6 +235,23 @@ impl Message {
         }
     }
 
+    /// Whether it is only for who takes part in the group, from version 3 on.
+    #[must_use]
+    pub fn is_of_members(&self) -> bool {
+        matches!(
+            self,
+            Self::Beat(_)
+                | Self::Look(_)
+                | Self::Seen(_)
+                | Self::News(_)
+                | Self::Table(_)
+                | Self::States(_)
+                | Self::Tree(_)
+                | Self::Have(_)
+                | Self::Fresh(_)
+        )
+    }
+
     /// Appends type and fields to `head`; what should not be copied is returned.
     pub(super) fn write(&self, head: &mut Vec<u8>) -> Vec<Bytes> {
         match self {
@@ -326,15 +343,21 @@ impl Message {
             23 => Self::Scope(Scope::read(&fields)?),
             24 => Self::Positions(Positions::read(&fields)?),
             25 => Self::Hashes(Hashes::read(&fields)?),
-            26 => Self::Beat(Beat::read(&fields)?),
-            27 => Self::Look(Look::read(&fields)?),
-            28 => Self::Seen(Seen::read(&fields)?),
-            29 => Self::News(members::read(&fields)?),
-            30 => Self::Table(Table::read(&fields)?),
-            31 => Self::States(States::read(&fields)?),
-            32 => Self::Tree(TreeMessage::read(&fields)?),
-            33 => Self::Have(Have::read(&fields)?),
-            34 => Self::Fresh(Fresh::read(&fields)?),
+            other => Self::read_of_members(other, &fields)?,
+        })
+    }
+
+    fn read_of_members(kind: u8, fields: &Bytes) -> Result<Self, WireError> {
+        Ok(match kind {
+            26 => Self::Beat(Beat::read(fields)?),
+            27 => Self::Look(Look::read(fields)?),
+            28 => Self::Seen(Seen::read(fields)?),
+            29 => Self::News(members::read(fields)?),
+            30 => Self::Table(Table::read(fields)?),
+            31 => Self::States(States::read(fields)?),
+            32 => Self::Tree(TreeMessage::read(fields)?),
+            33 => Self::Have(Have::read(fields)?),
+            34 => Self::Fresh(Fresh::read(fields)?),
             other => return Err(WireError::Type(other)),
         })
     }

@@ -9,7 +9,7 @@ use gossip_proto::wire::{
 };
 use gossip_proto::{ChainHash, Check, Epoch, LogId, NodeId, Rng, Run, Seal, Seq, SeqRange, Stamp, StreamId};
 
-use crate::lies2;
+use crate::{lies2, lies3};
 
 /// What a liar knows from listening.
 pub(crate) struct Known {
@@ -21,7 +21,7 @@ pub(crate) struct Known {
 
 /// One lie, in one frame or several.
 pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Vec<Bytes> {
-    match rng.below(20) {
+    match rng.below(24) {
         0 => vec![say(Message::Beacon(Beacon { tag: known.tag, mine: digest(rng), yours: None }))],
         1 => vec![say(offer(known, 1 + rng.below(20), rng))],
         2 if rng.chance(60) => vec![say(offer(known, 100_000, rng))],
@@ -38,12 +38,17 @@ pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Vec<Bytes> {
         13 => vec![say(erase(known, rng))],
         14 => vec![say(Message::Erased(known.tag, number(rng)))],
         15..19 => vec![say(lies2::draw(known, rng))],
+        19..23 => vec![say(lies3::draw(known, rng))],
         _ => vec![say(small_talk(rng))],
     }
 }
 
 pub(crate) fn say(message: Message) -> Bytes {
-    let version = if lies2::is_of_2(&message) { 2 } else { 1 };
+    let version = match &message {
+        message if message.is_of_members() => 3,
+        message if lies2::is_of_2(message) => 2,
+        _ => 1,
+    };
     wire::write(&message, version).into_bytes()
 }
 

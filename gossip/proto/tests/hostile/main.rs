@@ -20,6 +20,8 @@ mod host;
 mod imports;
 mod lies;
 mod lies2;
+mod lies3;
+mod members;
 mod recovery;
 mod rooms;
 mod seals;

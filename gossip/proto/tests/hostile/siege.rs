@@ -11,6 +11,7 @@ use crate::lies::Known;
 /// The victim's bound; its own logs come on top.
 const MAX_LOGS: usize = 40;
 const OWN_LOGS: usize = 8;
+const MAX_MEMBERS: usize = 50;
 /// Store operations at once that peers can cause.
 const MAX_OPS: usize = 300;
 
@@ -35,8 +36,8 @@ pub(crate) struct Siege {
 impl Siege {
     /// A real exchange, recorded; then the victim is put into a state drawn from the seed.
     pub(crate) fn begin(rng: &mut Rng) -> Self {
-        let config = NodeConfig { max_logs: MAX_LOGS, ..NodeConfig::default() };
-        let version = 1 + rng.below(2) as u8;
+        let config = NodeConfig { max_logs: MAX_LOGS, max_members: MAX_MEMBERS, ..NodeConfig::default() };
+        let version = 1 + rng.below(3) as u8;
         let mut victim = Host::speaking("victim", config, version);
         let [mut liar, mut good] =
             ["liar", "good"].map(|name| Host::speaking(name, NodeConfig::default(), version));
@@ -95,6 +96,7 @@ impl Siege {
             return;
         }
         let health = self.victim.health();
+        assert!(health.members <= MAX_MEMBERS, "{} members", health.members);
         assert!(health.logs <= MAX_LOGS + OWN_LOGS, "{} logs remembered", health.logs);
         assert!(health.store_ops <= MAX_OPS, "{} store operations at once", health.store_ops);
         assert!(health.store_bytes <= 32 << 20, "{} bytes on their way to the store", health.store_bytes);

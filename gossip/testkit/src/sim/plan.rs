@@ -191,6 +191,8 @@ fn draw_host(index: usize, payload_limit: u64, rng: &mut Rng) -> HostPlan {
         message_bytes: payload_limit as usize + (64 << (10 + rng.below(5))),
         max_links: 64,
         max_logs: 4_096,
+        peer_exchange: true,
+        max_members: 64,
         follow_erasures: true,
     };
     let modest = rng.chance(80).then_some(150);

@@ -1,7 +1,28 @@
-//! Who belongs to the group, and who of them answers: what members say to each other.
+//! Who belongs to the group, and who of them answers.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `rows`, `row`, `sums` | the table: all members, the ring of those alive, and hashes of both |
+//! | `merge` | which of two statements about a member holds |
+//! | `news` | what members say of each other |
+//! | `repair` | what two tables differ in is found and told |
 
+pub(super) mod merge;
+mod news;
+mod repair;
+mod row;
+mod rows;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+use self::row::Slot;
+pub(super) use self::rows::Members;
 use super::{LinkId, Node};
-use crate::wire::{Beat, Fresh, Have, Look, Row, Seen, States, Table, TreeMessage};
+use crate::wire::{Beat, Fresh, Have, Look, Row, Seen, TreeMessage};
+
+/// The first version in which nodes are members to each other.
+pub(super) const MEMBERS: u8 = 3;
 
 impl Node {
     /// A beat measures the round trip, and tells whether tables and channels are equal.
@@ -13,15 +34,6 @@ impl Node {
     /// The answer to that.
     pub(super) fn on_seen(&mut self, _: LinkId, _: Seen) {}
 
-    /// News of members: what changes something here is passed on.
-    pub(super) fn on_news(&mut self, _: LinkId, _: Vec<Row>) {}
-
-    /// A step in the comparison of two tables.
-    pub(super) fn on_table(&mut self, _: LinkId, _: Table) {}
-
-    /// What two sides hold of each other that were apart.
-    pub(super) fn on_states(&mut self, _: LinkId, _: States) {}
-
     /// The other side wants entries at once on this link, or announced.
     pub(super) fn on_tree(&mut self, _: LinkId, _: TreeMessage) {}
 
@@ -30,4 +42,31 @@ impl Node {
 
     /// Entries came along the tree.
     pub(super) fn on_fresh(&mut self, _: LinkId, _: Fresh) {}
+
+    /// Somebody asked a member that is alive here in vain, or holds it to be down.
+    fn accuse(&mut self, _: Slot, _: &Row) {}
+
+    /// Somebody heard a member.
+    fn vouched(&mut self, _: Slot) {}
+
+    /// Somebody seeks a member: who hears it says so.
+    fn sought(&mut self, _: Slot) {}
+
+    /// Something said of this node is to be outranked: that it is gone, under this incarnation.
+    fn refute(&mut self, _: u64) {}
+
+    /// Two nodes call themselves by this id.
+    fn twin(&mut self, _: Slot) {}
+
+    /// Tells everybody at once, but for who said it.
+    fn flood(&mut self, _: &Row, _: LinkId) {}
+
+    /// Tells others of a new member, soon.
+    fn spread_row(&mut self, _: Slot) {}
+
+    /// Tells the application what became of a member, if it does not know.
+    fn settle_status(&mut self, _: Slot) {}
+
+    /// Members came or went: neighbours may be others now.
+    fn table_changed(&mut self) {}
 }

@@ -1,0 +1,183 @@
+//! Which of two statements about a member holds.
+//!
+//! The higher incarnation; of two about the same one the more final (SWIM), with an exception: **a verdict grows
+//! old**. A group that hears a member again after a split would have to wait until each of them had contradicted in
+//! person. Here who holds a member to be alive is believed against a verdict older than [`OLD`], if it is in touch with
+//! its own neighbours: whoever is alive is watched by somebody, so what is wrong about that comes out within seconds. And
+//! a verdict of others is only a suspicion here: the member gets its say.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use super::row::{Details, Slot};
+use super::rows::Members;
+use crate::wire::Row;
+use crate::{MemberKey, MemberRow, MemberState, Tick};
+
+/// A verdict this old yields.
+const OLD: Duration = Duration::from_secs(10);
+/// An incarnation may be ahead of what is known by so much: nobody uses up the others' numbers.
+const AHEAD: u64 = 1 << 20;
+/// The highest incarnation believed of a member nobody spoke of before.
+const HIGHEST: u64 = 1 << 40;
+
+/// Who makes a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::node) struct Speaker {
+    /// It is in touch with its own neighbours.
+    pub(in crate::node) settled: bool,
+    /// It tells what its table holds, not what has just happened. Verdicts of others are always that.
+    pub(in crate::node) repairs: bool,
+}
+
+/// What follows from a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::node) enum Merged {
+    /// It was known.
+    Nothing,
+    /// It is of somebody nobody has introduced.
+    Unknown(MemberKey),
+    /// The speaker is behind, and is to be told.
+    Teach(Slot),
+    /// The row changed.
+    Changed {
+        /// Whose.
+        slot: Slot,
+        /// It has just happened: others are to know at once.
+        flood: bool,
+    },
+    /// A member nobody had introduced.
+    New(Slot),
+    /// A member that is alive here does not answer there.
+    Accused(Slot),
+    /// A member was heard.
+    Vouched(Slot),
+    /// Somebody asks who hears a member.
+    Sought(Slot),
+    /// It is about this node, and has to be contradicted.
+    AboutMe,
+    /// Two nodes call themselves by one id.
+    Twin(Slot),
+    /// It is not believed.
+    Refused(&'static str),
+}
+
+impl Members {
+    /// Takes in a statement about a member.
+    pub(in crate::node) fn merge(&mut self, now: Tick, row: &Row, by: Speaker) -> Merged {
+        let (key, incarnation) = row.about();
+        let Some(slot) = self.find(key) else { return self.meet(now, key, row) };
+        let Some(member) = self.get(slot) else { return Merged::Nothing };
+        if let Row::Live { row, .. } = row
+            && row.id != member.id
+        {
+            return Merged::Refused("two members with one key");
+        }
+        if slot == self.me() {
+            return about_me(slot, member.incarnation, member.details.instance, row);
+        }
+        if incarnation > member.incarnation.saturating_add(AHEAD) {
+            return Merged::Refused("an incarnation far ahead");
+        }
+        self.merge_known(now, slot, row, by)
+    }
+
+    fn meet(&mut self, now: Tick, key: MemberKey, row: &Row) -> Merged {
+        let Row::Live { row, doze } = row else { return Merged::Unknown(key) };
+        if row.incarnation > HIGHEST {
+            return Merged::Refused("an incarnation nobody can have");
+        }
+        let Some(slot) = self.insert(now, row.clone()) else {
+            return Merged::Refused("more members than allowed");
+        };
+        self.doze(slot, now, now + Duration::from_secs(u64::from(*doze)));
+        Merged::New(slot)
+    }
+
+    fn merge_known(&mut self, now: Tick, slot: Slot, row: &Row, by: Speaker) -> Merged {
+        let is_twin = self.is_twin(slot, row);
+        let learned = matches!(row, Row::Live { row, .. } if self.learn(slot, details(row)));
+        let Some(member) = self.get(slot) else { return Merged::Nothing };
+        let (_, incarnation) = row.about();
+        let says = match row {
+            Row::Left { .. } => MemberState::Left,
+            Row::Down { .. } if !by.repairs => MemberState::Down,
+            _ => MemberState::Live,
+        };
+        let was = (member.incarnation, member.state);
+        let is_heard = matches!(row, Row::Live { .. } | Row::Vouch { .. });
+        let is_revived = is_heard
+            && by.settled
+            && was == (incarnation, MemberState::Down)
+            && now.since(member.since) >= OLD;
+        let order = (incarnation, says).cmp(&was);
+        if order == Ordering::Less && !is_revived {
+            return behind(slot, was.1, row, incarnation == was.0);
+        }
+        if order == Ordering::Greater || is_revived {
+            self.set_state(slot, says, incarnation, now);
+        }
+        let dozes = self.hear_doze(now, slot, row);
+        match row {
+            Row::Suspect { .. } => Merged::Accused(slot),
+            Row::Down { .. } if by.repairs => Merged::Accused(slot),
+            Row::Vouch { .. } if !by.repairs => Merged::Vouched(slot),
+            Row::Seek { .. } => Merged::Sought(slot),
+            _ if is_twin => Merged::Twin(slot),
+            _ if learned || dozes || order == Ordering::Greater || is_revived => {
+                Merged::Changed { slot, flood: !by.repairs }
+            }
+            _ => Merged::Nothing,
+        }
+    }
+
+    /// Whether another instance tells of the same incarnation.
+    fn is_twin(&self, slot: Slot, row: &Row) -> bool {
+        let Some(known) = self.get(slot).map(|member| &member.details) else { return false };
+        matches!(row, Row::Live { row, .. }
+            if row.incarnation == known.incarnation && row.instance != known.instance)
+    }
+
+    fn hear_doze(&mut self, now: Tick, slot: Slot, row: &Row) -> bool {
+        match row {
+            Row::Live { doze: seconds, .. } | Row::Doze { seconds, .. } => {
+                self.doze(slot, now, now + Duration::from_secs(u64::from(*seconds)))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn details(row: &MemberRow) -> Details {
+    Details {
+        incarnation: row.incarnation,
+        instance: row.instance,
+        addresses: row.addresses.as_slice().into(),
+    }
+}
+
+/// The statement is older than what is known. A suspicion of who counts as down already needs no answer: in a
+/// mass crash there are many.
+fn behind(slot: Slot, state: MemberState, row: &Row, is_same_incarnation: bool) -> Merged {
+    let asks = matches!(row, Row::Suspect { .. } | Row::Down { .. });
+    if asks && is_same_incarnation && state != MemberState::Live {
+        Merged::Nothing
+    } else {
+        Merged::Teach(slot)
+    }
+}
+
+fn about_me(me: Slot, mine: u64, instance: u32, said: &Row) -> Merged {
+    let (_, incarnation) = said.about();
+    match (incarnation.cmp(&mine), said) {
+        (Ordering::Less, _) => Merged::Teach(me),
+        (Ordering::Greater, _) if incarnation > HIGHEST + AHEAD => {
+            Merged::Refused("an incarnation nobody can have")
+        }
+        (Ordering::Greater, _) => Merged::AboutMe,
+        (_, Row::Suspect { .. } | Row::Down { .. } | Row::Left { .. }) => Merged::AboutMe,
+        (_, Row::Seek { .. }) => Merged::Sought(me),
+        (_, Row::Live { row, .. }) if row.instance != instance => Merged::Twin(me),
+        (_, Row::Live { .. } | Row::Vouch { .. } | Row::Doze { .. }) => Merged::Nothing,
+    }
+}

@@ -1,0 +1,121 @@
+//! What members say of each other.
+
+use super::merge::{Merged, Speaker};
+use super::row::{Member, Slot};
+use crate::node::{Class, DropReason, LinkId, Node};
+use crate::wire::{MAX_ROWS, Message, Row};
+use crate::{MemberKey, MemberRow, MemberState, NodeId};
+
+/// A message of news is not longer, nor than a frame of its link.
+const MAX_BYTES: usize = 1_200;
+/// What a row takes beside its texts, at most, and each of them beside its bytes.
+const ROW: usize = 32;
+
+impl Node {
+    /// News of members: what changes something here is passed on.
+    pub(in crate::node) fn on_news(&mut self, id: LinkId, rows: Vec<Row>) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        for row in rows {
+            if !self.may_meet(&peer, &row) {
+                continue;
+            }
+            // Who judges a member does so from what it heard itself.
+            let by = Speaker { settled: true, repairs: matches!(row, Row::Down { .. }) };
+            let merged = self.members.merge(self.now.tick, &row, by);
+            if let Some(slot) = self.follow(id, &row, merged) {
+                self.teach(id, &[slot]);
+            }
+        }
+    }
+
+    /// Whether its member may be let into the table. Who keeps to those it has links to hears of no others.
+    fn may_meet(&self, peer: &NodeId, row: &Row) -> bool {
+        let (key, _) = row.about();
+        self.config.peer_exchange || self.members.find(key).is_some() || key == MemberKey::of(peer)
+    }
+
+    /// Does what follows from a statement; answers of whom its speaker is to be told.
+    pub(super) fn follow(&mut self, id: LinkId, row: &Row, merged: Merged) -> Option<Slot> {
+        match merged {
+            Merged::Nothing | Merged::Unknown(_) => {}
+            Merged::Teach(slot) => return Some(slot),
+            Merged::Changed { slot, flood } => {
+                if flood {
+                    self.flood(row, id);
+                }
+                self.settle_status(slot);
+                self.table_changed();
+            }
+            Merged::New(slot) => {
+                self.settle_status(slot);
+                self.spread_row(slot);
+                self.table_changed();
+            }
+            Merged::Accused(slot) => self.accuse(slot, row),
+            Merged::Vouched(slot) => self.vouched(slot),
+            Merged::Sought(slot) => self.sought(slot),
+            Merged::AboutMe => self.refute(row.about().1),
+            Merged::Twin(slot) => self.twin(slot),
+            Merged::Refused(why) => {
+                let peer = self.links.get(&id).map(|link| link.peer.clone());
+                self.drop_from(peer, DropReason::Bound, why);
+            }
+        }
+        None
+    }
+
+    /// Tells what is known of some members.
+    pub(super) fn teach(&mut self, id: LinkId, slots: &[Slot]) {
+        let Some(link) = self.links.get(&id) else { return };
+        let is_companion = link.session.as_ref().is_some_and(|session| !session.shared.is_empty());
+        let names = [self.members.me().key, MemberKey::of(&link.peer)];
+        let room = link.limits.max_frame.min(MAX_BYTES);
+        let members = slots.iter().filter_map(|slot| self.members.get(*slot));
+        let rows = members.map(|member| self.row_of(member, is_companion || names.contains(&member.key)));
+        for rows in batches(rows.collect(), room) {
+            self.send(id, &Message::News(rows), Class::Urgent);
+        }
+    }
+
+    /// All that is known of a member, or what does without its name.
+    fn row_of(&self, member: &Member, by_name: bool) -> Row {
+        let (key, incarnation) = (member.key, member.incarnation);
+        match member.state {
+            MemberState::Live if by_name => {
+                let addresses = member.details.addresses.to_vec();
+                let (id, instance) = (member.id.clone(), member.details.instance);
+                let doze = member.doze_until.since(self.now.tick).as_secs().try_into().unwrap_or(u32::MAX);
+                Row::Live { row: MemberRow { id, incarnation, instance, addresses }, doze }
+            }
+            MemberState::Live => Row::Vouch { key, incarnation, by: None },
+            MemberState::Left => Row::Left { key, incarnation },
+            MemberState::Down => {
+                let age = self.now.tick.since(member.since).as_secs().try_into().unwrap_or(u32::MAX);
+                Row::Down { key, incarnation, age }
+            }
+        }
+    }
+}
+
+/// Rows in messages that fit their frames; a row alone may be larger, and goes in pieces.
+fn batches(rows: Vec<Row>, room: usize) -> Vec<Vec<Row>> {
+    let mut batches: Vec<Vec<Row>> = Vec::new();
+    let mut taken = 0;
+    for row in rows {
+        let size = size(&row);
+        match batches.last_mut().filter(|batch| taken + size <= room && batch.len() < MAX_ROWS) {
+            Some(batch) => batch.push(row),
+            None => {
+                taken = ROW;
+                batches.push(vec![row]);
+            }
+        }
+        taken += size;
+    }
+    batches
+}
+
+fn size(row: &Row) -> usize {
+    let Row::Live { row, .. } = row else { return ROW };
+    ROW + row.id.as_str().len() + row.addresses.iter().map(|address| 3 + address.len()).sum::<usize>()
+}

@@ -1,0 +1,103 @@
+//! What two tables differ in is found and told, from 400 bytes for one difference: sums of arcs of the ring, of
+//! which only those that differ are looked into. As in Merkle trees, which such sums are cheaper than: they move
+//! with each change.
+
+use std::collections::BTreeSet;
+
+use super::merge::{Merged, Speaker};
+use super::row::{Member, Slot};
+use crate::node::{Class, LinkId, Node};
+use crate::wire::{MAX_KEYS, Message, Row, States, Summed, Table};
+use crate::{MemberKey, MemberState};
+
+const REPAIR: Speaker = Speaker { settled: true, repairs: true };
+
+impl Node {
+    /// A step in the comparison of two tables.
+    pub(in crate::node) fn on_table(&mut self, id: LinkId, table: Table) {
+        match table {
+            Table::All => self.tell_table(id),
+            Table::Sums { of, path, sums } => self.compare_sums(id, of, path, &sums),
+            Table::Bucket { bucket, rows } => self.merge_arc(id, bucket, &rows),
+            Table::Want(keys) => {
+                let slots: Vec<Slot> = keys.iter().filter_map(|key| self.members.find(*key)).collect();
+                self.teach(id, &slots);
+            }
+        }
+    }
+
+    /// All there are; the dead are of no use to who never knew them. Who takes nothing in is told nothing.
+    fn tell_table(&mut self, id: LinkId) {
+        if self.links.get(&id).is_none_or(|link| link.congested) {
+            return;
+        }
+        let present = self.members.all().filter(|member| member.state != MemberState::Down);
+        let slots: Vec<Slot> = present.filter_map(|member| self.members.find(member.key)).collect();
+        self.teach(id, &slots);
+    }
+
+    /// Looks into the arcs that differ.
+    fn compare_sums(&mut self, id: LinkId, of: Summed, path: Option<u8>, theirs: &[u64; 16]) {
+        let ours = self.members.sums(of, path);
+        for arc in (0..16).filter(|arc| ours[usize::from(*arc)] != theirs[usize::from(*arc)]) {
+            let table = match path {
+                None => Table::Sums { of, path: Some(arc), sums: self.members.sums(of, Some(arc)) },
+                Some(path) => {
+                    let bucket = path << 4 | arc;
+                    let row = |member: &Member| (member.key, member.incarnation, member.state);
+                    let rows = self.members.on_arc(bucket).take(MAX_KEYS).map(row).collect();
+                    Table::Bucket { bucket, rows }
+                }
+            };
+            self.send(id, &Message::Table(table), Class::Urgent);
+        }
+    }
+
+    /// Takes in what the other side holds of an arc, asks for those unknown here, and tells what it does not hold.
+    fn merge_arc(&mut self, id: LinkId, bucket: u8, rows: &[(MemberKey, u64, MemberState)]) {
+        let theirs: BTreeSet<MemberKey> = rows.iter().map(|(key, ..)| *key).collect();
+        let lacks = |member: &&Member| member.state != MemberState::Down && !theirs.contains(&member.key);
+        let lacking = self.members.on_arc(bucket).filter(lacks);
+        let mut teach: Vec<Slot> = lacking.filter_map(|member| self.members.find(member.key)).collect();
+        let mut want = Vec::new();
+        for (key, incarnation, state) in rows {
+            let row = statement(*key, *incarnation, *state);
+            match self.members.merge(self.now.tick, &row, REPAIR) {
+                Merged::Unknown(key) if *state == MemberState::Live && self.config.peer_exchange => {
+                    want.push(key)
+                }
+                merged => teach.extend(self.follow(id, &row, merged)),
+            }
+        }
+        if !want.is_empty() {
+            self.send(id, &Message::Table(Table::Want(want)), Class::Urgent);
+        }
+        self.teach(id, &teach);
+    }
+
+    /// What two sides hold of each other that were apart: whom the other side holds to be alive comes back. (Whom
+    /// it holds to be down may only have been on our side.)
+    pub(in crate::node) fn on_states(&mut self, id: LinkId, states: States) {
+        if states.roster != self.members.roster() {
+            return;
+        }
+        let known = self.members.all().filter(|member| member.state != MemberState::Left).enumerate();
+        let is_set = |at: usize| states.live.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
+        let back = known.filter(|(at, member)| member.state == MemberState::Down && is_set(*at));
+        let back: Vec<Row> =
+            back.map(|(_, member)| statement(member.key, member.incarnation, MemberState::Live)).collect();
+        for row in back {
+            let merged = self.members.merge(self.now.tick, &row, REPAIR);
+            self.follow(id, &row, merged);
+        }
+    }
+}
+
+/// A row that says as much.
+fn statement(key: MemberKey, incarnation: u64, state: MemberState) -> Row {
+    match state {
+        MemberState::Live => Row::Vouch { key, incarnation, by: None },
+        MemberState::Down => Row::Down { key, incarnation, age: 0 },
+        MemberState::Left => Row::Left { key, incarnation },
+    }
+}

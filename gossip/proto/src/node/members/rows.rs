@@ -1,0 +1,140 @@
+//! The table of members: rows, the order of their keys, and the ring of those alive.
+
+use std::collections::BTreeMap;
+
+use super::super::slab::{At, Slab};
+use super::row::{Details, Member, Slot};
+use super::sums::Sums;
+use crate::wire::Summed;
+use crate::{MemberKey, MemberRow, MemberState, Tick};
+
+/// All members, this node among them.
+#[derive(Debug)]
+pub(in crate::node) struct Members {
+    me: Slot,
+    most: usize,
+    rows: Slab<Member>,
+    keys: BTreeMap<MemberKey, At>,
+    /// Those alive, in order of their keys.
+    pub(super) ring: BTreeMap<MemberKey, At>,
+    pub(super) sums: Sums,
+}
+
+impl Members {
+    /// A table of this node alone, with room for so many.
+    pub(in crate::node) fn new(now: Tick, me: MemberRow, most: usize) -> Self {
+        let me = Member::new(now, me);
+        let (key, mut rows) = (me.key, Slab::default());
+        let mut sums = Sums::default();
+        sums.add(key, me.incarnation, me.state);
+        let at = rows.insert(me);
+        let one = BTreeMap::from([(key, at)]);
+        Self { me: Slot { at, key }, most: most.max(1), rows, keys: one.clone(), ring: one, sums }
+    }
+
+    pub(in crate::node) fn me(&self) -> Slot {
+        self.me
+    }
+
+    pub(in crate::node) fn find(&self, key: MemberKey) -> Option<Slot> {
+        self.keys.get(&key).map(|at| Slot { at: *at, key })
+    }
+
+    pub(in crate::node) fn get(&self, slot: Slot) -> Option<&Member> {
+        self.rows.get(slot.at).filter(|member| member.key == slot.key)
+    }
+
+    fn get_mut(&mut self, slot: Slot) -> Option<&mut Member> {
+        self.rows.get_mut(slot.at).filter(|member| member.key == slot.key)
+    }
+
+    /// All of them, in order of their keys.
+    pub(in crate::node) fn all(&self) -> impl Iterator<Item = &Member> {
+        self.keys.values().filter_map(|at| self.rows.get(*at))
+    }
+
+    /// Those on one arc of 256.
+    pub(in crate::node) fn on_arc(&self, bucket: u8) -> impl Iterator<Item = &Member> {
+        let first = u64::from(bucket) << 56;
+        let arc = self.keys.range(MemberKey(first)..=MemberKey(first | u64::MAX >> 8));
+        arc.filter_map(|(_, at)| self.rows.get(*at))
+    }
+
+    /// How many are alive, this node among them.
+    pub(in crate::node) fn live(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Hash of those alive and those down.
+    pub(in crate::node) fn roster(&self) -> u64 {
+        self.sums.all(Summed::Roster)
+    }
+
+    /// Hashes of sixteen arcs.
+    pub(in crate::node) fn sums(&self, of: Summed, path: Option<u8>) -> [u64; 16] {
+        self.sums.step(of, path)
+    }
+
+    /// Takes in a member nobody spoke of before. Who has been down longest makes room for it if there is none.
+    pub(super) fn insert(&mut self, now: Tick, row: MemberRow) -> Option<Slot> {
+        if self.keys.len() >= self.most && !self.forget_oldest() {
+            return None;
+        }
+        let member = Member::new(now, row);
+        let key = member.key;
+        debug_assert!(!self.keys.contains_key(&key), "it is not known yet");
+        self.sums.add(key, member.incarnation, member.state);
+        let at = self.rows.insert(member);
+        self.keys.insert(key, at);
+        self.ring.insert(key, at);
+        Some(Slot { at, key })
+    }
+
+    /// Gives up a row.
+    pub(in crate::node) fn remove(&mut self, slot: Slot) -> Option<Member> {
+        self.get(slot)?;
+        let member = self.rows.remove(slot.at)?;
+        self.sums.take(member.key, member.incarnation, member.state);
+        self.keys.remove(&slot.key);
+        self.ring.remove(&slot.key);
+        Some(member)
+    }
+
+    fn forget_oldest(&mut self) -> bool {
+        let down = self.all().filter(|member| member.state == MemberState::Down);
+        let oldest = down.min_by_key(|member| member.since).map(|member| member.key);
+        oldest.and_then(|key| self.find(key)).and_then(|slot| self.remove(slot)).is_some()
+    }
+
+    /// Changes what is hashed of a member: there is no other way to.
+    pub(in crate::node) fn set_state(&mut self, slot: Slot, state: MemberState, incarnation: u64, now: Tick) {
+        let Some(member) = self.get_mut(slot) else { return };
+        let was = (member.incarnation, std::mem::replace(&mut member.state, state));
+        member.incarnation = incarnation;
+        if was.1 != state {
+            member.since = now;
+        }
+        self.sums.take(slot.key, was.0, was.1);
+        self.sums.add(slot.key, incarnation, state);
+        match state {
+            MemberState::Live => self.ring.insert(slot.key, slot.at),
+            MemberState::Down | MemberState::Left => self.ring.remove(&slot.key),
+        };
+    }
+
+    /// Notes what a member tells of itself, if it is newer than what is known; says whether it is.
+    pub(super) fn learn(&mut self, slot: Slot, details: Details) -> bool {
+        let Some(member) = self.get_mut(slot).filter(|member| details > member.details) else { return false };
+        member.details = details;
+        true
+    }
+
+    /// Notes until when a member says nothing; says whether that is news.
+    pub(super) fn doze(&mut self, slot: Slot, now: Tick, until: Tick) -> bool {
+        const SAME: std::time::Duration = std::time::Duration::from_secs(2);
+        let Some(member) = self.get_mut(slot) else { return false };
+        let was = std::mem::replace(&mut member.doze_until, until);
+        let dozes = [was, until].map(|until| until > now);
+        dozes[0] != dozes[1] || dozes[1] && (until > was + SAME || was > until + SAME)
+    }
+}
