@@ -1,8 +1,10 @@
 //! What an application can ask of a node, and the answers.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Health, PeerInfo, StreamInfo, SyncChoice, SyncStatus};
+use super::{Health, MemberInfo, PeerInfo, StreamInfo, SyncChoice, SyncStatus};
 use crate::{
     ChainHash, ChannelId, EntryId, LogId, LogName, NewPayload, NodeId, PeerRecord, Pruned, Retention, Seal,
     Seq, SeqRange, Stamp, StoreFailure, StoredRun, StreamId, VersionVector,
@@ -172,6 +174,15 @@ pub enum Command {
         /// The stream.
         stream: StreamId,
     },
+    /// Tell the group where this node can be dialled: at most 8 addresses of at most 256 bytes. Answer:
+    /// [`Reply::Done`].
+    SetAddresses(Vec<String>),
+    /// Tell the group that nothing will be heard from here for a while, and that this is meant; zero ends it.
+    /// Answer: [`Reply::Done`].
+    Doze {
+        /// For how long.
+        lasting: Duration,
+    },
     /// Look something up.
     Query(Query),
 }
@@ -221,6 +232,8 @@ pub enum Query {
     Version(ChannelId, StreamId),
     /// How far linked peers are with a channel, or with all. Answer: [`Reply::Sync`].
     Sync(Option<ChannelId>),
+    /// All members of the group that are known, this node among them. Answer: [`Reply::Group`].
+    Group,
     /// How the node is. Answer: [`Reply::Health`].
     Health,
 }
@@ -254,6 +267,8 @@ pub enum Reply {
     Imported(u64),
     /// How far peers are.
     Sync(Vec<SyncStatus>),
+    /// Members of the group.
+    Group(Vec<MemberInfo>),
     /// State of the node.
     Health(Box<Health>),
 }

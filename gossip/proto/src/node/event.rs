@@ -31,6 +31,8 @@ pub enum Event {
     PeerRemoved(NodeId),
     /// A peer's status changed.
     PeerStatusChanged(NodeId, PeerStatus),
+    /// Two nodes call themselves by this id, perhaps our own: one of them is a copy. Told once an hour at most.
+    DuplicateIdentity(NodeId),
     /// Entries of ours are durable.
     EntriesAppended {
         /// The channel.

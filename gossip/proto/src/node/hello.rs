@@ -117,6 +117,7 @@ impl Node {
         link.missed = 0;
         link.session = Some(Session::new(initiator, version, transcript, link.listed));
         self.probe(id);
+        self.introduce(id);
         self.review(&peer);
         self.begin_scan(id);
         // What came in pieces over an earlier link goes on over this one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{LinkId, NodeState};
-use crate::{NodeId, Retention, StreamId};
+use crate::{MemberState, NodeId, Retention, StreamId};
 
 /// A stream in a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,25 @@ pub struct PeerInfo {
     pub in_sync: usize,
     /// Its links.
     pub links: Vec<LinkInfo>,
+}
+
+/// A member of the group in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberInfo {
+    /// Who.
+    pub id: NodeId,
+    /// What the group holds of it.
+    pub state: MemberState,
+    /// For how long.
+    pub since: Duration,
+    /// Under which incarnation.
+    pub incarnation: u64,
+    /// Where it can be dialled, as it says.
+    pub addresses: Vec<String>,
+    /// It means to say nothing for so long.
+    pub dozes: Duration,
+    /// Round trip to it, if there is a link and it was measured.
+    pub rtt: Option<Duration>,
 }
 
 /// How a node is.

@@ -25,6 +25,8 @@ impl Node {
             Command::SetSync(choice) => self.set_sync(id, choice),
             Command::FindHolders { channel, entry } => self.find_holders(id, channel, entry),
             Command::AskBack { channel, stream } => self.ask_back(id, channel, stream),
+            Command::SetAddresses(addresses) => self.set_addresses(id, addresses),
+            Command::Doze { lasting } => self.doze(id, lasting),
             Command::Query(query) => {
                 let result = self.look_up(query);
                 self.reply(id, result);
@@ -48,7 +50,8 @@ impl Node {
                 self.refill_anew();
                 self.tell_everyone();
             }
-            NodeState::Running | NodeState::ShutDown => {}
+            NodeState::Running => self.begin_incarnation(),
+            NodeState::ShutDown => {}
         }
         self.notify(Event::StateChanged(to));
         self.reply(id, Ok(Reply::Done));
@@ -95,8 +98,9 @@ impl Node {
         self.logs.values().any(unsettled) || self.channels.values().any(queued)
     }
 
-    /// Says goodbye on every link and closes it.
+    /// Says goodbye to the group, then on every link, and closes it.
     fn hang_up(&mut self) {
+        self.leave();
         self.tell_all(&Message::Goodbye);
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {

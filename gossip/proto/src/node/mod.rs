@@ -119,7 +119,7 @@ pub use self::boot::Loading;
 pub use self::choice::{Streams, SyncChoice, SyncRule};
 pub use self::command::{Command, CommandError, ImportFloor, ImportPart, NodeState, Query, Reply};
 pub use self::event::{Drop, DropReason, Event};
-pub use self::info::{Health, LinkInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
+pub use self::info::{Health, LinkInfo, MemberInfo, PeerInfo, PeerStatus, StreamInfo, Traffic};
 use self::model::Channel;
 use self::ops::{Op, Ops};
 use self::peer::Peer;

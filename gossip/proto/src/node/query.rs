@@ -1,10 +1,13 @@
 //! Look-ups.
 
 use super::log::Log;
+use super::members::Member;
 use super::model::Stream;
 use super::peer::Peer;
 use super::session::Link;
-use super::{CommandError, Health, LinkInfo, Node, PeerInfo, PeerStatus, Query, Reply, StreamInfo};
+use super::{
+    CommandError, Health, LinkInfo, MemberInfo, Node, PeerInfo, PeerStatus, Query, Reply, StreamInfo,
+};
 use crate::{ChannelId, LogId, NodeId, StreamId, VersionVector};
 
 impl Node {
@@ -28,6 +31,9 @@ impl Node {
                     self.channel(channel)?;
                 }
                 Ok(Reply::Sync(self.list_status(channel.as_ref())))
+            }
+            Query::Group => {
+                Ok(Reply::Group(self.members.all().map(|member| self.member_info(member)).collect()))
             }
             Query::Health => Ok(Reply::Health(Box::new(self.health()))),
         }
@@ -94,6 +100,19 @@ impl Node {
             channels,
             in_sync: shared.map_or(0, |session| session.shared.iter().filter(|pair| equal(*pair)).count()),
             links: links.collect(),
+        }
+    }
+
+    fn member_info(&self, member: &Member) -> MemberInfo {
+        let (now, link) = (self.now.tick, self.primary(&member.id).and_then(|link| self.links.get(&link)));
+        MemberInfo {
+            id: member.id.clone(),
+            state: member.state,
+            since: now.since(member.since),
+            incarnation: member.incarnation,
+            addresses: member.details.addresses.to_vec(),
+            dozes: member.doze_until.since(now),
+            rtt: link.and_then(|link| link.rtt.smoothed()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Two nodes without a network between them, and a count of what is done inside.
 
 mod giving;
+mod incarnations;
 mod scopes;
 mod tables;
 
@@ -53,6 +54,9 @@ struct Pair {
     runs: BTreeMap<LogId, Vec<StoredRun>>,
     /// Every message, by who sent it.
     said: Vec<(usize, Message)>,
+    /// What applications were told, and the answers to their commands.
+    told: Vec<(usize, Event)>,
+    answers: Vec<(usize, Result<Reply, CommandError>)>,
     /// How urgent offers were.
     offered: Vec<Class>,
     /// Sketches are lost: nothing is exchanged but what a test begins.
@@ -80,15 +84,25 @@ impl Pair {
         let [a, b] = heads.clone();
         let nodes = [node("a", a, version), node("b", b, version)];
         let heads = heads.into_iter().flatten().map(|head| (head.name.id(), head)).collect();
-        let (said, offered) = (Vec::new(), Vec::new());
-        let mut pair = Self { nodes, heads, runs, said, offered, no_sketches, now: Tick(0), asked: 0 };
-        let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
-        for (at, peer) in [(0, "b"), (1, "a")] {
+        let (said, told, answers, offered) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let now = Tick(0);
+        let mut pair = Self { nodes, heads, runs, said, told, answers, offered, no_sketches, now, asked: 0 };
+        for at in [0, 1] {
             pair.give(at, Input::Command { id: CommandId(1), command: Command::Start });
-            let peer = NodeId::new(peer).unwrap();
-            pair.give(at, Input::LinkUp { peer, link: LINK, limits });
+            pair.link(at, LINK);
         }
         pair
+    }
+
+    fn link(&mut self, at: usize, link: LinkId) {
+        let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
+        let peer = NodeId::new(["b", "a"][at]).unwrap();
+        self.give(at, Input::LinkUp { peer, link, limits });
+    }
+
+    fn command(&mut self, at: usize, command: Command) {
+        self.give(at, Input::Command { id: CommandId(1), command });
+        self.give(at, Input::StoreReady);
     }
 
     fn give(&mut self, at: usize, input: Input) {
@@ -127,7 +141,9 @@ impl Pair {
                     Effect::Store { op, .. } => {
                         inputs.push_back((at, Input::Stored { op, result: Ok(StoreReply::Saved) }));
                     }
-                    _ => {}
+                    Effect::Notify(event) => self.told.push((at, event)),
+                    Effect::Reply { result, .. } => self.answers.push((at, result)),
+                    Effect::Close { .. } => {}
                 }
             }
         }

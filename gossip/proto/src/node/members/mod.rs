@@ -3,10 +3,14 @@
 //! | file | idea |
 //! |---|---|
 //! | `rows`, `row`, `sums` | the table: all members, the ring of those alive, and hashes of both |
+//! | `me` | what this node says of itself, and what it contradicts |
 //! | `merge` | which of two statements about a member holds |
 //! | `news` | what members say of each other |
 //! | `repair` | what two tables differ in is found and told |
+//! | `bucket` | how often something may happen |
 
+mod bucket;
+mod me;
 pub(super) mod merge;
 mod news;
 mod repair;
@@ -16,9 +20,10 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::row::Member;
 use self::row::Slot;
 pub(super) use self::rows::Members;
-use super::{LinkId, Node};
+use super::{Event, LinkId, Node};
 use crate::wire::{Beat, Fresh, Have, Look, Row, Seen, TreeMessage};
 
 /// The first version in which nodes are members to each other.
@@ -52,14 +57,12 @@ impl Node {
     /// Somebody seeks a member: who hears it says so.
     fn sought(&mut self, _: Slot) {}
 
-    /// Something said of this node is to be outranked: that it is gone, under this incarnation.
-    fn refute(&mut self, _: u64) {}
-
-    /// Two nodes call themselves by this id.
-    fn twin(&mut self, _: Slot) {}
-
-    /// Tells everybody at once, but for who said it.
-    fn flood(&mut self, _: &Row, _: LinkId) {}
+    /// Two nodes call themselves by one id.
+    fn twin(&mut self, slot: Slot) {
+        if let Some(id) = self.members.twin(slot, self.now.tick) {
+            self.notify(Event::DuplicateIdentity(id));
+        }
+    }
 
     /// Tells others of a new member, soon.
     fn spread_row(&mut self, _: Slot) {}

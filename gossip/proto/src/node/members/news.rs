@@ -41,7 +41,7 @@ impl Node {
             Merged::Teach(slot) => return Some(slot),
             Merged::Changed { slot, flood } => {
                 if flood {
-                    self.flood(row, id);
+                    self.flood(row, Some(id));
                 }
                 self.settle_status(slot);
                 self.table_changed();
@@ -78,7 +78,7 @@ impl Node {
     }
 
     /// All that is known of a member, or what does without its name.
-    fn row_of(&self, member: &Member, by_name: bool) -> Row {
+    pub(super) fn row_of(&self, member: &Member, by_name: bool) -> Row {
         let (key, incarnation) = (member.key, member.incarnation);
         match member.state {
             MemberState::Live if by_name => {

@@ -1,6 +1,7 @@
 //! What is held of one member.
 
 use super::super::slab::At;
+use super::bucket::Bucket;
 use crate::{MemberKey, MemberRow, MemberState, NodeId, Tick};
 
 /// Where a member's row lies. It leads nowhere once the row is gone, even if another has taken its place.
@@ -22,6 +23,10 @@ pub(in crate::node) struct Member {
     pub(in crate::node) details: Details,
     /// It means to say nothing until then.
     pub(in crate::node) doze_until: Tick,
+    /// Says how often it is spoken of to all,
+    pub(super) floods: Bucket,
+    /// and to the application as two.
+    pub(super) twins: Bucket,
 }
 
 /// What only the member itself can tell. Of two the larger one holds: incarnations grow whenever any of it
@@ -45,6 +50,8 @@ impl Member {
             since: now,
             details: Details { incarnation, instance, addresses: addresses.into() },
             doze_until: Tick(0),
+            floods: Bucket::default(),
+            twins: Bucket::default(),
         }
     }
 }
@@ -56,7 +63,7 @@ mod tests {
     /// Beside it are its id and addresses, and 48 bytes in two orders.
     #[test]
     fn a_row_is_small() {
-        assert!(size_of::<Option<Member>>() <= 96, "{}", size_of::<Option<Member>>());
+        assert!(size_of::<Option<Member>>() <= 112, "{}", size_of::<Option<Member>>());
         assert_eq!(size_of::<Option<Slot>>(), 16);
     }
 }

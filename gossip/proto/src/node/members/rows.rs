@@ -1,12 +1,14 @@
 //! The table of members: rows, the order of their keys, and the ring of those alive.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::super::slab::{At, Slab};
+use super::bucket::Bucket;
 use super::row::{Details, Member, Slot};
 use super::sums::Sums;
 use crate::wire::Summed;
-use crate::{MemberKey, MemberRow, MemberState, Tick};
+use crate::{MemberKey, MemberRow, MemberState, NodeId, Tick};
 
 /// All members, this node among them.
 #[derive(Debug)]
@@ -18,7 +20,14 @@ pub(in crate::node) struct Members {
     /// Those alive, in order of their keys.
     pub(super) ring: BTreeMap<MemberKey, At>,
     pub(super) sums: Sums,
+    /// How often this node contradicts.
+    pub(super) refutations: Bucket,
 }
+
+/// How often others are told of one member at once: at first, and then. A link that flaps is no storm.
+const FLOODS: (u32, Duration) = (4, Duration::from_secs(1));
+/// How often the application is told that there are two.
+const TWINS: Duration = Duration::from_secs(3600);
 
 impl Members {
     /// A table of this node alone, with room for so many.
@@ -29,7 +38,8 @@ impl Members {
         sums.add(key, me.incarnation, me.state);
         let at = rows.insert(me);
         let one = BTreeMap::from([(key, at)]);
-        Self { me: Slot { at, key }, most: most.max(1), rows, keys: one.clone(), ring: one, sums }
+        let (me, most, refutations) = (Slot { at, key }, most.max(1), Bucket::default());
+        Self { me, most, rows, keys: one.clone(), ring: one, sums, refutations }
     }
 
     pub(in crate::node) fn me(&self) -> Slot {
@@ -75,7 +85,26 @@ impl Members {
         self.sums.step(of, path)
     }
 
-    /// Takes in a member nobody spoke of before. Who has been down longest makes room for it if there is none.
+    /// Changes what this node tells of itself.
+    pub(super) fn set_me(&mut self, now: Tick, incarnation: u64, addresses: Box<[String]>) {
+        self.set_state(self.me, MemberState::Live, incarnation, now);
+        let Some(me) = self.get_mut(self.me) else { return };
+        me.details = Details { incarnation, instance: me.details.instance, addresses };
+    }
+
+    /// Whether all may be told of a member now; counted if so.
+    pub(super) fn may_flood(&mut self, slot: Slot, now: Tick) -> bool {
+        let (at_once, pause) = FLOODS;
+        self.get_mut(slot).is_some_and(|member| member.floods.take(now, at_once, pause))
+    }
+
+    /// Whose id two nodes have, if it is time to tell the application.
+    pub(super) fn twin(&mut self, slot: Slot, now: Tick) -> Option<NodeId> {
+        let member = self.get_mut(slot)?;
+        member.twins.take(now, 1, TWINS).then(|| member.id.clone())
+    }
+
+    /// Takes in a member nobody spoke of before. Who has been gone longest makes room for it if there is none.
     pub(super) fn insert(&mut self, now: Tick, row: MemberRow) -> Option<Slot> {
         if self.keys.len() >= self.most && !self.forget_oldest() {
             return None;
@@ -101,8 +130,8 @@ impl Members {
     }
 
     fn forget_oldest(&mut self) -> bool {
-        let down = self.all().filter(|member| member.state == MemberState::Down);
-        let oldest = down.min_by_key(|member| member.since).map(|member| member.key);
+        let gone = self.all().filter(|member| member.state != MemberState::Live);
+        let oldest = gone.min_by_key(|member| member.since).map(|member| member.key);
         oldest.and_then(|key| self.find(key)).and_then(|slot| self.remove(slot)).is_some()
     }
 
@@ -130,7 +159,7 @@ impl Members {
     }
 
     /// Notes until when a member says nothing; says whether that is news.
-    pub(super) fn doze(&mut self, slot: Slot, now: Tick, until: Tick) -> bool {
+    pub(in crate::node) fn doze(&mut self, slot: Slot, now: Tick, until: Tick) -> bool {
         const SAME: std::time::Duration = std::time::Duration::from_secs(2);
         let Some(member) = self.get_mut(slot) else { return false };
         let was = std::mem::replace(&mut member.doze_until, until);

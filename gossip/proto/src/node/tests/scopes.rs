@@ -12,11 +12,6 @@ fn stream(name: &str) -> StreamId {
 }
 
 impl Pair {
-    fn command(&mut self, at: usize, command: Command) {
-        self.give(at, Input::Command { id: CommandId(1), command });
-        self.give(at, Input::StoreReady);
-    }
-
     fn pass(&mut self, millis: u64) {
         self.run(Tick(self.now.0 + millis * 1000));
     }

@@ -51,7 +51,8 @@ impl Pair {
         rows.iter().for_each(|row| _ = self.nodes[at].members.merge(self.now, row, NEWS));
     }
 
-    fn known(&self, at: usize, name: &str) -> Option<(u64, MemberState)> {
+    /// What one node knows of a member.
+    pub(super) fn known(&self, at: usize, name: &str) -> Option<(u64, MemberState)> {
         let member = self.members(at).get(self.members(at).find(key(name))?)?;
         Some((member.incarnation, member.state))
     }

@@ -1,0 +1,179 @@
+//! What a node says of itself to the group, and what it contradicts.
+
+use std::time::Duration;
+
+use super::*;
+use crate::node::members::Members;
+use crate::wire::{Accusers, Row, write};
+use crate::{MemberKey, MemberRow, MemberState};
+
+fn key(name: &str) -> MemberKey {
+    MemberKey::of(&NodeId::new(name).unwrap())
+}
+
+/// Two nodes with a session, and nothing left to say.
+fn met() -> Pair {
+    let mut pair = Pair::new(0);
+    pair.run(Tick(2_000_000));
+    pair.forget();
+    pair
+}
+
+impl Pair {
+    fn forget(&mut self) {
+        self.said.clear();
+        self.told.clear();
+        self.answers.clear();
+    }
+
+    /// A row comes from the other node.
+    fn listen(&mut self, at: usize, row: Row) {
+        let bytes = write(&Message::News(vec![row]), 3).into_bytes();
+        self.give(at, Input::Frame { link: LINK, bytes });
+    }
+
+    /// Rows that one node sent.
+    fn rows(&self, from: usize) -> Vec<&Row> {
+        let messages = self.said.iter().filter(|(at, _)| *at == from);
+        let rows = messages.filter_map(|(_, message)| match message {
+            Message::News(rows) => Some(rows),
+            _ => None,
+        });
+        rows.flatten().collect()
+    }
+
+    fn is_told(&self, at: usize, event: &Event) -> usize {
+        self.told.iter().filter(|told| **told == (at, event.clone())).count()
+    }
+}
+
+fn suspect(name: &str, incarnation: u64) -> Row {
+    let accusers = Accusers::one(key("x"));
+    Row::Suspect { key: key(name), incarnation, left: 800, age: 0, accusers }
+}
+
+#[test]
+fn who_meets_is_a_member_and_each_start_a_new_incarnation() {
+    let mut pair = met();
+    for (at, other) in [(0, "b"), (1, "a")] {
+        assert_eq!(pair.known(at, other), Some((1, MemberState::Live)));
+    }
+    let sums = [0, 1].map(|at| pair.nodes[at].members.sums(crate::wire::Summed::Present, None));
+    assert_eq!(sums[0], sums[1]);
+    pair.command(1, Command::Stop);
+    assert_eq!(pair.known(0, "b"), Some((1, MemberState::Left)), "it said goodbye");
+    pair.command(1, Command::Start);
+    assert_eq!(pair.nodes[1].record.incarnation, 2);
+    [0, 1].into_iter().for_each(|at| pair.link(at, LinkId(2)));
+    pair.run(Tick(4_000_000));
+    assert_eq!(pair.known(0, "b"), Some((2, MemberState::Live)));
+}
+
+/// A store that knows nothing of the present incarnation would let the next start use it again.
+#[test]
+fn an_incarnation_is_written_down() {
+    let mut node = node("a", Vec::new(), OFFERED_VERSION);
+    let now = Now { tick: Tick(0), wall: WallMs(1) };
+    node.handle(now, Input::Command { id: CommandId(1), command: Command::Start });
+    let mut written = std::iter::from_fn(|| node.poll_effect()).filter_map(|effect| match effect {
+        Effect::Store { request: StoreRequest::SaveNode(record), .. } => Some(record.incarnation),
+        _ => None,
+    });
+    assert_eq!(written.next(), Some(1));
+}
+
+#[test]
+fn who_is_accused_contradicts_and_is_believed() {
+    let mut pair = met();
+    pair.listen(1, suspect("b", 1));
+    assert_eq!(
+        (pair.known(1, "b"), pair.known(0, "b")),
+        (Some((2, MemberState::Live)), Some((2, MemberState::Live)))
+    );
+    for row in
+        [Row::Left { key: key("b"), incarnation: 4 }, Row::Down { key: key("b"), incarnation: 9, age: 0 }]
+    {
+        let (_, incarnation) = row.about();
+        pair.listen(1, row);
+        assert_eq!(pair.known(0, "b"), Some((incarnation + 1, MemberState::Live)));
+    }
+    // Of what was before nothing needs to be said to all.
+    pair.forget();
+    pair.listen(1, suspect("b", 9));
+    let told = pair.rows(1);
+    assert!(matches!(told[..], [Row::Live { row, .. }] if row.incarnation == 10), "{told:?}");
+}
+
+/// Each contradiction is a write and a message to everybody.
+#[test]
+fn nobody_makes_a_node_contradict_all_the_time() {
+    let mut pair = met();
+    for incarnation in 1..100 {
+        pair.listen(1, suspect("b", incarnation));
+    }
+    assert_eq!(pair.nodes[1].record.incarnation, 5);
+    assert!(pair.rows(1).len() <= 5, "{:?}", pair.rows(1));
+    pair.now = pair.now + Duration::from_secs(10);
+    pair.listen(1, suspect("b", 5));
+    assert_eq!(pair.known(0, "b"), Some((6, MemberState::Live)));
+}
+
+/// Two nodes with one id would outrank each other for ever: nobody raises anything, and a person is told.
+#[test]
+fn a_copy_is_told_once_an_hour_and_nobody_raises_anything() {
+    let mut pair = met();
+    let b = NodeId::new("b").unwrap();
+    let event = Event::DuplicateIdentity(b.clone());
+    for (hours, told) in [(0, 1), (1, 2)] {
+        pair.now = pair.now + Duration::from_secs(3600 * hours);
+        for instance in 1..=9 {
+            let row = MemberRow { id: b.clone(), incarnation: 1, instance, addresses: Vec::new() };
+            [0, 1].into_iter().for_each(|at| pair.listen(at, Row::Live { row: row.clone(), doze: 0 }));
+        }
+        assert_eq!([0, 1].map(|at| pair.is_told(at, &event)), [told; 2]);
+    }
+    assert_eq!(pair.nodes[1].record.incarnation, 1);
+}
+
+#[test]
+fn addresses_are_told_when_they_change() {
+    let mut pair = met();
+    let addresses = vec!["tcp:10.0.0.2:7400".to_owned()];
+    for _ in 0..3 {
+        pair.command(1, Command::SetAddresses(addresses.clone()));
+    }
+    assert_eq!((pair.nodes[1].record.incarnation, pair.rows(1).len()), (2, 1));
+    pair.command(0, Command::Query(Query::Group));
+    let Some((0, Ok(Reply::Group(group)))) = pair.answers.last() else { panic!("{:?}", pair.answers) };
+    let b = group.iter().find(|member| member.id.as_str() == "b").unwrap();
+    assert_eq!((group.len(), &b.addresses, b.incarnation, b.state), (2, &addresses, 2, MemberState::Live));
+    for wrong in [vec!["x".to_owned(); 9], vec!["x".repeat(257)]] {
+        pair.command(1, Command::SetAddresses(wrong));
+        assert!(matches!(pair.answers.last(), Some((1, Err(CommandError::Invalid(_))))));
+    }
+    assert_eq!(pair.nodes[1].record.incarnation, 2);
+}
+
+#[test]
+fn who_dozes_says_so() {
+    let mut pair = met();
+    let dozes = |pair: &mut Pair| {
+        pair.command(0, Command::Query(Query::Group));
+        let Some((0, Ok(Reply::Group(group)))) = pair.answers.last() else { panic!("{:?}", pair.answers) };
+        group.iter().find(|member| member.id.as_str() == "b").unwrap().dozes
+    };
+    for seconds in [90, 0] {
+        pair.command(1, Command::Doze { lasting: Duration::from_secs(seconds) });
+        assert_eq!(dozes(&mut pair), Duration::from_secs(seconds));
+    }
+    // Who comes later is told too.
+    pair.command(1, Command::Doze { lasting: Duration::from_secs(60) });
+    pair.nodes[0].members = Members::new(
+        pair.now,
+        MemberRow { id: NodeId::new("a").unwrap(), incarnation: 1, instance: 0, addresses: vec![] },
+        9,
+    );
+    pair.nodes[1].introduce(LINK);
+    pair.give(1, Input::Deadline);
+    assert_eq!(dozes(&mut pair), Duration::from_secs(60));
+}
