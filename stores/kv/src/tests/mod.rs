@@ -3,6 +3,7 @@
 mod bytes;
 mod engine;
 mod flips;
+mod haste;
 mod names;
 mod upgrade;
 
