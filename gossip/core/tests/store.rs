@@ -101,11 +101,13 @@ async fn views_wait_for_a_store_that_recovers() {
     let (total, any) = (stream.view(Joined).await.unwrap(), stream.view(Count).await.unwrap());
     let mut live = stream.subscribe(From::Start).await.unwrap();
     tuned.blind.store(true, Ordering::SeqCst);
-    stream.append("a").await.unwrap();
+    // Too large to be handed over from memory.
+    let large = vec![b'a'; 100_000];
+    stream.append(large.clone()).await.unwrap();
     let failed = soon("failure", live.next()).await;
     assert!(matches!(failed, Some(Err(Error::Store(_)))));
     tuned.blind.store(false, Ordering::SeqCst);
-    assert_eq!(soon("again", live.next()).await.unwrap().unwrap().payload(), b"a");
+    assert_eq!(soon("again", live.next()).await.unwrap().unwrap().payload(), large);
     soon("total", total.wait_for(|seen| seen.len() == 1)).await.unwrap();
     soon("any", any.wait_for(|n| *n == 1)).await.unwrap();
 }
