@@ -1,15 +1,23 @@
 //! Writing a channel to a file.
+//!
+//! Logs fork while they are written: what followed the place is then held by a branch, which was listed
+//! before, or was not. Nothing of it is left out. A log that is cut after its head was read is read on in the
+//! branch, up to where it reached; of one that was cut before, the branch is written with it.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use bytes::Bytes;
-use gossip_proto::{ChannelId, ChannelRecord, LogHead, LogName, Scope, Seq, Stamp, StoredRun};
+use gossip_proto::{
+    ChannelId, ChannelRecord, EntryId, LogHead, LogId, LogName, Scope, Seq, Stamp, StoredRun,
+};
 use tokio::sync::mpsc;
 
 use super::format::{GapLine, Header, Kind, LogLine, MAGIC, StreamLine, Sum, Totals, VERSION, frame, record};
 use super::{Exported, FileError, joined};
 use crate::handle::Shared;
-use crate::{CommandError, Error};
+use crate::stream::{branch_from, head_of, moved};
+use crate::{CommandError, Error, StoreResult};
 
 /// Records read at once.
 const PAGE: usize = 256;
@@ -26,7 +34,7 @@ pub(super) async fn export<W: Write + Send + 'static>(
     let record = find(shared, channel).await?;
     let (frames, queue) = mpsc::channel(QUEUE);
     let thread = tokio::task::spawn_blocking(move || write(writer, queue));
-    let mut out = Out { shared, frames, totals: Totals::default() };
+    let mut out = Out { shared, frames, totals: Totals::default(), branches: BTreeSet::new() };
     let told = out.channel(&record).await;
     let totals = out.totals;
     drop(out);
@@ -90,6 +98,8 @@ struct Out<'a> {
     shared: &'a Shared,
     frames: mpsc::Sender<(Kind, Bytes)>,
     totals: Totals,
+    /// That were written, or looked for.
+    branches: BTreeSet<LogId>,
 }
 
 impl Out<'_> {
@@ -124,16 +134,50 @@ impl Out<'_> {
     }
 
     async fn logs(&mut self, channel: &ChannelId, turn: Turn) -> Result<(), Error> {
-        let (scope, mut after) = (Scope::Channel(channel.clone()), None);
+        let (scope, mut after, mut branches) = (Scope::Channel(channel.clone()), None, Vec::new());
         loop {
             let page = self.shared.store.heads(&scope, after, PAGE).await?;
             for head in page.items.into_iter().filter(|head| Turn::of(&head.name) == turn) {
-                self.log(&head).await?;
+                match turn {
+                    Turn::Log => self.with_moved(head).await?,
+                    Turn::SealedBranch | Turn::Branch => branches.push(head),
+                }
             }
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(()),
+                None => break,
             }
+        }
+        // One that parts from another branch comes after those that show where the log ends.
+        branches.sort_by_key(|head| head.floor);
+        for head in branches {
+            if self.branches.insert(head.name.id()) {
+                self.with_moved(head).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a log, and with it what moved from its end, unless that was written.
+    async fn with_moved(&mut self, head: LogHead) -> Result<(), Error> {
+        let is_sealed = head.name.author.is_key();
+        let mut heads = vec![head];
+        while let Some(branch) = self.moved_from(&heads[heads.len() - 1]).await? {
+            heads.push(branch);
+        }
+        if is_sealed {
+            heads.reverse();
+        }
+        for head in &heads {
+            self.log(head).await?;
+        }
+        Ok(())
+    }
+
+    async fn moved_from(&mut self, head: &LogHead) -> StoreResult<Option<LogHead>> {
+        match branch_from(head).filter(|branch| self.branches.insert(*branch)) {
+            Some(branch) => head_of(&*self.shared.store, branch).await,
+            None => Ok(None),
         }
     }
 
@@ -144,39 +188,46 @@ impl Out<'_> {
         let line = LogLine { name, floor, hash, stamp, seal };
         self.totals.logs += 1;
         self.send(Kind::Log, record(&line)?).await?;
-        let mut at = head.floor;
+        let log = head.name.id();
+        let (mut held_by, mut at) = (log, head.floor);
         while at < head.height {
             self.shared.check_open()?;
             let budget = self.shared.config.page_bytes;
-            let runs = self.shared.store.read(head.name.id(), at + 1, budget).await?;
-            if runs.is_empty() {
-                // A gap at the end, or pruned since the head was read.
-                let LogHead { height: last, hash, stamp, .. } = *head;
-                return self.gap(GapLine { last, hash, stamp, seal: head.seal_at(last) }).await;
+            let runs = self.shared.store.read(held_by, at + 1, budget).await?;
+            for stored in &runs {
+                at = self.run(log, stored, at).await?;
             }
-            for stored in runs {
-                at = self.run(stored, at).await?;
+            if !runs.is_empty() {
+                continue;
+            }
+            let next = EntryId { log: held_by, sequence: at + 1 };
+            match moved(&*self.shared.store, next).await?.log {
+                // A gap at the end, or pruned since the head was read.
+                same if same == held_by => {
+                    let LogHead { height: last, hash, stamp, .. } = *head;
+                    return self.gap(GapLine { last, hash, stamp, seal: head.seal_at(last) }).await;
+                }
+                branch => held_by = branch,
             }
         }
         Ok(())
     }
 
-    /// Sends a run that follows what was sent up to `at`; returns where it ends.
-    async fn run(&mut self, stored: StoredRun, at: Seq) -> Result<Seq, Error> {
+    /// Sends a run that follows what was sent of a log up to `at`; returns where it ends.
+    async fn run(&mut self, log: LogId, stored: &StoredRun, at: Seq) -> Result<Seq, Error> {
         let run = &stored.run;
         let last = run.last();
         if last <= at {
             return Ok(at);
         }
-        let stored = if run.first() > at + 1 {
+        if run.first() > at + 1 {
             let (last, hash, stamp) = (run.first() - 1, stored.prev, Stamp::ZERO);
             self.gap(GapLine { last, hash, stamp, seal: None }).await?;
-            stored
-        } else {
-            // Joined with what went before, since that was read.
-            let broken = |_| super::damaged_run();
-            stored.cut_front(at + 1).map_err(broken)?
-        };
+        }
+        // Joined with what went before, since that was read; or moved to a branch.
+        let rest = stored.cut_front(run.first().max(at + 1)).ok();
+        let named = rest.and_then(|rest| if run.log() == log { Some(rest) } else { rest.relabel(log) });
+        let stored = named.ok_or_else(super::damaged_run)?;
         self.totals.runs += 1;
         self.totals.entries += stored.run.count();
         self.send(Kind::Run, stored.run.encoded().clone()).await?;

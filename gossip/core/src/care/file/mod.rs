@@ -60,13 +60,12 @@ impl Channel {
     ///
     /// The file can be read by [`Coordinator::import`] and [`Channel::import`], on any node and any
     /// store. It holds entries as they are stored, with the seals of authors who sign: an erased payload stays
-    /// erased, a gap a gap. It
-    /// does not hold the list of members, which is local. What is appended meanwhile may be left
-    /// out. It is a copy: whoever can read the file can read the channel, and what is erased later
-    /// stays in it.
+    /// erased, a gap a gap. It does not hold the list of members, which is local. What is appended meanwhile
+    /// may be left out; nothing is that moves meanwhile, where a log forks. It is a copy: whoever can read the
+    /// file can read the channel, and what is erased later stays in it.
     ///
-    /// Memory: some pages and the largest run. The writer is used on a thread of its own and given
-    /// back flushed; a file is on disk only after its `sync_all`. A dropped export leaves a part of
+    /// Memory: some pages, the heads of branches and the largest run. The writer is used on a thread of its own
+    /// and given back flushed; a file is on disk only after its `sync_all`. A dropped export leaves a part of
     /// a file behind, which no import takes for a whole.
     ///
     /// ```
