@@ -165,3 +165,35 @@ async fn branches_of_branches_travel_in_whichever_order_their_ids_are() {
     assert_eq!((told.logs, told.entries), (6 * 3, 6 * 8));
     assert_eq!(payloads(&notes(&zoe).await).await, payloads(&notes(&ann).await).await);
 }
+
+/// Nobody can tell any more which branch of its log it is, unless it is known: all else is taken.
+#[tokio::test]
+async fn a_sealed_branch_whose_beginning_was_pruned_is_left_out_alone() {
+    // Where nothing is common but the front of a run, nobody vouches for that either.
+    for (common, expected, left_out) in [(3, &["0a", "0b"][..], 1), (1, &[], 2)] {
+        let (node, store, _, log) = writer(None, [u64::MAX; 2]).await;
+        let branch = copy(&store, log, common).await;
+        cut(&store, log, common).await;
+        let whole = exported(&node).await;
+        store.prune(&[(branch, common + 1)]).await.unwrap();
+        let other = node.channel("project").await.unwrap().stream("other").await.unwrap();
+        other.append("elsewhere").await.unwrap();
+        let file = exported(&node).await;
+
+        let bob = local("bob").await;
+        let told = imported(&bob, &file).await;
+        assert_eq!((told.logs, told.left_out, told.entries), (3, left_out, expected.len() as u64 + 1));
+        assert_eq!(told.entries + told.skipped, 8, "one was pruned");
+        let other = bob.channel("project").await.unwrap().stream("other").await.unwrap();
+        assert_eq!(payloads(&other).await, ["elsewhere"]);
+        assert_eq!(payloads(&notes(&bob).await).await, expected);
+        assert!(bob.verify().await.unwrap().is_sound());
+
+        // Who knows of the fork takes it.
+        let cid = local("cid").await;
+        imported(&cid, &whole).await;
+        let told = imported(&cid, &file).await;
+        assert_eq!((told.logs, told.left_out, told.entries), (3, 0, 1));
+        assert_eq!(payloads(&notes(&cid).await).await, written());
+    }
+}

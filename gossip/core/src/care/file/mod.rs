@@ -49,9 +49,13 @@ pub struct Imported {
     pub logs: u64,
     /// Entries that are new here, or were missing in a gap.
     pub entries: u64,
-    /// Entries that were held here already, or that this node does not want, as below a floor it
-    /// has pruned to.
+    /// Entries that were held here already, that this node does not want, as below a floor it
+    /// has pruned to, or of logs that were left out.
     pub skipped: u64,
+    /// Logs left out, in whole or from some entry on: branches of a fork that is not known here and that
+    /// nothing in the file shows, as where their beginning was pruned; and ends of logs that such a branch
+    /// alone would vouch for.
+    pub left_out: u64,
 }
 
 impl Channel {
@@ -102,8 +106,9 @@ impl Channel {
     /// sent it. Importing the same file again brings nothing new.
     ///
     /// Nothing in the file is believed: every entry is checked against its chain before it is
-    /// stored, and against the seals if its author signs; branches of forks have to show where they part. A
-    /// file that is damaged, cut off or too long in any part fails at that place.
+    /// stored, and against the seals if its author signs; branches of forks have to show where they part, or
+    /// are left out ([`Imported::left_out`]). A file that is damaged, cut off or too long in any part fails at
+    /// that place.
     /// What came before it was sound and has been imported. Streams in the file are created here if
     /// they do not exist, also those that were removed here. Entries are pruned as the streams'
     /// retention *here* says. Only what lies above the height held of a log is taken: holes below it,
