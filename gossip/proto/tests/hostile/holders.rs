@@ -27,7 +27,7 @@ fn asked() -> (Host, Positions) {
     let entry = EntryId { log, sequence: 1 };
     assert_eq!(victim.command(Command::FindHolders { channel: channel(), entry }), None);
     let question = questions(&mut victim).pop().expect("a question");
-    assert_eq!((question.log, &question.at[..]), (log, &[1][..]));
+    assert_eq!((question.log, &question.at[..]), (log, &[1, 2][..]));
     (victim, question)
 }
 
@@ -56,13 +56,19 @@ fn names(answer: Answer) -> Option<usize> {
 }
 
 #[test]
-fn only_our_own_hash_or_a_height_beyond_it_proves_anything() {
+fn only_our_own_hash_at_the_entry_or_above_proves_anything() {
     let (victim, question) = asked();
-    let right = victim.disk.hash_at(question.log, 1).check();
+    let [right, top] = [1, 2].map(|at| victim.disk.hash_at(question.log, at).check());
+    let wrong = Check([9; 8]);
     for (height, told_at, holds) in [
         (1, vec![(1, Some(right))], Some(1)),
-        (2, vec![(1, None)], Some(1)),
-        (2, vec![(1, Some(Check([9; 8])))], Some(0)),
+        (2, vec![(1, Some(right)), (2, Some(wrong))], Some(1)),
+        (2, vec![(1, None), (2, Some(top))], Some(1)),
+        (2, vec![(1, Some(wrong))], Some(0)),
+        // Whoever pruned the entry may have had another one there.
+        (2, vec![(1, None)], None),
+        (9, vec![(1, None), (2, None)], None),
+        (9, vec![(1, None), (2, Some(wrong))], None),
         (1, vec![(1, None)], None),
         (0, vec![], None),
         (u64::MAX, vec![(2, Some(right))], None),
@@ -71,6 +77,31 @@ fn only_our_own_hash_or_a_height_beyond_it_proves_anything() {
         let answer = told(&mut victim, &question, height, told_at.clone());
         assert_eq!(names(answer), holds, "{height} {told_at:?}");
     }
+}
+
+/// More places than a question holds: none is forgotten, and each is asked for with the end of the log.
+#[test]
+fn many_entries_are_asked_for_in_a_few_questions() {
+    let (mut victim, first) = asked();
+    (0..98).for_each(|_| victim.append(10));
+    questions(&mut victim);
+    let before = victim.replies().count();
+    for sequence in 2..=100 {
+        let entry = EntryId { log: first.log, sequence };
+        assert_eq!(victim.command(Command::FindHolders { channel: channel(), entry }), None);
+    }
+    let mut asked = vec![first];
+    for at in 0..3 {
+        let question = asked[at].clone();
+        let only_top = question.at.iter().rev().take(1);
+        let at = question.at.iter().map(|at| (*at, None));
+        let hashes = only_top.map(|at| (*at, Some(victim.disk.hash_at(question.log, *at).check())));
+        let at: Vec<_> = hashes.chain(at).collect();
+        told(&mut victim, &question, 100, at);
+        asked.extend(questions(&mut victim));
+    }
+    assert!(asked[1..].iter().all(|question| question.at.last() == Some(&100)), "{asked:?}");
+    assert_eq!((asked.len(), victim.replies().count() - before), (3, 100));
 }
 
 #[test]
