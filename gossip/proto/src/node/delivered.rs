@@ -118,13 +118,13 @@ impl Deliveries {
         *proof = at.max(*proof);
     }
 
-    /// Takes in an answer, if it is one.
-    fn answered(&mut self, id: LinkId, peer: &NodeId, hashes: &Hashes, again: Tick) {
+    /// Takes in an answer; false if it is none.
+    fn answered(&mut self, id: LinkId, peer: &NodeId, hashes: &Hashes, again: Tick) -> bool {
         let fits = |asked: &&Question| (asked.serial, asked.log) == (hashes.serial, hashes.log);
         if self.asked.get(&id).filter(fits).is_none() {
-            return;
+            return false;
         }
-        let Some(Question { at: asked, .. }) = self.asked.remove(&id) else { return };
+        let Some(Question { at: asked, .. }) = self.asked.remove(&id) else { return false };
         let mut proven = None;
         for call in self.calls.values_mut().filter(|call| call.log == hashes.log) {
             if !call.places.are_in(&asked) || !call.open.contains_key(&id) {
@@ -141,6 +141,7 @@ impl Deliveries {
             }
         }
         proven.into_iter().for_each(|at| self.prove(id, hashes.log, at));
+        true
     }
 
     /// The next places to ask for on a link, of the log that waits for the longest time.
@@ -259,8 +260,9 @@ impl Node {
         let Some(link) = self.links.get(&id) else { return };
         let again = self.now.tick + link.rtt.timeout();
         let peer = link.peer.clone();
-        self.deliveries.answered(id, &peer, hashes, again);
-        self.tend_callers();
+        if self.deliveries.answered(id, &peer, hashes, again) {
+            self.tend_callers();
+        }
     }
 
     /// A link's peer holds all of a channel that is held here.

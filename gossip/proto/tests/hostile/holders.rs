@@ -1,12 +1,13 @@
 //! What peers answer, or do not, when they are asked whether they hold an entry.
 
 use bytes::Bytes;
-use gossip_proto::node::{Command, CommandError, Input, LinkId, NodeConfig, Reply};
+use gossip_proto::node::{Command, CommandError, ImportPart, Input, LinkId, NodeConfig, Reply};
 use gossip_proto::wire::{self, Content, Hashes, Message, Positions};
-use gossip_proto::{Check, EntryId, Seq};
+use gossip_proto::{Check, EntryId, LogId, Seq};
 
 use crate::host::{Host, channel, talk};
 use crate::lies::say;
+use crate::seals::Author;
 use crate::siege::meet;
 
 const LINK: u64 = 1;
@@ -112,6 +113,44 @@ fn what_was_not_asked_for_is_no_answer() {
     assert_eq!(told(&mut victim, &other, 9, vec![(1, right)]), None);
     assert_eq!(names(told(&mut victim, &question, 9, vec![(1, right)])), Some(1));
     assert_eq!(told(&mut victim, &question, 9, vec![(1, None)]), None, "answered once");
+}
+
+#[test]
+fn of_a_log_that_is_not_known_that_is_said_at_once() {
+    let (mut victim, Positions { tag, .. }) = asked();
+    let (serial, log, at) = (77, LogId([9; 16]), vec![1, 5]);
+    let mut answers = |at: Vec<Seq>| {
+        victim.sent.clear();
+        let question = Message::Positions(Positions { tag, serial, log, at });
+        victim.give(Input::Frame { link: LinkId(LINK), bytes: say(question) });
+        victim
+            .take_sent(LINK)
+            .into_iter()
+            .filter_map(|frame| match wire::read(&frame) {
+                Ok(Content::Whole(Message::Hashes(hashes))) => Some(hashes),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let nothing = Hashes { tag, serial, log, height: 0, at: vec![(1, None), (5, None)] };
+    assert_eq!(answers(at), [nothing]);
+    assert_eq!(answers((1..=65).collect()), [], "not more than may be asked");
+}
+
+/// What a peer does not know does not hold up what it is asked next.
+#[test]
+fn the_next_log_is_asked_about_when_the_first_is_not_known() {
+    let (mut victim, first) = asked();
+    let mut author = Author::new(1);
+    let (log, runs) = (author.name.clone(), vec![author.sealed()]);
+    let entry = EntryId { log: log.id(), sequence: 1 };
+    let part = ImportPart { log, floor: None, runs, fills: false };
+    assert_eq!(victim.command(Command::Import { channel: channel(), part }), Some(Ok(Reply::Imported(2))));
+    assert_eq!(victim.command(Command::FindHolders { channel: channel(), entry }), None);
+    assert_eq!(questions(&mut victim), [], "one is under way");
+    assert_eq!(told(&mut victim, &first, 0, vec![(1, None), (2, None)]), None);
+    let next = questions(&mut victim);
+    assert_eq!(next.iter().map(|question| question.log).collect::<Vec<_>>(), [entry.log]);
 }
 
 #[test]
