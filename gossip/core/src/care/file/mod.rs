@@ -6,6 +6,7 @@
 //! | `export` | from the store to a writer |
 //! | `parse` | from a reader to checked parts |
 //! | `import` | from checked parts to the node |
+//! | `back` | the same into holes of what is held |
 //! | `error` | what can be wrong with a file |
 
 mod back;
@@ -105,17 +106,17 @@ impl Channel {
     /// Takes in what an exported file holds of this channel, beside what is here: as if a peer had
     /// sent it. Importing the same file again brings nothing new.
     ///
-    /// Nothing in the file is believed: every entry is checked against its chain before it is
-    /// stored, and against the seals if its author signs; branches of forks have to show where they part, or
-    /// are left out ([`Imported::left_out`]). A file that is damaged, cut off or too long in any part fails at
-    /// that place.
-    /// What came before it was sound and has been imported. Streams in the file are created here if
-    /// they do not exist, also those that were removed here. Entries are pruned as the streams'
-    /// retention *here* says. Only what lies above the height held of a log is taken: holes below it,
-    /// pruned or damaged, are filled by peers and not from files.
+    /// Nothing in the file is believed: every entry is checked against its chain before it is stored, and
+    /// against the seals if its author signs; branches of forks have to show where they part, or are left out
+    /// ([`Imported::left_out`]). A file that is damaged, cut off or too long in any part fails at that place.
+    /// What came before it was sound and has been imported. Streams in the file are created here if they do not
+    /// exist, also those that were removed here. Entries are pruned as the streams' retention *here* says.
+    /// Holes of what is held, damaged or never received, are filled too, where the file has them up to their
+    /// upper end: of one of more than 16 MiB the upper part, and the next by importing again. What was pruned
+    /// stays away.
     ///
-    /// Memory: some parts of at most 256 KiB or one run each, whatever the file says. The reader is
-    /// used on a thread of its own. A dropped import has taken in a part of the file; it can be
+    /// Memory: some parts of at most 256 KiB or one run each, and what fills a hole, whatever the file says. The
+    /// reader is used on a thread of its own. A dropped import has taken in a part of the file; it can be
     /// repeated.
     ///
     /// # Errors
