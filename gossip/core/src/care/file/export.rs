@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::format::{GapLine, Header, Kind, LogLine, MAGIC, StreamLine, Sum, Totals, VERSION, frame, record};
 use super::{Exported, FileError, joined};
 use crate::handle::Shared;
+use crate::store::HeadPages;
 use crate::stream::{branch_from, head_of, moved};
 use crate::{CommandError, Error, StoreResult};
 
@@ -74,14 +75,14 @@ fn write<W: Write>(mut writer: W, mut queue: mpsc::Receiver<(Kind, Bytes)>) -> R
 
 /// In which order logs are written: a log comes before what can only be taken after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Pass {
     /// They vouch for where the logs end that they part from.
     SealedBranch,
     Log,
     Branch,
 }
 
-impl Turn {
+impl Pass {
     const ALL: [Self; 3] = [Self::SealedBranch, Self::Log, Self::Branch];
 
     fn of(name: &LogName) -> Self {
@@ -111,8 +112,8 @@ impl Out<'_> {
         };
         self.send(Kind::Header, record(&header)?).await?;
         self.streams(&channel.id).await?;
-        for turn in Turn::ALL {
-            self.logs(&channel.id, turn).await?;
+        for pass in Pass::ALL {
+            self.logs(&channel.id, pass).await?;
         }
         self.send(Kind::End, record(&self.totals)?).await
     }
@@ -133,19 +134,15 @@ impl Out<'_> {
         }
     }
 
-    async fn logs(&mut self, channel: &ChannelId, turn: Turn) -> Result<(), Error> {
-        let (scope, mut after, mut branches) = (Scope::Channel(channel.clone()), None, Vec::new());
-        loop {
-            let page = self.shared.store.heads(&scope, after, PAGE).await?;
-            for head in page.items.into_iter().filter(|head| Turn::of(&head.name) == turn) {
-                match turn {
-                    Turn::Log => self.with_moved(head).await?,
-                    Turn::SealedBranch | Turn::Branch => branches.push(head),
+    async fn logs(&mut self, channel: &ChannelId, pass: Pass) -> Result<(), Error> {
+        let (scope, mut branches) = (Scope::Channel(channel.clone()), Vec::new());
+        let mut pages = HeadPages::of(&*self.shared.store, &scope);
+        while let Some(page) = pages.next().await? {
+            for head in page.into_iter().filter(|head| Pass::of(&head.name) == pass) {
+                match pass {
+                    Pass::Log => self.with_moved(head).await?,
+                    Pass::SealedBranch | Pass::Branch => branches.push(head),
                 }
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
             }
         }
         // One that parts from another branch comes after those that show where the log ends.
