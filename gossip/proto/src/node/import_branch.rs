@@ -22,8 +22,10 @@ impl Node {
         match self.judge_branch(Seen::Hand, &name, id, (note.floor, note.hash), &runs) {
             Admission::Take => Ok(()),
             Admission::Later => Err(CommandError::Busy),
-            Admission::Awaits => Err(CommandError::Invalid("a branch of a log that is not held up to there")),
-            Admission::Never(why) => Err(CommandError::Invalid(why)),
+            Admission::Awaits => {
+                Err(CommandError::Unplaced { log: id, why: "a branch of a log that is not held up to there" })
+            }
+            Admission::Never(why) => Err(CommandError::Unplaced { log: id, why }),
         }
     }
 
