@@ -1,0 +1,127 @@
+//! Forks that a peer shows, and what it makes up beside them.
+
+use gossip_proto::wire::{Delta, DeltaRun, FloorNote, Message};
+use gossip_proto::{
+    Branch, ChainHash, Epoch, LogName, NewPayload, NodeId, RunBuilder, Seal, Sealer, Seq, Stamp, StoredRun,
+    seal_message,
+};
+
+use crate::host::{DAWN, channel, stream};
+use crate::seals::{Scene, sealer};
+
+/// A history of a log that a peer tells of, under the name of the log or of a branch.
+#[derive(Clone)]
+struct History {
+    name: LogName,
+    height: Seq,
+    hash: ChainHash,
+}
+
+impl History {
+    /// Nothing so far, of an author that signs or does not.
+    fn new(is_sealed: bool) -> Self {
+        let plain = || NodeId::new("away").expect("an id");
+        let author = if is_sealed { sealer(1).public().node_id() } else { plain() };
+        let name =
+            LogName { channel: channel(), stream: stream(), author, epoch: Epoch::new(1, 7), branch: None };
+        Self { hash: name.root(), name, height: 0 }
+    }
+
+    /// Goes on with one run of so many entries that contain this, under the name of the log.
+    fn write(&mut self, count: u64, mark: u8) -> StoredRun {
+        let (prev, from) = (self.hash, self.height);
+        let builder = || RunBuilder::new(self.name.id(), from + 1, prev);
+        let (mut probe, mut builder) = (builder(), builder());
+        for at in from + 1..=from + count {
+            let (stamp, payload) = (Stamp::new(DAWN + 60_000 + at, 0), NewPayload::new(vec![mark; 10]));
+            self.hash = probe.push_new(stamp, &payload).expect("room");
+            builder.push_new(stamp, &payload).expect("room");
+        }
+        self.height += count;
+        let seal = self.seal().map(|seal| seal.0);
+        let (run, _) = builder.finish(seal.as_ref().map(|seal| &seal[..])).expect("a run");
+        StoredRun { prev, run }
+    }
+
+    /// The seal of where it is now.
+    fn seal(&self) -> Option<Seal> {
+        let message = seal_message(&self.name.unbranched_hash(), self.height, &self.hash);
+        self.name.author.is_key().then(|| sealer(1).sign(&message))
+    }
+
+    /// The name of a branch of it.
+    fn branch(&self, first: ChainHash) -> LogName {
+        LogName { branch: Some(Branch { parent: self.name.id(), first }), ..self.name.clone() }
+    }
+}
+
+/// The name a run gives the branch that begins with it.
+fn named_by(root: &History, run: &StoredRun) -> LogName {
+    root.branch(run.hash_at(run.run.first()).expect("its first hash"))
+}
+
+impl Scene {
+    fn held(&mut self, name: &LogName) -> Seq {
+        self.victim.version().height(&name.id())
+    }
+
+    /// Answers with runs under these names, each with what lies before it as floor if it is not the first.
+    fn send(&mut self, serial: u64, parts: &[(LogName, Vec<StoredRun>)]) {
+        let key = |name: &LogName| (name.stream.clone(), name.author.clone(), name.epoch, name.branch);
+        let runs = parts.iter().flat_map(|(name, runs)| runs.iter().map(|run| run.relabel(name.id())));
+        let runs = runs.map(|stored| DeltaRun { prev: None, run: stored.expect("a run").run }).collect();
+        let floor = |(name, runs): &(LogName, Vec<StoredRun>)| {
+            let first = runs.first().filter(|first| first.run.first() > 1)?;
+            let (floor, hash, stamp) = (first.run.first() - 1, first.prev, Stamp::ZERO);
+            Some(FloorNote { log: name.id(), floor, hash, stamp, seal: None })
+        };
+        let (names, floors) =
+            parts.iter().map(|part| (key(&part.0), floor(part))).unzip::<_, _, Vec<_>, Vec<_>>();
+        let floors = floors.into_iter().flatten().collect();
+        self.tell(Message::Runs(Delta { tag: self.tag, serial, end: true, names, floors, runs }));
+    }
+
+    /// Offers a log and sends these runs of it when it is asked for, again and again for a while.
+    fn bring(&mut self, name: &LogName, end: &History, runs: &[StoredRun]) -> Seq {
+        let floor = runs[0].run.first() - 1;
+        for _ in 0..3 {
+            if let Some(serial) = self.offer(name, (end.height, end.hash), floor) {
+                self.send(serial, &[(name.clone(), runs.to_vec())]);
+            }
+            self.victim.pass(3_000_000);
+        }
+        self.held(name)
+    }
+}
+
+/// Where a fork is known a member could offer the sealed history of another under as many names as it likes, from a
+/// place within it: the author has vouched for what lies there.
+#[test]
+fn nobody_gives_a_sealed_history_another_name() {
+    let (mut scene, mut root) = (Scene::new(), History::new(true));
+    let common = root.write(4, 0);
+    assert_eq!(scene.bring(&root.name.clone(), &root, &[common]), 4);
+    let (mut left, mut right) = (root.clone(), root.clone());
+    let here = [left.write(2, 1), left.write(2, 1)];
+    let first = named_by(&root, &here[0]);
+    assert_eq!(scene.bring(&first, &left, &here), 8, "its beginning is shown");
+    for made_up in 1..=10 {
+        let name = root.branch(ChainHash([made_up; 32]));
+        assert_eq!(scene.bring(&name, &left, &here[1..]), 0, "from within it");
+        let serial = scene.offer(&name, (left.height, left.hash), left.height);
+        assert_eq!(serial, None, "not again in this session");
+        let name = root.branch(ChainHash([100 + made_up; 32]));
+        let serial = scene.offer(&name, (left.height, left.hash), left.height).expect("it is asked for");
+        let (floor, hash, stamp, seal) = (left.height, left.hash, Stamp::ZERO, left.seal());
+        let floors = vec![FloorNote { log: name.id(), floor, hash, stamp, seal }];
+        let (tag, names, runs) = (scene.tag, Vec::new(), Vec::new());
+        scene.tell(Message::Runs(Delta { tag, serial, end: true, names, floors, runs }));
+        assert_eq!(scene.held(&name), 0, "as if all but its end were pruned");
+    }
+    let there = [right.write(2, 2)];
+    assert_eq!(
+        scene.bring(&named_by(&root, &there[0]), &right, &there),
+        6,
+        "there is room for the other history"
+    );
+}
