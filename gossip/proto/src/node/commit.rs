@@ -334,6 +334,7 @@ impl Node {
             channel.move_log(id, &name.stream, &old, &new);
         }
         self.note_growth(id, old.height.min(new.height));
+        self.free_place(&id);
         let filled = |(_, landing): &(NodeId, Landing)| matches!(landing.what, Landed::Filled(_));
         if new.height > old.height && frozen.late.iter().all(filled) {
             let (channel, stream) = (name.channel.clone(), name.stream.clone());

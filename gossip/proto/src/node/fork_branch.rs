@@ -67,7 +67,10 @@ impl Node {
     fn admits(&mut self, link: LinkId, log: LogId, place: Place, runs: &[DeltaRun]) -> bool {
         let Some(name) = self.logs.name(&log) else { return false };
         match self.judge_branch(Seen::Link(link), &name, log, place, runs) {
-            Admission::Take => true,
+            Admission::Take => {
+                self.forks.let_in(log, &name);
+                true
+            }
             Admission::Later | Admission::Awaits => false,
             Admission::Never(why) => {
                 self.set_apart(link, &name, log, why);
@@ -90,7 +93,7 @@ impl Node {
         if root.id() != branch.parent {
             return Admission::Never("a branch of another log than it says");
         }
-        if self.branches(&branch.parent).count() >= BRANCHES {
+        if self.branches(&branch.parent).filter(|other| *other != log).count() >= BRANCHES {
             return Admission::Never("more branches of a log than are kept");
         }
         // Where histories part at the first entry nobody offers the log itself.
@@ -129,6 +132,21 @@ impl Node {
         }
     }
 
+    /// Branches that a message was to bring, and did not, leave their places to others.
+    pub(super) fn free_places(&mut self) {
+        for log in std::mem::take(&mut self.forks.admitted) {
+            self.free_place(&log);
+        }
+    }
+
+    /// Nothing of a branch came to be stored: it is none of its family after all.
+    pub(super) fn free_place(&mut self, id: &LogId) {
+        let gone = self.logs.get(id).filter(|log| log.pending().height == 0 && !log.is_frozen());
+        if let Some(branch) = gone.and_then(Log::branch) {
+            self.forks.leave_family(id, &branch.parent);
+        }
+    }
+
     /// It is not asked for again in this session.
     fn set_apart(&mut self, link: LinkId, name: &LogName, log: LogId, why: &'static str) {
         let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
@@ -164,7 +182,7 @@ impl Node {
         [*root].into_iter().chain(self.branches(root))
     }
 
-    /// Branches of a log of which something is held.
+    /// Branches of a log of which something is held or on its way to the store.
     fn branches(&self, root: &LogId) -> impl Iterator<Item = LogId> + use<'_> {
         self.forks.families.get(root).into_iter().flatten().copied()
     }

@@ -125,3 +125,32 @@ fn nobody_gives_a_sealed_history_another_name() {
         "there is room for the other history"
     );
 }
+
+/// How many branches of a log are kept.
+const BRANCHES: usize = 8;
+
+/// They are counted when they are let in: before the store holds any of them there is no more room than after.
+#[test]
+fn branches_on_their_way_to_the_store_count() {
+    for at_once in [true, false] {
+        let (mut scene, root) = (Scene::new(), History::new(false));
+        let history = |mark| {
+            let run = root.clone().write(3, mark);
+            (named_by(&root, &run), vec![run])
+        };
+        let histories: Vec<_> = (1..=12).map(history).collect();
+        // The log itself ends first.
+        scene.send(0, &histories[..1]);
+        scene.victim.slow_disk = true;
+        // Whoever is let in and does not come takes no place.
+        let late = |(name, runs): &(LogName, Vec<StoredRun>)| (name.clone(), [&runs[..], &runs[..]].concat());
+        let message = |some: &[(LogName, Vec<StoredRun>)]| some.iter().map(late).collect::<Vec<_>>();
+        for some in histories.chunks(if at_once { 12 } else { 1 }) {
+            scene.send(0, &message(some));
+        }
+        scene.victim.disk_works();
+        scene.send(0, &histories);
+        let held = histories.iter().filter(|(name, _)| scene.held(name) == 3).count();
+        assert_eq!(held, BRANCHES, "at once: {at_once}");
+    }
+}
