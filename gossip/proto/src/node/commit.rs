@@ -178,6 +178,7 @@ impl Node {
             self.notify(Event::EntriesMerged { channel, stream, from, entries, version });
         }
         self.notify(Event::HistoryRestored { log: name.clone(), range });
+        self.note_filled(log, range);
     }
 
     fn settle(&mut self, log: LogId) {

@@ -10,11 +10,12 @@ use super::accept::Batch;
 use super::forks::{AT_ONCE, ForkOp, Parting, Seen, Step};
 use super::log::{Log, Tip};
 use super::ops::{Landed, Landing, Op};
+use super::repair::Mending;
 use super::serve::{AHEAD, PAGE};
 use super::{Event, LinkId, Node};
 use crate::{
-    Branch, ChainHash, CommitItem, LogId, LogName, NodeId, Seq, StoreFailure, StoreReply, StoreRequest,
-    StoredRun, Turn,
+    Branch, ChainHash, CommitItem, Fault, LogId, LogName, NodeId, Seq, StoreFailure, StoreReply,
+    StoreRequest, StoredRun, Turn,
 };
 
 impl Node {
@@ -31,10 +32,15 @@ impl Node {
             return self.part_again(seen, log);
         }
         held.rare_mut().parting = true;
-        let reached = at <= held.stored.height;
+        let reached = held.holes().next_held(at) <= held.stored.height;
+        let positions = if reached { vec![at - 1, at] } else { vec![at - 1] };
+        let is_known = positions.iter().all(|at| held.knows_hash(*at));
         self.retire(log);
         self.forks.parting.insert(log, Parting { at, seen, peer, prev, step: Step::Hashes });
-        let positions = if reached { vec![at - 1, at] } else { vec![at - 1] };
+        if !is_known {
+            // A gap: what lies beyond it has no name.
+            return self.leave_apart(log);
+        }
         self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::HashAt { log, positions });
     }
 
@@ -66,7 +72,7 @@ impl Node {
             (Ok(StoreReply::Runs(runs)), Step::Copy { .. }) => self.copy_tail(log, runs),
             (Ok(StoreReply::Hashes(hashes)), Step::Compare { turn, .. }) => {
                 let (turn, held) = (*turn, self.logs.get(&log).map(|held| held.stored.hash));
-                if hashes.first().copied() == held { self.end_log(log, turn) } else { self.collide(log) }
+                if hashes.first().copied() == held { self.end_log(log, turn) } else { self.leave_apart(log) }
             }
             (Ok(StoreReply::Saved), Step::End(turn)) => {
                 let turn = *turn;
@@ -77,7 +83,40 @@ impl Node {
                 // Whether it ended, only the head can say.
                 self.doubt(log);
             }
+            (Err(failure), _) if failure.fault == Fault::Corrupt => self.mend_parting(log),
+            (Err(failure), _) if failure.fault == Fault::Rejected => self.leave_apart(log),
             _ => self.give_up_parting(&log),
+        }
+    }
+
+    /// What was to be read is damaged: it is made a gap, then all begins anew.
+    fn mend_parting(&mut self, log: LogId) {
+        let Some(parting) = self.forks.parting.get(&log) else { return };
+        let place = match &parting.step {
+            Step::Hashes | Step::End(_) => Some((log, parting.at)),
+            Step::Copy { branch, turn, .. } => {
+                self.logs.get(branch).zip(self.logs.get(&log)).map(|(copy, held)| {
+                    (log, held.holes().next_held(copy.stored.height.max(turn.at - 1) + 1))
+                })
+            }
+            Step::Compare { branch, .. } => self.logs.get(&log).map(|held| (*branch, held.stored.height)),
+        };
+        match place {
+            Some((damaged, at)) => _ = self.isolate(damaged, at, Mending::Parting { log, at }),
+            None => self.give_up_parting(&log),
+        }
+    }
+
+    /// The damage that stopped a parting is a gap now, or was not found there.
+    pub(super) fn part_mended(&mut self, log: LogId, at: Seq, mended: bool) {
+        let Some(parting) = self.forks.parting.get(&log) else { return };
+        match &parting.step {
+            _ if mended => self.give_up_parting(&log),
+            // Two hashes were read.
+            Step::Hashes if at == parting.at => {
+                _ = self.isolate(log, at - 1, Mending::Parting { log, at: at - 1 })
+            }
+            _ => self.leave_apart(log),
         }
     }
 
@@ -90,8 +129,9 @@ impl Node {
 
     /// Ends the parting of a log, or the one to a branch.
     fn stop_parting(&mut self, id: &LogId) -> Option<(LogId, Seen)> {
-        let meant = |(log, parting): &(&LogId, &Parting)| *log == id || parting.step.branch() == Some(id);
-        let log = self.forks.parting.iter().find(meant).map(|(log, _)| *log)?;
+        let fills = |(_, parting): &(&LogId, &Parting)| parting.step.branch() == Some(id);
+        let own = self.forks.parting.get_key_value(id);
+        let log = *own.or_else(|| self.forks.parting.iter().find(fills))?.0;
         let parting = self.forks.parting.remove(&log)?;
         if let Some(held) = self.logs.get_mut(&log) {
             held.rare_mut().parting = false;
@@ -115,9 +155,9 @@ impl Node {
         self.look_beside(log);
     }
 
-    /// What followed the place is not what the branch of its name holds there: they differ again further
-    /// on, and nobody offered that. Both stay as they are.
-    fn collide(&mut self, log: LogId) {
+    /// What followed the place is not what the branch of its name holds there, where they differ again further
+    /// on and nobody offered that; or it cannot be told, because something is missing. Both stay as they are.
+    fn leave_apart(&mut self, log: LogId) {
         let Some(Parting { at, prev, peer, .. }) = self.forks.parting.get(&log) else { return };
         let (at, prev, peer) = (*at, *prev, peer.clone());
         self.forks.note_stranger(log, at - 1, prev);
@@ -176,7 +216,7 @@ impl Node {
         match theirs.height.cmp(&ours.height) {
             Ordering::Less => self.read_tail(log, theirs.height.max(turn.at - 1) + 1),
             Ordering::Equal if theirs.hash == ours.hash => self.end_log(log, turn),
-            Ordering::Equal => self.collide(log),
+            Ordering::Equal => self.leave_apart(log),
             Ordering::Greater => {
                 if let Some(parting) = self.forks.parting.get_mut(&log) {
                     parting.step = Step::Compare { turn, branch: id };
@@ -216,10 +256,10 @@ impl Node {
         }
         let mut batch = Batch::default();
         for stored in runs {
-            match self.copy_run(&name, branch, turn, stored, &mut batch) {
-                Some(true) => {}
-                Some(false) => return self.collide(log),
-                None => return self.give_up_parting(&log),
+            if self.copy_run(&name, branch, turn, stored, &mut batch).is_none() {
+                // Nothing of this page is on its way.
+                self.logs.get_mut(&branch).into_iter().for_each(|held| held.set_pending(held.stored));
+                return self.leave_apart(log);
             }
         }
         if batch.items.is_empty() {
@@ -229,7 +269,7 @@ impl Node {
         self.commit_batch(&own, batch, None);
     }
 
-    /// False where the branch holds something else.
+    /// `None` where the branch holds something else, or the run does not hold together.
     fn copy_run(
         &mut self,
         name: &Arc<LogName>,
@@ -237,7 +277,7 @@ impl Node {
         turn: Turn,
         stored: StoredRun,
         batch: &mut Batch,
-    ) -> Option<bool> {
+    ) -> Option<()> {
         let tip = self.logs.get(&branch)?.pending();
         let from = tip.height.max(turn.at - 1) + 1;
         let stored = if stored.run.range().contains(from) { stored.cut_front(from).ok()? } else { stored };
@@ -250,7 +290,7 @@ impl Node {
             let what = Landed::Floor { from: tip.height };
             self.queue(batch, item, Landing { name: name.clone(), log: branch, end, what });
         } else if stored.prev != tip.hash {
-            return Some(false);
+            return None;
         }
         let hash = stored.hash_at(stored.run.last()).ok()?;
         let StoredRun { prev, run } = stored.relabel(branch)?;
@@ -260,7 +300,7 @@ impl Node {
         let item = CommitItem::Run { log: name.clone(), prev, run, end: hash };
         // It was judged when it came in.
         self.queue(batch, item, Landing { name: name.clone(), log: branch, end, what });
-        Some(true)
+        Some(())
     }
 
     fn end_log(&mut self, log: LogId, turn: Turn) {

@@ -1,13 +1,15 @@
 //! Forks that a peer shows, and what it makes up beside them.
 
-use gossip_proto::wire::{Delta, DeltaRun, FloorNote, Message};
+use bytes::Bytes;
+use gossip_proto::node::Command;
+use gossip_proto::wire::{self, Content, Delta, DeltaRun, FloorNote, Message};
 use gossip_proto::{
-    Branch, ChainHash, Epoch, LogName, NewPayload, NodeId, RunBuilder, Seal, Sealer, Seq, Stamp, StoredRun,
-    seal_message,
+    Branch, ChainHash, Epoch, Fault, LogName, NewPayload, NodeId, RunBuilder, Seal, Sealer, Seq, SeqRange,
+    Stamp, StoreRequest, StoredRun, seal_message,
 };
 
 use crate::host::{DAWN, channel, stream};
-use crate::seals::{Scene, sealer};
+use crate::seals::{LINK, Scene, sealer};
 
 /// A history of a log that a peer tells of, under the name of the log or of a branch.
 #[derive(Clone)]
@@ -82,10 +84,11 @@ impl Scene {
     }
 
     /// Offers a log and sends these runs of it when it is asked for, again and again for a while.
-    fn bring(&mut self, name: &LogName, end: &History, runs: &[StoredRun]) -> Seq {
-        let floor = runs[0].run.first() - 1;
+    fn bring(&mut self, name: &LogName, runs: &[StoredRun]) -> Seq {
+        let (floor, last) = (runs[0].run.first() - 1, &runs[runs.len() - 1]);
+        let end = (last.run.last(), last.hash_at(last.run.last()).expect("its end"));
         for _ in 0..3 {
-            if let Some(serial) = self.offer(name, (end.height, end.hash), floor) {
+            if let Some(serial) = self.offer(name, end, floor) {
                 self.send(serial, &[(name.clone(), runs.to_vec())]);
             }
             self.victim.pass(3_000_000);
@@ -100,14 +103,14 @@ impl Scene {
 fn nobody_gives_a_sealed_history_another_name() {
     let (mut scene, mut root) = (Scene::new(), History::new(true));
     let common = root.write(4, 0);
-    assert_eq!(scene.bring(&root.name.clone(), &root, &[common]), 4);
+    assert_eq!(scene.bring(&root.name.clone(), &[common]), 4);
     let (mut left, mut right) = (root.clone(), root.clone());
     let here = [left.write(2, 1), left.write(2, 1)];
     let first = named_by(&root, &here[0]);
-    assert_eq!(scene.bring(&first, &left, &here), 8, "its beginning is shown");
+    assert_eq!(scene.bring(&first, &here), 8, "its beginning is shown");
     for made_up in 1..=10 {
         let name = root.branch(ChainHash([made_up; 32]));
-        assert_eq!(scene.bring(&name, &left, &here[1..]), 0, "from within it");
+        assert_eq!(scene.bring(&name, &here[1..]), 0, "from within it");
         let serial = scene.offer(&name, (left.height, left.hash), left.height);
         assert_eq!(serial, None, "not again in this session");
         let name = root.branch(ChainHash([100 + made_up; 32]));
@@ -119,11 +122,7 @@ fn nobody_gives_a_sealed_history_another_name() {
         assert_eq!(scene.held(&name), 0, "as if all but its end were pruned");
     }
     let there = [right.write(2, 2)];
-    assert_eq!(
-        scene.bring(&named_by(&root, &there[0]), &right, &there),
-        6,
-        "there is room for the other history"
-    );
+    assert_eq!(scene.bring(&named_by(&root, &there[0]), &there), 6, "there is room for the other history");
 }
 
 /// How many branches of a log are kept.
@@ -153,4 +152,87 @@ fn branches_on_their_way_to_the_store_count() {
         let held = histories.iter().filter(|(name, _)| scene.held(name) == 3).count();
         assert_eq!(held, BRANCHES, "at once: {at_once}");
     }
+}
+
+impl Scene {
+    /// Answers what is asked for to fill a hole with this run.
+    fn fill(&mut self, name: &LogName, run: &StoredRun) {
+        let back = |frame: &Bytes| match wire::read(frame) {
+            Ok(Content::Whole(Message::Back(back))) => Some(back.serial),
+            _ => None,
+        };
+        let ask = |_| {
+            self.victim.pass(1_000_000);
+            // Somebody is there.
+            self.tell(Message::Paused(false));
+            self.victim.take_sent(LINK).iter().find_map(back)
+        };
+        let serial = (0..1000).find_map(ask);
+        let run = run.relabel(name.id()).expect("a run");
+        let runs = vec![DeltaRun { prev: Some(run.prev), run: run.run }];
+        let (tag, serial, names, floors) = (self.tag, serial.expect("a question"), Vec::new(), Vec::new());
+        self.tell(Message::Delta(Delta { tag, serial, end: true, names, floors, runs }));
+    }
+}
+
+/// What lies beyond a gap has no name as long as nobody knows the hash in it: the branch goes on, the log stays, and
+/// that is told once. It is parted when the gap was filled.
+#[test]
+fn a_gap_at_the_place_keeps_nothing_closed() {
+    let (mut scene, mut root) = (Scene::new(), History::new(false));
+    let common = root.write(2, 0);
+    let (mut left, mut third) = (root.clone(), root.clone());
+    let first = left.write(1, 1);
+    let mut right = left.clone();
+    right.write(1, 1);
+    let (lost, rest) = (left.write(3, 1), left.write(2, 1));
+    let (other, more) = (right.write(3, 2), right.write(2, 2));
+    let one = third.write(1, 3);
+    let [left_name, right_name, third_name] = [&first, &other, &one].map(|run| named_by(&root, run));
+    assert_eq!(scene.bring(&root.name.clone(), &[common]), 2);
+    assert_eq!(scene.bring(&third_name, &[one]), 3);
+    assert_eq!(scene.bring(&right_name, &[other]), 7, "it begins beside nothing that is held");
+    assert_eq!(scene.bring(&left_name, &[first]), 3);
+    let told = scene.victim.forks_told;
+    assert_eq!(scene.bring(&left_name, std::slice::from_ref(&rest)), 8, "with a gap where the two part");
+    scene.victim.pass(10_000_000);
+    assert_eq!(scene.bring(&right_name, &[more]), 9, "it goes on");
+    assert_eq!((scene.held(&left_name), scene.victim.forks_told), (8, told + 1));
+    scene.fill(&left_name, &lost);
+    scene.victim.pass(3_000_000);
+    assert_eq!(scene.held(&left_name), 4, "it ends where the two part");
+    let tail = lost.cut_front(5).expect("a part");
+    assert_eq!(scene.held(&named_by(&root, &tail)), 8, "and what followed has its name");
+}
+
+/// Damage at the place is made a gap like any other that is met.
+#[test]
+fn damage_at_the_place_is_isolated() {
+    let (mut scene, mut root) = (Scene::new(), History::new(false));
+    let mut runs = vec![root.write(2, 0)];
+    let mut other = root.clone();
+    let there = [other.write(3, 2)];
+    let name = named_by(&root, &there[0]);
+    runs.extend([root.write(2, 1), root.write(2, 1)]);
+    assert_eq!(scene.bring(&root.name.clone(), &runs), 6);
+    scene.victim.fault = Fault::Corrupt;
+    scene.victim.fail = |request| matches!(request, StoreRequest::HashAt { .. });
+    scene.bring(&name, &there);
+    let head = scene.victim.disk.head(root.name.id()).expect("its head");
+    assert_eq!((head.height, &head.gaps[..]), (6, &[SeqRange { first: 3, last: 4 }][..]));
+    assert_eq!(scene.victim.forks_told, 1);
+}
+
+/// Where nothing is held beyond the place the log ends there, whatever it is that was lost.
+#[test]
+fn a_gap_up_to_the_end_holds_nothing_up() {
+    let (mut scene, mut root) = (Scene::new(), History::new(false));
+    let mut runs = vec![root.write(2, 0), root.write(2, 0)];
+    let (mut other, log) = (root.clone(), root.name.id());
+    let there = [other.write(3, 2)];
+    runs.push(root.write(2, 1));
+    assert_eq!(scene.bring(&root.name.clone(), &runs), 6);
+    scene.victim.must(Command::Repair { log, at: 5 });
+    assert_eq!(scene.bring(&named_by(&root, &there[0]), &there), 7);
+    assert_eq!(scene.held(&root.name), 4);
 }

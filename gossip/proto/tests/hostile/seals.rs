@@ -14,7 +14,7 @@ use crate::host::{DAWN, Host, channel, stream, talk};
 use crate::lies::say;
 use crate::siege::meet;
 
-const LINK: u64 = 1;
+pub(crate) const LINK: u64 = 1;
 
 pub(crate) fn sealer(seed: u8) -> Ed25519Sealer {
     Ed25519Sealer::new(&SecretKey::from_seed([seed; 32]))
