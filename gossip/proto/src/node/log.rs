@@ -272,9 +272,9 @@ impl Log {
         self.stored.height > 0
     }
 
-    /// Whether nothing of it is on its way to the store.
+    /// Whether nothing of it is on its way to the store, or will be when the message at hand was judged.
     pub(super) fn is_idle(&self) -> bool {
-        self.rare().is_idle()
+        self.rare().is_idle() && self.pending() == self.stored
     }
 
     /// The highest sequence it may reach.
@@ -292,7 +292,10 @@ impl Log {
         }
         let stored = self.stored;
         let rare = self.rare_mut();
-        (rare.pending, rare.turn) = (stored, Some(Box::new(turn)));
+        if rare.pending.height > end {
+            rare.pending = stored;
+        }
+        rare.turn = Some(Box::new(turn));
     }
 
     /// The store moved holes; an answer of it that is on its way may not know.

@@ -29,8 +29,17 @@ impl History {
         Self { hash: name.root(), name, height: 0 }
     }
 
-    /// Goes on with one run of so many entries that contain this, under the name of the log.
+    /// Goes on with one run of so many entries that contain this, under the name of the log; its author signs it if
+    /// it signs at all.
     fn write(&mut self, count: u64, mark: u8) -> StoredRun {
+        self.go_on(count, mark, true)
+    }
+
+    fn unsealed(&mut self, count: u64, mark: u8) -> StoredRun {
+        self.go_on(count, mark, false)
+    }
+
+    fn go_on(&mut self, count: u64, mark: u8, is_sealed: bool) -> StoredRun {
         let (prev, from) = (self.hash, self.height);
         let builder = || RunBuilder::new(self.name.id(), from + 1, prev);
         let (mut probe, mut builder) = (builder(), builder());
@@ -40,7 +49,7 @@ impl History {
             builder.push_new(stamp, &payload).expect("room");
         }
         self.height += count;
-        let seal = self.seal().map(|seal| seal.0);
+        let seal = self.seal().filter(|_| is_sealed).map(|seal| seal.0);
         let (run, _) = builder.finish(seal.as_ref().map(|seal| &seal[..])).expect("a run");
         StoredRun { prev, run }
     }
@@ -235,4 +244,31 @@ fn a_gap_up_to_the_end_holds_nothing_up() {
     scene.victim.must(Command::Repair { log, at: 5 });
     assert_eq!(scene.bring(&named_by(&root, &there[0]), &there), 7);
     assert_eq!(scene.held(&root.name), 4);
+}
+
+/// The end of a log that only the beginning of a branch vouches for comes with what a seal vouches for: that is on its
+/// way to the store, and is not forgotten because the log is to end there.
+#[test]
+fn an_end_without_a_seal_waits_for_what_comes_before_it() {
+    let (mut scene, mut root) = (Scene::new(), History::new(true));
+    let common = root.write(2, 0);
+    let (mut left, mut third) = (root.clone(), root.clone());
+    let one = third.write(1, 3);
+    let (first, next, end) = (left.write(1, 1), left.write(2, 1), left.unsealed(1, 1));
+    let beyond = left.clone().write(2, 2);
+    let name = named_by(&root, &first);
+    scene.bring(&root.name.clone(), &[common]);
+    assert_eq!(scene.bring(&named_by(&root, &one), &[one]), 3);
+    assert_eq!(scene.bring(&named_by(&root, &beyond), &[beyond]), 8);
+    assert_eq!(scene.bring(&name, &[first]), 3);
+    scene.victim.slow_disk = true;
+    let message = [(name.clone(), vec![next, end])];
+    scene.send(0, &message);
+    scene.victim.disk_goes_on();
+    scene.send(0, &message);
+    scene.victim.disk_works();
+    for _ in 0..2 {
+        scene.send(0, &message);
+    }
+    assert_eq!(scene.held(&name), 6);
 }

@@ -231,6 +231,12 @@ impl Host {
         }
     }
 
+    /// Of the store operations that wait the oldest is done.
+    pub(crate) fn disk_goes_on(&mut self) {
+        let oldest = self.waiting.remove(0);
+        self.give(oldest);
+    }
+
     /// Of the store operations that wait the newest is done, before the others.
     pub(crate) fn disk_overtakes(&mut self) {
         let newest = self.waiting.pop().expect("something waits for the disk");
