@@ -42,7 +42,7 @@ impl Node {
             Op::Refill(log) => self.on_refill_read(log, id, result),
             Op::Isolate { log, why } => self.on_isolated(id, log, why, result),
             Op::Erase(job) => self.on_erased(job, result),
-            Op::Fork(what) => self.on_fork_stored(what, result),
+            Op::Fork(what) => self.on_fork_stored(what, id, result),
             Op::Admin => self.on_admin(result),
         }
         // Whatever it was: a log that is gone is told of by nothing else.

@@ -12,7 +12,7 @@ use super::log::{Log, Tip};
 use super::ops::{Landed, Landing, Op};
 use super::repair::Mending;
 use super::serve::{AHEAD, PAGE};
-use super::{Event, LinkId, Node};
+use super::{Event, LinkId, Node, OpId};
 use crate::{
     Branch, ChainHash, CommitItem, Fault, LogId, LogName, NodeId, Seq, StoreFailure, StoreReply,
     StoreRequest, StoredRun, Turn,
@@ -36,12 +36,12 @@ impl Node {
         let positions = if reached { vec![at - 1, at] } else { vec![at - 1] };
         let is_known = positions.iter().all(|at| held.knows_hash(*at));
         self.retire(log);
-        self.forks.parting.insert(log, Parting { at, seen, peer, prev, step: Step::Hashes });
+        self.forks.parting.insert(log, Parting { at, seen, peer, prev, waits: None, step: Step::Hashes });
         if !is_known {
             // A gap: what lies beyond it has no name.
             return self.leave_apart(log);
         }
-        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::HashAt { log, positions });
+        self.store_part(log, StoreRequest::HashAt { log, positions });
     }
 
     /// Who is told to hold the other history: ourselves, where we do.
@@ -60,13 +60,36 @@ impl Node {
         let Some(held) = self.logs.get_mut(&log).filter(idle).filter(|_| free) else { return };
         held.rare_mut().parting = true;
         let step = Step::End(turn);
-        self.forks.parting.insert(log, Parting { at: turn.at, seen, peer, prev: turn.prev, step });
+        self.forks
+            .parting
+            .insert(log, Parting { at: turn.at, seen, peer, prev: turn.prev, waits: None, step });
         self.retire(log);
         self.end_log(log, turn);
     }
 
-    pub(super) fn on_part_stored(&mut self, log: LogId, result: Result<StoreReply, StoreFailure>) {
-        let Some(parting) = self.forks.parting.get(&log) else { return };
+    /// The next step of a parting waits for the store.
+    fn store_part(&mut self, log: LogId, request: StoreRequest) {
+        let op = self.store(Op::Fork(ForkOp::Part(log)), request);
+        self.wait_to_part(&log, op);
+    }
+
+    fn isolate_for_part(&mut self, log: LogId, damaged: LogId, at: Seq) {
+        let op = self.isolate(damaged, at, Mending::Parting { log, at });
+        self.wait_to_part(&log, op);
+    }
+
+    fn wait_to_part(&mut self, log: &LogId, op: OpId) {
+        self.forks.parting.get_mut(log).into_iter().for_each(|parting| parting.waits = Some(op));
+    }
+
+    /// The parting of a log that waits for this. What an earlier one waited for says nothing of it: it may be of
+    /// another place, or of what was removed since.
+    fn awaited(&self, log: &LogId, op: OpId) -> Option<&Parting> {
+        self.forks.parting.get(log).filter(|parting| parting.waits == Some(op))
+    }
+
+    pub(super) fn on_part_stored(&mut self, log: LogId, op: OpId, result: Result<StoreReply, StoreFailure>) {
+        let Some(parting) = self.awaited(&log, op) else { return };
         match (result, &parting.step) {
             (Ok(StoreReply::Hashes(hashes)), Step::Hashes) => self.name_branch(log, &hashes),
             (Ok(StoreReply::Runs(runs)), Step::Copy { .. }) => self.copy_tail(log, runs),
@@ -102,20 +125,18 @@ impl Node {
             Step::Compare { branch, .. } => self.logs.get(&log).map(|held| (*branch, held.stored.height)),
         };
         match place {
-            Some((damaged, at)) => _ = self.isolate(damaged, at, Mending::Parting { log, at }),
+            Some((damaged, at)) => self.isolate_for_part(log, damaged, at),
             None => self.give_up_parting(&log),
         }
     }
 
     /// The damage that stopped a parting is a gap now, or was not found there.
-    pub(super) fn part_mended(&mut self, log: LogId, at: Seq, mended: bool) {
-        let Some(parting) = self.forks.parting.get(&log) else { return };
+    pub(super) fn part_mended(&mut self, log: LogId, op: OpId, at: Seq, mended: bool) {
+        let Some(parting) = self.awaited(&log, op) else { return };
         match &parting.step {
             _ if mended => self.give_up_parting(&log),
             // Two hashes were read.
-            Step::Hashes if at == parting.at => {
-                _ = self.isolate(log, at - 1, Mending::Parting { log, at: at - 1 })
-            }
+            Step::Hashes if at == parting.at => self.isolate_for_part(log, log, at - 1),
             _ => self.leave_apart(log),
         }
     }
@@ -222,7 +243,7 @@ impl Node {
                     parting.step = Step::Compare { turn, branch: id };
                 }
                 let request = StoreRequest::HashAt { log: id, positions: vec![ours.height] };
-                self.store(Op::Fork(ForkOp::Part(log)), request);
+                self.store_part(log, request);
             }
         }
     }
@@ -233,7 +254,7 @@ impl Node {
         if let Some(Parting { step: Step::Copy { reading, .. }, .. }) = self.forks.parting.get_mut(&log) {
             *reading = true;
         }
-        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Read { log, from, budget });
+        self.store_part(log, StoreRequest::Read { log, from, budget });
     }
 
     /// Commits a page to the branch.
@@ -308,7 +329,7 @@ impl Node {
             parting.step = Step::End(turn);
         }
         let Some(name) = self.logs.name(&log) else { return self.give_up_parting(&log) };
-        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Turn { log: name, turn });
+        self.store_part(log, StoreRequest::Turn { log: name, turn });
     }
 
     /// The log ends, for good: every link may learn of it in the ordinary way.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::LinkId;
 use super::fork_search::Search;
+use super::{LinkId, OpId};
 use crate::wire::ChannelTag;
 use crate::{ChainHash, LogId, LogName, NodeId, Seq, Tick, Turn};
 
@@ -166,6 +166,8 @@ pub(super) struct Parting {
     pub(super) peer: NodeId,
     /// What another history says is the hash before it.
     pub(super) prev: ChainHash,
+    /// The answer that the step waits for.
+    pub(super) waits: Option<OpId>,
     pub(super) step: Step,
 }
 

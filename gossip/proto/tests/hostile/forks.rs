@@ -4,8 +4,8 @@ use bytes::Bytes;
 use gossip_proto::node::Command;
 use gossip_proto::wire::{self, Content, Delta, DeltaRun, FloorNote, Message};
 use gossip_proto::{
-    Branch, ChainHash, Epoch, Fault, LogName, NewPayload, NodeId, RunBuilder, Seal, Sealer, Seq, SeqRange,
-    Stamp, StoreRequest, StoredRun, seal_message,
+    Branch, ChainHash, Epoch, Fault, LogName, NewPayload, NodeId, Retention, RunBuilder, Seal, Sealer, Seq,
+    SeqRange, Stamp, StoreRequest, StoredRun, seal_message,
 };
 
 use crate::host::{DAWN, channel, stream};
@@ -92,14 +92,19 @@ impl Scene {
         self.tell(Message::Runs(Delta { tag: self.tag, serial, end: true, names, floors, runs }));
     }
 
-    /// Offers a log and sends these runs of it when it is asked for, again and again for a while.
-    fn bring(&mut self, name: &LogName, runs: &[StoredRun]) -> Seq {
+    /// Offers a log and sends these runs of it when it is asked for.
+    fn show(&mut self, name: &LogName, runs: &[StoredRun]) {
         let (floor, last) = (runs[0].run.first() - 1, &runs[runs.len() - 1]);
         let end = (last.run.last(), last.hash_at(last.run.last()).expect("its end"));
+        if let Some(serial) = self.offer(name, end, floor) {
+            self.send(serial, &[(name.clone(), runs.to_vec())]);
+        }
+    }
+
+    /// The same, again and again for a while.
+    fn bring(&mut self, name: &LogName, runs: &[StoredRun]) -> Seq {
         for _ in 0..3 {
-            if let Some(serial) = self.offer(name, end, floor) {
-                self.send(serial, &[(name.clone(), runs.to_vec())]);
-            }
+            self.show(name, runs);
             self.victim.pass(3_000_000);
         }
         self.held(name)
@@ -271,4 +276,36 @@ fn an_end_without_a_seal_waits_for_what_comes_before_it() {
         scene.send(0, &message);
     }
     assert_eq!(scene.held(&name), 6);
+}
+
+/// A log is removed while its hashes around a place are read, and comes again as another one: what was read says
+/// nothing of that.
+#[test]
+fn what_an_earlier_parting_waited_for_is_not_taken_for_a_later_one() {
+    let mut scene = Scene::new();
+    let fork = |common: u64, mark: u8| {
+        let mut root = History::new(false);
+        let mut runs = vec![root.write(common, mark)];
+        let there = root.clone().write(3, mark + 1);
+        runs.push(root.write(3, mark));
+        (runs, named_by(&root, &there), there, root.name)
+    };
+    let (runs, other, there, name) = fork(2, 1);
+    assert_eq!(scene.bring(&name, &runs), 5);
+    scene.victim.slow_disk = true;
+    scene.show(&other, &[there]);
+    let (channel, stream, retention) = (channel(), stream(), Retention::KeepAll);
+    scene.victim.command(Command::RemoveStream { channel: channel.clone(), stream: stream.clone() });
+    scene.victim.disk_overtakes();
+    scene.victim.forget_logs();
+    scene.victim.command(Command::CreateStream { channel, stream, retention });
+    scene.victim.disk_overtakes();
+    let (runs, other, there, _) = fork(4, 5);
+    scene.show(&name, &runs);
+    scene.victim.disk_overtakes();
+    assert_eq!(scene.held(&name), 7, "as another log");
+    scene.show(&other, std::slice::from_ref(&there));
+    scene.victim.disk_works();
+    assert_eq!(scene.bring(&other, &[there]), 7);
+    assert_eq!(scene.held(&name), 4);
 }
