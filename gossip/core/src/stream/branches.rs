@@ -24,8 +24,8 @@ pub(super) async fn moved(store: &dyn Store, mut id: EntryId) -> StoreResult<Ent
         && let Some(Turn { at, first: Some(first), .. }) = head.turn
         && at <= id.sequence
     {
-        let parent = head.name.branch.map_or(id.log, |branch| branch.parent);
-        id.log = LogName { branch: Some(Branch { parent, first }), ..head.name }.id();
+        let branch = Some(Branch { parent: head.name.first_log(), first });
+        id.log = LogName { branch, ..head.name }.id();
     }
     Ok(id)
 }
@@ -37,8 +37,7 @@ pub(crate) async fn moved_from(at: &StreamRef, name: &LogName, first: Seq) -> St
     let store = &*at.shared.store;
     for head in super::heads(at).await? {
         let log = head.name.id();
-        let related = log == branch.parent || head.name.branch.is_some_and(|b| b.parent == branch.parent);
-        if !related || head.name == *name {
+        if head.name.first_log() != branch.parent || head.name == *name {
             continue;
         }
         let ended = head.turn.is_some_and(|turn| turn.first == Some(branch.first));

@@ -32,11 +32,11 @@ impl Node {
     /// others.
     pub(super) fn note_growth(&mut self, id: LogId, from: Seq) {
         let Some(log) = self.logs.get(&id) else { return };
-        let (upto, branch, starts) = (log.stored.height, log.branch(), log.starts());
+        let (upto, first, starts) = (log.stored.height, log.first_log(), log.starts());
         if starts.is_some_and(|(at, _)| from <= at && at < upto) {
             self.load_branch(id);
         }
-        self.suspect_family(branch.map_or(id, |branch| branch.parent), id, from, upto);
+        self.suspect_family(first, id, from, upto);
     }
 
     /// Branches that begin within what a log beside them now holds more.
@@ -56,12 +56,12 @@ impl Node {
     pub(super) fn note_filled(&mut self, id: LogId, range: SeqRange) {
         let Some(log) = self.logs.get(&id) else { return };
         let near = range.first - 1..=range.last;
-        let (branch, starts) = (log.branch(), log.starts());
+        let (first, starts) = (log.first_log(), log.starts());
         self.forks.strangers.retain(|(log, at, _)| *log != id || !near.contains(at));
         if starts.is_some_and(|(at, _)| near.contains(&at)) {
             self.load_branch(id);
         }
-        self.suspect_family(branch.map_or(id, |branch| branch.parent), id, *near.start(), *near.end());
+        self.suspect_family(first, id, *near.start(), *near.end());
     }
 
     /// What could not be done beside a branch is tried again.
@@ -131,7 +131,7 @@ impl Node {
 
     /// Something beside the branches of a log ended, or came to nothing.
     pub(super) fn look_beside(&mut self, log: LogId) {
-        let root = self.logs.get(&log).and_then(Log::branch).map_or(log, |branch| branch.parent);
+        let root = self.logs.get(&log).map_or(log, Log::first_log);
         let family = self.forks.families.get(&root).into_iter().flatten();
         let waiting = family.filter(|id| self.forks.unsure.contains_key(*id)).copied();
         for id in waiting.collect::<Vec<_>>() {
@@ -150,7 +150,7 @@ impl Node {
 
     /// Where the branches beside a log begin, as far as they are held.
     pub(super) fn family(&self, id: &LogId) -> impl Iterator<Item = Option<(Seq, ChainHash)>> + use<'_> {
-        let root = self.logs.get(id).and_then(Log::branch).map_or(*id, |branch| branch.parent);
+        let root = self.logs.get(id).map_or(*id, Log::first_log);
         let others = self.forks.families.get(&root).into_iter().flatten();
         others.filter_map(|id| self.logs.get(id)).map(Log::begins)
     }

@@ -200,7 +200,7 @@ impl Node {
         }
         let turn = Turn { at, prev, first: hashes.get(1).copied() };
         let Some(first) = turn.first else { return self.end_log(log, turn) };
-        let parent = held.branch().map_or(log, |branch| branch.parent);
+        let parent = held.first_log();
         let Some(held) = self.logs.name_of(held) else { return self.give_up_parting(&log) };
         let name = LogName { branch: Some(Branch { parent, first }), ..held };
         let branch = name.id();
@@ -355,8 +355,7 @@ impl Node {
 
     /// What was set apart of a log and its branches may be asked for again.
     fn lift_apart(&mut self, name: &LogName, log: LogId) {
-        let root = |log: LogId, branch: Option<Branch>| branch.map_or(log, |branch| branch.parent);
-        let of_log = root(log, name.branch);
+        let first = name.first_log();
         let links: Vec<LinkId> = self.established().collect();
         for link in links {
             let Some(session) = self.links.get_mut(&link).and_then(|link| link.session.as_mut()) else {
@@ -365,7 +364,7 @@ impl Node {
             let Some(shared) = session.shared.get_mut(&name.channel) else { continue };
             shared.todo.remove(&log);
             let logs = &self.logs;
-            shared.forks.retain(|id| logs.get(id).is_none_or(|held| root(*id, held.branch()) != of_log));
+            shared.forks.retain(|id| logs.get(id).is_none_or(|held| held.first_log() != first));
         }
     }
 }

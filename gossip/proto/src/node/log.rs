@@ -213,6 +213,11 @@ impl Log {
         self.rare().origin.as_ref().map(|origin| origin.branch)
     }
 
+    /// The log it is a branch of, or itself, see [`LogName::first_log`].
+    pub(super) fn first_log(&self) -> LogId {
+        self.branch().map_or(self.id, |branch| branch.parent)
+    }
+
     /// Of a branch: the sequence before what first came of it, and the hash there.
     pub(super) fn starts(&self) -> Option<(Seq, ChainHash)> {
         self.rare().origin.as_ref()?.starts
