@@ -52,7 +52,7 @@ async fn head(store: &MemoryStore, log: LogId) -> LogHead {
 async fn place(store: &MemoryStore, log: LogId, common: Seq) -> (Turn, LogName) {
     let hashes = store.hash_at(log, &[common, common + 1]).await.unwrap();
     let name = head(store, log).await.name;
-    let parent = name.branch.map_or(log, |branch| branch.parent);
+    let parent = name.first_log();
     let branch = Some(Branch { parent, first: hashes[1] });
     (Turn { at: common + 1, prev: hashes[0], first: Some(hashes[1]) }, LogName { branch, ..name })
 }

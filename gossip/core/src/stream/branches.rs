@@ -32,8 +32,8 @@ pub(crate) async fn moved(store: &dyn Store, mut id: EntryId) -> StoreResult<Ent
 /// The branch that what followed the end of a log moved to.
 pub(crate) fn branch_from(head: &LogHead) -> Option<LogId> {
     let first = head.turn?.first?;
-    let parent = head.name.branch.map_or_else(|| head.name.id(), |branch| branch.parent);
-    Some(LogName { branch: Some(Branch { parent, first }), ..head.name.clone() }.id())
+    let branch = Some(Branch { parent: head.name.first_log(), first });
+    Some(LogName { branch, ..head.name.clone() }.id())
 }
 
 /// The log whose end moved here to a branch that begins at `first`: what was known of it as that log's is
@@ -43,8 +43,7 @@ pub(crate) async fn moved_from(at: &StreamRef, name: &LogName, first: Seq) -> St
     let store = &*at.shared.store;
     for head in super::heads(at).await? {
         let log = head.name.id();
-        let related = log == branch.parent || head.name.branch.is_some_and(|b| b.parent == branch.parent);
-        if !related || head.name == *name {
+        if head.name.first_log() != branch.parent || head.name == *name {
             continue;
         }
         let ended = head.turn.is_some_and(|turn| turn.first == Some(branch.first));

@@ -13,6 +13,7 @@
 mod choice;
 mod disk;
 mod findings;
+mod forks;
 mod frames;
 mod history;
 mod holders;

@@ -149,7 +149,7 @@ impl Taking<'_> {
     /// Whether a log is left out for this reason, and the file gone on with. Where a branch is, nothing may
     /// vouch for the end of the log it parts from.
     fn lacks(&mut self, name: &LogName, error: &CommandError) -> bool {
-        let root = name.branch.map_or_else(|| name.id(), |branch| branch.parent);
+        let root = name.first_log();
         let lacks = match error {
             CommandError::Unplaced { .. } => true,
             CommandError::Unsealed { .. } => name.branch.is_some() || self.lacking.contains(&root),
