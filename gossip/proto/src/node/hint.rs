@@ -135,7 +135,7 @@ impl Node {
             return self.timers.bring_forward(round, self.now.tick + wait);
         }
         self.timers.bring_forward(round, self.now.tick + link.rtt.timeout());
-        if !self.is_active() || link.congested || !self.is_primary(id) {
+        if !self.is_active() || link.congested || !self.speaks(id, name) {
             return;
         }
         let Some(hint) = self.hints.get(name, &link.peer) else { return self.meet(id, name, true) };

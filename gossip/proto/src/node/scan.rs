@@ -209,16 +209,16 @@ impl Node {
         let Some(session) = link.session.as_mut() else { return };
         let gone: Vec<ChannelId> =
             session.shared.keys().filter(|name| !matched.contains(*name)).cloned().collect();
-        for name in gone {
-            if let Some(shared) = session.shared.remove(&name) {
+        for name in &gone {
+            if let Some(shared) = session.shared.remove(name) {
                 session.tags.remove(&shared.tag);
             }
-            self.channels.get_mut(&name).into_iter().for_each(|channel| channel.scopes.forget(id));
-            if let Some(exchange) = self.exchanges.end(id, &name) {
+            self.channels.get_mut(name).into_iter().for_each(|channel| channel.scopes.forget(id));
+            if let Some(exchange) = self.exchanges.end(id, name) {
                 self.fetches.end(id, exchange.serial.into());
             }
             self.timers.cancel(&Timer::Round(id, name.clone()));
-            self.timers.cancel(&Timer::Tell(id, name));
+            self.timers.cancel(&Timer::Tell(id, name.clone()));
         }
         let mut new = Vec::new();
         for name in matched {
@@ -240,6 +240,7 @@ impl Node {
         for name in &new {
             self.tell_all_erasures(id, name);
         }
+        gone.iter().chain(&new).for_each(|name| self.let_others_speak(id, name));
         if !new.is_empty() {
             self.refill_anew();
         }

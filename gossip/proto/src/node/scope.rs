@@ -58,6 +58,7 @@ impl Node {
             self.meet_again(id, name);
             self.refill_anew();
         }
+        self.let_others_speak(id, name);
         self.tell_status(id, name);
         is_wider
     }

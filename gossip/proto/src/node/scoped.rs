@@ -58,6 +58,13 @@ impl Scopes {
         self.links.get(&link).is_none_or(|scoped| scoped.has(stream))
     }
 
+    /// Whether a link compares all that another one does, as far as that is cheap to tell.
+    pub(super) fn covers(&self, link: LinkId, other: LinkId) -> bool {
+        let Some(scoped) = self.links.get(&link) else { return true };
+        let Some(other) = self.links.get(&other) else { return false };
+        scoped.ours.is_within(&other.ours) && scoped.theirs.is_within(&other.theirs)
+    }
+
     /// What we leave out on a link, and what they do.
     pub(super) fn left_out(&self, link: LinkId) -> [Option<&LeftOut>; 2] {
         let scoped = self.links.get(&link);
