@@ -56,3 +56,34 @@ fn however_much_is_said_digests_are_added_up_once_for_each_change() {
     assert_eq!(pair.counted(), counted);
     assert!(pair.agrees());
 }
+
+/// A peer of version 1 has to be told one by one what is left out, but not of each by a message of its own.
+#[test]
+fn streams_that_come_one_by_one_cost_a_peer_of_version_1_no_list_each() {
+    const STREAMS: usize = 1000;
+    let mut pair = Pair::of([Vec::new(), Vec::new()], 1);
+    pair.pass(1_000);
+    let rules = vec![SyncRule { streams: Streams::Only([stream("s")].into()), ..SyncRule::default() }];
+    pair.command(0, Command::SetSync(SyncChoice { rules }));
+    pair.pass(1_000);
+    let (counted, said) = (pair.counted(), pair.said.len());
+    for at in 0..STREAMS {
+        // As somebody else would tell of it.
+        let log = LogName { stream: stream(&format!("s{at}")), ..log(1) };
+        let id = log.id();
+        pair.nodes[0].know_log(log, id);
+    }
+    pair.pass(10_000);
+    assert_eq!(pair.counted()[0], counted[0], "added up anew");
+    assert!(pair.said.len() - said <= 20, "{} messages", pair.said.len() - said);
+    let heard =
+        pair.nodes[1].channels[&channel()].scopes.left_out(LINK)[1].map(|theirs| theirs.listed().len());
+    assert_eq!(heard, Some(STREAMS), "all the same");
+    assert!(pair.agrees());
+    // Made here, as well.
+    for at in 0..100 {
+        let (stream, retention) = (stream(&format!("own{at}")), crate::Retention::KeepAll);
+        pair.command(0, Command::CreateStream { channel: channel(), stream, retention });
+    }
+    assert_eq!(pair.counted()[0], counted[0], "added up anew");
+}
