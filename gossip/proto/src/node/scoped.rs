@@ -116,6 +116,7 @@ impl Channel {
         if old.is_none() && ours.is_nothing() && theirs.is_nothing() {
             return false;
         }
+        self.sketches.forget_link(link);
         let mut new = Scoped { ours, theirs, sum: Sum::default() };
         let (mut sum, mut is_wider) = (Sum::default(), false);
         for stream in self.streams.values().filter(|stream| new.has(&stream.key)) {
@@ -150,6 +151,7 @@ impl Channel {
             scoped.sum.subtract(&stream.digest);
         }
         scoped.ours.leave_out(&self.secret, key);
+        self.sketches.forget_link(link);
         true
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::NewPayload;
+use crate::sketch::Cell;
 
 fn channel() -> ChannelId {
     ChannelId::new("c").unwrap()
@@ -86,4 +87,73 @@ fn streams_that_come_one_by_one_cost_a_peer_of_version_1_no_list_each() {
         pair.command(0, Command::CreateStream { channel: channel(), stream, retention });
     }
     assert_eq!(pair.counted()[0], counted[0], "added up anew");
+}
+
+impl Pair {
+    /// Node `a`, which `b` shares nothing with but the channel, hears this from it so often.
+    fn hear(&mut self, times: usize, message: impl Fn(usize) -> Message) {
+        for at in 0..times {
+            let bytes = crate::wire::write(&message(at), 2).into_bytes();
+            self.nodes[0].handle(Now { tick: self.now, wall: WallMs(1) }, Input::Frame { link: LINK, bytes });
+        }
+    }
+
+    fn tag(&mut self) -> crate::wire::ChannelTag {
+        self.nodes[0].shared(LINK, &channel()).unwrap().tag
+    }
+}
+
+/// A scope that changes costs as much as there are streams: so one that always changes is not always heard.
+#[test]
+fn a_peer_that_changes_its_mind_all_the_time_is_not_followed_all_the_time() {
+    let mut pair = Pair::of([Vec::new(), Vec::new()], 2);
+    (0..100).for_each(|at| pair.write(0, &stream(&format!("s{at}"))));
+    pair.pass(1_000);
+    let (tag, counted, said) = (pair.tag(), pair.counted()[0], pair.nodes[0].stats.traffic.frames_sent);
+    let scope = |only| Message::Scope(crate::wire::Scope { tag, turn: 0, only, keys: Some(Vec::new()) });
+    pair.hear(1000, |at| scope(at.is_multiple_of(2)));
+    assert_eq!(pair.counted()[0] - counted, 1, "added up anew");
+    assert!(pair.nodes[0].stats.traffic.frames_sent - said <= 10);
+    // What the peer leaves out in truth is believed in the end.
+    pair.pass(5_000);
+    pair.write(0, &stream("s7"));
+    pair.pass(5_000);
+    assert!(pair.agrees());
+    assert!(pair.nodes[0].channels[&channel()].scopes.is_whole(LINK));
+}
+
+/// Looking at a small message of theirs does not cost what is left out, but once.
+#[test]
+fn a_sketch_without_what_is_left_out_is_made_once_and_kept_up_to_date() {
+    let mut pair = Pair::of([Vec::new(), Vec::new()], 2);
+    let rules = vec![SyncRule { streams: Streams::Except([stream("s3")].into()), ..SyncRule::default() }];
+    pair.command(1, Command::SetSync(SyncChoice { rules }));
+    (0..10).for_each(|at| pair.write(0, &stream(&format!("s{at}"))));
+    pair.pass(1_000);
+    let made = |pair: &Pair| pair.nodes[0].channels[&channel()].sketches.made;
+    let (tag, before) = (pair.tag(), made(&pair));
+    let sketch = |at: usize| crate::wire::SketchMessage {
+        tag,
+        mine: crate::wire::DigestTag([at as u8; 16]),
+        serial: 2,
+        room: 0,
+        kind: crate::sketch::Kind::Heights,
+        turn: pair.nodes[0].channels[&channel()].scopes.turn(LINK, false),
+        logs: 1,
+        from: 0,
+        // An announcement, and a question.
+        estimate: at.is_multiple_of(2).then_some([0; crate::sketch::COUNTERS]),
+        cells: vec![Cell::default()],
+    };
+    let said: Vec<Message> = (0..200).map(sketch).map(Message::Sketch).collect();
+    pair.hear(said.len(), |at| said[at].clone());
+    assert_eq!(made(&pair), before.max(1));
+    // New logs, new entries, new streams; of what is left out too.
+    for name in ["s1", "s3", "new", "new"] {
+        pair.write(0, &stream(name));
+        pair.hear(said.len(), |at| said[at].clone());
+    }
+    assert_eq!(made(&pair), before.max(1));
+    pair.pass(60_000);
+    assert!(pair.agrees());
 }
