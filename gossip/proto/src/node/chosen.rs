@@ -39,6 +39,8 @@ impl Node {
 
     /// Channels that are told on a link, with their secrets.
     pub(super) fn listed(&self, id: LinkId) -> Vec<(ChannelId, [u8; 32])> {
+        #[cfg(test)]
+        self.stats.listed.set(self.stats.listed.get() + 1);
         let open = self.channels.iter().filter(|(_, channel)| !channel.removing);
         let chosen = open.filter(|(name, _)| self.is_chosen(id, name));
         chosen.map(|(name, channel)| (name.clone(), channel.secret)).collect()

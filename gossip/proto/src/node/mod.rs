@@ -181,6 +181,9 @@ struct Stats {
     traffic: Traffic,
     /// Entries stored or served since the start, and their encoded bytes.
     moved: (u64, u64),
+    /// How often the channels for a link were looked up.
+    #[cfg(test)]
+    listed: std::cell::Cell<usize>,
 }
 
 impl Stats {

@@ -157,3 +157,24 @@ fn a_sketch_without_what_is_left_out_is_made_once_and_kept_up_to_date() {
     pair.pass(60_000);
     assert!(pair.agrees());
 }
+
+/// With many channels that takes long: not for a list that is out of date, or not for this session.
+#[test]
+fn channels_are_looked_up_only_for_a_list_that_counts() {
+    use crate::wire::{Channels, Matches, SessionTag};
+    let mut pair = Pair::of([Vec::new(), Vec::new()], 2);
+    pair.pass(1_000);
+    let session = |pair: &Pair, at: usize| pair.nodes[at].links[&LINK].session.as_ref().unwrap().tag();
+    let tags = [session(&pair, 0), SessionTag([9; 8])];
+    let before = pair.nodes.each_ref().map(|node| node.stats.listed.get());
+    for tag in tags {
+        let channels = Message::Channels(Channels { session: tag, serial: 0, proofs: Vec::new() });
+        let matches = Message::Matches(Matches { session: tag, serial: 0, turn: 0, proofs: Vec::new() });
+        for (at, message) in [(0, &channels), (1, &channels), (0, &matches), (1, &matches)] {
+            let bytes = crate::wire::write(message, 2).into_bytes();
+            pair.give(at, Input::Frame { link: LINK, bytes });
+        }
+    }
+    assert_eq!(pair.nodes.each_ref().map(|node| node.stats.listed.get()), before);
+    assert!(before.iter().all(|looks| *looks > 0) && pair.agrees());
+}
