@@ -196,7 +196,10 @@ impl Node {
         };
         let (log, until, open, proven) = (entry.log, now + PATIENCE, BTreeMap::new(), BTreeSet::new());
         let mut call = Call { channel, stream, log, places, ours: Vec::new(), until, open, proven };
-        for id in self.links_of(&call.channel) {
+        // Each peer once, however many links lead to it.
+        let links = self.links_of(&call.channel).into_iter();
+        let carry = links.filter(|id| self.carries(*id, &call.channel, &call.stream));
+        for id in carry.collect::<Vec<_>>() {
             self.involve(id, &mut call);
         }
         let is_done = call.open.is_empty();
@@ -223,13 +226,8 @@ impl Node {
     /// Counts the peer of a link, has it asked, or leaves it out.
     fn involve(&mut self, id: LinkId, call: &mut Call) {
         let Some(link) = self.links.get(&id) else { return };
-        let shared = link.session.as_ref().and_then(|session| session.shared.get(&call.channel));
-        let channel = self.channels.get(&call.channel).filter(|channel| channel.scopes.has(id, &call.stream));
-        let (Some(shared), Some(channel)) = (shared, channel) else { return };
         let proof = self.deliveries.proofs.get(&(id, call.log));
-        if proof.is_some_and(|proof| *proof >= call.places.at)
-            || shared.theirs == Some(shared.digest_of(channel))
-        {
+        if proof.is_some_and(|proof| *proof >= call.places.at) || self.agrees(id, &call.channel) {
             call.proven.insert(link.peer.clone());
         } else if self.is_active() {
             call.open.insert(id, self.now.tick);

@@ -13,6 +13,7 @@
 //! | `append` | commands become runs, one commit at a time for each of our logs |
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
+//! | `speak` | on which of a peer's links that is |
 //! | `status` | how far peers are, and who waits for them |
 //! | `outlook` | how much they are about to give or get |
 //! | `delivered` | which of them hold an entry |
@@ -97,6 +98,7 @@ mod session;
 mod shared;
 mod sketches;
 mod slab;
+mod speak;
 mod spread;
 mod status;
 mod table;
@@ -179,6 +181,9 @@ struct Stats {
     traffic: Traffic,
     /// Entries stored or served since the start, and their encoded bytes.
     moved: (u64, u64),
+    /// How often the channels for a link were looked up.
+    #[cfg(test)]
+    listed: std::cell::Cell<usize>,
 }
 
 impl Stats {

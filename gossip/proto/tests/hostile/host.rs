@@ -160,6 +160,11 @@ impl Host {
         self.replies.values()
     }
 
+    /// The answer to a command that was given with an id of its own.
+    pub(crate) fn reply(&self, id: u64) -> Option<&Result<Reply, CommandError>> {
+        self.replies.get(&CommandId(id))
+    }
+
     /// The store loses every log, as after a restored backup; the node is not told.
     pub(crate) fn forget_logs(&mut self) {
         self.disk.forget_logs();

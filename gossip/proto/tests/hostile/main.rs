@@ -21,6 +21,7 @@ mod host;
 mod imports;
 mod lies;
 mod lies2;
+mod links;
 mod recovery;
 mod rooms;
 mod seals;
