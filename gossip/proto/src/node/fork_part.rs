@@ -10,7 +10,6 @@ use super::accept::Batch;
 use super::forks::{AT_ONCE, ForkOp, Parting, Seen, Step};
 use super::log::{Log, Tip};
 use super::ops::{Landed, Landing, Op};
-use super::repair::Mending;
 use super::serve::{AHEAD, PAGE};
 use super::{Event, LinkId, Node, OpId};
 use crate::{
@@ -73,18 +72,13 @@ impl Node {
         self.wait_to_part(&log, op);
     }
 
-    fn isolate_for_part(&mut self, log: LogId, damaged: LogId, at: Seq) {
-        let op = self.isolate(damaged, at, Mending::Parting { log, at });
-        self.wait_to_part(&log, op);
-    }
-
-    fn wait_to_part(&mut self, log: &LogId, op: OpId) {
+    pub(super) fn wait_to_part(&mut self, log: &LogId, op: OpId) {
         self.forks.parting.get_mut(log).into_iter().for_each(|parting| parting.waits = Some(op));
     }
 
     /// The parting of a log that waits for this. What an earlier one waited for says nothing of it: it may be of
     /// another place, or of what was removed since.
-    fn awaited(&self, log: &LogId, op: OpId) -> Option<&Parting> {
+    pub(super) fn awaited(&self, log: &LogId, op: OpId) -> Option<&Parting> {
         self.forks.parting.get(log).filter(|parting| parting.waits == Some(op))
     }
 
@@ -109,35 +103,6 @@ impl Node {
             (Err(failure), _) if failure.fault == Fault::Corrupt => self.mend_parting(log),
             (Err(failure), _) if failure.fault == Fault::Rejected => self.leave_apart(log),
             _ => self.give_up_parting(&log),
-        }
-    }
-
-    /// What was to be read is damaged: it is made a gap, then all begins anew.
-    fn mend_parting(&mut self, log: LogId) {
-        let Some(parting) = self.forks.parting.get(&log) else { return };
-        let place = match &parting.step {
-            Step::Hashes | Step::End(_) => Some((log, parting.at)),
-            Step::Copy { branch, turn, .. } => {
-                self.logs.get(branch).zip(self.logs.get(&log)).map(|(copy, held)| {
-                    (log, held.holes().next_held(copy.stored.height.max(turn.at - 1) + 1))
-                })
-            }
-            Step::Compare { branch, .. } => self.logs.get(&log).map(|held| (*branch, held.stored.height)),
-        };
-        match place {
-            Some((damaged, at)) => self.isolate_for_part(log, damaged, at),
-            None => self.give_up_parting(&log),
-        }
-    }
-
-    /// The damage that stopped a parting is a gap now, or was not found there.
-    pub(super) fn part_mended(&mut self, log: LogId, op: OpId, at: Seq, mended: bool) {
-        let Some(parting) = self.awaited(&log, op) else { return };
-        match &parting.step {
-            _ if mended => self.give_up_parting(&log),
-            // Two hashes were read.
-            Step::Hashes if at == parting.at => self.isolate_for_part(log, log, at - 1),
-            _ => self.leave_apart(log),
         }
     }
 
@@ -178,7 +143,7 @@ impl Node {
 
     /// What followed the place is not what the branch of its name holds there, where they differ again further
     /// on and nobody offered that; or it cannot be told, because something is missing. Both stay as they are.
-    fn leave_apart(&mut self, log: LogId) {
+    pub(super) fn leave_apart(&mut self, log: LogId) {
         let Some(Parting { at, prev, peer, .. }) = self.forks.parting.get(&log) else { return };
         let (at, prev, peer) = (*at, *prev, peer.clone());
         self.forks.note_stranger(log, at - 1, prev);

@@ -60,7 +60,7 @@ impl Node {
             }
             Mending::Serve(link) => self.serve_mended(link, op, matches!(found, Ok(Some(_)))),
             Mending::Refill => self.refill(),
-            Mending::Parting { log, at } => self.part_mended(log, op, at, matches!(found, Ok(Some(_)))),
+            Mending::Parting { log, at } => self.part_mended(log, op, at, &found),
         }
     }
 

@@ -14,8 +14,13 @@ use crate::wire::{DigestTag, StreamKey};
 use crate::{ChannelId, NodeId};
 
 impl Link {
-    pub(super) fn answers(&self) -> bool {
+    fn answers(&self) -> bool {
         self.missed < SUSPECTED
+    }
+
+    /// Whether it can be used now.
+    pub(super) fn is_open(&self) -> bool {
+        self.session.is_some() && self.answers()
     }
 
     fn shares(&self, name: &ChannelId) -> bool {

@@ -237,6 +237,30 @@ fn damage_at_the_place_is_isolated() {
     assert_eq!(scene.victim.forks_told, 1);
 }
 
+/// Two hashes are read at a place: the damage may be at the first. Then the log ends all the same, if nothing follows.
+#[test]
+fn damage_before_the_place_is_isolated_too() {
+    for fails_at_first in [false, true] {
+        let (mut scene, mut root) = (Scene::new(), History::new(false));
+        let runs = [root.write(1, 0), root.write(1, 0)];
+        let there = [root.clone().write(3, 2)];
+        let name = named_by(&root, &there[0]);
+        assert_eq!(scene.bring(&root.name.clone(), &runs), 2);
+        (scene.victim.fault, scene.victim.slow_disk) = (Fault::Corrupt, true);
+        scene.victim.fail = |request| matches!(request, StoreRequest::HashAt { .. });
+        scene.show(&name, &there);
+        if fails_at_first {
+            scene.victim.fault = Fault::Transient;
+            scene.victim.fail = |request| matches!(request, StoreRequest::Isolate { .. });
+        }
+        scene.victim.disk_works();
+        let gaps = scene.victim.disk.head(root.name.id()).expect("its head").gaps.clone();
+        assert_eq!(gaps.is_empty(), fails_at_first);
+        scene.victim.fail = |_| false;
+        assert_eq!(scene.bring(&name, &there), 5);
+    }
+}
+
 /// Where nothing is held beyond the place the log ends there, whatever it is that was lost.
 #[test]
 fn a_gap_up_to_the_end_holds_nothing_up() {

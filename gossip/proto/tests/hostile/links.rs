@@ -17,7 +17,12 @@ fn dear(streams: Streams) -> SyncRule {
 }
 
 fn connect(phone: &mut Host, home: &mut Host, link: u64) {
-    let limits = |cost| LinkLimits { max_frame: 1 << 20, ordered: true, reliable: true, cost };
+    connect_by(phone, home, link, 1 << 20);
+}
+
+/// Over frames of so many bytes.
+fn connect_by(phone: &mut Host, home: &mut Host, link: u64, max_frame: usize) {
+    let limits = |cost| LinkLimits { max_frame, ordered: true, reliable: true, cost };
     let cost = if link == MOBILE { EXPENSIVE } else { 1 };
     phone.give(Input::LinkUp { peer: home.id(), link: LinkId(link), limits: limits(cost) });
     home.give(Input::LinkUp { peer: phone.id(), link: LinkId(link), limits: limits(1) });
@@ -137,4 +142,23 @@ fn a_peer_is_in_sync_when_it_is_on_all_links_that_are_needed() {
     talk(&mut phone, &mut home, None, 5_000);
     assert!(agrees(&mut home) && agrees(&mut phone));
     assert_eq!([held(&mut home, "photos"), held(&mut phone, "photos")], [Some(5), Some(5)]);
+}
+
+/// Over the link that is spoken on first of all, the message would be of no channel.
+#[test]
+fn pieces_that_were_lost_are_asked_for_where_the_others_came() {
+    let [mut phone, mut home] = pair(2, &[dear(Streams::None)]);
+    for host in [&mut phone, &mut home] {
+        host.give(Input::LinkDown { link: LinkId(HOME) });
+    }
+    connect_by(&mut phone, &mut home, HOME, 300);
+    talk(&mut phone, &mut home, None, 5_000);
+    let payloads = vec![NewPayload::new(vec![7; 3_000])];
+    phone.must(Command::Append { channel: channel(), stream: named("photos"), payloads });
+    assert!(phone.sent.len() > 10, "{} pieces", phone.sent.len());
+    phone.sent.remove(3);
+    talk(&mut phone, &mut home, None, 10);
+    assert_eq!(held(&mut home, "photos"), Some(2), "one piece is missing");
+    talk(&mut phone, &mut home, None, 500);
+    assert_eq!(held(&mut home, "photos"), Some(3));
 }
