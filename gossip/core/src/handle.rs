@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use crate::damage::Damage;
 use crate::events::Listeners;
 use crate::pulse::Pulses;
+use crate::recent::Recent;
 use crate::retention::{Holds, Policies};
 use crate::stream::Names;
 use crate::{Config, Error, MessagePort, Store, TimerPort};
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) state: watch::Sender<NodeState>,
     pub(crate) listeners: Listeners,
     pub(crate) pulses: Pulses,
+    pub(crate) recent: Recent,
     pub(crate) names: Names,
     pub(crate) holds: Holds,
     pub(crate) policies: Policies,
@@ -103,6 +105,7 @@ impl Shared {
             listeners: Listeners::new(config.events),
             state: watch::Sender::new(NodeState::Stopped),
             pulses: Pulses::new(),
+            recent: Recent::default(),
             names: Names::default(),
             holds: Holds::default(),
             policies: Policies::default(),

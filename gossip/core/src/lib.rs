@@ -33,6 +33,7 @@ mod handle;
 mod identity;
 mod materializer;
 mod pulse;
+mod recent;
 pub mod registry;
 mod retention;
 mod store;

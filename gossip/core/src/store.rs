@@ -276,15 +276,36 @@ pub async fn seek_by_reading<R: EntryRepository + ?Sized>(
 
 /// Heads of all logs in a scope.
 pub(crate) async fn all_heads(store: &dyn Store, scope: &Scope) -> StoreResult<Vec<LogHead>> {
-    const PAGE: usize = 256;
-    let (mut heads, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.heads(scope, after, PAGE).await?;
-        heads.extend(page.items);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(heads),
+    let (mut heads, mut pages) = (Vec::new(), HeadPages::of(store, scope));
+    while let Some(page) = pages.next().await? {
+        heads.extend(page);
+    }
+    Ok(heads)
+}
+
+/// Heads of all logs in a scope, page by page.
+pub(crate) struct HeadPages<'a> {
+    store: &'a dyn Store,
+    scope: &'a Scope,
+    after: Option<LogId>,
+    is_over: bool,
+}
+
+impl<'a> HeadPages<'a> {
+    pub(crate) fn of(store: &'a dyn Store, scope: &'a Scope) -> Self {
+        Self { store, scope, after: None, is_over: false }
+    }
+
+    /// The next page; `None` after the last.
+    pub(crate) async fn next(&mut self) -> StoreResult<Option<Vec<LogHead>>> {
+        const PAGE: usize = 256;
+        if self.is_over {
+            return Ok(None);
         }
+        let page = self.store.heads(self.scope, self.after, PAGE).await?;
+        self.after = page.next;
+        self.is_over = page.next.is_none();
+        Ok(Some(page.items))
     }
 }
 

@@ -199,6 +199,17 @@ pub trait MessagePort: Send + Sync + 'static {
     /// [`PortError::Closed`].
     async fn send(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), PortError>;
 
+    /// As [`MessagePort::send`] where that needs no waiting, from whoever decides on the frame: it saves
+    /// waking the link's task. Not called while a `send` to this link is under way. The default leaves
+    /// everything to `send`.
+    ///
+    /// # Errors
+    /// The frame, of which nothing was sent: it would have to wait, or `send` has more to say.
+    fn send_at_once(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), Frame> {
+        let _ = (to, class);
+        Err(frame)
+    }
+
     /// Begins to connect to an address and keeps trying, with jittered back-off, until it is
     /// linked, again after the link was lost, and until [`MessagePort::forget`]. The outcome
     /// arrives as `LinkUp`. An address already being tried changes nothing.

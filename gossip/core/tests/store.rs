@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering;
 
 use common::tuned::Tuned;
 use common::{Count, Joined, eventually, notes, on, payloads, soon};
-use gossip_core::proto::Scope;
+use gossip_core::proto::{Meta, Scope};
 use gossip_core::{
     ChannelId, ChannelRepository, CommandError, EntryRepository, Error, Fault, From, StreamId,
 };
 use gossip_store_memory::MemoryStore;
+use gossip_testkit::fixture::LogWriter;
 use tokio::sync::Semaphore;
 
 #[tokio::test]
@@ -101,11 +102,13 @@ async fn views_wait_for_a_store_that_recovers() {
     let (total, any) = (stream.view(Joined).await.unwrap(), stream.view(Count).await.unwrap());
     let mut live = stream.subscribe(From::Start).await.unwrap();
     tuned.blind.store(true, Ordering::SeqCst);
-    stream.append("a").await.unwrap();
+    // Too large to be handed over from memory.
+    let large = vec![b'a'; 100_000];
+    stream.append(large.clone()).await.unwrap();
     let failed = soon("failure", live.next()).await;
     assert!(matches!(failed, Some(Err(Error::Store(_)))));
     tuned.blind.store(false, Ordering::SeqCst);
-    assert_eq!(soon("again", live.next()).await.unwrap().unwrap().payload(), b"a");
+    assert_eq!(soon("again", live.next()).await.unwrap().unwrap().payload(), large);
     soon("total", total.wait_for(|seen| seen.len() == 1)).await.unwrap();
     soon("any", any.wait_for(|n| *n == 1)).await.unwrap();
 }
@@ -132,6 +135,25 @@ async fn what_an_interrupted_removal_left_is_cleaned_at_the_next_start() {
     assert_eq!(node.channels().await.unwrap(), [project]);
     let stream = node.channel("half").await.unwrap().stream("s").await.unwrap();
     assert!(payloads(&stream).await.is_empty());
+}
+
+/// More logs than a store lists at once: all are known after a start, read, and written to a file.
+#[tokio::test]
+async fn logs_beyond_the_first_page_of_a_listing_are_known_too() {
+    const LOGS: usize = 600;
+    let store = Arc::new(MemoryStore::new());
+    let node = on("ann", store.clone()).await;
+    notes(&node).await;
+    node.shutdown().await.unwrap();
+    let authors = (0..LOGS).map(|n| LogWriter::new("project", "notes", &format!("author-{n}")).run(1));
+    store.commit(&authors.collect::<Vec<_>>(), &Meta::default()).await.unwrap();
+    let node = on("ann", store).await;
+    let stream = notes(&node).await;
+    assert_eq!(stream.version().await.unwrap().iter().count(), LOGS);
+    assert_eq!(payloads(&stream).await.len(), LOGS);
+    let channel = node.channel("project").await.unwrap();
+    let (told, _) = channel.export(Vec::new()).await.unwrap();
+    assert_eq!((told.logs, told.entries), (LOGS as u64, LOGS as u64));
 }
 
 /// The record says that it is gone before the entries are: what is taken in after that would not be

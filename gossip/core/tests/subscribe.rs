@@ -134,7 +134,7 @@ async fn a_subscription_ends_with_its_stream() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_caught_up_reads_once_for_each_wake() {
+async fn a_reader_that_has_caught_up_reads_only_what_was_too_large_to_remember() {
     let tuned = Arc::new(Tuned::new());
     let stream = notes(&on("ann", tuned.double()).await).await;
     let mut live = stream.subscribe(From::Now).await.unwrap();
@@ -144,5 +144,57 @@ async fn a_reader_that_has_caught_up_reads_once_for_each_wake() {
         assert_eq!(soon("entry", live.next()).await.unwrap().unwrap().payload(), [n]);
         assert!(live.next().now_or_never().is_none());
     }
-    assert_eq!(tuned.reads.load(Ordering::SeqCst) - before, 20);
+    assert_eq!(tuned.reads.load(Ordering::SeqCst) - before, 0);
+    for _ in 0..3 {
+        stream.append(vec![7; 100_000]).await.unwrap();
+        assert_eq!(soon("entry", live.next()).await.unwrap().unwrap().payload(), [7; 100_000]);
+        assert!(live.next().now_or_never().is_none());
+    }
+    assert_eq!(tuned.reads.load(Ordering::SeqCst) - before, 3, "once for each wake");
+}
+
+#[tokio::test]
+async fn what_was_erased_or_pruned_is_not_delivered_from_memory() {
+    let stream = notes(&local("ann").await).await;
+    let mut live = stream.subscribe(From::Now).await.unwrap();
+    let first = stream.append("first").await.unwrap();
+    let second = stream.append("second").await.unwrap();
+    assert!(stream.erase(second).await.unwrap());
+    assert_eq!(soon("entry", live.next()).await.unwrap().unwrap().id(), first);
+    let erased = soon("entry", live.next()).await.unwrap().unwrap();
+    assert_eq!((erased.id(), erased.bytes()), (second, None));
+    stream.set_retention(Retention::CountBased(1)).await.unwrap();
+    for payload in ["3", "4", "5"] {
+        stream.append(payload).await.unwrap();
+    }
+    stream.compact().await.unwrap();
+    let gap = soon("gap", live.next()).await.unwrap();
+    assert!(matches!(gap, Err(Error::Gap { range, .. }) if (range.first, range.last) == (3, 4)));
+    assert_eq!(soon("entry", live.next()).await.unwrap().unwrap().payload(), b"5");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn live_readers_of_several_streams_miss_nothing_and_see_nothing_twice() {
+    let node = local("ann").await;
+    let channel = node.channel("project").await.unwrap();
+    let mut tasks = Vec::new();
+    for name in ["a", "b", "c"] {
+        let stream = channel.stream(name).await.unwrap();
+        let mut live = stream.subscribe(From::Now).await.unwrap();
+        tasks.push(tokio::spawn(async move {
+            for n in 0..300_u32 {
+                stream.append(n.to_be_bytes().to_vec()).await.unwrap();
+            }
+        }));
+        tasks.push(tokio::spawn(async move {
+            for n in 0..300_u32 {
+                let entry = soon("entry", live.next()).await.unwrap().unwrap();
+                assert_eq!(entry.payload(), n.to_be_bytes());
+            }
+            assert!(live.next().now_or_never().is_none());
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
 }

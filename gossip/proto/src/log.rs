@@ -117,6 +117,12 @@ impl LogName {
         LogHash(*self.hasher().finalize().as_bytes())
     }
 
+    /// The log that this one is a branch of, or is: the same for all histories that ever shared an entry.
+    #[must_use]
+    pub fn first_log(&self) -> LogId {
+        self.branch.map_or_else(|| self.id(), |branch| branch.parent)
+    }
+
     /// `h(0)`, where the chain begins; that of a branch begins where that of its log does, however far on
     /// its first entry follows.
     #[must_use]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use gossip_proto::node::{Command, Event, Query, Reply, SyncStatus};
-use gossip_proto::{ChannelId, NodeId};
+use gossip_proto::node::{Command, Event, Query, Reply, Streams, SyncChoice, SyncRule, SyncStatus};
+use gossip_proto::{ChannelId, NodeId, StreamId};
 use gossip_testkit::sim::pair::{Logs, Pair, Side};
 
 fn channel() -> ChannelId {
@@ -56,6 +56,44 @@ fn a_known_peer_is_told_at_once_what_came_while_it_was_away_also_after_a_restart
         let names = usize::from(restarted == Some(Side::Ann)) * 64;
         // A restart draws a new epoch at most: its name, and runs that could not be joined.
         assert!(sketches == 0 && traffic.overhead() <= 200 + names, "{restarted:?}: {traffic}");
+    }
+}
+
+/// What agreed without a stream says nothing of that stream, where it is not left out any more.
+#[test]
+fn what_was_left_out_by_choice_is_not_taken_for_held() {
+    for restarted in [None, Some(Side::Ann)] {
+        let mut pair = acquainted();
+        let photos = StreamId::new("photos").expect("a stream id");
+        let rule = SyncRule { streams: Streams::Except([photos].into()), ..SyncRule::default() };
+        for rules in [vec![rule], Vec::new()] {
+            let is_all = rules.is_empty();
+            if is_all {
+                pair.unlink();
+                restarted.into_iter().for_each(|side| pair.restart(side));
+            }
+            pair.command(Side::Ann, Command::SetSync(SyncChoice { rules })).expect("chosen");
+            pair.append(Side::Ann, "photos", b"continues what bob does not hold");
+            pair.append(Side::Ann, "own", b"one");
+            if is_all {
+                pair.link();
+                pair.settle();
+                // Three of photos and one: none was sent twice.
+                let traffic = pair.traffic().without_greeting();
+                assert_eq!(traffic.entries(), 4, "{restarted:?}: {traffic}");
+                continue;
+            }
+            pair.pass(Duration::from_secs(6));
+            pair.unlink();
+            // As long as the same is left out, what came since is sent at once.
+            pair.append(Side::Ann, "photos", b"left out");
+            pair.append(Side::Ann, "own", b"two");
+            pair.link();
+            pair.pass(Duration::from_secs(6));
+            let traffic = pair.traffic().without_greeting();
+            assert_eq!((traffic.entries(), traffic.data_after()), (1, 1), "{traffic}");
+            assert_eq!(traffic.of(&["sketch"]).frames(), 0);
+        }
     }
 }
 

@@ -74,6 +74,8 @@ fn it_is_found_also_where_frames_are_lost() {
         let logs = Logs::of(3).common(40).more(Side::Ann, 50).more(Side::Bob, 60);
         let mut pair = pair().seed(seed).lossy(300).logs(logs).begin();
         pair.link();
+        // In one seed of thirty a search that lost too much takes longer than `settle` allows.
+        pair.pass(Duration::from_secs(300));
         pair.settle();
         assert_eq!(pair.heads(Side::Ann).len(), 9, "seed {seed}");
     }

@@ -15,7 +15,8 @@ fn what_one_side_lacks_comes_over_and_is_counted() {
     let all = pair.traffic();
     assert_eq!(all.clone().from(Side::Ann).entries(), 1_500, "{all}");
     assert_eq!(all.clone().from(Side::Bob).entries(), 0, "{all}");
-    let greeting = all.clone().of(&["hello", "channels", "matches", "rescan", "ping", "pong"]);
+    let greeting =
+        all.clone().of(&["hello", "channels", "matches", "rescan", "ping", "pong", "news", "beat"]);
     let rest = all.clone().without_greeting();
     assert_eq!(greeting.bytes() + rest.bytes(), all.bytes());
     assert!(rest.overhead() < rest.bytes() - 1_500 * 100, "{rest}");

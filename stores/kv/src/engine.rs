@@ -87,9 +87,9 @@ pub enum Opening {
 pub type Opener<E> = Box<dyn FnMut(Opening) -> StoreResult<E> + Send>;
 
 /// An engine that keeps [`Table`]s in a directory. All methods block and are called on blocking
-/// threads only.
+/// threads only, save [`Engine::apply_at_once`].
 ///
-/// The store calls `apply`, `sync` and `close` from one thread at a time, `view` and `stats` from
+/// The store calls `apply`, `apply_at_once`, `sync` and `close` from one thread at a time, `view` and `stats` from
 /// any.
 pub trait Engine: Send + Sync + Sized + 'static {
     /// Short name for logs and configurations, as in `redb`.
@@ -134,6 +134,16 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// [`Failure::needs_reopening`] the engine is dropped and opened again; what that engine then shows is
     /// what is on stable storage, whatever a cache of the operating system still holds.
     fn apply(&self, edits: Edits, sync: bool) -> Result<(), Failure>;
+
+    /// As [`Engine::apply`] without `sync`, where that needs nothing but the processor and the memory of the
+    /// operating system; `false`, and nothing is applied, where it would have to wait: for a disk, for
+    /// other work of the engine. It is called outside of blocking threads. The default always says so.
+    ///
+    /// # Errors
+    /// As [`Engine::apply`].
+    fn apply_at_once(&self, _edits: &Edits) -> Result<bool, Failure> {
+        Ok(false)
+    }
 
     /// Brings everything applied so far to stable storage.
     ///

@@ -12,6 +12,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use crate::engine::{Engine, Opener, Opening};
 use crate::fault::Failure;
 use crate::format::prepare;
+use crate::haste::Haste;
 use crate::memory::Memory;
 use crate::patience::Patience;
 use crate::turn::{Lazy, Turn};
@@ -28,7 +29,7 @@ pub(crate) enum When {
 /// One call of the store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
-    doing: &'static str,
+    pub(crate) doing: &'static str,
     /// It belongs to a start, and may open what was closed.
     starts: bool,
 }
@@ -48,7 +49,7 @@ impl From<&'static str> for Call {
 }
 
 /// Where the engine is.
-enum Place<E> {
+pub(crate) enum Place<E> {
     Open(E),
     /// It could not be opened again yet.
     Away,
@@ -61,15 +62,16 @@ enum Place<E> {
 /// An engine in use.
 pub(crate) struct Host<E: Engine> {
     opener: Mutex<Opener<E>>,
-    /// Operations share the lock, opening again takes it alone; it is held by blocking threads only.
-    engine: RwLock<Place<E>>,
+    /// Operations share the lock, opening again takes it alone; it is waited for by blocking threads only.
+    pub(crate) engine: RwLock<Place<E>>,
     /// It must be opened again first: it was released, or may not be trusted after a failure.
-    stale: AtomicBool,
+    pub(crate) stale: AtomicBool,
     /// Rises with each release: what began before must not open the files again by accident.
-    released: AtomicU64,
+    pub(crate) released: AtomicU64,
     /// Rises each time it is opened again: what was remembered of it before may not hold any more.
-    opened: AtomicU64,
+    pub(crate) opened: AtomicU64,
     patience: Patience,
+    pub(crate) haste: Haste,
     /// Which store this is; one put in its place is refused.
     incarnation: u64,
     /// Writers wait here, without a thread each, and can still give up.
@@ -101,6 +103,7 @@ impl<E: Engine> Host<E> {
             released: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             patience: Patience::default(),
+            haste: Haste::default(),
             incarnation,
             turn: Arc::default(),
             durability,
@@ -134,11 +137,21 @@ impl<E: Engine> Host<E> {
         when: When,
         work: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> StoreResult<T> {
-        let call = call.into();
         let begun = self.released.load(Ordering::Acquire);
-        let turn = self.turn.clone().lock_owned().await;
-        let host = self.clone();
+        let turn = self.turn().await;
         let sync = when == When::Now || self.durability == Durability::Sync;
+        self.hand_over(begun, call.into(), turn, sync, work).await
+    }
+
+    pub(crate) async fn hand_over<T: Send + 'static>(
+        self: &Arc<Self>,
+        begun: u64,
+        call: Call,
+        turn: OwnedMutexGuard<Memory>,
+        sync: bool,
+        work: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> StoreResult<T> {
+        let host = self.clone();
         let writing = move || host.apply(begun, call, turn, sync, work);
         let written = spawn_blocking(writing).await;
         written.unwrap_or_else(|error| Err(self.lost(Fault::Unknown, call.doing, error)))
@@ -206,7 +219,7 @@ impl<E: Engine> Host<E> {
         spawn_blocking(syncing).await.unwrap_or_else(|error| Err(self.lost(Fault::Unknown, doing, error)))
     }
 
-    async fn turn(&self) -> OwnedMutexGuard<Memory> {
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<Memory> {
         self.turn.clone().lock_owned().await
     }
 
@@ -257,13 +270,15 @@ impl<E: Engine> Host<E> {
             }
             Place::Closed { .. } => return Err(closed(call)),
         };
-        work(engine).map_err(|failure| {
-            if failure.needs_reopening() {
-                tracing::warn!("a disk operation failed: the store will be opened again");
-                self.stale.store(true, Ordering::Release);
-            }
-            failure.into_store_error(call.doing)
-        })
+        work(engine).map_err(|failure| self.failed(call, failure))
+    }
+
+    pub(crate) fn failed(&self, call: Call, failure: Failure) -> StoreError {
+        if failure.needs_reopening() {
+            tracing::warn!("a disk operation failed: the store will be opened again");
+            self.stale.store(true, Ordering::Release);
+        }
+        failure.into_store_error(call.doing)
     }
 
     fn reopen_if_stale(&self, begun: u64, call: Call) -> StoreResult<()> {
@@ -307,7 +322,7 @@ impl<E: Engine> Host<E> {
         Ok(engine)
     }
 
-    fn tell_failed_sync(&self) -> StoreResult<()> {
+    pub(crate) fn tell_failed_sync(&self) -> StoreResult<()> {
         let failed = self.sync_failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         failed.map_or(Ok(()), Err)
     }

@@ -31,6 +31,7 @@ mod engine;
 mod fault;
 mod format;
 mod group;
+mod haste;
 mod head;
 mod heads;
 mod host;

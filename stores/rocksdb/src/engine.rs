@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use gossip_core::proto::Fault;
 use gossip_store_kv::{Edit, Edits, Engine, EngineStats, Failure, Opener, Table, of_io};
 use rocksdb::statistics::Ticker;
-use rocksdb::{DB, Error, WriteBatch, WriteOptions};
+use rocksdb::{DB, Error, ErrorKind, WriteBatch, WriteOptions};
 
 use crate::fault::of_write;
 use crate::mark::Mark;
@@ -48,6 +48,17 @@ impl RocksdbEngine {
         }
     }
 
+    fn write(&self, edits: &Edits, mut options: WriteOptions) -> Result<(), Error> {
+        let (batch, removed) = batch(&self.db, edits);
+        let written = batch.size_in_bytes();
+        // Keys of one batch are mostly neighbours.
+        options.set_memtable_insert_hint_per_batch(true);
+        self.db.write_opt(batch, &options)?;
+        self.room.found();
+        self.reclaimer.add(written, removed);
+        Ok(())
+    }
+
     fn mark_unsynced(&self) -> Result<(), Failure> {
         if self.unsynced.load(Ordering::Relaxed) {
             return Ok(());
@@ -75,16 +86,23 @@ impl Engine for RocksdbEngine {
         if !sync {
             self.mark_unsynced()?;
         }
-        let (batch, removed) = batch(&self.db, &edits);
-        let written = batch.size_in_bytes();
         let mut options = WriteOptions::default();
         options.set_sync(sync);
-        // Keys of one batch are mostly neighbours.
-        options.set_memtable_insert_hint_per_batch(true);
-        self.db.write_opt(batch, &options).map_err(|error| self.failed(error))?;
-        self.room.found();
-        self.reclaimer.add(written, removed);
-        Ok(())
+        self.write(&edits, options).map_err(|error| self.failed(error))
+    }
+
+    fn apply_at_once(&self, edits: &Edits) -> Result<bool, Failure> {
+        // Before the first one a file is written and synced.
+        if !self.unsynced.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let mut options = WriteOptions::default();
+        options.set_no_slowdown(true);
+        match self.write(edits, options) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Incomplete => Ok(false),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     fn sync(&self) -> Result<(), Failure> {

@@ -75,6 +75,15 @@ impl Outbox {
         }
     }
 
+    /// Queues a frame, or gives it back when it would have to wait or the link is gone.
+    pub(crate) fn send_at_once(&self, frame: Frame, class: Class) -> Result<(), Frame> {
+        if self.lock().closed {
+            return Err(frame);
+        }
+        // Closed in between it is lost, as is whatever else is queued then.
+        self.offer(frame, class).unwrap_or(Ok(()))
+    }
+
     /// Takes a frame, or gives it back when its lane is full.
     fn offer(&self, frame: Frame, class: Class) -> Result<Result<(), Frame>, PortError> {
         let mut queue = self.lock();

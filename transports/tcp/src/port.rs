@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::inbox::{self, Receiver};
+use crate::link::Link;
 use crate::shared::Shared;
 use crate::{TcpOptions, accept, address, dial};
 
@@ -43,6 +44,18 @@ impl TcpPort {
         if self.receiver.is_closed() { Err(PortError::Closed) } else { Ok(()) }
     }
 
+    /// The link, if it may carry the frame.
+    fn link_for(&self, to: LinkId, frame: &Frame) -> Result<Arc<Link>, PortError> {
+        self.check_open()?;
+        let link = self.shared.links.find(to)?;
+        let (len, limit) = (frame.len(), link.limits.max_frame);
+        match len {
+            0 => Err(PortError::EmptyFrame),
+            _ if len > limit => Err(PortError::FrameTooLarge { len, limit }),
+            _ => Ok(link),
+        }
+    }
+
     fn dials(&self) -> MutexGuard<'_, HashMap<String, AbortHandle>> {
         self.dials.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,16 +68,14 @@ impl MessagePort for TcpPort {
     }
 
     async fn send(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), PortError> {
-        self.check_open()?;
-        let link = self.shared.links.find(to)?;
-        let (len, limit) = (frame.len(), link.limits.max_frame);
-        if len == 0 {
-            return Err(PortError::EmptyFrame);
+        self.link_for(to, &frame)?.outbox.send(frame, class).await
+    }
+
+    fn send_at_once(&self, to: LinkId, frame: Frame, class: Class) -> Result<(), Frame> {
+        match self.link_for(to, &frame) {
+            Ok(link) => link.outbox.send_at_once(frame, class),
+            Err(_) => Err(frame),
         }
-        if len > limit {
-            return Err(PortError::FrameTooLarge { len, limit });
-        }
-        link.outbox.send(frame, class).await
     }
 
     async fn connect(&self, to: &PeerAddr) -> Result<(), PortError> {

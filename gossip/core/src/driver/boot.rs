@@ -10,6 +10,7 @@ use gossip_proto::{
 };
 
 use super::hints;
+use crate::store::HeadPages;
 use crate::{BuildError, Identity, Store, StoreResult};
 
 /// Records read at once.
@@ -107,21 +108,16 @@ impl Orphans {
 
 /// Gives a node the heads of all logs, page by page. Orphans are removed.
 pub(super) async fn load_heads(store: &dyn Store, node: &mut Loading, orphans: &Orphans) -> StoreResult<()> {
-    let mut after = None;
-    loop {
-        let page = store.heads(&Scope::All, after, PAGE).await?;
-        let (gone, kept): (Vec<_>, Vec<_>) =
-            page.items.into_iter().partition(|head| orphans.include(&head.name));
+    let mut pages = HeadPages::of(store, &Scope::All);
+    while let Some(page) = pages.next().await? {
+        let (gone, kept): (Vec<_>, Vec<_>) = page.into_iter().partition(|head| orphans.include(&head.name));
         for head in gone {
             tracing::info!(log = %head.name.id(), channel = %head.name.channel, "removing what is left of a log");
             store.remove(&Scope::Log(head.name.id())).await?;
         }
         node.add(kept);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(()),
-        }
     }
+    Ok(())
 }
 
 async fn channel_records(store: &dyn Store) -> StoreResult<Vec<ChannelRecord>> {

@@ -227,10 +227,16 @@ impl Chores {
     /// Notes what a step of a chore did. Runs may have been written since it began.
     pub(super) fn done(&mut self, chore: Chore, tidied: &Tidied) {
         let Some(gathered) = self.logs.get_mut(&chore.log) else { return };
+        // A hole further down was filled meanwhile.
+        let lowered = gathered.from.filter(|from| *from < chore.from);
         // Where nothing is known of what was read, what was written since is.
-        gathered.from = tidied.from.or(gathered.from.filter(|_| gathered.runs > 0));
-        gathered.runs += tidied.left.len();
-        tidied.left.iter().for_each(|size| gathered.size.add(*size));
+        let written = gathered.from.filter(|_| gathered.runs > 0);
+        gathered.from = lowered.or(tidied.from).or(written);
+        // What lies beyond was noted when it was written.
+        for size in tidied.left.iter().filter(|size| size.first <= chore.last) {
+            gathered.runs += 1;
+            gathered.size.add(*size);
+        }
         if tidied.more && tidied.from == Some(chore.from) {
             // No time was left for it: it is paid for when it is done.
             self.credit += STEP;

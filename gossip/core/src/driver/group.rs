@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use gossip_proto::node::OpId;
 use gossip_proto::{ChannelId, CommitItem, Committed, Fault, Meta, StoreReply, StreamId};
 
 use super::lanes::{Outcome, guarded};
+use crate::handle::Shared;
 use crate::{Store, StoreError};
 
 /// Commits that become one.
@@ -29,10 +31,19 @@ impl Group {
 
     pub(super) async fn commit(
         self,
-        store: &dyn Store,
+        shared: &Shared,
     ) -> (Vec<(OpId, Outcome)>, BTreeSet<(ChannelId, StreamId)>) {
+        let store = &*shared.store;
         let clock = self.parts.iter().map(|(_, _, meta)| meta.clock).max().unwrap_or_default();
-        let outcomes = match guarded(store.commit(&self.items, &Meta { clock })).await {
+        let committed = guarded(store.commit(&self.items, &Meta { clock })).await;
+        match &committed {
+            // Nobody reads it: what was received need not be kept.
+            Ok(committed) if shared.meters.subscriptions.load(Ordering::Relaxed) > 0 => {
+                shared.recent.note(&self.items, committed);
+            }
+            _ => shared.recent.forget(),
+        }
+        let outcomes = match committed {
             Ok(committed) => self.split(&committed),
             // One bad commit must not fail its neighbours.
             Err(error) if is_about_one(error.fault) && self.parts.len() > 1 => self.each(store).await,

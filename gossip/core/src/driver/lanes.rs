@@ -1,12 +1,15 @@
 //! Store operations: one lane that writes, a few that read, one that joins small runs.
 //!
 //! Each lane but the first is a task. The one that writes is polled by the driver: a commit is with the store
-//! before others are answered, and no task has to be woken on the way there and back.
+//! before others are answered, no task has to be woken on the way there and back, and what the store does
+//! without waiting is done in the same turn.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use gossip_proto::node::OpId;
@@ -65,12 +68,16 @@ pub(super) struct Lanes {
 /// The lane that writes.
 struct Writer {
     shared: Arc<Shared>,
-    done: mpsc::Sender<Done>,
     /// What it does now. It has reported everything when it ends.
     work: Option<BoxFuture<'static, ()>>,
+    reports: Reports,
     busy: bool,
     bytes: usize,
 }
+
+/// What the lane that writes reports: no more than it was given at once.
+#[derive(Clone, Default)]
+struct Reports(Arc<Mutex<VecDeque<Done>>>);
 
 /// A lane that reads.
 struct Reader {
@@ -86,7 +93,7 @@ const WRITER: usize = 0;
 const BATCH: usize = 1024;
 
 impl Lanes {
-    /// Starts the lanes; the receiver gets their reports.
+    /// Starts the lanes; the receiver gets the reports of all but the one that writes.
     pub(super) fn start(shared: &Arc<Shared>) -> (Self, mpsc::Receiver<Done>) {
         let read_lanes = shared.config.read_lanes;
         let (done, reports) = mpsc::channel(2 * (read_lanes + 2));
@@ -98,7 +105,7 @@ impl Lanes {
         let lanes = Self {
             readers: readers.collect(),
             joiner: Joiner::start(shared, &done),
-            writer: Writer { shared: shared.clone(), done, work: None, busy: false, bytes: 0 },
+            writer: Writer::new(shared.clone()),
             writes: VecDeque::new(),
             reads: VecDeque::new(),
             chores: Chores::new(shared.config.coalesce),
@@ -157,14 +164,15 @@ impl Lanes {
         }
     }
 
-    /// Goes on with what is being written until it is done; for ever when nothing is. Reports come as
-    /// those of the other lanes do. Cancel safe.
+    /// Goes on with what is being written until there is something to report; for ever when nothing is
+    /// written. Cancel safe.
     pub(super) async fn write(&mut self) {
-        match &mut self.writer.work {
-            Some(work) => work.await,
-            None => std::future::pending().await,
-        }
-        self.writer.work = None;
+        poll_fn(|context| self.writer.poll(context)).await;
+    }
+
+    /// The next report of the lane that writes.
+    pub(super) fn wrote(&mut self) -> Option<Done> {
+        self.writer.reports.lock().pop_front()
     }
 
     /// What was joined goes first: it is short, and the lane that joins waits for it.
@@ -226,31 +234,50 @@ impl Lanes {
 }
 
 impl Writer {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, work: None, reports: Reports::default(), busy: false, bytes: 0 }
+    }
+
     fn write(&mut self, batch: Vec<Job>) {
         self.bytes = batch.iter().map(|(_, request)| bytes(request)).sum();
-        let (store, done) = (self.shared.store.clone(), self.done.clone());
-        self.begin(Box::pin(async move { perform_all(WRITER, &*store, batch.into(), &done).await }));
+        let (shared, reports) = (self.shared.clone(), self.reports.clone());
+        self.begin(Box::pin(async move { write(&shared, batch.into(), &reports).await }));
     }
 
     /// Puts joined runs in their place.
     fn put(&mut self, steps: Vec<Step>) {
-        let (shared, done) = (self.shared.clone(), self.done.clone());
+        let (shared, reports) = (self.shared.clone(), self.reports.clone());
         self.begin(Box::pin(async move {
             let tidied = put(&*shared.store, steps).await;
             for (_, tidied) in &tidied {
                 shared.meters.coalesced_runs.fetch_add(tidied.runs, Ordering::Relaxed);
                 shared.meters.coalesced_bytes.fetch_add(tidied.bytes, Ordering::Relaxed);
             }
-            let report = Done { lane: WRITER, tidied, idle: true, ..Done::default() };
-            let _ = done.send(report).await;
+            reports.lock().push_back(Done { lane: WRITER, tidied, idle: true, ..Done::default() });
         }));
     }
 
-    /// Its first step is made at once: most stores have handed the work to a thread after it. Whom to
-    /// wake is said by [`Lanes::write`], which the driver polls before it waits.
+    /// Its first step is made at once: most stores have done the work or handed it to a thread after it.
+    /// Whom to wake is said by [`Lanes::write`], which the driver polls before it waits.
     fn begin(&mut self, mut work: BoxFuture<'static, ()>) {
         self.busy = true;
         self.work = work.as_mut().now_or_never().is_none().then_some(work);
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(work) = &mut self.work else { return Poll::Pending };
+        if work.as_mut().poll(context).is_ready() {
+            self.work = None;
+        } else if self.reports.lock().is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Reports {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Done>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -277,12 +304,15 @@ fn item_bytes(item: &CommitItem) -> usize {
 }
 
 async fn read(lane: usize, shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>, done: mpsc::Sender<Done>) {
-    while let Some(job) = queue.recv().await {
-        perform_all(lane, &*shared.store, [job].into(), &done).await;
+    while let Some((op, request)) = queue.recv().await {
+        let outcomes = vec![(op, single(&*shared.store, request).await)];
+        // The driver may have ended.
+        let _ = done.send(Done { lane, outcomes, idle: true, ..Done::default() }).await;
     }
 }
 
-async fn perform_all(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, done: &mpsc::Sender<Done>) {
+/// Writes all of it also when the driver has ended.
+async fn write(shared: &Shared, mut batch: VecDeque<Job>, reports: &Reports) {
     while let Some((op, request)) = batch.pop_front() {
         let (outcomes, grown) = match request {
             StoreRequest::Commit { items, meta } => {
@@ -292,13 +322,15 @@ async fn perform_all(lane: usize, store: &dyn Store, mut batch: VecDeque<Job>, d
                 {
                     group.add(op, items, meta);
                 }
-                group.commit(store).await
+                group.commit(shared).await
             }
-            request => (vec![(op, single(store, request).await)], BTreeSet::new()),
+            request => {
+                shared.recent.forget();
+                (vec![(op, single(&*shared.store, request).await)], BTreeSet::new())
+            }
         };
         let idle = batch.is_empty();
-        // The driver may have ended; what it gave us is still written.
-        let _ = done.send(Done { lane, outcomes, grown, idle, ..Done::default() }).await;
+        reports.lock().push_back(Done { lane: WRITER, outcomes, grown, idle, ..Done::default() });
     }
 }
 

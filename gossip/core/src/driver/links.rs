@@ -25,6 +25,9 @@ pub(super) struct OpenPort {
 /// How long a closing link may take for its last frames.
 pub(super) const FAREWELL: Duration = Duration::from_millis(500);
 
+/// To more links the pumps write beside each other, and the driver goes on meanwhile.
+const FEW: usize = 8;
+
 /// Something from a port; `None` when it has ended.
 pub(super) type FromPort = (Arc<OpenPort>, Option<PortEvent>);
 
@@ -56,7 +59,7 @@ pub(super) async fn read(port: Arc<OpenPort>, to: mpsc::Sender<FromPort>, shared
 }
 
 struct Link {
-    port: u64,
+    port: Arc<OpenPort>,
     local: LinkId,
     outbox: Arc<Outbox>,
     pump: JoinHandle<()>,
@@ -97,7 +100,7 @@ impl Links {
         tracing::debug!(transport = port.name, %peer, link = name.0, ?limits, "link up");
         let outbox = Arc::new(Outbox::new(self.shared.clone(), self.relieved.clone()));
         let pump = tokio::spawn(pump(port.clone(), local, outbox.clone(), self.shared.clone()));
-        self.links.insert(name, Link { port: port.id, local, outbox, pump });
+        self.links.insert(name, Link { port: port.clone(), local, outbox, pump });
         self.names.insert((port.id, local), name);
         name
     }
@@ -111,7 +114,7 @@ impl Links {
     pub(super) fn down(&mut self, name: LinkId) {
         if let Some(link) = self.links.remove(&name) {
             tracing::debug!(link = name.0, "link down");
-            self.names.remove(&(link.port, link.local));
+            self.names.remove(&(link.port.id, link.local));
             self.congested.remove(&name);
             link.pump.abort();
         }
@@ -119,12 +122,21 @@ impl Links {
 
     /// Links of a port that has ended.
     pub(super) fn of_port(&self, port: &OpenPort) -> Vec<LinkId> {
-        self.links.iter().filter(|(_, link)| link.port == port.id).map(|(name, _)| *name).collect()
+        self.links.iter().filter(|(_, link)| link.port.id == port.id).map(|(name, _)| *name).collect()
     }
 
-    /// Queues a frame; `true` when the link has just become congested.
-    pub(super) fn send(&mut self, name: LinkId, frame: Frame, class: Class) -> bool {
+    /// Sends a frame, or queues it where it would have to wait; `true` when the link has just become
+    /// congested.
+    pub(super) fn send(&mut self, name: LinkId, mut frame: Frame, class: Class) -> bool {
+        let few = self.links.len() <= FEW;
         let Some(link) = self.links.get(&name) else { return false };
+        // Nothing else fills an outbox: one that is idle stays so meanwhile.
+        if few && link.outbox.is_idle() {
+            match link.port.port.send_at_once(link.local, frame, class) {
+                Ok(()) => return false,
+                Err(back) => frame = back,
+            }
+        }
         let newly = link.outbox.push(frame, class);
         if newly {
             self.congested.insert(name);

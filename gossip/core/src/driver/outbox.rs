@@ -27,6 +27,8 @@ struct Lanes {
     bytes: usize,
     congested: bool,
     finishing: bool,
+    /// The pump has not come back from sending a frame.
+    sending: bool,
 }
 
 const CLASSES: [Class; 3] = [Class::Urgent, Class::Live, Class::Bulk];
@@ -93,6 +95,11 @@ impl Outbox {
         (taken, finishing)
     }
 
+    /// Whether a frame would be the pump's next and only one, so that it can as well go without it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().is_idle()
+    }
+
     /// Whether the node should hold back.
     pub(super) fn is_congested(&self) -> bool {
         self.lock().congested
@@ -153,7 +160,13 @@ impl Lanes {
         dropped
     }
 
+    fn is_idle(&self) -> bool {
+        self.frames == 0 && !self.sending && !self.finishing
+    }
+
+    /// For the pump, which is back from sending the one before.
     fn pop(&mut self) -> Option<(Frame, Class)> {
+        self.sending = self.frames > 0;
         for (queue, class) in self.queues.iter_mut().zip(CLASSES) {
             if let Some(frame) = queue.pop_front() {
                 self.frames -= 1;
@@ -189,6 +202,20 @@ mod tests {
         let order: Vec<_> = std::iter::from_fn(|| lanes.pop()).map(|(frame, _)| frame.len()).collect();
         assert_eq!(order, [3, 5, 2, 1, 4]);
         assert_eq!((lanes.frames, lanes.bytes), (0, 0));
+    }
+
+    #[test]
+    fn it_is_idle_only_while_nothing_waits_or_is_being_sent() {
+        let mut lanes = Lanes::default();
+        assert!(lanes.is_idle());
+        lanes.insert(frame(1), 1, (8, 100));
+        assert!(!lanes.is_idle(), "something waits");
+        assert!(lanes.pop().is_some());
+        assert!(!lanes.is_idle(), "it is being sent");
+        assert!(lanes.pop().is_none());
+        assert!(lanes.is_idle(), "the pump is back");
+        lanes.finishing = true;
+        assert!(!lanes.is_idle(), "it takes no more");
     }
 
     #[test]

@@ -46,7 +46,7 @@ enum Wake {
     Control(Control),
     Relieved,
     Time,
-    /// What was being written is done; the report comes by itself.
+    /// Something was written; what, is asked in the next turn.
     Wrote,
     /// The supervisor is gone.
     Over,
@@ -101,6 +101,10 @@ impl Driver {
             self.meet_deadline();
             self.gather(&mut sources).await;
             self.dispatch();
+            if let Some(done) = self.lanes.wrote() {
+                self.stored(done);
+                continue;
+            }
             self.tell_unlinked();
             let deadlines = [self.node.deadline(), self.lanes.deadline()];
             alarm.set(deadlines.into_iter().flatten().min(), &self.shared);

@@ -1,6 +1,6 @@
 //! Logs that fork: what followed the place is a log of its own, with other ids for the same entries.
 
-use gossip_proto::{Branch, EntryId, LogHead, LogId, LogName, Scope, Seq, Turn};
+use gossip_proto::{Branch, EntryId, LogHead, LogId, LogName, Scope, Seq};
 
 use super::StreamRef;
 use crate::{Store, StoreResult};
@@ -19,15 +19,21 @@ pub(super) async fn end_of(store: &dyn Store, log: LogId) -> StoreResult<Seq> {
 }
 
 /// The id an entry has now, if it followed a fork since it got this one.
-pub(super) async fn moved(store: &dyn Store, mut id: EntryId) -> StoreResult<EntryId> {
+pub(crate) async fn moved(store: &dyn Store, mut id: EntryId) -> StoreResult<EntryId> {
     while let Some(head) = head_of(store, id.log).await?
-        && let Some(Turn { at, first: Some(first), .. }) = head.turn
-        && at <= id.sequence
+        && head.turn.is_some_and(|turn| turn.at <= id.sequence)
+        && let Some(branch) = branch_from(&head)
     {
-        let parent = head.name.branch.map_or(id.log, |branch| branch.parent);
-        id.log = LogName { branch: Some(Branch { parent, first }), ..head.name }.id();
+        id.log = branch;
     }
     Ok(id)
+}
+
+/// The branch that what followed the end of a log moved to.
+pub(crate) fn branch_from(head: &LogHead) -> Option<LogId> {
+    let first = head.turn?.first?;
+    let branch = Some(Branch { parent: head.name.first_log(), first });
+    Some(LogName { branch, ..head.name.clone() }.id())
 }
 
 /// The log whose end moved here to a branch that begins at `first`: what was known of it as that log's is
@@ -37,8 +43,7 @@ pub(crate) async fn moved_from(at: &StreamRef, name: &LogName, first: Seq) -> St
     let store = &*at.shared.store;
     for head in super::heads(at).await? {
         let log = head.name.id();
-        let related = log == branch.parent || head.name.branch.is_some_and(|b| b.parent == branch.parent);
-        if !related || head.name == *name {
+        if head.name.first_log() != branch.parent || head.name == *name {
             continue;
         }
         let ended = head.turn.is_some_and(|turn| turn.first == Some(branch.first));
@@ -51,6 +56,7 @@ pub(crate) async fn moved_from(at: &StreamRef, name: &LogName, first: Seq) -> St
     Ok(None)
 }
 
-async fn head_of(store: &dyn Store, log: LogId) -> StoreResult<Option<LogHead>> {
+/// The head of a log, if the store holds one.
+pub(crate) async fn head_of(store: &dyn Store, log: LogId) -> StoreResult<Option<LogHead>> {
     Ok(store.heads(&Scope::Log(log), None, 1).await?.items.into_iter().next())
 }

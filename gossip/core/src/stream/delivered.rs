@@ -10,8 +10,9 @@ impl EventStream {
     /// The linked peers that proved, within two seconds, to hold an entry: they told its chain hash, or one
     /// further up its log, or agreed on the whole channel. It answers for this entry, however much both
     /// sides go on writing, and at once when every peer said what it holds; one that does not hold the entry
-    /// yet, or says nothing, is waited for. Whoever holds only what follows counts: it pruned the entry, or began
-    /// above it and never had it, which nothing tells apart. Whoever refuses the stream does not.
+    /// yet, or says nothing, is waited for. Whoever holds only what follows, up to where the log ends here now,
+    /// counts: it pruned the entry, or began above it and never had it, which nothing tells apart. Whoever
+    /// refuses the stream does not.
     /// While the node is paused nobody is asked, and those known to hold it are told. Peers of wire version 1
     /// can only prove it by agreeing on the whole channel.
     ///

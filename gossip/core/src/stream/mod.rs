@@ -19,7 +19,7 @@ use gossip_proto::{
     VersionVector,
 };
 
-pub(crate) use self::branches::{lacks, moved_from};
+pub(crate) use self::branches::{branch_from, head_of, lacks, moved, moved_from};
 pub use self::cursors::NamedCursor;
 pub(crate) use self::cursors::{forget as forget_cursors, saved_places};
 pub(crate) use self::merge::{Cut, Merge, heads};

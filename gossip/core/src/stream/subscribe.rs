@@ -186,8 +186,10 @@ impl Subscription {
         if shared.check_open().is_err() {
             return Ok(false);
         }
-        let budget = shared.config.page_bytes;
-        let page = shared.store.arrivals(&self.at.scope, self.read, budget).await?;
+        let page = match shared.recent.after(&self.at.channel, &self.at.stream, self.read) {
+            Some(page) => page,
+            None => shared.store.arrivals(&self.at.scope, self.read, shared.config.page_bytes).await?,
+        };
         let mut names = Vec::with_capacity(page.items.len());
         for row in &page.items {
             // The node may have ended since: a store that was closed is not asked any more.

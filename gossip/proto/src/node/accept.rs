@@ -118,6 +118,7 @@ impl Node {
             }
         }
         self.commit_batch(peer, batch, None);
+        self.free_places();
     }
 
     /// Hands checked runs to the store; with an import, its command is answered afterwards.

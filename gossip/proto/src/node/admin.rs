@@ -282,14 +282,16 @@ impl Node {
             record.writer = known.record.writer;
         }
         // A peer's runs may have brought the stream meanwhile.
-        let new = found.streams.get(&record.id).is_none_or(|stream| stream.record.refused);
+        let was_refused = found.streams.get(&record.id).map(|stream| stream.record.refused);
+        let (new, is_refused) = (was_refused != Some(false), record.refused);
         let kept = found.streams.get(&record.id).map(|stream| stream.record.retention.clone());
         let keeps_other = kept.is_some_and(|kept| kept != record.retention);
         let stream = record.id.clone();
         found.put_stream(record).stored_claim(claim);
-        if new {
-            self.leave_out_new(&channel, &stream);
+        if was_refused.unwrap_or_default() != is_refused {
             self.rescope(&channel);
+        } else if new {
+            self.leave_out_new(&channel, &stream);
         }
         // What it keeps now may be worth asking for.
         if keeps_other {

@@ -4,7 +4,7 @@
 use super::choice::{Streams, SyncChoice};
 use super::left_out::LeftOut;
 use super::scope::KNOWS_ONLY;
-use super::{CommandError, CommandId, LinkId, Node, NodeState, Reply};
+use super::{CommandError, CommandId, LinkId, Node, NodeState, Reply, Timer};
 use crate::digest::stream_key;
 use crate::wire::MAX_SCOPE;
 use crate::{ChannelId, StreamId};
@@ -39,6 +39,8 @@ impl Node {
 
     /// Channels that are told on a link, with their secrets.
     pub(super) fn listed(&self, id: LinkId) -> Vec<(ChannelId, [u8; 32])> {
+        #[cfg(test)]
+        self.stats.listed.set(self.stats.listed.get() + 1);
         let open = self.channels.iter().filter(|(_, channel)| !channel.removing);
         let chosen = open.filter(|(name, _)| self.is_chosen(id, name));
         chosen.map(|(name, channel)| (name.clone(), channel.secret)).collect()
@@ -95,18 +97,21 @@ impl Node {
         name: &ChannelId,
         streams: impl IntoIterator<Item = &'a StreamId>,
     ) {
-        let (Some(channel), Some(link)) = (self.channels.get(name), self.links.get(&id)) else { return };
-        let Streams::Only(chosen) = self.choice.on(&link.peer, link.limits.cost, name) else { return };
-        if self.spoken(id) >= KNOWS_ONLY {
+        let (Some(channel), Some(link)) = (self.channels.get_mut(name), self.links.get(&id)) else { return };
+        let session = link.session.as_ref().filter(|session| session.version < KNOWS_ONLY);
+        if session.is_none_or(|session| !session.shared.contains_key(name)) {
             return;
         }
-        let [ours, _] = channel.scopes.left_out(id);
-        let mut ours = ours.cloned().unwrap_or_default();
-        for stream in streams.into_iter().filter(|stream| !chosen.contains(*stream)) {
-            if ours.listed().len() < MAX_SCOPE {
-                ours.leave_out(&channel.secret, stream_key(&channel.secret, stream));
-            }
+        let Streams::Only(chosen) = self.choice.on(&link.peer, link.limits.cost, name) else { return };
+        let timeout = link.rtt.timeout();
+        let unchosen = streams.into_iter().filter(|stream| !chosen.contains(*stream));
+        let left_out = unchosen.filter(|stream| channel.leave_out_also(id, stream)).count();
+        if left_out > 0 {
+            // What comes within a moment of the last word is told in the round.
+            self.say_scope(id, name);
+            self.timers.bring_forward(Timer::Round(id, name.clone()), self.now.tick + timeout);
+            self.let_others_speak(id, name);
+            self.tell_status(id, name);
         }
-        self.leave_out(id, name, ours);
     }
 }

@@ -297,6 +297,14 @@ pub enum CommandError {
         /// A position where both differ.
         at: Seq,
     },
+    /// A branch of a fork that is neither known nor shown by what was given, or that has no place here.
+    #[error("branch {log} is left out: {why}")]
+    Unplaced {
+        /// The branch.
+        log: LogId,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// What was given of a log whose author signs ends at no seal, or at one that is not the author's.
     #[error("what was given of log {log} up to {at} carries no valid seal of its author")]
     Unsealed {

@@ -42,7 +42,7 @@ impl Node {
             Op::Refill(log) => self.on_refill_read(log, id, result),
             Op::Isolate { log, why } => self.on_isolated(id, log, why, result),
             Op::Erase(job) => self.on_erased(job, result),
-            Op::Fork(what) => self.on_fork_stored(what, result),
+            Op::Fork(what) => self.on_fork_stored(what, id, result),
             Op::Admin => self.on_admin(result),
         }
         // Whatever it was: a log that is gone is told of by nothing else.
@@ -178,6 +178,7 @@ impl Node {
             self.notify(Event::EntriesMerged { channel, stream, from, entries, version });
         }
         self.notify(Event::HistoryRestored { log: name.clone(), range });
+        self.note_filled(log, range);
     }
 
     fn settle(&mut self, log: LogId) {
@@ -334,6 +335,7 @@ impl Node {
             channel.move_log(id, &name.stream, &old, &new);
         }
         self.note_growth(id, old.height.min(new.height));
+        self.free_place(&id);
         let filled = |(_, landing): &(NodeId, Landing)| matches!(landing.what, Landed::Filled(_));
         if new.height > old.height && frozen.late.iter().all(filled) {
             let (channel, stream) = (name.channel.clone(), name.stream.clone());

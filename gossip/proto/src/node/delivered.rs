@@ -1,8 +1,9 @@
 //! Who holds an entry.
 //!
 //! A chain hash covers all that comes before it, so a peer that knows ours at a place holds the entry there,
-//! or held it. Linked peers are asked for it: one question is under way on a link, about one log, and said
-//! again until it is answered; who does not hold the entry yet is asked again. Whoever agreed on the whole
+//! or held it. Linked peers are asked for it at the entry and where our log ends, for those who pruned the
+//! entry: a height alone may be that of another history. One question is under way on a link, about one log,
+//! and said again until it is answered; who does not hold the entry yet is asked again. Whoever agreed on the whole
 //! channel, or proved a later place of the log, need not be asked. On links of version 1 only agreement
 //! proves anything.
 
@@ -13,7 +14,8 @@ use super::ops::Op;
 use super::{Class, CommandError, CommandId, LinkId, Node, NodeState, Reply, Timer};
 use crate::wire::{Hashes, MAX_POSITIONS, Message, Positions, StreamKey};
 use crate::{
-    ChannelId, Check, EntryId, LogId, NodeId, Seq, SeqRange, StoreFailure, StoreReply, StoreRequest, Tick,
+    ChainHash, ChannelId, Check, EntryId, LogId, NodeId, Seq, SeqRange, StoreFailure, StoreReply,
+    StoreRequest, Tick,
 };
 
 /// Peers are given so long to prove it.
@@ -40,14 +42,22 @@ struct Call {
     channel: ChannelId,
     stream: StreamKey,
     log: LogId,
-    /// The first place from the entry on of which we know the hash.
-    at: Seq,
-    /// That, once it was read.
-    ours: Option<Check>,
+    places: Places,
+    /// Our hashes there, once they were read.
+    ours: Vec<(Seq, Check)>,
     until: Tick,
     /// Links on which nothing was proven, each not to be asked before.
     open: BTreeMap<LinkId, Tick>,
     proven: BTreeSet<NodeId>,
+}
+
+/// Where a hash proves that an entry is held.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    /// The first from the entry on of which we know the hash.
+    at: Seq,
+    /// Where our log ended when the call came.
+    top: Seq,
 }
 
 /// What was asked on a link.
@@ -60,22 +70,35 @@ struct Question {
     again: Tick,
 }
 
-/// What an answer says of a place.
+/// What an answer says of an entry.
 enum Held {
-    Yes,
+    /// All up to here.
+    Upto(Seq),
     NotYet,
     /// Another history.
     No,
 }
 
+impl Places {
+    fn all(self) -> impl Iterator<Item = Seq> {
+        [self.at].into_iter().chain((self.top > self.at).then_some(self.top))
+    }
+
+    fn are_in(self, asked: &[Seq]) -> bool {
+        self.all().all(|at| asked.contains(&at))
+    }
+}
+
 impl Call {
+    /// Whether they know one of our hashes from the entry on. Of an entry that they do not know nothing
+    /// follows from their height, nor from another hash further up.
     fn weigh(&self, hashes: &Hashes) -> Held {
-        match hashes.at.iter().find(|(at, _)| *at == self.at) {
-            Some((_, Some(theirs))) if self.ours == Some(*theirs) => Held::Yes,
-            Some((_, Some(_))) => Held::No,
-            // Pruned there.
-            Some((at, None)) if *at < hashes.height => Held::Yes,
-            Some((_, None)) | None => Held::NotYet,
+        let theirs = |at: Seq| hashes.at.iter().find(|(of, _)| *of == at).and_then(|(_, hash)| *hash);
+        let same = self.ours.iter().rev().find(|(at, ours)| theirs(*at) == Some(*ours));
+        match same {
+            Some((at, _)) => Held::Upto(*at),
+            None if theirs(self.places.at).is_some() => Held::No,
+            None => Held::NotYet,
         }
     }
 }
@@ -95,29 +118,30 @@ impl Deliveries {
         *proof = at.max(*proof);
     }
 
-    /// Takes in an answer, if it is one.
-    fn answered(&mut self, id: LinkId, peer: &NodeId, hashes: &Hashes, again: Tick) {
+    /// Takes in an answer; false if it is none.
+    fn answered(&mut self, id: LinkId, peer: &NodeId, hashes: &Hashes, again: Tick) -> bool {
         let fits = |asked: &&Question| (asked.serial, asked.log) == (hashes.serial, hashes.log);
         if self.asked.get(&id).filter(fits).is_none() {
-            return;
+            return false;
         }
-        let Some(Question { at: asked, .. }) = self.asked.remove(&id) else { return };
+        let Some(Question { at: asked, .. }) = self.asked.remove(&id) else { return false };
         let mut proven = None;
         for call in self.calls.values_mut().filter(|call| call.log == hashes.log) {
-            if !asked.contains(&call.at) || !call.open.contains_key(&id) {
+            if !call.places.are_in(&asked) || !call.open.contains_key(&id) {
                 continue;
             }
             match call.weigh(hashes) {
-                Held::Yes => {
+                Held::Upto(at) => {
                     call.open.remove(&id);
                     call.proven.insert(peer.clone());
-                    proven = proven.max(Some(call.at));
+                    proven = proven.max(Some(at));
                 }
                 Held::No => _ = call.open.remove(&id),
                 Held::NotYet => _ = call.open.insert(id, again),
             }
         }
         proven.into_iter().for_each(|at| self.prove(id, hashes.log, at));
+        true
     }
 
     /// The next places to ask for on a link, of the log that waits for the longest time.
@@ -125,17 +149,25 @@ impl Deliveries {
         if self.asked.get(&id).is_some_and(|asked| now < asked.again) {
             return None;
         }
-        let due = |call: &&Call| call.ours.is_some() && call.open.get(&id).is_some_and(|at| *at <= now);
+        let due = |call: &&Call| !call.ours.is_empty() && call.open.get(&id).is_some_and(|at| *at <= now);
         let first = self.calls.values().filter(due).min_by_key(|call| call.open.get(&id))?;
         let (channel, log) = (first.channel.clone(), first.log);
         let same = self.calls.values().filter(due).filter(|call| call.log == log);
-        let at: BTreeSet<Seq> = same.map(|call| call.at).collect();
-        Some((channel, log, at.into_iter().take(MAX_POSITIONS).collect()))
+        let mut at = BTreeSet::new();
+        for places in same.map(|call| call.places) {
+            // Both or none: one of them alone may not be enough.
+            if at.len() + places.all().count() > MAX_POSITIONS {
+                break;
+            }
+            at.extend(places.all());
+        }
+        Some((channel, log, at.into_iter().collect()))
     }
 
     fn ask(&mut self, id: LinkId, question: Question) {
         let (log, again) = (question.log, question.again);
-        for call in self.calls.values_mut().filter(|call| call.log == log && question.at.contains(&call.at)) {
+        let asked = |call: &&mut Call| call.log == log && call.places.are_in(&question.at);
+        for call in self.calls.values_mut().filter(asked) {
             call.open.entry(id).and_modify(|at| *at = again);
         }
         self.asked.insert(id, question);
@@ -159,12 +191,15 @@ impl Node {
         if self.deliveries.calls.len() >= CALLS {
             return self.reply(command, Err(CommandError::Busy));
         }
-        let Some((stream, at)) = self.place_of(&channel, entry) else {
+        let Some((stream, places)) = self.place_of(&channel, entry) else {
             return self.reply(command, Err(CommandError::UnknownEntry(entry)));
         };
         let (log, until, open, proven) = (entry.log, now + PATIENCE, BTreeMap::new(), BTreeSet::new());
-        let mut call = Call { channel, stream, log, at, ours: None, until, open, proven };
-        for id in self.links_of(&call.channel) {
+        let mut call = Call { channel, stream, log, places, ours: Vec::new(), until, open, proven };
+        // Each peer once, however many links lead to it.
+        let links = self.links_of(&call.channel).into_iter();
+        let carry = links.filter(|id| self.carries(*id, &call.channel, &call.stream));
+        for id in carry.collect::<Vec<_>>() {
             self.involve(id, &mut call);
         }
         let is_done = call.open.is_empty();
@@ -173,28 +208,26 @@ impl Node {
             return self.answer_callers();
         }
         self.timers.bring_forward(Timer::Delivered, until);
-        self.store(Op::Delivered(command), StoreRequest::HashAt { log, positions: vec![at] });
+        self.store(Op::Delivered(command), StoreRequest::HashAt { log, positions: places.all().collect() });
     }
 
     /// The stream of an entry that was held here, and where its hash or one that covers it is known.
-    fn place_of(&self, channel: &ChannelId, entry: EntryId) -> Option<(StreamKey, Seq)> {
+    fn place_of(&self, channel: &ChannelId, entry: EntryId) -> Option<(StreamKey, Places)> {
         let EntryId { log, sequence } = entry;
         let log = self.logs.inside(channel, &log)?;
         let (_, stream) = self.logs.place_of(log)?;
         let stream = self.channels.get(channel)?.streams.get(stream)?;
         let hole = log.holes().touched_by(&SeqRange { first: sequence, last: sequence });
-        let held = (1..=log.stored.height).contains(&sequence);
-        held.then_some((stream.key, hole.map_or(sequence, |hole| hole.last)))
+        let top = log.stored.height;
+        let places = Places { at: hole.map_or(sequence, |hole| hole.last), top };
+        (1..=top).contains(&sequence).then_some((stream.key, places))
     }
 
     /// Counts the peer of a link, has it asked, or leaves it out.
     fn involve(&mut self, id: LinkId, call: &mut Call) {
         let Some(link) = self.links.get(&id) else { return };
-        let shared = link.session.as_ref().and_then(|session| session.shared.get(&call.channel));
-        let channel = self.channels.get(&call.channel).filter(|channel| channel.scopes.has(id, &call.stream));
-        let (Some(shared), Some(channel)) = (shared, channel) else { return };
         let proof = self.deliveries.proofs.get(&(id, call.log));
-        if proof.is_some_and(|proof| *proof >= call.at) || shared.theirs == Some(shared.digest_of(channel)) {
+        if proof.is_some_and(|proof| *proof >= call.places.at) || self.agrees(id, &call.channel) {
             call.proven.insert(link.peer.clone());
         } else if self.is_active() {
             call.open.insert(id, self.now.tick);
@@ -208,7 +241,9 @@ impl Node {
     pub(super) fn on_own_hash(&mut self, command: CommandId, result: Result<StoreReply, StoreFailure>) {
         let Some(call) = self.deliveries.calls.get_mut(&command) else { return };
         match result {
-            Ok(StoreReply::Hashes(hashes)) => call.ours = hashes.first().map(crate::ChainHash::check),
+            Ok(StoreReply::Hashes(hashes)) => {
+                call.ours = call.places.all().zip(hashes.iter().map(ChainHash::check)).collect();
+            }
             Ok(_) => {}
             Err(failure) => {
                 self.deliveries.calls.remove(&command);
@@ -223,8 +258,9 @@ impl Node {
         let Some(link) = self.links.get(&id) else { return };
         let again = self.now.tick + link.rtt.timeout();
         let peer = link.peer.clone();
-        self.deliveries.answered(id, &peer, hashes, again);
-        self.tend_callers();
+        if self.deliveries.answered(id, &peer, hashes, again) {
+            self.tend_callers();
+        }
     }
 
     /// A link's peer holds all of a channel that is held here.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::forks::{ForkOp, Seen};
 use super::log::Tip;
 use super::sealed::Vouch;
-use super::{Event, LinkId, Node};
+use super::{Event, LinkId, Node, OpId};
 use crate::wire::DeltaRun;
 use crate::{ChainHash, ChannelId, LogId, LogName, Seal, Seq, StoreFailure, StoreReply, StoredRun};
 
@@ -56,11 +56,16 @@ impl Node {
         new
     }
 
-    pub(super) fn on_fork_stored(&mut self, what: ForkOp, result: Result<StoreReply, StoreFailure>) {
+    pub(super) fn on_fork_stored(
+        &mut self,
+        what: ForkOp,
+        op: OpId,
+        result: Result<StoreReply, StoreFailure>,
+    ) {
         match what {
             ForkOp::Answer(link) => self.answer_positions(link, result),
             ForkOp::Search(link, log) => self.on_own_hashes(link, log, result),
-            ForkOp::Part(log) => self.on_part_stored(log, result),
+            ForkOp::Part(log) => self.on_part_stored(log, op, result),
             ForkOp::Look(branch) => self.on_looked(branch, result),
         }
     }

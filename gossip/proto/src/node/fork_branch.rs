@@ -1,9 +1,10 @@
 //! Branches that peers offer: each begins where some history of its log ends, and that comes first.
 //!
-//! A branch of which nothing is held is taken where we know of the fork. Else what follows its beginning must
-//! show that there is one: our own history that holds the same place is parted there ([`super::fork_part`]),
-//! or may grow up to it and no further, and the branch comes when it is asked for again. One that begins with
-//! the first entry of its log has no floor: its first run is judged instead.
+//! A branch of which nothing is held is taken where we know of the fork; of a sealed log only with its
+//! beginning, which alone shows by which name a history goes. Else what follows its beginning must show that
+//! there is one: our own history that holds the same place is parted there ([`super::fork_part`]), or may grow
+//! up to it and no further, and the branch comes when it is asked for again. One that begins with the first
+//! entry of its log has no floor: its first run is judged instead.
 
 use std::collections::BTreeSet;
 
@@ -66,7 +67,10 @@ impl Node {
     fn admits(&mut self, link: LinkId, log: LogId, place: Place, runs: &[DeltaRun]) -> bool {
         let Some(name) = self.logs.name(&log) else { return false };
         match self.judge_branch(Seen::Link(link), &name, log, place, runs) {
-            Admission::Take => true,
+            Admission::Take => {
+                self.forks.let_in(log, &name);
+                true
+            }
             Admission::Later | Admission::Awaits => false,
             Admission::Never(why) => {
                 self.set_apart(link, &name, log, why);
@@ -89,7 +93,7 @@ impl Node {
         if root.id() != branch.parent {
             return Admission::Never("a branch of another log than it says");
         }
-        if self.branches(&branch.parent).count() >= BRANCHES {
+        if self.branches(&branch.parent).filter(|other| *other != log).count() >= BRANCHES {
             return Admission::Never("more branches of a log than are kept");
         }
         // Where histories part at the first entry nobody offers the log itself.
@@ -98,8 +102,9 @@ impl Node {
         }
         let (at, prev) = (place.0 + 1, place.1);
         let (others, is_known) = (self.beside(&branch, &log, place), self.knows_fork(&branch, place));
-        let first =
-            if is_known && others.is_empty() { None } else { self.goes_on(name, log, (at, prev), runs) };
+        let is_sealed = name.author.is_key();
+        let is_enough = is_known && others.is_empty() && !is_sealed;
+        let first = if is_enough { None } else { self.goes_on(name, log, (at, prev), runs) };
         let is_shown = first == Some(branch.first);
         let is_gone = runs.iter().all(|run| run.run.log() != log);
         let height = self.logs.get(&branch.parent).map_or(0, |root| root.stored.height);
@@ -109,10 +114,12 @@ impl Node {
                 others.into_iter().for_each(|other| self.part_log(seen, other, at, prev));
                 Admission::Later
             }
-            (_, true) => Admission::Take,
+            // Where the author signs, nobody else may make two names of one history: whatever part of it was
+            // offered from a place within it, a seal would vouch for that.
+            (_, true) if is_shown || !is_sealed => Admission::Take,
             // Its author vouches for what came before, or nothing did: so far the log it parts from may
             // grow, no further.
-            (true, false) if is_below && (name.author.is_key() || at == 1) => {
+            (true, false) if is_below && (is_sealed || at == 1) => {
                 self.end_below(seen, branch.parent, Turn { at, prev, first: None });
                 Admission::Later
             }
@@ -120,9 +127,23 @@ impl Node {
             (true, _) if is_below => Admission::Awaits,
             (false, false) if is_below && first.is_none() && !is_gone => Admission::Awaits,
             // Its beginning was pruned, or all of it, and what it parts from is not held so far: both may come.
-            // Where the author signs, nobody else may make two names of one history.
-            (false, false) if is_below && !name.author.is_key() => Admission::Take,
+            (false, false) if is_below && !is_sealed => Admission::Take,
             (..) => Admission::Never("a branch whose place is not found"),
+        }
+    }
+
+    /// Branches that a message was to bring, and did not, leave their places to others.
+    pub(super) fn free_places(&mut self) {
+        for log in std::mem::take(&mut self.forks.admitted) {
+            self.free_place(&log);
+        }
+    }
+
+    /// Nothing of a branch came to be stored: it is none of its family after all.
+    pub(super) fn free_place(&mut self, id: &LogId) {
+        let gone = self.logs.get(id).filter(|log| log.pending().height == 0 && !log.is_frozen());
+        if let Some(branch) = gone.and_then(Log::branch) {
+            self.forks.leave_family(id, &branch.parent);
         }
     }
 
@@ -161,7 +182,7 @@ impl Node {
         [*root].into_iter().chain(self.branches(root))
     }
 
-    /// Branches of a log of which something is held.
+    /// Branches of a log of which something is held or on its way to the store.
     fn branches(&self, root: &LogId) -> impl Iterator<Item = LogId> + use<'_> {
         self.forks.families.get(root).into_iter().flatten().copied()
     }

@@ -12,7 +12,7 @@ impl Node {
     pub(super) fn moved(&self, mut id: EntryId) -> EntryId {
         while let Some(log) = self.logs.get(&id.log)
             && let Some(turn) = log.turn().filter(|turn| turn.at <= id.sequence)
-            && let Some(branch) = self.logs.name_of(log).and_then(|name| branch_of(id.log, &name, turn))
+            && let Some(branch) = self.logs.name_of(log).and_then(|name| branch_of(&name, turn))
         {
             id.log = branch;
         }
@@ -21,7 +21,7 @@ impl Node {
 
     /// The end of a log moved to its branch: what was erased of it here is, there.
     pub(super) fn move_erasures(&mut self, name: &LogName, log: LogId, turn: Turn) {
-        let Some(branch) = branch_of(log, name, turn) else { return };
+        let Some(branch) = branch_of(name, turn) else { return };
         let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
         let Some(stream) = stream else { return };
         let own =
@@ -47,8 +47,7 @@ impl Node {
 }
 
 /// The branch that what followed the end of a log moved to.
-fn branch_of(log: LogId, name: &LogName, turn: Turn) -> Option<LogId> {
-    let parent = name.branch.map_or(log, |branch| branch.parent);
-    let branch = Some(Branch { parent, first: turn.first? });
+fn branch_of(name: &LogName, turn: Turn) -> Option<LogId> {
+    let branch = Some(Branch { parent: name.first_log(), first: turn.first? });
     Some(LogName { branch, ..name.clone() }.id())
 }

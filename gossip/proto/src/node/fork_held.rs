@@ -12,8 +12,9 @@ use std::time::Duration;
 use super::forks::{ForkOp, Seen};
 use super::log::{Log, Tip};
 use super::ops::Op;
+use super::repair::Mending;
 use super::{Node, Timer};
-use crate::{ChainHash, Fault, LogId, Seq, StoreFailure, StoreReply, StoreRequest, Turn};
+use crate::{ChainHash, Fault, LogId, Seq, SeqRange, StoreFailure, StoreReply, StoreRequest, Turn};
 
 /// What has to wait is looked at again after so long.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -31,11 +32,11 @@ impl Node {
     /// others.
     pub(super) fn note_growth(&mut self, id: LogId, from: Seq) {
         let Some(log) = self.logs.get(&id) else { return };
-        let (upto, branch, starts) = (log.stored.height, log.branch(), log.starts());
+        let (upto, first, starts) = (log.stored.height, log.first_log(), log.starts());
         if starts.is_some_and(|(at, _)| from <= at && at < upto) {
             self.load_branch(id);
         }
-        self.suspect_family(branch.map_or(id, |branch| branch.parent), id, from, upto);
+        self.suspect_family(first, id, from, upto);
     }
 
     /// Branches that begin within what a log beside them now holds more.
@@ -49,6 +50,18 @@ impl Node {
             self.forks.unsure.insert(*branch, self.now.tick);
         }
         self.look_at_branches();
+    }
+
+    /// Something came into a hole of a log: the place of a fork that lay there may be known now.
+    pub(super) fn note_filled(&mut self, id: LogId, range: SeqRange) {
+        let Some(log) = self.logs.get(&id) else { return };
+        let near = range.first - 1..=range.last;
+        let (first, starts) = (log.first_log(), log.starts());
+        self.forks.strangers.retain(|(log, at, _)| *log != id || !near.contains(at));
+        if starts.is_some_and(|(at, _)| near.contains(&at)) {
+            self.load_branch(id);
+        }
+        self.suspect_family(first, id, *near.start(), *near.end());
     }
 
     /// What could not be done beside a branch is tried again.
@@ -93,9 +106,12 @@ impl Node {
                     self.forks.unsure.remove(&id);
                 }
             }
-            (Err(failure), Some(_)) if !matches!(failure.fault, Fault::Rejected | Fault::Corrupt) => {
-                self.look_again(id, PAUSE);
+            (Err(failure), Some(log)) if failure.fault == Fault::Corrupt => {
+                let at = log.starts().map_or(1, |(at, _)| at + 1);
+                self.forks.unsure.remove(&id);
+                self.isolate(id, at, Mending::Refill);
             }
+            (Err(failure), Some(_)) if failure.fault != Fault::Rejected => self.look_again(id, PAUSE),
             _ => _ = self.forks.unsure.remove(&id),
         }
         self.look_at_branches();
@@ -115,7 +131,7 @@ impl Node {
 
     /// Something beside the branches of a log ended, or came to nothing.
     pub(super) fn look_beside(&mut self, log: LogId) {
-        let root = self.logs.get(&log).and_then(Log::branch).map_or(log, |branch| branch.parent);
+        let root = self.logs.get(&log).map_or(log, Log::first_log);
         let family = self.forks.families.get(&root).into_iter().flatten();
         let waiting = family.filter(|id| self.forks.unsure.contains_key(*id)).copied();
         for id in waiting.collect::<Vec<_>>() {
@@ -134,7 +150,7 @@ impl Node {
 
     /// Where the branches beside a log begin, as far as they are held.
     pub(super) fn family(&self, id: &LogId) -> impl Iterator<Item = Option<(Seq, ChainHash)>> + use<'_> {
-        let root = self.logs.get(id).and_then(Log::branch).map_or(*id, |branch| branch.parent);
+        let root = self.logs.get(id).map_or(*id, Log::first_log);
         let others = self.forks.families.get(&root).into_iter().flatten();
         others.filter_map(|id| self.logs.get(id)).map(Log::begins)
     }

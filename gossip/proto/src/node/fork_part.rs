@@ -11,10 +11,10 @@ use super::forks::{AT_ONCE, ForkOp, Parting, Seen, Step};
 use super::log::{Log, Tip};
 use super::ops::{Landed, Landing, Op};
 use super::serve::{AHEAD, PAGE};
-use super::{Event, LinkId, Node};
+use super::{Event, LinkId, Node, OpId};
 use crate::{
-    Branch, ChainHash, CommitItem, LogId, LogName, NodeId, Seq, StoreFailure, StoreReply, StoreRequest,
-    StoredRun, Turn,
+    Branch, ChainHash, CommitItem, Fault, LogId, LogName, NodeId, Seq, StoreFailure, StoreReply,
+    StoreRequest, StoredRun, Turn,
 };
 
 impl Node {
@@ -31,11 +31,16 @@ impl Node {
             return self.part_again(seen, log);
         }
         held.rare_mut().parting = true;
-        let reached = at <= held.stored.height;
-        self.retire(log);
-        self.forks.parting.insert(log, Parting { at, seen, peer, prev, step: Step::Hashes });
+        let reached = held.holes().next_held(at) <= held.stored.height;
         let positions = if reached { vec![at - 1, at] } else { vec![at - 1] };
-        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::HashAt { log, positions });
+        let is_known = positions.iter().all(|at| held.knows_hash(*at));
+        self.retire(log);
+        self.forks.parting.insert(log, Parting { at, seen, peer, prev, waits: None, step: Step::Hashes });
+        if !is_known {
+            // A gap: what lies beyond it has no name.
+            return self.leave_apart(log);
+        }
+        self.store_part(log, StoreRequest::HashAt { log, positions });
     }
 
     /// Who is told to hold the other history: ourselves, where we do.
@@ -54,19 +59,37 @@ impl Node {
         let Some(held) = self.logs.get_mut(&log).filter(idle).filter(|_| free) else { return };
         held.rare_mut().parting = true;
         let step = Step::End(turn);
-        self.forks.parting.insert(log, Parting { at: turn.at, seen, peer, prev: turn.prev, step });
+        self.forks
+            .parting
+            .insert(log, Parting { at: turn.at, seen, peer, prev: turn.prev, waits: None, step });
         self.retire(log);
         self.end_log(log, turn);
     }
 
-    pub(super) fn on_part_stored(&mut self, log: LogId, result: Result<StoreReply, StoreFailure>) {
-        let Some(parting) = self.forks.parting.get(&log) else { return };
+    /// The next step of a parting waits for the store.
+    fn store_part(&mut self, log: LogId, request: StoreRequest) {
+        let op = self.store(Op::Fork(ForkOp::Part(log)), request);
+        self.wait_to_part(&log, op);
+    }
+
+    pub(super) fn wait_to_part(&mut self, log: &LogId, op: OpId) {
+        self.forks.parting.get_mut(log).into_iter().for_each(|parting| parting.waits = Some(op));
+    }
+
+    /// The parting of a log that waits for this. What an earlier one waited for says nothing of it: it may be of
+    /// another place, or of what was removed since.
+    pub(super) fn awaited(&self, log: &LogId, op: OpId) -> Option<&Parting> {
+        self.forks.parting.get(log).filter(|parting| parting.waits == Some(op))
+    }
+
+    pub(super) fn on_part_stored(&mut self, log: LogId, op: OpId, result: Result<StoreReply, StoreFailure>) {
+        let Some(parting) = self.awaited(&log, op) else { return };
         match (result, &parting.step) {
             (Ok(StoreReply::Hashes(hashes)), Step::Hashes) => self.name_branch(log, &hashes),
             (Ok(StoreReply::Runs(runs)), Step::Copy { .. }) => self.copy_tail(log, runs),
             (Ok(StoreReply::Hashes(hashes)), Step::Compare { turn, .. }) => {
                 let (turn, held) = (*turn, self.logs.get(&log).map(|held| held.stored.hash));
-                if hashes.first().copied() == held { self.end_log(log, turn) } else { self.collide(log) }
+                if hashes.first().copied() == held { self.end_log(log, turn) } else { self.leave_apart(log) }
             }
             (Ok(StoreReply::Saved), Step::End(turn)) => {
                 let turn = *turn;
@@ -77,6 +100,8 @@ impl Node {
                 // Whether it ended, only the head can say.
                 self.doubt(log);
             }
+            (Err(failure), _) if failure.fault == Fault::Corrupt => self.mend_parting(log),
+            (Err(failure), _) if failure.fault == Fault::Rejected => self.leave_apart(log),
             _ => self.give_up_parting(&log),
         }
     }
@@ -90,8 +115,9 @@ impl Node {
 
     /// Ends the parting of a log, or the one to a branch.
     fn stop_parting(&mut self, id: &LogId) -> Option<(LogId, Seen)> {
-        let meant = |(log, parting): &(&LogId, &Parting)| *log == id || parting.step.branch() == Some(id);
-        let log = self.forks.parting.iter().find(meant).map(|(log, _)| *log)?;
+        let fills = |(_, parting): &(&LogId, &Parting)| parting.step.branch() == Some(id);
+        let own = self.forks.parting.get_key_value(id);
+        let log = *own.or_else(|| self.forks.parting.iter().find(fills))?.0;
         let parting = self.forks.parting.remove(&log)?;
         if let Some(held) = self.logs.get_mut(&log) {
             held.rare_mut().parting = false;
@@ -115,9 +141,9 @@ impl Node {
         self.look_beside(log);
     }
 
-    /// What followed the place is not what the branch of its name holds there: they differ again further
-    /// on, and nobody offered that. Both stay as they are.
-    fn collide(&mut self, log: LogId) {
+    /// What followed the place is not what the branch of its name holds there, where they differ again further
+    /// on and nobody offered that; or it cannot be told, because something is missing. Both stay as they are.
+    pub(super) fn leave_apart(&mut self, log: LogId) {
         let Some(Parting { at, prev, peer, .. }) = self.forks.parting.get(&log) else { return };
         let (at, prev, peer) = (*at, *prev, peer.clone());
         self.forks.note_stranger(log, at - 1, prev);
@@ -139,7 +165,7 @@ impl Node {
         }
         let turn = Turn { at, prev, first: hashes.get(1).copied() };
         let Some(first) = turn.first else { return self.end_log(log, turn) };
-        let parent = held.branch().map_or(log, |branch| branch.parent);
+        let parent = held.first_log();
         let Some(held) = self.logs.name_of(held) else { return self.give_up_parting(&log) };
         let name = LogName { branch: Some(Branch { parent, first }), ..held };
         let branch = name.id();
@@ -176,13 +202,13 @@ impl Node {
         match theirs.height.cmp(&ours.height) {
             Ordering::Less => self.read_tail(log, theirs.height.max(turn.at - 1) + 1),
             Ordering::Equal if theirs.hash == ours.hash => self.end_log(log, turn),
-            Ordering::Equal => self.collide(log),
+            Ordering::Equal => self.leave_apart(log),
             Ordering::Greater => {
                 if let Some(parting) = self.forks.parting.get_mut(&log) {
                     parting.step = Step::Compare { turn, branch: id };
                 }
                 let request = StoreRequest::HashAt { log: id, positions: vec![ours.height] };
-                self.store(Op::Fork(ForkOp::Part(log)), request);
+                self.store_part(log, request);
             }
         }
     }
@@ -193,7 +219,7 @@ impl Node {
         if let Some(Parting { step: Step::Copy { reading, .. }, .. }) = self.forks.parting.get_mut(&log) {
             *reading = true;
         }
-        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Read { log, from, budget });
+        self.store_part(log, StoreRequest::Read { log, from, budget });
     }
 
     /// Commits a page to the branch.
@@ -216,10 +242,10 @@ impl Node {
         }
         let mut batch = Batch::default();
         for stored in runs {
-            match self.copy_run(&name, branch, turn, stored, &mut batch) {
-                Some(true) => {}
-                Some(false) => return self.collide(log),
-                None => return self.give_up_parting(&log),
+            if self.copy_run(&name, branch, turn, stored, &mut batch).is_none() {
+                // Nothing of this page is on its way.
+                self.logs.get_mut(&branch).into_iter().for_each(|held| held.set_pending(held.stored));
+                return self.leave_apart(log);
             }
         }
         if batch.items.is_empty() {
@@ -229,7 +255,7 @@ impl Node {
         self.commit_batch(&own, batch, None);
     }
 
-    /// False where the branch holds something else.
+    /// `None` where the branch holds something else, or the run does not hold together.
     fn copy_run(
         &mut self,
         name: &Arc<LogName>,
@@ -237,7 +263,7 @@ impl Node {
         turn: Turn,
         stored: StoredRun,
         batch: &mut Batch,
-    ) -> Option<bool> {
+    ) -> Option<()> {
         let tip = self.logs.get(&branch)?.pending();
         let from = tip.height.max(turn.at - 1) + 1;
         let stored = if stored.run.range().contains(from) { stored.cut_front(from).ok()? } else { stored };
@@ -250,7 +276,7 @@ impl Node {
             let what = Landed::Floor { from: tip.height };
             self.queue(batch, item, Landing { name: name.clone(), log: branch, end, what });
         } else if stored.prev != tip.hash {
-            return Some(false);
+            return None;
         }
         let hash = stored.hash_at(stored.run.last()).ok()?;
         let StoredRun { prev, run } = stored.relabel(branch)?;
@@ -260,7 +286,7 @@ impl Node {
         let item = CommitItem::Run { log: name.clone(), prev, run, end: hash };
         // It was judged when it came in.
         self.queue(batch, item, Landing { name: name.clone(), log: branch, end, what });
-        Some(true)
+        Some(())
     }
 
     fn end_log(&mut self, log: LogId, turn: Turn) {
@@ -268,7 +294,7 @@ impl Node {
             parting.step = Step::End(turn);
         }
         let Some(name) = self.logs.name(&log) else { return self.give_up_parting(&log) };
-        self.store(Op::Fork(ForkOp::Part(log)), StoreRequest::Turn { log: name, turn });
+        self.store_part(log, StoreRequest::Turn { log: name, turn });
     }
 
     /// The log ends, for good: every link may learn of it in the ordinary way.
@@ -294,8 +320,7 @@ impl Node {
 
     /// What was set apart of a log and its branches may be asked for again.
     fn lift_apart(&mut self, name: &LogName, log: LogId) {
-        let root = |log: LogId, branch: Option<Branch>| branch.map_or(log, |branch| branch.parent);
-        let of_log = root(log, name.branch);
+        let first = name.first_log();
         let links: Vec<LinkId> = self.established().collect();
         for link in links {
             let Some(session) = self.links.get_mut(&link).and_then(|link| link.session.as_mut()) else {
@@ -304,7 +329,7 @@ impl Node {
             let Some(shared) = session.shared.get_mut(&name.channel) else { continue };
             shared.todo.remove(&log);
             let logs = &self.logs;
-            shared.forks.retain(|id| logs.get(id).is_none_or(|held| root(*id, held.branch()) != of_log));
+            shared.forks.retain(|id| logs.get(id).is_none_or(|held| held.first_log() != first));
         }
     }
 }

@@ -256,9 +256,11 @@ impl Node {
 
     pub(super) fn on_positions(&mut self, id: LinkId, asked: &Positions) {
         let Some((channel, _)) = self.shared_by_tag(id, asked.tag) else { return };
-        let Some(log) = self.logs.inside(&channel, &asked.log) else { return };
-        let is_free = !self.forks.answering.contains_key(&id) && self.compares(id, log);
-        if asked.at.len() > MAX_POSITIONS || !is_free {
+        if asked.at.len() > MAX_POSITIONS {
+            return;
+        }
+        let Some(log) = self.logs.inside(&channel, &asked.log) else { return self.know_nothing(id, asked) };
+        if self.forks.answering.contains_key(&id) || !self.compares(id, log) {
             return;
         }
         let held: Vec<Seq> = asked.at.iter().copied().filter(|at| log.knows_hash(*at)).collect();
@@ -267,6 +269,13 @@ impl Node {
         self.forks.answering.insert(id, answer);
         let request = StoreRequest::HashAt { log: asked.log, positions: held };
         self.store(Op::Fork(ForkOp::Answer(id)), request);
+    }
+
+    /// Said at once: whoever asks waits for it with all else there is to ask.
+    fn know_nothing(&mut self, id: LinkId, asked: &Positions) {
+        let at = asked.at.iter().map(|at| (*at, None)).collect();
+        let Positions { tag, serial, log, .. } = *asked;
+        self.send(id, &Message::Hashes(Hashes { tag, serial, log, height: 0, at }), Class::Live);
     }
 
     pub(super) fn answer_positions(&mut self, id: LinkId, result: Result<StoreReply, StoreFailure>) {

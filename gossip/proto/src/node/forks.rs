@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::LinkId;
 use super::fork_search::Search;
+use super::{LinkId, OpId};
 use crate::wire::ChannelTag;
 use crate::{ChainHash, LogId, LogName, NodeId, Seq, Tick, Turn};
 
@@ -25,8 +25,10 @@ pub(super) struct Forks {
     /// One request for hashes is answered at a time on a link.
     pub(super) answering: BTreeMap<LinkId, Answer>,
     serial: u32,
-    /// Branches of which something is held, by the log they are branches of.
+    /// Branches of which something is held, or on its way to the store, by the log they are branches of.
     pub(super) families: BTreeMap<LogId, BTreeSet<LogId>>,
+    /// Those that the message at hand was let to bring.
+    pub(super) admitted: Vec<LogId>,
     /// Branches beside which another history may go on over their beginning, each with when to look. Nothing
     /// is taken into them meanwhile.
     pub(super) unsure: BTreeMap<LogId, Tick>,
@@ -61,10 +63,27 @@ impl Forks {
         self.unsure.contains_key(log) || self.parting.values().any(is_filled)
     }
 
+    /// A branch may come: it takes a place in its family at once, before others are judged.
+    pub(super) fn let_in(&mut self, log: LogId, name: &LogName) {
+        if let Some(branch) = name.branch {
+            self.families.entry(branch.parent).or_default().insert(log);
+            self.admitted.push(log);
+        }
+    }
+
+    pub(super) fn leave_family(&mut self, log: &LogId, root: &LogId) {
+        if let Some(family) = self.families.get_mut(root) {
+            family.remove(log);
+            if family.is_empty() {
+                self.families.remove(root);
+            }
+        }
+    }
+
     /// A log is gone; `root` is the one it was a branch of.
     pub(super) fn forget_log(&mut self, log: &LogId, root: Option<LogId>) {
         self.families.remove(log);
-        root.and_then(|root| self.families.get_mut(&root)).into_iter().for_each(|logs| _ = logs.remove(log));
+        root.into_iter().for_each(|root| self.leave_family(log, &root));
         self.unsure.remove(log);
         self.parting.retain(|of, parting| of != log && parting.step.branch() != Some(log));
         if !self.strangers.is_empty() {
@@ -147,6 +166,8 @@ pub(super) struct Parting {
     pub(super) peer: NodeId,
     /// What another history says is the hash before it.
     pub(super) prev: ChainHash,
+    /// The answer that the step waits for.
+    pub(super) waits: Option<OpId>,
     pub(super) step: Step,
 }
 

@@ -142,6 +142,7 @@ impl Node {
         self.fetch_starved();
         self.set_timer(Timer::Hello(id), Duration::from_millis(200));
         self.review(&peer);
+        self.speak_elsewhere(&peer);
     }
 }
 

@@ -29,6 +29,14 @@ const SCOPES: usize = 1024;
 /// and streams of each.
 const LISTED: usize = 1024;
 
+/// A hint, and on what kind of link it is true.
+#[derive(Debug, PartialEq, Eq)]
+struct Agreement {
+    hint: Hint,
+    /// The turn of what we left out by choice: they need not hold that. 0 is nothing.
+    chosen: u64,
+}
+
 /// What is remembered of peers.
 #[derive(Debug, Default)]
 pub(super) struct Hints {
@@ -36,7 +44,7 @@ pub(super) struct Hints {
     /// Newest arrival the store told of.
     last: Arrival,
     /// Who agreed last is last.
-    of: BTreeMap<ChannelId, Vec<Hint>>,
+    of: BTreeMap<ChannelId, Vec<Agreement>>,
     changed: BTreeSet<ChannelId>,
     /// What peers left out last. As long as that is not known after a start, they are strangers.
     scopes: BTreeMap<(ChannelId, NodeId), LeftOut>,
@@ -47,13 +55,15 @@ impl Hints {
     pub(super) fn load(
         incarnation: StoreIncarnation,
         last: Arrival,
-        mut hints: Vec<(ChannelId, Vec<Hint>)>,
+        hints: Vec<(ChannelId, Vec<Hint>)>,
     ) -> Self {
-        for (_, of) in &mut hints {
-            of.retain(|hint| hint.incarnation == incarnation && hint.arrival <= last);
-            of.truncate(REMEMBERED);
-        }
-        Self { incarnation, last, of: hints.into_iter().collect(), ..Self::default() }
+        let is_true = |hint: &Hint| hint.incarnation == incarnation && hint.arrival <= last;
+        let known = |hints: Vec<Hint>| {
+            let known = hints.into_iter().filter(is_true).take(REMEMBERED);
+            known.map(|hint| Agreement { hint, chosen: 0 }).collect()
+        };
+        let of = hints.into_iter().map(|(channel, hints)| (channel, known(hints))).collect();
+        Self { incarnation, last, of, ..Self::default() }
     }
 
     /// The store took these runs in.
@@ -65,15 +75,18 @@ impl Hints {
         }
     }
 
-    fn get(&self, channel: &ChannelId, peer: &NodeId) -> Option<&Hint> {
-        self.of.get(channel)?.iter().find(|hint| hint.peer == *peer)
+    /// What is true of a peer as long as we leave out this by choice.
+    fn get(&self, channel: &ChannelId, peer: &NodeId, chosen: u64) -> Option<&Hint> {
+        let known = self.of.get(channel)?.iter().find(|known| known.hint.peer == *peer)?;
+        (known.chosen == 0 || known.chosen == chosen).then_some(&known.hint)
     }
 
-    /// Remembers that a peer holds what we hold. True when that is worth saving.
-    fn agree(&mut self, channel: &ChannelId, peer: &NodeId, digest: [u8; 16]) -> bool {
-        let new = Hint { peer: peer.clone(), incarnation: self.incarnation, arrival: self.last, digest };
+    /// Remembers that a peer holds what we hold, but for what we leave out. True when that is worth saving.
+    fn agree(&mut self, channel: &ChannelId, peer: &NodeId, digest: [u8; 16], chosen: u64) -> bool {
+        let hint = Hint { peer: peer.clone(), incarnation: self.incarnation, arrival: self.last, digest };
+        let new = Agreement { hint, chosen };
         let hints = self.of.entry(channel.clone()).or_default();
-        let old = hints.iter().position(|hint| hint.peer == *peer).map(|at| hints.remove(at));
+        let old = hints.iter().position(|known| known.hint.peer == *peer).map(|at| hints.remove(at));
         let changed = old.as_ref() != Some(&new);
         if hints.len() == REMEMBERED {
             hints.remove(0);
@@ -88,9 +101,9 @@ impl Hints {
         self.scopes.retain(|(of, _), _| of != channel);
     }
 
-    /// A peer leaves this out on a link. On another one it may leave out nothing; but the next one may be
-    /// like this one, where it wants to be spared what came since.
-    /// True when what is saved changes by that.
+    /// Remembers what a peer leaves out on a link: the next one may be like it, and the peer wants to be spared
+    /// what came since. That it leaves out nothing does not count, as that may be on a link of another
+    /// kind. True when what is saved changes by that.
     fn note_scope(&mut self, channel: &ChannelId, peer: &NodeId, scope: &LeftOut) -> bool {
         if scope.is_nothing() {
             return false;
@@ -101,7 +114,10 @@ impl Hints {
             self.scopes.insert(key, scope.clone());
         } else {
             self.scopes.remove(&key);
-            self.of.get_mut(channel).into_iter().for_each(|hints| hints.retain(|hint| hint.peer != *peer));
+            self.of
+                .get_mut(channel)
+                .into_iter()
+                .for_each(|hints| hints.retain(|known| known.hint.peer != *peer));
         }
         !is_known && self.changed.insert(channel.clone())
     }
@@ -114,9 +130,11 @@ impl Hints {
     fn take_changed(&mut self) -> Vec<(ChannelId, Vec<Hint>)> {
         let changed = std::mem::take(&mut self.changed).into_iter();
         let kept = |channel: ChannelId| {
-            let hints =
-                self.of.get(&channel)?.iter().filter(|hint| self.scope(&channel, &hint.peer).is_none());
-            let hints = hints.cloned().collect();
+            // What is left out by them or by us is not saved, and nothing is true without it.
+            let lasts =
+                |known: &&Agreement| known.chosen == 0 && self.scope(&channel, &known.hint.peer).is_none();
+            let hints = self.of.get(&channel)?.iter().filter(lasts).map(|known| known.hint.clone());
+            let hints = hints.collect();
             Some((channel, hints))
         };
         changed.filter_map(kept).collect()
@@ -135,10 +153,12 @@ impl Node {
             return self.timers.bring_forward(round, self.now.tick + wait);
         }
         self.timers.bring_forward(round, self.now.tick + link.rtt.timeout());
-        if !self.is_active() || link.congested || !self.is_primary(id) {
+        if !self.is_active() || link.congested || !self.speaks(id, name) {
             return;
         }
-        let Some(hint) = self.hints.get(name, &link.peer) else { return self.meet(id, name, true) };
+        let Some(hint) = self.hints.get(name, &link.peer, self.narrowing(id, name)) else {
+            return self.meet(id, name, true);
+        };
         let (after, agreed) = (hint.arrival, hint.digest);
         let unchanged = self.digest_on(id, name).is_some_and(|mine| mine.0 == agreed);
         let paused = self.peers.get(&link.peer).is_some_and(|peer| peer.paused);
@@ -240,9 +260,18 @@ impl Node {
         let [_, theirs] = self.channels.get(name).map_or([None; 2], |channel| channel.scopes.left_out(id));
         // Without knowing what to leave out nothing is sent unasked.
         let is_clear = theirs.is_none_or(LeftOut::is_nothing) || self.hints.scope(name, &peer).is_some();
-        if is_clear && self.hints.agree(name, &peer, digest.0) {
+        let chosen = self.narrowing(id, name);
+        if is_clear && self.hints.agree(name, &peer, digest.0, chosen) {
             self.timers.ensure(Timer::Hints, self.now.tick + SAVE);
         }
+    }
+
+    /// Names what we leave out on a link besides what we refuse everywhere; 0 is nothing.
+    fn narrowing(&self, id: LinkId, name: &ChannelId) -> u64 {
+        let Some(channel) = self.channels.get(name) else { return 0 };
+        let [ours, _] = channel.scopes.left_out(id);
+        let ours = ours.map_or(0, LeftOut::turn);
+        if ours == channel.refused.turn() { 0 } else { ours }
     }
 
     /// A peer leaves this out on a link.
@@ -310,13 +339,13 @@ mod tests {
         let (channel, _) = named("c");
         let mut hints = Hints { last: Arrival(7), ..Hints::default() };
         for peer in 0..=REMEMBERED {
-            hints.agree(&channel, &named(&format!("p{peer}")).1, [1; 16]);
+            hints.agree(&channel, &named(&format!("p{peer}")).1, [1; 16], 0);
         }
-        assert_eq!(hints.get(&channel, &named("p0").1), None);
-        assert_eq!(hints.get(&channel, &named("p1").1).unwrap().arrival, Arrival(7));
+        assert_eq!(hints.get(&channel, &named("p0").1, 0), None);
+        assert_eq!(hints.get(&channel, &named("p1").1, 0).unwrap().arrival, Arrival(7));
         assert_eq!(hints.take_changed()[0].1.len(), REMEMBERED);
-        assert!(!hints.agree(&channel, &named("p1").1, [1; 16]), "nothing new");
-        assert!(hints.agree(&channel, &named("p1").1, [2; 16]) && !hints.take_changed().is_empty());
+        assert!(!hints.agree(&channel, &named("p1").1, [1; 16], 0), "nothing new");
+        assert!(hints.agree(&channel, &named("p1").1, [2; 16], 0) && !hints.take_changed().is_empty());
     }
 
     #[test]
@@ -330,7 +359,7 @@ mod tests {
         };
         let load = |hint| {
             let hints = Hints::load(StoreIncarnation(1), Arrival(10), vec![(channel.clone(), vec![hint])]);
-            hints.get(&channel, &peer).is_some()
+            hints.get(&channel, &peer, 0).is_some()
         };
         assert!(load(hint(1, 10)) && !load(hint(1, 11)) && !load(hint(2, 10)));
     }

@@ -18,7 +18,9 @@ enum Taken {
 impl Node {
     pub(super) fn plan_import(&mut self, id: CommandId, channel: ChannelId, part: ImportPart) -> Plan {
         let log = part.log.id();
-        match self.import(&channel, log, &part) {
+        let imported = self.import(&channel, log, &part);
+        self.free_places();
+        match imported {
             Ok((Taken::All, batch)) => {
                 let entries = batch.entries();
                 if batch.items.is_empty() {

@@ -20,10 +20,15 @@ impl Node {
         let runs = part.iter().map(|stored| DeltaRun { prev: None, run: stored.run.clone() });
         let runs: Vec<DeltaRun> = runs.collect();
         match self.judge_branch(Seen::Hand, &name, id, (note.floor, note.hash), &runs) {
-            Admission::Take => Ok(()),
+            Admission::Take => {
+                self.forks.let_in(id, &name);
+                Ok(())
+            }
             Admission::Later => Err(CommandError::Busy),
-            Admission::Awaits => Err(CommandError::Invalid("a branch of a log that is not held up to there")),
-            Admission::Never(why) => Err(CommandError::Invalid(why)),
+            Admission::Awaits => {
+                Err(CommandError::Unplaced { log: id, why: "a branch of a log that is not held up to there" })
+            }
+            Admission::Never(why) => Err(CommandError::Unplaced { log: id, why }),
         }
     }
 

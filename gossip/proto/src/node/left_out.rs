@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 use crate::digest::Sum;
 use crate::wire::StreamKey;
 
+/// Streams looked at to compare what two links leave out.
+const WEIGHED: usize = 64;
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LeftOut {
     /// All but those listed are left out, otherwise those listed.
@@ -56,6 +59,19 @@ impl LeftOut {
     /// Whether it is left out.
     pub(super) fn has(&self, stream: &StreamKey) -> bool {
         self.listed.contains(stream) != self.only
+    }
+
+    /// Whether another one leaves out all that this one does. Asked for every push: if many streams would
+    /// have to be looked at, that does not count.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        if self.sum == other.sum {
+            return true;
+        }
+        match (self.only, other.only) {
+            (false, _) => self.listed.len() <= WEIGHED && self.listed.iter().all(|stream| other.has(stream)),
+            (true, true) => other.listed.len() <= WEIGHED && other.listed.is_subset(&self.listed),
+            (true, false) => false,
+        }
     }
 
     pub(super) fn is_nothing(&self) -> bool {
@@ -119,5 +135,23 @@ mod tests {
         but.take_up(&SECRET, one);
         but.take_up(&SECRET, two);
         assert_eq!(but, LeftOut::all_but(&SECRET, [two, one]));
+    }
+
+    #[test]
+    fn within_is_what_leaves_out_no_more() {
+        let [one, two] = keys();
+        let these = |streams: &[StreamKey]| LeftOut::these(&SECRET, streams.iter().copied());
+        let but = |streams: &[StreamKey]| LeftOut::all_but(&SECRET, streams.iter().copied());
+        // Each is within those that come after it.
+        let rising = [these(&[]), these(&[one]), but(&[two]), but(&[])];
+        for (at, less) in rising.iter().enumerate() {
+            for (place, more) in rising.iter().enumerate() {
+                assert_eq!(less.is_within(more), at <= place, "{less:?} in {more:?}");
+            }
+        }
+        assert!(!these(&[one]).is_within(&these(&[two])) && !but(&[one]).is_within(&but(&[two])));
+        assert!(these(&[one]).is_within(&these(&[two, one])) && !these(&[one]).is_within(&but(&[one])));
+        let many = LeftOut::these(&SECRET, (0..=WEIGHED as u64).map(|key| StreamKey(key.to_le_bytes())));
+        assert!(!many.is_within(&but(&[])) && many.is_within(&many.clone()));
     }
 }

@@ -213,6 +213,11 @@ impl Log {
         self.rare().origin.as_ref().map(|origin| origin.branch)
     }
 
+    /// The log it is a branch of, or itself, see [`LogName::first_log`].
+    pub(super) fn first_log(&self) -> LogId {
+        self.branch().map_or(self.id, |branch| branch.parent)
+    }
+
     /// Of a branch: the sequence before what first came of it, and the hash there.
     pub(super) fn starts(&self) -> Option<(Seq, ChainHash)> {
         self.rare().origin.as_ref()?.starts
@@ -272,9 +277,9 @@ impl Log {
         self.stored.height > 0
     }
 
-    /// Whether nothing of it is on its way to the store.
+    /// Whether nothing of it is on its way to the store, or will be when the message at hand was judged.
     pub(super) fn is_idle(&self) -> bool {
-        self.rare().is_idle()
+        self.rare().is_idle() && self.pending() == self.stored
     }
 
     /// The highest sequence it may reach.
@@ -292,7 +297,10 @@ impl Log {
         }
         let stored = self.stored;
         let rare = self.rare_mut();
-        (rare.pending, rare.turn) = (stored, Some(Box::new(turn)));
+        if rare.pending.height > end {
+            rare.pending = stored;
+        }
+        rare.turn = Some(Box::new(turn));
     }
 
     /// The store moved holes; an answer of it that is on its way may not know.

@@ -13,6 +13,7 @@
 //! | `append` | commands become runs, one commit at a time for each of our logs |
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
+//! | `speak` | on which of a peer's links that is |
 //! | `status` | how far peers are, and who waits for them |
 //! | `outlook` | how much they are about to give or get |
 //! | `delivered` | which of them hold an entry |
@@ -28,7 +29,7 @@
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back`, `import_branch` | damage isolated, payloads erased, logs brought by hand |
-//! | `fork`, `fork_search`, `fork_part`, `fork_branch`, `fork_held`, `fork_erased`, `forks` | two histories of one log |
+//! | `fork`, `fork_search`, `fork_part`, `fork_branch`, `fork_held`, `fork_mend`, `fork_erased`, `forks` | two histories of one log |
 //! | `members` | who belongs to the group, and who of them answers |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
@@ -55,6 +56,7 @@ mod fork;
 mod fork_branch;
 mod fork_erased;
 mod fork_held;
+mod fork_mend;
 mod fork_part;
 mod fork_search;
 mod forks;
@@ -99,6 +101,7 @@ mod session;
 mod shared;
 mod sketches;
 mod slab;
+mod speak;
 mod spread;
 mod status;
 mod table;
@@ -183,6 +186,9 @@ struct Stats {
     traffic: Traffic,
     /// Entries stored or served since the start, and their encoded bytes.
     moved: (u64, u64),
+    /// How often the channels for a link were looked up.
+    #[cfg(test)]
+    listed: std::cell::Cell<usize>,
 }
 
 impl Stats {

@@ -141,7 +141,10 @@ impl Channel {
             self.refused.take_up(secret, stream.key);
         }
         match was_refused {
-            None if !refused => self.sketches.add_stream(&stream.item(secret)),
+            None if !refused => {
+                let compares = |link| self.scopes.has(link, &stream.key);
+                self.sketches.add_stream(&stream.item(secret), compares);
+            }
             Some(was) if was != refused => self.sketches.forget(),
             _ => {}
         }
@@ -156,7 +159,8 @@ impl Channel {
         stream.digest.subtract(&less);
         stream.digest.add(&more);
         self.scopes.count(&stream.key, &less, &more);
-        self.sketches.move_log(&self.secret, log, (from, &less), (to, &more));
+        let compares = |link| self.scopes.has(link, &stream.key);
+        self.sketches.move_log(&self.secret, log, (from, &less), (to, &more), compares);
     }
 
     /// The stream, if it exists here and takes entries.

@@ -122,7 +122,7 @@ impl Node {
 
     /// Tells the linked peers that logs moved, without their content.
     pub(super) fn announce(&mut self, channel: &ChannelId, logs: &[LogId]) {
-        for link in self.primaries(channel) {
+        for link in self.speakers(channel) {
             self.offer_some(link, channel, logs);
             self.compare_link_soon(link, channel);
         }

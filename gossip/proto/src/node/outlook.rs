@@ -61,7 +61,7 @@ impl Node {
     }
 
     /// By how many entries a peer holds more than we do.
-    fn balance(&self, id: LinkId, name: &ChannelId, sketch: &SketchMessage) -> Option<i64> {
+    fn balance(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage) -> Option<i64> {
         let theirs = sketch.cells.first().filter(|_| sketch.from == 0 && sketch.kind == Kind::Heights)?;
         let View::Ready(ours) = self.view(id, name, Kind::Heights)? else { return None };
         let ours = *ours.cells(0, 1).first()?;

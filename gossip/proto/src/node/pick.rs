@@ -65,7 +65,7 @@ impl Node {
     /// Looks at each log of a channel that is due, once, while somebody can be asked; returns whether
     /// fewer are due now.
     fn refill_channel(&mut self, channel: &ChannelId, looks: &mut usize) -> bool {
-        let (links, mark, mut settled) = (self.primaries(channel), self.refills.holey.mark(), false);
+        let (links, mark, mut settled) = (self.speakers(channel), self.refills.holey.mark(), false);
         let is_free = |node: &Self| {
             let mut links = links.iter();
             node.refills.at_work.len() < AT_ONCE && links.any(|link| node.refills.of_link(*link) < OF_LINK)

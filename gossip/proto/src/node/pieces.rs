@@ -73,6 +73,9 @@ struct Assembly {
     held: u64,
     /// Everything before this was sent unasked or asked for.
     asked: u64,
+    /// Where pieces came last. On another link the whole may count for nothing: not every channel and stream
+    /// is exchanged on all of them.
+    link: LinkId,
     unit: u64,
     tries: u32,
     touched: Tick,
@@ -222,6 +225,7 @@ impl Node {
             parts: BTreeMap::new(),
             held: 0,
             asked: at_most(FIRST, unit).min(total),
+            link: id,
             unit,
             tries: 0,
             touched: now,
@@ -232,7 +236,7 @@ impl Node {
             return;
         }
         assembly.pace = (assembly.pace * 3 + now.since(assembly.touched).min(MAX_PACE)) / 4;
-        (assembly.touched, assembly.tries) = (now, 0);
+        (assembly.link, assembly.touched, assembly.tries) = (id, now, 0);
         assembly.unit = assembly.unit.max(unit);
         assembly.asked = assembly.asked.max(piece.offset + unit);
         let complete = assembly.held == total;
@@ -320,9 +324,9 @@ impl Node {
     /// Asks again for what did not come. Each message has its own time: others that flow must not
     /// put it off.
     pub(super) fn repeat_pieces(&mut self, peer: &NodeId) {
-        let Some(id) = self.primary(peer) else { return self.forget_pieces(peer) };
-        let now = self.now.tick;
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(primary) = self.primary(peer) else { return self.forget_pieces(peer) };
+        let (now, links) = (self.now.tick, &self.links);
+        let answers = |id: &LinkId| links.get(id).is_some_and(|link| link.peer == *peer && link.is_open());
         let Some(Assemblies { open, .. }) = self.peers.get_mut(peer).map(|peer| &mut peer.assemblies) else {
             return;
         };
@@ -330,18 +334,20 @@ impl Node {
         let mut wants = Vec::new();
         for (name, assembly) in open.iter_mut().filter(|(_, assembly)| assembly.due <= now) {
             assembly.tries += 1;
+            let id = Some(assembly.link).filter(answers).unwrap_or(primary);
+            let Some(link) = links.get(&id) else { continue };
             let again = link.rtt.backoff(assembly.tries, Duration::from_secs(5)).max(assembly.pace * 4);
             assembly.due = now + self.rng.jitter(again);
             let mut ranges = assembly.missing(assembly.asked);
             ranges.truncate(RANGES);
             if !ranges.is_empty() {
-                wants.push(PieceWant { id: *name, ranges });
+                wants.push((id, PieceWant { id: *name, ranges }));
             }
         }
         if let Some(next) = open.values().map(|assembly| assembly.due).min() {
             self.timers.set(Timer::Pieces(peer.clone()), next);
         }
-        for want in wants {
+        for (id, want) in wants {
             self.send(id, &Message::PieceWant(want), super::Class::Urgent);
         }
     }

@@ -1,5 +1,7 @@
 //! Look-ups.
 
+use std::collections::BTreeSet;
+
 use super::log::Log;
 use super::members::Member;
 use super::model::Stream;
@@ -85,11 +87,9 @@ impl Node {
     fn peer_info(&self, id: &NodeId, peer: &Peer) -> PeerInfo {
         let record = peer.record.as_ref();
         let links = peer.links.iter().filter_map(|id| self.links.get(id).map(|link| link_info(*id, link)));
-        let shared = self.primary(id).and_then(|link| self.links.get(&link)?.session.as_ref());
-        let channels = shared.map_or(0, |session| session.shared.len());
-        let equal = |(channel, shared): (&ChannelId, &super::shared::Shared)| {
-            self.channels.get(channel).is_some_and(|channel| shared.theirs == Some(shared.digest_of(channel)))
-        };
+        let sessions = peer.links.iter().filter_map(|id| self.links.get(id)?.session.as_ref());
+        let channels: BTreeSet<&ChannelId> = sessions.flat_map(|session| session.shared.keys()).collect();
+        let in_sync = channels.iter().filter(|name| self.agrees_with(id, name)).count();
         PeerInfo {
             id: id.clone(),
             display_name: record.map_or_else(|| short_name(id), |record| record.display_name.clone()),
@@ -97,8 +97,8 @@ impl Node {
             added: record.is_some(),
             status: peer.status,
             paused: peer.paused,
-            channels,
-            in_sync: shared.map_or(0, |session| session.shared.iter().filter(|pair| equal(*pair)).count()),
+            channels: channels.len(),
+            in_sync,
             links: links.collect(),
         }
     }

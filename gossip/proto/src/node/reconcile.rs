@@ -12,7 +12,7 @@ use super::fetch::serial_from;
 use super::sketches::View;
 use super::{Class, LinkId, Node, Timer};
 use crate::ChannelId;
-use crate::sketch::{Cell, Found, Kind, MAX_CELLS, PROBE_CELLS, Sketch, cells_for, changed, peel};
+use crate::sketch::{Cell, Found, Kind, MAX_CELLS, PROBE_CELLS, cells_for, changed, peel};
 use crate::wire::{Message, More, SketchMessage};
 
 /// Bytes of a height in an offer, of a log asked for, and of a cell.
@@ -131,14 +131,16 @@ impl Node {
 
     /// Some of our cells as a message, with the room kept for what the peer may give.
     pub(super) fn sketch_of(
-        &self,
+        &mut self,
         id: LinkId,
         name: &ChannelId,
         (serial, kind, room): (u32, Kind, usize),
         cells: std::ops::Range<usize>,
         estimate: bool,
     ) -> Option<SketchMessage> {
-        let Some(View::Ready(ours)) = self.view(id, name, kind) else { return None };
+        let View::Ready(ours) = self.view(id, name, kind)? else { return None };
+        let (logs, estimate) = (ours.logs(), estimate.then(|| ours.estimate()));
+        let (from, cells) = (cells.start as u32, ours.cells(cells.start, cells.end).to_vec());
         let channel = self.channels.get(name)?;
         let shared = self.links.get(&id)?.session.as_ref()?.shared.get(name)?;
         Some(SketchMessage {
@@ -148,10 +150,10 @@ impl Node {
             room: u32::try_from(room >> 10).unwrap_or(u32::MAX),
             kind,
             turn: channel.scopes.turn(id, true),
-            logs: ours.logs(),
-            from: cells.start as u32,
-            estimate: estimate.then(|| ours.estimate()),
-            cells: ours.cells(cells.start, cells.end).to_vec(),
+            logs,
+            from,
+            estimate,
+            cells,
         })
     }
 
@@ -210,8 +212,8 @@ impl Node {
     }
 
     fn compare_cells(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage) {
-        let ours = match self.view(id, name, sketch.kind) {
-            Some(View::Ready(ours)) => ours.into_owned(),
+        let logs = match self.view(id, name, sketch.kind) {
+            Some(View::Ready(ours)) => ours.logs(),
             Some(View::Crowded) => return self.offer_all(id, name),
             None => return,
         };
@@ -219,7 +221,7 @@ impl Node {
             return self.give_all(id, name, sketch);
         }
         self.foresee_by(id, name, sketch);
-        if sketch.from == 0 && ours.logs() == 0 {
+        if sketch.from == 0 && logs == 0 {
             self.answer_exchange(id, name, sketch, true);
             return self.say_cells(id, name, 0..0, false);
         }
@@ -232,7 +234,7 @@ impl Node {
             let upto = sketch.from as usize + sketch.cells.len();
             return self.ask_more(id, name, sketch, 0, upto);
         };
-        match self.judge(name, sketch, theirs, &ours) {
+        match self.judge(id, name, sketch, theirs) {
             Outcome::Found(found) => self.act(id, name, sketch, &found),
             Outcome::Ask(cells) => self.ask_more(id, name, sketch, 0, cells),
             Outcome::Tell(cells) => {
@@ -267,8 +269,9 @@ impl Node {
         Some([&cells[..], &sketch.cells[..]].concat())
     }
 
-    fn judge(&self, name: &ChannelId, sketch: &SketchMessage, theirs: Vec<Cell>, ours: &Sketch) -> Outcome {
-        let Some(secret) = self.channels.get(name).map(|channel| channel.secret) else {
+    fn judge(&mut self, id: LinkId, name: &ChannelId, sketch: &SketchMessage, theirs: Vec<Cell>) -> Outcome {
+        let secret = self.channels.get(name).map(|channel| channel.secret);
+        let Some((View::Ready(ours), secret)) = self.view(id, name, sketch.kind).zip(secret) else {
             return Outcome::Hopeless;
         };
         let less = theirs.iter().zip(ours.cells(0, theirs.len())).map(|(theirs, ours)| theirs.less(*ours));

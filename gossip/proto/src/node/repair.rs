@@ -13,6 +13,8 @@ pub(super) enum Mending {
     Serve(LinkId),
     /// What is being read to ask peers for a hole.
     Refill,
+    /// What is being read around this place to part a log.
+    Parting { log: LogId, at: Seq },
 }
 
 impl Node {
@@ -58,6 +60,7 @@ impl Node {
             }
             Mending::Serve(link) => self.serve_mended(link, op, matches!(found, Ok(Some(_)))),
             Mending::Refill => self.refill(),
+            Mending::Parting { log, at } => self.part_mended(log, op, at, &found),
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::outlook::Outlook;
 use super::{Class, LinkId, Node, Timer};
 use crate::wire::{Beacon, ChannelTag, DigestTag, Equal, Message};
-use crate::{ChannelId, NodeId, Tick};
+use crate::{ChannelId, Tick};
 
 /// While nobody answers, rounds come at least this often at first, so that a healed network is
 /// noticed soon,
@@ -40,7 +40,7 @@ impl Node {
         let Some(link) = self.links.get(&id) else { return };
         let Some(session) = link.session.as_ref() else { return };
         let Some(shared) = session.shared.get(channel) else { return };
-        if link.congested || !self.is_primary(id) {
+        if link.congested || !self.speaks(id, channel) {
             // Its turn may come without anybody telling it.
             let pause = self.rng.jitter(self.config.round_max);
             return self.set_timer(Timer::Round(id, channel.clone()), pause);
@@ -244,22 +244,9 @@ impl Node {
         rtt.map_or(SETTLE, |rtt| (rtt * 2).clamp(SETTLE, SETTLE_MAX))
     }
 
-    /// Links on which a channel's news are told, the primary one of each peer.
-    pub(super) fn primaries(&self, channel: &ChannelId) -> Vec<LinkId> {
-        if !self.is_active() {
-            return Vec::new();
-        }
-        let paused = |peer: &NodeId| self.peers.get(peer).is_some_and(|peer| peer.paused);
-        let shares =
-            |link: &super::Link| link.session.as_ref().is_some_and(|s| s.shared.contains_key(channel));
-        let open =
-            self.links.iter().filter(|(_, link)| !link.congested && shares(link) && !paused(&link.peer));
-        open.filter(|(id, _)| self.is_primary(**id)).map(|(id, _)| *id).collect()
-    }
-
     /// Something changed: a round on every link once runs had time to arrive.
     pub(super) fn compare_soon(&mut self, channel: &ChannelId) {
-        for link in self.primaries(channel) {
+        for link in self.speakers(channel) {
             self.compare_link_soon(link, channel);
         }
     }

@@ -48,7 +48,7 @@ impl Session {
         self.outdated = self.heard;
     }
 
-    fn tag(&self) -> SessionTag {
+    pub(super) fn tag(&self) -> SessionTag {
         let mut tag = [0; 8];
         tag.copy_from_slice(&self.transcript[..8]);
         SessionTag(tag)
@@ -136,7 +136,6 @@ impl Node {
     }
 
     pub(super) fn on_channels(&mut self, id: LinkId, list: &Channels) {
-        let listed = self.listed(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut().filter(|session| !session.initiator) else { return };
         if list.session != session.tag() {
@@ -157,6 +156,9 @@ impl Node {
             session.answered = session.listed;
             self.timers.cancel(&Timer::Scan(id));
         }
+        let listed = self.listed(id);
+        let Some(link) = self.links.get(&id) else { return };
+        let Some(session) = link.session.as_ref() else { return };
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
         let mut matched = BTreeSet::new();
         let mut proofs = Vec::new();
@@ -176,7 +178,6 @@ impl Node {
     }
 
     pub(super) fn on_matches(&mut self, id: LinkId, list: &Matches) {
-        let listed = self.listed(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.as_mut().filter(|session| session.initiator) else { return };
         let current = list.session == session.tag() && list.serial == session.listed;
@@ -185,6 +186,9 @@ impl Node {
         }
         let missed = session.heard > 0 && list.turn > session.heard + 1;
         (session.answered, session.heard) = (list.serial, list.turn);
+        let listed = self.listed(id);
+        let Some(link) = self.links.get(&id) else { return };
+        let Some(session) = link.session.as_ref() else { return };
         let theirs: BTreeSet<&Proof> = list.proofs.iter().collect();
         let proven = |(_, secret): &(_, [u8; 32])| theirs.contains(&session.proof(secret, false, &link.peer));
         let matched = listed.into_iter().filter(proven).map(|(name, _)| name).collect();
@@ -209,16 +213,16 @@ impl Node {
         let Some(session) = link.session.as_mut() else { return };
         let gone: Vec<ChannelId> =
             session.shared.keys().filter(|name| !matched.contains(*name)).cloned().collect();
-        for name in gone {
-            if let Some(shared) = session.shared.remove(&name) {
+        for name in &gone {
+            if let Some(shared) = session.shared.remove(name) {
                 session.tags.remove(&shared.tag);
             }
-            self.channels.get_mut(&name).into_iter().for_each(|channel| channel.scopes.forget(id));
-            if let Some(exchange) = self.exchanges.end(id, &name) {
+            self.channels.get_mut(name).into_iter().for_each(|channel| channel.scopes.forget(id));
+            if let Some(exchange) = self.exchanges.end(id, name) {
                 self.fetches.end(id, exchange.serial.into());
             }
             self.timers.cancel(&Timer::Round(id, name.clone()));
-            self.timers.cancel(&Timer::Tell(id, name));
+            self.timers.cancel(&Timer::Tell(id, name.clone()));
         }
         let mut new = Vec::new();
         for name in matched {
@@ -240,6 +244,7 @@ impl Node {
         for name in &new {
             self.tell_all_erasures(id, name);
         }
+        gone.iter().chain(&new).for_each(|name| self.let_others_speak(id, name));
         if !new.is_empty() {
             self.refill_anew();
         }

@@ -1,5 +1,7 @@
 //! Who leaves out what on a link: told as soon as it changes, and when a sketch shows that it is not known.
 
+use std::time::Duration;
+
 use super::left_out::LeftOut;
 use super::log::Log;
 use super::{Class, LinkId, Node, Timer};
@@ -9,6 +11,8 @@ use crate::{ChannelId, LogId, StreamId};
 
 /// The oldest wire version in which all but some streams can be left out.
 pub(super) const KNOWS_ONLY: u8 = 2;
+/// Some ten times what it takes to look at a stream, or to tell an erasure.
+const LOOK: Duration = Duration::from_micros(5);
 
 impl Node {
     /// A channel turned out to be shared on a link: what is left out is told before anything else is said.
@@ -58,6 +62,7 @@ impl Node {
             self.meet_again(id, name);
             self.refill_anew();
         }
+        self.let_others_speak(id, name);
         self.tell_status(id, name);
         is_wider
     }
@@ -157,15 +162,22 @@ impl Node {
         }
     }
 
-    /// Takes in what a peer leaves out. If that is news, whether streams came back.
+    /// Takes in what a peer leaves out. If that is news, whether streams came back. A word of few bytes has
+    /// us look at all streams and tell all erasures, so it is not heard again for some time for each of them:
+    /// what was not heard shows when digests are compared, and is told again.
     pub(super) fn hear_scope(&mut self, id: LinkId, name: &ChannelId, theirs: LeftOut) -> Option<bool> {
         let [ours, was] = self.channels.get(name)?.scopes.left_out(id);
         if was.unwrap_or(&LeftOut::default()) == &theirs {
             return None;
         }
-        let ours = ours.cloned().unwrap_or_default();
+        let (ours, streams) = (ours.cloned().unwrap_or_default(), self.channels.get(name)?.streams.len());
+        let now = self.now.tick;
+        self.shared(id, name).filter(|shared| shared.scope_until <= now)?;
         self.remember_scope(id, name, &theirs);
-        Some(self.put_scope(id, name, ours, theirs))
+        let is_wider = self.put_scope(id, name, ours, theirs);
+        let shared = self.shared(id, name)?;
+        shared.scope_until = now + LOOK * (streams + shared.telling.waiting()) as u32;
+        Some(is_wider)
     }
 
     /// Takes in which streams an offer refuses; whether that is news. An offer cannot say that all but some

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use super::LinkId;
 use super::left_out::LeftOut;
 use super::model::{Channel, Stream};
-use crate::digest::Sum;
-use crate::wire::{DigestTag, StreamKey};
+use crate::StreamId;
+use crate::digest::{Sum, stream_key};
+use crate::wire::{DigestTag, MAX_SCOPE, StreamKey};
 
 /// The digests of a channel.
 #[derive(Debug, Default)]
@@ -56,6 +57,13 @@ impl Scopes {
     /// Whether neither side of a link leaves a stream out.
     pub(super) fn has(&self, link: LinkId, stream: &StreamKey) -> bool {
         self.links.get(&link).is_none_or(|scoped| scoped.has(stream))
+    }
+
+    /// Whether a link compares all that another one does, as far as that is cheap to tell.
+    pub(super) fn covers(&self, link: LinkId, other: LinkId) -> bool {
+        let Some(scoped) = self.links.get(&link) else { return true };
+        let Some(other) = self.links.get(&other) else { return false };
+        scoped.ours.is_within(&other.ours) && scoped.theirs.is_within(&other.theirs)
     }
 
     /// What we leave out on a link, and what they do.
@@ -108,6 +116,7 @@ impl Channel {
         if old.is_none() && ours.is_nothing() && theirs.is_nothing() {
             return false;
         }
+        self.sketches.forget_link(link);
         let mut new = Scoped { ours, theirs, sum: Sum::default() };
         let (mut sum, mut is_wider) = (Sum::default(), false);
         for stream in self.streams.values().filter(|stream| new.has(&stream.key)) {
@@ -123,6 +132,27 @@ impl Channel {
             self.scopes.links.insert(link, new);
         }
         is_wider
+    }
+
+    /// Leaves out one stream more on a link, of which all but some are to be left out and that cannot be said
+    /// so; what that costs depends on nothing else. Whether it was not left out before.
+    pub(super) fn leave_out_also(&mut self, link: LinkId, stream: &StreamId) -> bool {
+        let known = self.streams.get(stream);
+        let key = known.map_or_else(|| stream_key(&self.secret, stream), |stream| stream.key);
+        let scoped = self.scopes.links.entry(link).or_insert_with(|| Scoped {
+            ours: LeftOut::default(),
+            theirs: LeftOut::default(),
+            sum: self.scopes.whole,
+        });
+        if scoped.ours.has(&key) || scoped.ours.listed().len() >= MAX_SCOPE {
+            return false;
+        }
+        if let Some(stream) = known.filter(|stream| scoped.has(&key) && !stream.record.refused) {
+            scoped.sum.subtract(&stream.digest);
+        }
+        scoped.ours.leave_out(&self.secret, key);
+        self.sketches.forget_link(link);
+        true
     }
 
     /// Our streams that a link leaves out, or those that it compares.

@@ -162,7 +162,8 @@ impl Node {
             }
             any |= !staged.steps.is_empty() || turn.is_some();
             self.settle_log(log, staged, batch);
-            // What vouches for the end of it is a branch: it comes again when the store knows.
+            // What vouches for the end of it is a branch: it comes again when the store knows, and has what came
+            // before it.
             if let Some(turn) = turn {
                 self.end_below(Seen::Link(id), log, turn);
             }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::hello::{Handshake, OLDEST};
-use super::liveness::SUSPECTED;
 use super::members::MEMBERS;
 use super::peer::Peer;
 use super::pieces::FORGET;
@@ -134,9 +133,7 @@ impl Node {
         }
         self.waiters.look_again();
         self.review(&link.peer);
-        if let Some(next) = self.primary(&link.peer) {
-            self.compare_link(next);
-        }
+        self.speak_elsewhere(&link.peer);
         self.forget_stranger(&link.peer);
         self.fetch_everywhere();
         self.refill_anew();
@@ -295,18 +292,6 @@ impl Node {
     /// Links whose handshake is complete.
     pub(super) fn established(&self) -> impl Iterator<Item = LinkId> + '_ {
         self.links.iter().filter(|(_, link)| link.session.is_some()).map(|(id, _)| *id)
-    }
-
-    /// The link on which a peer is spoken to first: the cheapest one that answers.
-    pub(super) fn primary(&self, peer: &NodeId) -> Option<LinkId> {
-        let links = self.peers.get(peer)?.links.iter();
-        let open = links.filter_map(|id| self.links.get(id).map(|link| (id, link)));
-        let open = open.filter(|(_, link)| link.session.is_some());
-        open.min_by_key(|(id, link)| (link.missed >= SUSPECTED, link.limits.cost, **id)).map(|(id, _)| *id)
-    }
-
-    pub(super) fn is_primary(&self, id: LinkId) -> bool {
-        self.links.get(&id).is_some_and(|link| self.primary(&link.peer) == Some(id))
     }
 
     /// The shared state of a channel on a link, by tag.

@@ -22,6 +22,8 @@ pub(super) struct Shared {
     initiator: bool,
     /// When they were last told what we leave out.
     pub(super) said_scope: Option<Tick>,
+    /// They are not heard before when they leave out something else.
+    pub(super) scope_until: Tick,
     /// Logs they hold more of, and from where: height, floor.
     pub(super) todo: BTreeMap<LogId, (Seq, Seq)>,
     /// How far they are known to be, as far as remembered.
@@ -66,6 +68,7 @@ impl Shared {
             theirs: None,
             initiator,
             said_scope: None,
+            scope_until: Tick(0),
             todo: BTreeMap::new(),
             knows: BTreeMap::new(),
             named: 0,

@@ -1,7 +1,6 @@
 //! The sketches of a channel: made when a difference is first looked into, kept up to date after that, and
 //! dropped when nothing differed for a while.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
@@ -19,6 +18,8 @@ const KEPT: Duration = Duration::from_secs(600);
 /// Logs put into a new sketch, or taken out of a copy, in one go: some milliseconds. A question that comes
 /// before the sketch is complete is not answered.
 const SLICE: usize = 16_384;
+/// Links of a channel for which a sketch without what they leave out is kept, over both kinds.
+const NARROW: usize = 8;
 /// Between two slices others have their turn.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -26,7 +27,12 @@ const PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug, Default)]
 pub(super) struct Sketches {
     kept: BTreeMap<Kind, Kept>,
+    /// Of links on which something is left out. Whichever was last used is last.
+    narrow: Vec<Narrow>,
     used: Tick,
+    /// How often one of those was made.
+    #[cfg(test)]
+    pub(super) made: usize,
 }
 
 /// A sketch, perhaps still being made.
@@ -37,27 +43,54 @@ struct Kept {
     after: Option<LogId>,
 }
 
+/// The sketch of what one link compares.
+#[derive(Debug)]
+struct Narrow {
+    link: LinkId,
+    kind: Kind,
+    /// `None` if so much is left out that heights are cheaper.
+    sketch: Option<Sketch>,
+}
+
 impl Sketches {
-    /// A log moved.
-    pub(super) fn move_log(&mut self, secret: &[u8; 32], log: LogId, from: (&Tip, &Sum), to: (&Tip, &Sum)) {
+    /// A log moved, which some links compare.
+    pub(super) fn move_log(
+        &mut self,
+        secret: &[u8; 32],
+        log: LogId,
+        from: (&Tip, &Sum),
+        to: (&Tip, &Sum),
+        compares: impl Fn(LinkId) -> bool,
+    ) {
         if self.kept.is_empty() {
             return;
         }
         let [less, more] = [from, to].map(|(tip, sum)| Item::log(secret, log, tip.height, sum));
-        for kept in self.kept.values_mut().filter(|kept| kept.after.is_none_or(|after| log <= after)) {
-            less.iter().for_each(|item| kept.sketch.remove(item));
-            more.iter().for_each(|item| kept.sketch.add(item));
+        let kept = self.kept.values_mut().filter(|kept| kept.after.is_none_or(|after| log <= after));
+        let narrow = self.narrow.iter_mut().filter(|narrow| compares(narrow.link));
+        let narrow = narrow.filter_map(|narrow| narrow.sketch.as_mut());
+        for sketch in kept.map(|kept| &mut kept.sketch).chain(narrow) {
+            less.iter().for_each(|item| sketch.remove(item));
+            more.iter().for_each(|item| sketch.add(item));
         }
     }
 
-    /// A stream without logs is there.
-    pub(super) fn add_stream(&mut self, item: &Item) {
+    /// A stream without logs is there, which some links compare.
+    pub(super) fn add_stream(&mut self, item: &Item, compares: impl Fn(LinkId) -> bool) {
         self.kept.values_mut().for_each(|kept| kept.sketch.add(item));
+        let narrow = self.narrow.iter_mut().filter(|narrow| compares(narrow.link));
+        narrow.filter_map(|narrow| narrow.sketch.as_mut()).for_each(|sketch| sketch.add(item));
     }
 
     /// More changed than is worth following: they are made anew when needed.
     pub(super) fn forget(&mut self) {
         self.kept.clear();
+        self.narrow.clear();
+    }
+
+    /// As [`Sketches::forget`], of one link.
+    pub(super) fn forget_link(&mut self, link: LinkId) {
+        self.narrow.retain(|narrow| narrow.link != link);
     }
 }
 
@@ -93,12 +126,75 @@ impl Channel {
         }
         kept.after.is_none()
     }
+
+    /// Has the sketch of what a link compares made, unless it is there.
+    fn prepare(&mut self, link: LinkId, kind: Kind, table: &Logs) {
+        let Some(kept) = self.sketches.kept.get(&kind).filter(|kept| kept.after.is_none()) else { return };
+        if self.scopes.is_whole(link) {
+            return;
+        }
+        let is_it = |narrow: &Narrow| (narrow.link, narrow.kind) == (link, kind);
+        let narrow = match self.sketches.narrow.iter().position(is_it) {
+            Some(at) => self.sketches.narrow.remove(at),
+            None => {
+                let sketch = self.narrowed(link, &kept.sketch, kind, table);
+                #[cfg(test)]
+                (self.sketches.made += 1);
+                Narrow { link, kind, sketch }
+            }
+        };
+        if self.sketches.narrow.len() >= NARROW {
+            self.sketches.narrow.remove(0);
+        }
+        self.sketches.narrow.push(narrow);
+    }
+
+    /// The sketch of what a link compares. What is less work: to take some out of a copy of the whole, or to
+    /// begin with nothing. `None` if either is too much.
+    fn narrowed(&self, link: LinkId, whole: &Sketch, kind: Kind, table: &Logs) -> Option<Sketch> {
+        let size = |compared| -> usize {
+            self.streams_on(link, compared).map(|stream| table.count(stream.logs) + 1).sum()
+        };
+        let [left_out, compared] = [size(false), size(true)];
+        if left_out.min(compared) > SLICE {
+            return None;
+        }
+        let anew = compared < left_out;
+        let mut sketch = if anew { Sketch::new(kind) } else { whole.clone() };
+        for stream in self.streams_on(link, anew) {
+            let items = items(&self.secret, stream, table);
+            items.for_each(|item| if anew { sketch.add(&item) } else { sketch.remove(&item) });
+        }
+        Some(sketch)
+    }
+
+    /// What was prepared.
+    fn view(&self, link: LinkId, kind: Kind) -> Option<View<'_>> {
+        let kept = self.sketches.kept.get(&kind).filter(|kept| kept.after.is_none())?;
+        if self.scopes.is_whole(link) {
+            return Some(View::Ready(&kept.sketch));
+        }
+        let narrow =
+            self.sketches.narrow.last().filter(|narrow| (narrow.link, narrow.kind) == (link, kind))?;
+        Some(narrow.sketch.as_ref().map_or(View::Crowded, View::Ready))
+    }
+
+    /// Whether a sketch is what it would be if it were made now. Too slow to be asked of many logs.
+    fn is_sketched(&self, link: LinkId, kind: Kind, table: &Logs) -> bool {
+        let Some(View::Ready(held)) = self.view(link, kind).filter(|_| self.logs.len() <= 64) else {
+            return true;
+        };
+        let mut anew = Sketch::new(kind);
+        let items = self.streams_on(link, true).flat_map(|stream| items(&self.secret, stream, table));
+        items.for_each(|item| anew.add(&item));
+        anew == *held
+    }
 }
 
 /// A sketch that may be compared, or why there is none.
 pub(super) enum View<'a> {
     /// Of everything that neither side leaves out.
-    Ready(Cow<'a, Sketch>),
+    Ready(&'a Sketch),
     /// So much is left out that heights are cheaper.
     Crowded,
 }
@@ -131,37 +227,12 @@ impl Node {
         }
     }
 
-    /// The sketch of what neither side of a link leaves out.
-    pub(super) fn view(&self, id: LinkId, name: &ChannelId, kind: Kind) -> Option<View<'_>> {
-        let channel = self.channels.get(name)?;
-        let kept = channel.sketches.kept.get(&kind).filter(|kept| kept.after.is_none())?;
-        debug_assert!(self.is_exact(channel, kind, &kept.sketch), "a sketch that is out of step");
-        if channel.scopes.is_whole(id) {
-            return Some(View::Ready(Cow::Borrowed(&kept.sketch)));
-        }
-        let size = |compared| -> usize {
-            channel.streams_on(id, compared).map(|stream| self.logs.count(stream.logs) + 1).sum()
-        };
-        // What is less work: to take some out of a copy, or to begin with nothing.
-        let [left_out, compared] = [size(false), size(true)];
-        if left_out.min(compared) > SLICE {
-            return Some(View::Crowded);
-        }
-        let anew = compared < left_out;
-        let mut copy = if anew { Sketch::new(kind) } else { kept.sketch.clone() };
-        for stream in channel.streams_on(id, anew) {
-            let items = items(&channel.secret, stream, &self.logs);
-            items.for_each(|item| if anew { copy.add(&item) } else { copy.remove(&item) });
-        }
-        Some(View::Ready(Cow::Owned(copy)))
-    }
-
-    /// Whether a sketch is what it would be if it were made now. Too slow to be asked of many logs.
-    fn is_exact(&self, channel: &Channel, kind: Kind, kept: &Sketch) -> bool {
-        let mut anew = Sketch::new(kind);
-        for stream in channel.streams.values().filter(|stream| !stream.record.refused) {
-            items(&channel.secret, stream, &self.logs).for_each(|item| anew.add(&item));
-        }
-        channel.logs.len() > 64 || anew == *kept
+    /// The sketch of what neither side of a link leaves out. It is made once and kept up to date after that, so
+    /// that whatever a peer says of its own costs no more than to look at it.
+    pub(super) fn view(&mut self, id: LinkId, name: &ChannelId, kind: Kind) -> Option<View<'_>> {
+        let channel = self.channels.get_mut(name)?;
+        channel.prepare(id, kind, &self.logs);
+        debug_assert!(channel.is_sketched(id, kind, &self.logs), "a sketch that is out of step");
+        channel.view(id, kind)
     }
 }

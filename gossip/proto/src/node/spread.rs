@@ -35,19 +35,23 @@ impl Node {
                 landings.iter().for_each(|landing| shared.note(landing.log, landing.end.height));
             }
         }
-        for id in self.primaries(channel) {
-            self.spread_on(id, channel, stream, landings);
+        let Some(found) = self.channels.get(channel) else { return };
+        let Some(key) = found.streams.get(stream).map(|stream| stream.key) else { return };
+        let speakers = self.speakers(channel).into_iter();
+        for id in speakers.filter(|id| found.scopes.has(*id, &key)).collect::<Vec<_>>() {
+            if self.carries(id, channel, &key) {
+                self.spread_on(id, channel, landings);
+            } else if let Some(shared) = self.shared(id, channel) {
+                // It comes over another link.
+                shared.moved = Some(now);
+            }
             self.tell_status(id, channel);
             self.compare_link_soon(id, channel);
         }
     }
 
-    fn spread_on(&mut self, id: LinkId, name: &ChannelId, stream: &StreamId, landings: &[Landing]) {
+    fn spread_on(&mut self, id: LinkId, name: &ChannelId, landings: &[Landing]) {
         let now = self.now.tick;
-        let Some(channel) = self.channels.get(name) else { return };
-        if channel.streams.get(stream).is_none_or(|stream| !channel.scopes.has(id, &stream.key)) {
-            return;
-        }
         let Some(limit) = self.links.get(&id).map(|link| link.limits.max_frame) else { return };
         let Some(shared) = self.shared(id, name) else { return };
         let news = landings.iter().filter(|landing| {

@@ -13,13 +13,16 @@ const WAITERS: usize = 1024;
 const PROGRESS: Duration = Duration::from_millis(250);
 
 /// How far this node and a linked peer are with a channel they share.
+///
+/// Where a choice makes several links to one peer exchange different streams this is about all of them
+/// together; what two of them exchange may be counted twice until they agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncStatus {
     /// The peer.
     pub peer: NodeId,
     /// The channel.
     pub channel: ChannelId,
-    /// Both are known to hold the same.
+    /// Both are known to hold the same, as far as they exchange it on any link.
     pub in_sync: bool,
     /// What the peer is known to hold more of: log by log once heights were told, before that in all, as far
     /// as sketches tell. It counts down while entries are stored, and is nothing once both agree. What
@@ -33,6 +36,18 @@ pub struct SyncStatus {
     pub last_equal: Option<WallMs>,
 }
 
+impl SyncStatus {
+    /// Of two links to one peer, together.
+    fn and(self, other: Self) -> Self {
+        let in_sync = self.in_sync && other.in_sync;
+        let last_exchange = self.last_exchange.max(other.last_exchange);
+        // Nothing yet comes first.
+        let last_equal = self.last_equal.min(other.last_equal);
+        let (to_get, to_give) = (self.to_get.and(other.to_get), self.to_give.and(other.to_give));
+        Self { in_sync, to_get, to_give, last_exchange, last_equal, ..self }
+    }
+}
+
 /// What is still to come or to go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -41,6 +56,14 @@ pub struct Backlog {
     /// Estimated: so many entries of the mean encoded size of those stored or served since the start; 0
     /// before the first of them.
     pub bytes: u64,
+}
+
+impl Backlog {
+    fn and(self, other: Self) -> Self {
+        let [entries, bytes] = [(self.entries, other.entries), (self.bytes, other.bytes)]
+            .map(|(one, other)| one.saturating_add(other));
+        Self { entries, bytes }
+    }
 }
 
 /// What a link remembers of a channel's status.
@@ -75,7 +98,8 @@ struct Waiter {
     peer: Option<NodeId>,
     /// On each link, the number of the answer that counts: those before may have been on their way.
     from: BTreeMap<LinkId, u64>,
-    agreed: BTreeSet<NodeId>,
+    /// On which links they agreed.
+    agreed: BTreeSet<LinkId>,
 }
 
 impl Waiters {
@@ -87,6 +111,7 @@ impl Waiters {
     pub(super) fn begin_anew(&mut self, id: LinkId, name: &ChannelId) {
         for waiter in self.waiting.iter_mut().filter(|waiter| waiter.channel == *name) {
             waiter.from.remove(&id);
+            waiter.agreed.remove(&id);
         }
     }
 }
@@ -124,31 +149,21 @@ impl Node {
         Some(shared.told.asked + 1)
     }
 
-    /// Links on which a channel is compared, the primary one of each peer.
-    pub(super) fn links_of(&self, channel: &ChannelId) -> Vec<LinkId> {
-        let shares = |id: &LinkId| {
-            let session = self.links.get(id).and_then(|link| link.session.as_ref());
-            session.is_some_and(|session| session.shared.contains_key(channel)) && self.is_primary(*id)
-        };
-        self.links.keys().copied().filter(shares).collect()
-    }
-
     /// Whether somebody waits for a proof that a link's peer holds the same.
     pub(super) fn is_awaited(&self, id: LinkId, name: &ChannelId) -> bool {
         let Some(peer) = self.links.get(&id).map(|link| &link.peer) else { return false };
         let waits = |waiter: &Waiter| {
             waiter.channel == *name
                 && waiter.peer.as_ref().is_none_or(|wanted| wanted == peer)
-                && !waiter.agreed.contains(peer)
+                && !waiter.agreed.contains(&id)
         };
-        self.waiters.waiting.iter().any(waits)
+        self.waiters.waiting.iter().any(waits) && self.speaks(id, name)
     }
 
     /// Digests agree. If somebody waits and this was no answer to what was said since, it is asked again.
     pub(super) fn note_agreement(&mut self, id: LinkId, name: &ChannelId) {
         let wall = self.now.wall;
         let version = self.spoken(id);
-        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         let Some(shared) = self.shared(id, name) else { return };
         shared.told.last_equal = Some(wall);
         let (asked, answered) = (shared.told.asked, shared.told.answered);
@@ -156,7 +171,7 @@ impl Node {
             // A link that came up since was asked since.
             let from = waiter.from.get(&id).copied().unwrap_or(0);
             if version == 1 || answered >= from {
-                waiter.agreed.insert(peer.clone());
+                waiter.agreed.insert(id);
                 self.waiters.changed = true;
             }
         }
@@ -189,30 +204,35 @@ impl Node {
         if self.channels.get(&waiter.channel).is_none_or(|channel| channel.removing) {
             return Some(Err(CommandError::UnknownChannel(waiter.channel.clone())));
         }
-        let links = self.links_of(&waiter.channel);
-        let mut peers = links.iter().filter_map(|id| self.links.get(id).map(|link| &link.peer));
-        let done = match &waiter.peer {
-            Some(peer) => waiter.agreed.contains(peer),
-            None => !links.is_empty() && peers.all(|peer| waiter.agreed.contains(peer)),
-        };
+        let of = |id: &LinkId| self.links.get(id).map(|link| &link.peer);
+        let mut links = self.links_of(&waiter.channel);
+        links.retain(|id| waiter.peer.is_none() || of(id) == waiter.peer.as_ref());
+        let done = !links.is_empty() && links.iter().all(|id| waiter.agreed.contains(id));
         done.then_some(Ok(Reply::Done))
     }
 
     /// How far the linked peers are with a channel, or with all.
     pub(super) fn list_status(&self, channel: Option<&ChannelId>) -> Vec<SyncStatus> {
-        let primary = self.links.keys().copied().filter(|id| self.is_primary(*id));
-        let shared = primary.flat_map(|id| {
-            let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-            session.into_iter().flat_map(move |session| session.shared.keys().map(move |name| (id, name)))
-        });
-        let wanted = shared.filter(|(_, name)| channel.is_none_or(|channel| channel == *name));
-        wanted.filter_map(|(id, name)| self.status(id, name)).collect()
+        let links = self.links.iter().filter_map(|(id, link)| Some((*id, link, link.session.as_ref()?)));
+        let shared = links
+            .flat_map(|(id, link, session)| session.shared.keys().map(move |name| (id, &link.peer, name)));
+        let wanted = shared.filter(|(_, _, name)| channel.is_none_or(|channel| channel == *name));
+        let first = wanted.filter(|(id, peer, name)| self.voices(peer, name).next() == Some(*id));
+        first.filter_map(|(_, peer, name)| self.status(peer, name)).collect()
     }
 
-    fn status(&self, id: LinkId, name: &ChannelId) -> Option<SyncStatus> {
+    /// How far a peer is, over all links on which a channel is spoken of with it.
+    fn status(&self, peer: &NodeId, name: &ChannelId) -> Option<SyncStatus> {
+        let parts: Vec<SyncStatus> =
+            self.voices(peer, name).filter_map(|id| self.status_on(id, name)).collect();
+        parts.into_iter().reduce(SyncStatus::and)
+    }
+
+    /// As [`Node::status`], on one link.
+    fn status_on(&self, id: LinkId, name: &ChannelId) -> Option<SyncStatus> {
         let link = self.links.get(&id)?;
         let shared = link.session.as_ref()?.shared.get(name)?;
-        let in_sync = shared.theirs == Some(shared.digest_of(self.channels.get(name)?));
+        let in_sync = self.agrees(id, name);
         let held = |log| self.logs.get(log).map_or((0, 0), |log| (log.pending().height, log.stored.height));
         let more = shared.todo.iter().map(|(log, (height, _))| height.saturating_sub(held(log).0));
         let known = shared.knows.iter().filter(|(log, _)| self.may_compare(id, log));
@@ -239,18 +259,20 @@ impl Node {
     /// Tells the application when a link's peer came into or out of step, and how far it is.
     pub(super) fn tell_status(&mut self, id: LinkId, name: &ChannelId) {
         let now = self.now.tick;
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let Some(peer) = self.links.get(&id).map(|link| &link.peer) else { return };
+        // The first of them remembers.
+        let Some(first) = self.voices(peer, name).next() else { return };
+        let in_sync = self.agrees_with(peer, name);
+        let session = self.links.get(&first).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
-        let Some(channel) = self.channels.get(name) else { return };
-        let in_sync = shared.theirs == Some(shared.digest_of(channel));
         let flips = in_sync != shared.told.in_sync;
         let is_due = !in_sync && now.since(shared.told.at) >= PROGRESS;
-        if !(flips || is_due) || !self.is_primary(id) {
+        if !(flips || is_due) {
             return;
         }
-        let Some(status) = self.status(id, name) else { return };
+        let Some(status) = self.status(peer, name) else { return };
         let backlogs = [status.to_get, status.to_give];
-        let Some(shared) = self.shared(id, name) else { return };
+        let Some(shared) = self.shared(first, name) else { return };
         let moves = std::mem::replace(&mut shared.told.backlogs, backlogs) != backlogs;
         (shared.told.in_sync, shared.told.at) = (in_sync, now);
         if flips || moves {

@@ -38,6 +38,11 @@ pub(super) struct Telling {
 }
 
 impl Telling {
+    /// How many erasures wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Nothing waits any more.
     pub(super) fn forget(&mut self) {
         self.waiting.clear();

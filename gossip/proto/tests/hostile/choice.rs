@@ -12,19 +12,19 @@ use crate::siege::{meet, part};
 
 const LINK: u64 = 1;
 
-fn named(name: &str) -> StreamId {
+pub(crate) fn named(name: &str) -> StreamId {
     StreamId::new(name).unwrap()
 }
 
-fn choice(streams: Streams) -> SyncChoice {
+pub(crate) fn choice(streams: Streams) -> SyncChoice {
     SyncChoice { rules: vec![SyncRule { streams, ..SyncRule::default() }] }
 }
 
-fn only(names: &[&str]) -> Streams {
+pub(crate) fn only(names: &[&str]) -> Streams {
     Streams::Only(names.iter().map(|name| named(name)).collect())
 }
 
-fn except(names: &[&str]) -> Streams {
+pub(crate) fn except(names: &[&str]) -> Streams {
     Streams::Except(names.iter().map(|name| named(name)).collect())
 }
 
@@ -40,7 +40,7 @@ fn write(host: &mut Host, stream: &str) {
 }
 
 /// How many entries of a stream a host holds; `None` if it has never heard of it.
-fn held(host: &mut Host, stream: &str) -> Option<u64> {
+pub(crate) fn held(host: &mut Host, stream: &str) -> Option<u64> {
     match host.command(Command::Query(Query::Version(channel(), named(stream)))).expect("an answer") {
         Ok(Reply::Version(version)) => Some(version.iter().map(|(_, height)| height).sum()),
         Err(CommandError::UnknownStream(..)) => None,
@@ -55,7 +55,7 @@ fn agrees(host: &mut Host) -> bool {
     }
 }
 
-fn started(name: &str, version: u8) -> Host {
+pub(crate) fn started(name: &str, version: u8) -> Host {
     let mut host = Host::speaking(name, NodeConfig::default(), version);
     host.must(Command::Start);
     host

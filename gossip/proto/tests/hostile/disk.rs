@@ -57,11 +57,21 @@ impl Disk {
                 );
             }
             StoreRequest::HashAt { log, positions } => {
-                return StoreReply::Hashes(positions.into_iter().map(|at| self.hash_at(log, at)).collect());
+                let known = |at| self.known_at(log, at).expect("not refused");
+                return StoreReply::Hashes(positions.into_iter().map(known).collect());
             }
             StoreRequest::Turn { log, turn } => {
-                let (head, _) = self.logs.entry(log.id()).or_default();
-                head.get_or_insert_with(|| LogHead::empty(LogName::clone(&log))).turn = Some(turn);
+                let (head, runs) = self.logs.entry(log.id()).or_default();
+                let head = head.get_or_insert_with(|| LogHead::empty(LogName::clone(&log)));
+                head.turn = Some(turn);
+                if head.height >= turn.at {
+                    (head.height, head.hash) = (turn.at - 1, turn.prev);
+                    head.gaps.retain(|gap| gap.first < turn.at);
+                    let kept = runs.drain(..).filter(|stored| stored.run.first() < turn.at);
+                    let cut = |stored: StoredRun| stored.cut_back(stored.run.last().min(turn.at - 1));
+                    *runs =
+                        kept.collect::<Vec<_>>().into_iter().map(|run| cut(run).expect("a part").0).collect();
+                }
             }
             StoreRequest::Prune { floors } => {
                 floors.into_iter().for_each(|(log, floor)| self.prune(log, floor));
@@ -90,9 +100,20 @@ impl Disk {
         StoreReply::Saved
     }
 
+    /// Whether a request is wrong, as every store says.
+    pub(crate) fn refuses(&self, request: &StoreRequest) -> bool {
+        let StoreRequest::HashAt { log, positions } = request else { return false };
+        positions.iter().any(|at| self.known_at(*log, *at).is_none())
+    }
+
     pub(crate) fn hash_at(&self, log: LogId, at: u64) -> ChainHash {
-        let mut runs = self.logs[&log].1.iter();
-        runs.find_map(|stored| stored.hash_at(at).ok()).expect("a position that is held")
+        self.known_at(log, at).expect("a position that is held")
+    }
+
+    fn known_at(&self, log: LogId, at: u64) -> Option<ChainHash> {
+        let (head, runs) = self.logs.get(&log)?;
+        let top = head.as_ref().filter(|head| head.height == at).map(|head| head.hash);
+        top.or_else(|| runs.iter().find_map(|stored| stored.hash_at(at).ok()))
     }
 
     fn commit(&mut self, item: &CommitItem) {
@@ -117,6 +138,11 @@ impl Disk {
                 runs.sort_by_key(|stored| stored.run.first());
             }
             CommitItem::Adopt { floor, hash, stamp, seal, .. } => {
+                if head.floor == head.height {
+                    (head.floor, head.floor_hash) = (*floor, *hash);
+                } else {
+                    head.gaps.push(SeqRange { first: head.height + 1, last: *floor });
+                }
                 (head.height, head.hash, head.stamp) = (*floor, *hash, *stamp);
                 if let Some(seal) = seal {
                     head.seal = Some((*floor, seal.0.to_vec().into()));

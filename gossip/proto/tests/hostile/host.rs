@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gossip_proto::node::{
-    Boot, Command, CommandError, CommandId, Effect, Health, Input, LinkId, LinkLimits, Node, NodeConfig,
-    NodeState, Query, Reply,
+    Boot, Command, CommandError, CommandId, Effect, Event, Health, Input, LinkId, LinkLimits, Node,
+    NodeConfig, NodeState, Query, Reply,
 };
 use gossip_proto::wire::OFFERED_VERSION;
 use gossip_proto::{
@@ -38,6 +38,7 @@ pub(crate) struct Host {
     /// What they say.
     pub(crate) fault: Fault,
     waiting: Vec<Input>,
+    pub(crate) forks_told: u32,
     /// Frames for links, in order.
     pub(crate) sent: Vec<(LinkId, Bytes)>,
 }
@@ -88,6 +89,7 @@ impl Host {
             fail: |_| false,
             fault: Fault::Transient,
             waiting: Vec::new(),
+            forks_told: 0,
             sent: Vec::new(),
         };
         host.create(&channel());
@@ -122,14 +124,17 @@ impl Host {
                         self.sent.push((link, frame.into_bytes()));
                     }
                     Effect::Store { op, request } => {
-                        let failed = (self.fail)(&request);
-                        let result =
-                            if failed { Err(failure(self.fault)) } else { Ok(self.disk.execute(request)) };
+                        let result = match (self.fail)(&request) {
+                            true => Err(failure(self.fault)),
+                            false if self.disk.refuses(&request) => Err(failure(Fault::Rejected)),
+                            false => Ok(self.disk.execute(request)),
+                        };
                         self.waiting.push(Input::Stored { op, result });
                     }
                     Effect::Reply { id, result } => {
                         assert!(self.replies.insert(id, result).is_none(), "answered twice");
                     }
+                    Effect::Notify(Event::ForkDetected { .. }) => self.forks_told += 1,
                     Effect::Close { .. } | Effect::Notify(_) => {}
                 }
             }
@@ -153,6 +158,11 @@ impl Host {
     /// Every answer to a command so far.
     pub(crate) fn replies(&self) -> impl Iterator<Item = &Result<Reply, CommandError>> {
         self.replies.values()
+    }
+
+    /// The answer to a command that was given with an id of its own.
+    pub(crate) fn reply(&self, id: u64) -> Option<&Result<Reply, CommandError>> {
+        self.replies.get(&CommandId(id))
     }
 
     /// The store loses every log, as after a restored backup; the node is not told.
@@ -224,6 +234,12 @@ impl Host {
             let done = self.waiting.remove(0);
             self.give(done);
         }
+    }
+
+    /// Of the store operations that wait the oldest is done.
+    pub(crate) fn disk_goes_on(&mut self) {
+        let oldest = self.waiting.remove(0);
+        self.give(oldest);
     }
 
     /// Of the store operations that wait the newest is done, before the others.

@@ -60,15 +60,15 @@ fn an_imported_branch_has_to_show_where_it_parts() {
     let mut other = branch(first);
     other.name.branch = Some(Branch { parent: Author::new(2).name.id(), first });
     let foreign = other.sealed();
-    assert!(matches!(import(&other, foreign), Err(CommandError::Invalid(_))), "of another log");
+    assert!(matches!(import(&other, foreign), Err(CommandError::Unplaced { .. })), "of another log");
     let unsealed = branch(first).unsealed();
-    assert!(matches!(import(&branch(first), unsealed), Err(CommandError::Invalid(_))), "without a seal");
+    assert!(matches!(import(&branch(first), unsealed), Err(CommandError::Unplaced { .. })), "without a seal");
     let mut plain = branch(first);
     plain.name.author = gossip_proto::NodeId::new("plain").expect("an id");
     let root_of_plain = LogName { branch: None, ..plain.name.clone() };
     plain.name.branch = Some(Branch { parent: root_of_plain.id(), first });
     let run = plain.unsealed();
-    assert!(matches!(import(&plain, run), Err(CommandError::Invalid(_))), "of a log that is not held");
+    assert!(matches!(import(&plain, run), Err(CommandError::Unplaced { .. })), "of a log that is not held");
     let mut shown = branch(first);
     let run = shown.sealed();
     assert_eq!(import(&shown, run.clone()), Err(CommandError::Busy), "the log ends first");

@@ -13,6 +13,7 @@
 mod choice;
 mod disk;
 mod findings;
+mod forks;
 mod frames;
 mod history;
 mod holders;
@@ -21,6 +22,7 @@ mod imports;
 mod lies;
 mod lies2;
 mod lies3;
+mod links;
 mod members;
 mod recovery;
 mod rooms;

@@ -14,7 +14,7 @@ use crate::host::{DAWN, Host, channel, stream, talk};
 use crate::lies::say;
 use crate::siege::meet;
 
-const LINK: u64 = 1;
+pub(crate) const LINK: u64 = 1;
 
 pub(crate) fn sealer(seed: u8) -> Ed25519Sealer {
     Ed25519Sealer::new(&SecretKey::from_seed([seed; 32]))
@@ -76,13 +76,13 @@ impl Author {
 }
 
 /// A victim in session with a peer that says whatever it is told to.
-struct Scene {
-    victim: Host,
-    tag: ChannelTag,
+pub(crate) struct Scene {
+    pub(crate) victim: Host,
+    pub(crate) tag: ChannelTag,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Host::speaking("victim", NodeConfig::default(), 2))
     }
 
@@ -105,7 +105,7 @@ impl Scene {
         Self { victim, tag }
     }
 
-    fn tell(&mut self, message: Message) {
+    pub(crate) fn tell(&mut self, message: Message) {
         self.victim.give(Input::Frame { link: LinkId(LINK), bytes: say(message) });
     }
 
@@ -131,17 +131,19 @@ impl Scene {
 
     /// Offers a log that begins at a floor, and answers when it is asked for.
     fn answer(&mut self, author: &Author, floor: FloorNote, runs: &[StoredRun]) -> Seq {
-        let (streams, authors) = (vec![stream()], vec![author.name.author.clone()]);
-        let (epoch, floor_at) = (author.name.epoch, floor.floor);
-        let log = OfferLog {
-            stream: 0,
-            author: 0,
-            epoch,
-            branch: None,
-            height: author.height,
-            check: author.hash.check(),
-            floor: floor_at,
-        };
+        let serial = self
+            .offer(&author.name, (author.height, author.hash), floor.floor)
+            .expect("the offer is believed");
+        let delta = self.delta(author, runs);
+        self.tell(Message::Runs(Delta { serial, floors: vec![floor], ..delta }));
+        self.height(author)
+    }
+
+    /// Offers a log that stands at a place and begins at a floor; the serial by which it is asked for, if it is.
+    pub(crate) fn offer(&mut self, name: &LogName, end: (Seq, ChainHash), floor: Seq) -> Option<u64> {
+        let (streams, authors) = (vec![name.stream.clone()], vec![name.author.clone()]);
+        let (epoch, branch, height, check) = (name.epoch, name.branch, end.0, end.1.check());
+        let log = OfferLog { stream: 0, author: 0, epoch, branch, height, check, floor };
         let (tag, mine) = (self.tag, DigestTag([0; 16]));
         let (refused, logs) = (Vec::new(), vec![log]);
         self.victim.sent.clear();
@@ -151,11 +153,7 @@ impl Scene {
             Ok(Content::Whole(Message::Ask(ask))) => Some(u64::from(ask.serial)),
             _ => None,
         };
-        let frames = self.victim.take_sent(LINK);
-        let serial = frames.iter().rev().find_map(serial_of).expect("the offer is believed");
-        let delta = self.delta(author, runs);
-        self.tell(Message::Runs(Delta { serial, floors: vec![floor], ..delta }));
-        self.height(author)
+        self.victim.take_sent(LINK).iter().rev().find_map(serial_of)
     }
 }
 

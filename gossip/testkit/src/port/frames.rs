@@ -98,6 +98,30 @@ pub async fn order_is_kept_within_a_class(harness: &dyn PortHarness) {
     }
 }
 
+/// What is sent at once arrives in order, or comes back whole to be sent as usual.
+pub async fn frames_sent_at_once_arrive_or_come_back(harness: &dyn PortHarness) {
+    let (mut ann, mut bob, to_bob, to_ann, limits) = open_linked(harness).await;
+    if !delivers_all(harness, limits) || !keeps_order(harness, limits) {
+        return;
+    }
+    for n in 0..300_usize {
+        let bytes = pattern(1 + (n * 37) % limits.max_frame.min(3000), n);
+        if let Err(back) = ann.port.send_at_once(to_bob, bytes.clone().into(), Class::Live) {
+            assert_eq!(back, Frame::from(bytes), "frame {n} was altered");
+            ann.port.send(to_bob, back, Class::Live).await.expect("the link takes a frame");
+        }
+    }
+    for n in 0..300_usize {
+        let (link, got) = bob.frame().await;
+        assert!(link == to_ann && got == pattern(1 + (n * 37) % limits.max_frame.min(3000), n), "frame {n}");
+    }
+    for (to, len) in [(LinkId(u64::MAX), 1), (to_bob, 0), (to_bob, limits.max_frame + 1)] {
+        let refused = ann.port.send_at_once(to, vec![0; len].into(), Class::Live);
+        assert_eq!(refused.map_err(|frame| frame.len()), Err(len), "`send` says why");
+    }
+    exchange(&mut ann, to_bob, &mut bob, to_ann).await;
+}
+
 /// Calls for a link that never was name it unknown or do nothing.
 pub async fn unknown_links_are_refused(harness: &dyn PortHarness) {
     let (mut ann, mut bob, to_bob, to_ann, _) = open_linked(harness).await;

@@ -101,6 +101,7 @@ macro_rules! port_conformance {
             frames_over_the_limit_and_empty_ones_are_refused
             frames_of_several_parts_arrive_joined
             frames_of_every_class_arrive
+            frames_sent_at_once_arrive_or_come_back
             order_is_kept_within_a_class
             unknown_links_are_refused
             close_ends_everything

@@ -193,17 +193,12 @@ pub(super) fn forked(volumes: &[&Volume], may_fork: &BTreeSet<LogId>, place: &Pl
     may_fork.iter().filter(there).filter(apart).copied().collect()
 }
 
-/// The log that a branch left, or the log itself.
-pub(super) fn root_of(name: &LogName) -> LogId {
-    name.branch.map_or_else(|| name.id(), |branch| branch.parent)
-}
-
 /// Whether some have pruned the beginning of a sealed branch: nobody can show a newcomer any more what it left, nor
 /// that the end of that log, where no seal follows, is its author's.
 fn is_unproven(volumes: &[&Volume], id: &LogId) -> bool {
     let family = || {
         let logs = volumes.iter().flat_map(|volume| volume.logs.values());
-        logs.filter(|log| log.head.name.author.is_key() && root_of(&log.head.name) == *id)
+        logs.filter(|log| log.head.name.author.is_key() && log.head.name.first_log() == *id)
     };
     let first = family().filter_map(|log| log.head.turn).map(|turn| turn.at).min();
     let is_cut = |log: &Log| log.head.name.branch.is_some() && first.is_some_and(|at| log.head.floor >= at);

@@ -16,14 +16,18 @@ use crate::engine::Engine;
 use crate::host::When;
 use crate::numbers::Numbers;
 use crate::turn::Turn;
-use crate::{arrivals, edit, group, heads, isolate, mend, remove, runs};
+use crate::{arrivals, edit, group, haste, heads, isolate, mend, remove, runs};
 
 #[async_trait]
 impl<E: Engine> EntryRepository for KvStore<E> {
     async fn commit(&self, batch: &[CommitItem], meta: &Meta) -> StoreResult<Committed> {
         let (batch, meta) = (batch.to_vec(), *meta);
+        let is_small = haste::is_small(&batch);
         let work = move |turn: &mut Turn<'_>| commit::commit(turn, &batch, &meta);
-        let (committed, bytes) = self.host.write(COMMITTING, When::AsPromised, work).await?;
+        let (committed, bytes) = match is_small {
+            true => self.host.write_swiftly(COMMITTING, work).await?,
+            false => self.host.write(COMMITTING, When::AsPromised, work).await?,
+        };
         self.host.commits.fetch_add(1, Relaxed);
         self.host.committed_bytes.fetch_add(bytes, Relaxed);
         if let Durability::Group(delay) = self.host.durability {

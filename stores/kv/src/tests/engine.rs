@@ -27,6 +27,11 @@ pub(super) struct Ground {
     pub(super) open: AtomicU64,
     /// One more than the batches that are applied before they fail; 0 is no bound.
     pub(super) batches: AtomicU64,
+    /// It applies batches at once, and how many it did.
+    pub(super) swift: AtomicBool,
+    pub(super) at_once: AtomicU64,
+    /// What comes of it instead: 1 it fails, 2 it panics.
+    pub(super) trouble: AtomicU64,
 }
 
 pub(super) struct Tiny(Arc<Ground>);
@@ -81,6 +86,19 @@ impl Engine for Tiny {
         }
         drop(rows);
         if sync { self.sync() } else { Ok(()) }
+    }
+
+    fn apply_at_once(&self, edits: &Edits) -> Result<bool, Failure> {
+        match self.0.trouble.load(Ordering::Relaxed) {
+            0 => {}
+            1 => return Err(Failure::broken(Fault::Unknown, "the disk says no")),
+            _ => panic!("an engine that panics"),
+        }
+        if !self.0.swift.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        self.0.at_once.fetch_add(1, Ordering::Relaxed);
+        self.apply(edits.clone(), false).map(|()| true)
     }
 
     fn sync(&self) -> Result<(), Failure> {

@@ -6,10 +6,11 @@
 use std::collections::VecDeque;
 
 use gossip_proto::node::ImportPart;
-use gossip_proto::{LogHead, LogName, MAX_RUN_BYTES, Scope, SeqRange, StoredRun};
+use gossip_proto::{LogHead, LogName, MAX_RUN_BYTES, SeqRange, StoredRun};
 
 use crate::StoreResult;
 use crate::handle::Shared;
+use crate::stream::head_of;
 
 /// Bytes kept; of a larger hole the upper part is filled, and more by importing again.
 const ROOM: usize = 16 << 20;
@@ -27,8 +28,7 @@ pub(super) struct Back {
 impl Back {
     /// A log begins.
     pub(super) async fn begin(&mut self, shared: &Shared, log: &LogName) -> StoreResult<()> {
-        let page = shared.store.heads(&Scope::Log(log.id()), None, 1).await?;
-        *self = Self { head: page.items.into_iter().next(), ..Self::default() };
+        *self = Self { head: head_of(&*shared.store, log.id()).await?, ..Self::default() };
         Ok(())
     }
 

@@ -1,15 +1,24 @@
 //! Writing a channel to a file.
+//!
+//! Logs fork while they are written: what followed the place is then held by a branch, which was listed
+//! before, or was not. Nothing of it is left out. A log that is cut after its head was read is read on in the
+//! branch, up to where it reached; of one that was cut before, the branch is written with it.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use bytes::Bytes;
-use gossip_proto::{ChannelId, ChannelRecord, LogHead, LogName, Scope, Seq, Stamp, StoredRun};
+use gossip_proto::{
+    ChannelId, ChannelRecord, EntryId, LogHead, LogId, LogName, Scope, Seq, Stamp, StoredRun,
+};
 use tokio::sync::mpsc;
 
 use super::format::{GapLine, Header, Kind, LogLine, MAGIC, StreamLine, Sum, Totals, VERSION, frame, record};
 use super::{Exported, FileError, joined};
 use crate::handle::Shared;
-use crate::{CommandError, Error};
+use crate::store::HeadPages;
+use crate::stream::{branch_from, head_of, moved};
+use crate::{CommandError, Error, StoreResult};
 
 /// Records read at once.
 const PAGE: usize = 256;
@@ -26,7 +35,7 @@ pub(super) async fn export<W: Write + Send + 'static>(
     let record = find(shared, channel).await?;
     let (frames, queue) = mpsc::channel(QUEUE);
     let thread = tokio::task::spawn_blocking(move || write(writer, queue));
-    let mut out = Out { shared, frames, totals: Totals::default() };
+    let mut out = Out { shared, frames, totals: Totals::default(), branches: BTreeSet::new() };
     let told = out.channel(&record).await;
     let totals = out.totals;
     drop(out);
@@ -66,14 +75,14 @@ fn write<W: Write>(mut writer: W, mut queue: mpsc::Receiver<(Kind, Bytes)>) -> R
 
 /// In which order logs are written: a log comes before what can only be taken after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Pass {
     /// They vouch for where the logs end that they part from.
     SealedBranch,
     Log,
     Branch,
 }
 
-impl Turn {
+impl Pass {
     const ALL: [Self; 3] = [Self::SealedBranch, Self::Log, Self::Branch];
 
     fn of(name: &LogName) -> Self {
@@ -90,6 +99,8 @@ struct Out<'a> {
     shared: &'a Shared,
     frames: mpsc::Sender<(Kind, Bytes)>,
     totals: Totals,
+    /// That were written, or looked for.
+    branches: BTreeSet<LogId>,
 }
 
 impl Out<'_> {
@@ -101,8 +112,8 @@ impl Out<'_> {
         };
         self.send(Kind::Header, record(&header)?).await?;
         self.streams(&channel.id).await?;
-        for turn in Turn::ALL {
-            self.logs(&channel.id, turn).await?;
+        for pass in Pass::ALL {
+            self.logs(&channel.id, pass).await?;
         }
         self.send(Kind::End, record(&self.totals)?).await
     }
@@ -123,17 +134,47 @@ impl Out<'_> {
         }
     }
 
-    async fn logs(&mut self, channel: &ChannelId, turn: Turn) -> Result<(), Error> {
-        let (scope, mut after) = (Scope::Channel(channel.clone()), None);
-        loop {
-            let page = self.shared.store.heads(&scope, after, PAGE).await?;
-            for head in page.items.into_iter().filter(|head| Turn::of(&head.name) == turn) {
-                self.log(&head).await?;
+    async fn logs(&mut self, channel: &ChannelId, pass: Pass) -> Result<(), Error> {
+        let (scope, mut branches) = (Scope::Channel(channel.clone()), Vec::new());
+        let mut pages = HeadPages::of(&*self.shared.store, &scope);
+        while let Some(page) = pages.next().await? {
+            for head in page.into_iter().filter(|head| Pass::of(&head.name) == pass) {
+                match pass {
+                    Pass::Log => self.with_moved(head).await?,
+                    Pass::SealedBranch | Pass::Branch => branches.push(head),
+                }
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(()),
+        }
+        // One that parts from another branch comes after those that show where the log ends.
+        branches.sort_by_key(|head| head.floor);
+        for head in branches {
+            if self.branches.insert(head.name.id()) {
+                self.with_moved(head).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes a log, and with it what moved from its end, unless that was written.
+    async fn with_moved(&mut self, head: LogHead) -> Result<(), Error> {
+        let is_sealed = head.name.author.is_key();
+        let mut heads = vec![head];
+        while let Some(branch) = self.moved_from(&heads[heads.len() - 1]).await? {
+            heads.push(branch);
+        }
+        if is_sealed {
+            heads.reverse();
+        }
+        for head in &heads {
+            self.log(head).await?;
+        }
+        Ok(())
+    }
+
+    async fn moved_from(&mut self, head: &LogHead) -> StoreResult<Option<LogHead>> {
+        match branch_from(head).filter(|branch| self.branches.insert(*branch)) {
+            Some(branch) => head_of(&*self.shared.store, branch).await,
+            None => Ok(None),
         }
     }
 
@@ -144,39 +185,46 @@ impl Out<'_> {
         let line = LogLine { name, floor, hash, stamp, seal };
         self.totals.logs += 1;
         self.send(Kind::Log, record(&line)?).await?;
-        let mut at = head.floor;
+        let log = head.name.id();
+        let (mut held_by, mut at) = (log, head.floor);
         while at < head.height {
             self.shared.check_open()?;
             let budget = self.shared.config.page_bytes;
-            let runs = self.shared.store.read(head.name.id(), at + 1, budget).await?;
-            if runs.is_empty() {
-                // A gap at the end, or pruned since the head was read.
-                let LogHead { height: last, hash, stamp, .. } = *head;
-                return self.gap(GapLine { last, hash, stamp, seal: head.seal_at(last) }).await;
+            let runs = self.shared.store.read(held_by, at + 1, budget).await?;
+            for stored in &runs {
+                at = self.run(log, stored, at).await?;
             }
-            for stored in runs {
-                at = self.run(stored, at).await?;
+            if !runs.is_empty() {
+                continue;
+            }
+            let next = EntryId { log: held_by, sequence: at + 1 };
+            match moved(&*self.shared.store, next).await?.log {
+                // A gap at the end, or pruned since the head was read.
+                same if same == held_by => {
+                    let LogHead { height: last, hash, stamp, .. } = *head;
+                    return self.gap(GapLine { last, hash, stamp, seal: head.seal_at(last) }).await;
+                }
+                branch => held_by = branch,
             }
         }
         Ok(())
     }
 
-    /// Sends a run that follows what was sent up to `at`; returns where it ends.
-    async fn run(&mut self, stored: StoredRun, at: Seq) -> Result<Seq, Error> {
+    /// Sends a run that follows what was sent of a log up to `at`; returns where it ends.
+    async fn run(&mut self, log: LogId, stored: &StoredRun, at: Seq) -> Result<Seq, Error> {
         let run = &stored.run;
         let last = run.last();
         if last <= at {
             return Ok(at);
         }
-        let stored = if run.first() > at + 1 {
+        if run.first() > at + 1 {
             let (last, hash, stamp) = (run.first() - 1, stored.prev, Stamp::ZERO);
             self.gap(GapLine { last, hash, stamp, seal: None }).await?;
-            stored
-        } else {
-            // Joined with what went before, since that was read.
-            let broken = |_| super::damaged_run();
-            stored.cut_front(at + 1).map_err(broken)?
-        };
+        }
+        // Joined with what went before, since that was read; or moved to a branch.
+        let rest = stored.cut_front(run.first().max(at + 1)).ok();
+        let named = rest.and_then(|rest| if run.log() == log { Some(rest) } else { rest.relabel(log) });
+        let stored = named.ok_or_else(super::damaged_run)?;
         self.totals.runs += 1;
         self.totals.entries += stored.run.count();
         self.send(Kind::Run, stored.run.encoded().clone()).await?;

@@ -1,10 +1,11 @@
 //! Reading a channel from a file, through the node.
 
+use std::collections::BTreeSet;
 use std::io::{BufReader, Read};
 use std::time::Duration;
 
 use gossip_proto::node::{Command, ImportPart, Reply};
-use gossip_proto::{ChannelId, Retention};
+use gossip_proto::{ChannelId, LogId, LogName, Retention};
 use tokio::sync::mpsc;
 
 use super::back::Back;
@@ -21,6 +22,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 /// How long in all for one part: a store that does not come back must not hold the import for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Logs of which so many may lack branches; with more of them the file makes no sense.
+const LACKING: usize = 1 << 16;
 
 /// Which channel a file may hold.
 pub(super) enum Target<'a> {
@@ -40,7 +43,8 @@ pub(super) async fn import<R: Read + Send + 'static>(
     let (steps, mut queue) = mpsc::channel(QUEUE);
     let thread = tokio::task::spawn_blocking(move || read(reader, &steps));
     let (imported, back) = (Imported::default(), Back::default());
-    let mut taking = Taking { handle, target, channel: None, imported, back };
+    let (channel, lacking) = (None, BTreeSet::new());
+    let mut taking = Taking { handle, target, channel, imported, back, lacking, leaves_out: false };
     while let Some(step) = queue.recv().await {
         taking.step(step).await?;
     }
@@ -69,6 +73,10 @@ struct Taking<'a> {
     channel: Option<ChannelId>,
     imported: Imported,
     back: Back,
+    /// Logs of which a branch was left out.
+    lacking: BTreeSet<LogId>,
+    /// What follows of the log at hand is left out.
+    leaves_out: bool,
 }
 
 impl Taking<'_> {
@@ -79,6 +87,7 @@ impl Taking<'_> {
             (Step::Part { part, begins }, Some(channel)) => {
                 if begins {
                     self.imported.logs += 1;
+                    self.leaves_out = false;
                     self.back.begin(self.handle.shared(), &part.log).await?;
                 }
                 self.part(channel, part).await
@@ -117,11 +126,16 @@ impl Taking<'_> {
 
     async fn part(&mut self, channel: ChannelId, part: ImportPart) -> Result<(), Error> {
         let entries: u64 = part.runs.iter().map(|stored| stored.run.count()).sum();
-        if entries == 0 && part.floor.is_none() {
+        if self.leaves_out || entries == 0 && part.floor.is_none() {
+            self.imported.skipped += entries;
             return Ok(());
         }
         let filling = self.back.pass(self.handle.shared(), &part.runs).await;
-        let fresh = self.handed_over(&channel, part).await?;
+        let name = part.log.clone();
+        let fresh = match self.handed_over(&channel, part).await {
+            Err(Error::Command(error)) if self.lacks(&name, &error) => 0,
+            fresh => fresh?,
+        };
         self.imported.entries += fresh;
         self.imported.skipped += entries.saturating_sub(fresh);
         for part in filling {
@@ -130,6 +144,25 @@ impl Taking<'_> {
             self.imported.skipped = self.imported.skipped.saturating_sub(filled);
         }
         Ok(())
+    }
+
+    /// Whether a log is left out for this reason, and the file gone on with. Where a branch is, nothing may
+    /// vouch for the end of the log it parts from.
+    fn lacks(&mut self, name: &LogName, error: &CommandError) -> bool {
+        let root = name.first_log();
+        let lacks = match error {
+            CommandError::Unplaced { .. } => true,
+            CommandError::Unsealed { .. } => name.branch.is_some() || self.lacking.contains(&root),
+            _ => false,
+        };
+        if !lacks || self.lacking.len() >= LACKING {
+            return false;
+        }
+        tracing::warn!(channel = %name.channel, stream = %name.stream, %error, "a log is left out of an import");
+        self.lacking.insert(root);
+        self.leaves_out = true;
+        self.imported.left_out += 1;
+        true
     }
 
     /// Gives a part to the node, again as long as it has too much to do.

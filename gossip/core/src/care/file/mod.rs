@@ -6,6 +6,7 @@
 //! | `export` | from the store to a writer |
 //! | `parse` | from a reader to checked parts |
 //! | `import` | from checked parts to the node |
+//! | `back` | the same into holes of what is held |
 //! | `error` | what can be wrong with a file |
 
 mod back;
@@ -49,9 +50,13 @@ pub struct Imported {
     pub logs: u64,
     /// Entries that are new here, or were missing in a gap.
     pub entries: u64,
-    /// Entries that were held here already, or that this node does not want, as below a floor it
-    /// has pruned to.
+    /// Entries that were held here already, that this node does not want, as below a floor it
+    /// has pruned to, or of logs that were left out.
     pub skipped: u64,
+    /// Logs left out, in whole or from some entry on: branches of a fork that is not known here and that
+    /// nothing in the file shows, as where their beginning was pruned; and ends of logs that such a branch
+    /// alone would vouch for.
+    pub left_out: u64,
 }
 
 impl Channel {
@@ -60,13 +65,12 @@ impl Channel {
     ///
     /// The file can be read by [`Coordinator::import`] and [`Channel::import`], on any node and any
     /// store. It holds entries as they are stored, with the seals of authors who sign: an erased payload stays
-    /// erased, a gap a gap. It
-    /// does not hold the list of members, which is local. What is appended meanwhile may be left
-    /// out. It is a copy: whoever can read the file can read the channel, and what is erased later
-    /// stays in it.
+    /// erased, a gap a gap. It does not hold the list of members, which is local. What is appended meanwhile
+    /// may be left out; nothing is that moves meanwhile, where a log forks. It is a copy: whoever can read the
+    /// file can read the channel, and what is erased later stays in it.
     ///
-    /// Memory: some pages and the largest run. The writer is used on a thread of its own and given
-    /// back flushed; a file is on disk only after its `sync_all`. A dropped export leaves a part of
+    /// Memory: some pages, the heads of branches and the largest run. The writer is used on a thread of its own
+    /// and given back flushed; a file is on disk only after its `sync_all`. A dropped export leaves a part of
     /// a file behind, which no import takes for a whole.
     ///
     /// ```
@@ -102,16 +106,17 @@ impl Channel {
     /// Takes in what an exported file holds of this channel, beside what is here: as if a peer had
     /// sent it. Importing the same file again brings nothing new.
     ///
-    /// Nothing in the file is believed: every entry is checked against its chain before it is
-    /// stored, and against the seals if its author signs; branches of forks have to show where they part. A
-    /// file that is damaged, cut off or too long in any part fails at that place.
-    /// What came before it was sound and has been imported. Streams in the file are created here if
-    /// they do not exist, also those that were removed here. Entries are pruned as the streams'
-    /// retention *here* says. Only what lies above the height held of a log is taken: holes below it,
-    /// pruned or damaged, are filled by peers and not from files.
+    /// Nothing in the file is believed: every entry is checked against its chain before it is stored, and
+    /// against the seals if its author signs; branches of forks have to show where they part, or are left out
+    /// ([`Imported::left_out`]). A file that is damaged, cut off or too long in any part fails at that place.
+    /// What came before it was sound and has been imported. Streams in the file are created here if they do not
+    /// exist, also those that were removed here. Entries are pruned as the streams' retention *here* says.
+    /// Holes of what is held, damaged or never received, are filled too, where the file has them up to their
+    /// upper end: of one of more than 16 MiB the upper part, and the next by importing again. What was pruned
+    /// stays away.
     ///
-    /// Memory: some parts of at most 256 KiB or one run each, whatever the file says. The reader is
-    /// used on a thread of its own. A dropped import has taken in a part of the file; it can be
+    /// Memory: some parts of at most 256 KiB or one run each, and what fills a hole, whatever the file says. The
+    /// reader is used on a thread of its own. A dropped import has taken in a part of the file; it can be
     /// repeated.
     ///
     /// # Errors

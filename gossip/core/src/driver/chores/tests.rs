@@ -78,6 +78,48 @@ fn what_a_full_run_left_waits_until_it_is_calm() {
 }
 
 #[test]
+fn what_is_written_during_a_step_counts_once() {
+    let mut chores = noted((1..=256).map(|n| single(1, n)));
+    chores.credit = 10 * STEP;
+    let chore = one(chores.next_paid()).expect("due");
+    (257..=300).for_each(|n| chores.note_run(&single(1, n)));
+    // It was read with the rest.
+    let left = (250..=300).map(|n| Size::of(&single(1, n))).collect();
+    chores.done(chore, &Tidied { from: Some(250), left, ..Tidied::default() });
+    chores.credit = 10 * STEP;
+    (301..=504).for_each(|n| chores.note_run(&single(1, n)));
+    assert_eq!(chores.next_paid(), [], "one is missing");
+    chores.note_run(&single(1, 505));
+    chores.credit = 10 * STEP;
+    assert_eq!(bounds(chores.next_paid()), Some((250, 505)));
+}
+
+#[test]
+fn a_hole_that_is_filled_during_a_step_is_looked_at() {
+    let mut chores = noted((1000..=1255).map(|n| single(1, n)));
+    chores.credit = 10 * STEP;
+    let chore = one(chores.next_paid()).expect("due");
+    (500..=755).for_each(|n| chores.note_run(&single(1, n)));
+    chores.done(chore, &Tidied { from: Some(1256), ..Tidied::default() });
+    assert_eq!(bounds(chores.next_paid()), Some((244, 1255)));
+}
+
+#[test]
+fn a_join_that_failed_is_no_reason_to_walk_over_the_whole_log() {
+    let mut chores = noted((1000..=1255).map(|n| single(1, n)));
+    chores.credit = 10 * STEP;
+    let chore = one(chores.next_paid()).expect("due");
+    (1256..=1511).for_each(|n| chores.note_run(&single(1, n)));
+    chores.done(chore, &Tidied::default());
+    let again = one(chores.next_paid()).expect("what was written meanwhile is due");
+    assert_eq!((again.from, again.last), (744, 1511));
+    chores.done(again, &Tidied::default());
+    (1512..=1767).for_each(|n| chores.note_run(&single(1, n)));
+    chores.credit = 10 * STEP;
+    assert_eq!(bounds(chores.next_paid()), Some((1256, 1767)), "a full run before what comes next");
+}
+
+#[test]
 fn the_first_entry_since_the_start_is_reason_to_look_back() {
     let mut chores = noted([single(1, 300), single(2, 1)]);
     assert_eq!(chores.next_paid(), [], "others go first");

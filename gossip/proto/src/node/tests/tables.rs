@@ -28,8 +28,8 @@ fn pair(others: usize) -> Pair {
     pair.run(Tick(2_000_000));
     let rows: Vec<Row> = [0, 1].map(|at| pair.introduction(at)).into_iter().flatten().collect();
     for at in [0, 1] {
-        pair.hear(at, &rows);
-        pair.hear(at, &(0..others).map(|number| live(&format!("n{number}"), 0)).collect::<Vec<_>>());
+        pair.take_in(at, &rows);
+        pair.take_in(at, &(0..others).map(|number| live(&format!("n{number}"), 0)).collect::<Vec<_>>());
     }
     assert!(pair.agree(), "they begin alike");
     pair.said.clear();
@@ -47,7 +47,7 @@ impl Pair {
         Some(Row::Live { row, doze: 0 })
     }
 
-    fn hear(&mut self, at: usize, rows: &[Row]) {
+    fn take_in(&mut self, at: usize, rows: &[Row]) {
         rows.iter().for_each(|row| _ = self.nodes[at].members.merge(self.now, row, NEWS));
     }
 
@@ -78,11 +78,11 @@ impl Pair {
 #[test]
 fn one_difference_is_found_for_400_bytes() {
     let differences: [fn(&mut Pair, usize); 4] = [
-        |pair, at| pair.hear(at, &[live("stranger", 0)]),
-        |pair, at| pair.hear(at, &[live("n7", 3)]),
-        |pair, at| pair.hear(at, &[Row::Left { key: key("n7"), incarnation: 0 }]),
+        |pair, at| pair.take_in(at, &[live("stranger", 0)]),
+        |pair, at| pair.take_in(at, &[live("n7", 3)]),
+        |pair, at| pair.take_in(at, &[Row::Left { key: key("n7"), incarnation: 0 }]),
         |pair, at| {
-            pair.hear(
+            pair.take_in(
                 at,
                 &[Row::Suspect {
                     key: key("n7"),
@@ -112,8 +112,8 @@ fn one_difference_is_found_for_400_bytes() {
 fn a_newcomer_is_told_all_who_are_there() {
     let mut pair = pair(0);
     let rows: Vec<Row> = (0..300).map(|number| live(&format!("n{number}"), number)).collect();
-    pair.hear(0, &rows);
-    pair.hear(0, &[Row::Down { key: key("n7"), incarnation: 7, age: 0 }]);
+    pair.take_in(0, &rows);
+    pair.take_in(0, &[Row::Down { key: key("n7"), incarnation: 7, age: 0 }]);
     let cost = pair.say(1, Message::Table(Table::All));
     assert_eq!(
         (pair.members(1).live(), pair.known(1, "n7"), pair.known(1, "n299")),
@@ -126,7 +126,7 @@ fn a_newcomer_is_told_all_who_are_there() {
 #[test]
 fn strangers_learn_no_names() {
     let mut pair = pair(0);
-    pair.hear(0, &[live("n1", 4)]);
+    pair.take_in(0, &[live("n1", 4)]);
     pair.nodes[0].links.get_mut(&LINK).unwrap().session.as_mut().unwrap().shared.clear();
     pair.say(1, Message::Table(Table::All));
     pair.say(1, Message::Table(Table::Want(vec![key("n1"), key("a")])));
@@ -139,7 +139,7 @@ fn strangers_learn_no_names() {
 #[test]
 fn a_verdict_is_not_taken_over() {
     let mut pair = pair(20);
-    pair.hear(0, &[Row::Down { key: key("n7"), incarnation: 0, age: 0 }]);
+    pair.take_in(0, &[Row::Down { key: key("n7"), incarnation: 0, age: 0 }]);
     let sums = Message::Table(pair.sums(0));
     pair.say(0, sums);
     assert_eq!(pair.known(1, "n7"), Some((0, MemberState::Live)));
@@ -153,7 +153,7 @@ fn a_split_heals_by_a_bitmap() {
     let down = |number| Row::Down { key: key(&format!("n{number}")), incarnation: 0, age: 0 };
     for at in [0, 1] {
         let gone: Vec<Row> = (0..100).filter(|number| number % 2 == at).map(down).collect();
-        pair.hear(at, &gone);
+        pair.take_in(at, &gone);
     }
     assert_eq!((pair.members(0).live(), pair.members(0).roster()), (52, pair.members(1).roster()));
     for (after, back) in [(9, 52), (2, 102)] {
@@ -181,7 +181,7 @@ impl Pair {
 #[test]
 fn a_bitmap_of_other_members_means_nothing() {
     let mut pair = pair(10);
-    pair.hear(0, &[Row::Down { key: key("n7"), incarnation: 0, age: 0 }]);
+    pair.take_in(0, &[Row::Down { key: key("n7"), incarnation: 0, age: 0 }]);
     pair.now = pair.now + Duration::from_secs(20);
     let mut states = pair.states(1);
     states.roster ^= 1;

@@ -55,8 +55,7 @@ impl Volume {
             && let Some(Turn { at, first: Some(first), .. }) = log.head.turn
             && at <= id.sequence
         {
-            let parent = log.head.name.branch.map_or(id.log, |branch| branch.parent);
-            let branch = Some(Branch { parent, first });
+            let branch = Some(Branch { parent: log.head.name.first_log(), first });
             id.log = LogName { branch, ..log.head.name.clone() }.id();
         }
         id

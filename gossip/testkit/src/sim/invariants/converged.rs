@@ -7,7 +7,6 @@ use gossip_proto::{LogEntry, LogId, OrderKey, PayloadHash, Seq};
 use super::{Check, Invariant};
 use crate::sim::disk::{Log, Volume};
 use crate::sim::fact::{Ending, Group};
-use crate::sim::restore::root_of;
 
 #[derive(Debug)]
 pub(super) struct Converged;
@@ -48,7 +47,7 @@ fn logs<'a>(volume: &'a Volume, group: &'a Group) -> impl Iterator<Item = (&'a L
     volume
         .logs
         .iter()
-        .filter(|(_, log)| !group.forked.contains(&root_of(&log.head.name)))
+        .filter(|(_, log)| !group.forked.contains(&log.head.name.first_log()))
         .filter(|(_, log)| log.head.name.channel == group.channel && log.head.name.stream == group.stream)
 }
 

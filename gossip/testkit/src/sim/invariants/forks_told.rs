@@ -7,7 +7,6 @@ use gossip_proto::node::Event;
 
 use super::{Check, Invariant};
 use crate::sim::fact::{Ending, Fact, Scene};
-use crate::sim::restore::root_of;
 
 #[derive(Debug, Default)]
 pub(super) struct ForksTold {
@@ -23,8 +22,8 @@ impl Invariant for ForksTold {
     fn see(&mut self, scene: &Scene<'_>) -> Check {
         match &scene.fact {
             Fact::Restored(may_fork) => self.may_fork.extend(*may_fork),
-            Fact::Told(Event::ForkDetected { log, .. }) if self.may_fork.contains(&root_of(log)) => {
-                self.told.insert(root_of(log));
+            Fact::Told(Event::ForkDetected { log, .. }) if self.may_fork.contains(&log.first_log()) => {
+                self.told.insert(log.first_log());
             }
             Fact::Told(Event::ForkDetected { log, at, peer }) => {
                 return Err(format!("a fork of {log:?} at {at} is told, seen at {peer}, and there is none"));
@@ -37,7 +36,7 @@ impl Invariant for ForksTold {
     fn end(&mut self, ending: &Ending<'_>) -> Check {
         let apart = ending.groups.iter().flat_map(|group| group.forked.iter().copied());
         let logs = ending.volumes.iter().flat_map(|volume| volume.logs.values());
-        let ended = logs.filter(|log| log.head.turn.is_some()).map(|log| root_of(&log.head.name));
+        let ended = logs.filter(|log| log.head.turn.is_some()).map(|log| log.head.name.first_log());
         match apart.chain(ended).find(|log| !self.told.contains(log)) {
             Some(log) => Err(format!("{log:?} is held in two versions and nobody was told")),
             None => Ok(()),
