@@ -224,7 +224,7 @@ impl Node {
             self.timers.cancel(&Timer::Round(id, name.clone()));
             self.timers.cancel(&Timer::Tell(id, name.clone()));
         }
-        let mut new = Vec::new();
+        let (mut new, was_stranger) = (Vec::new(), session.shared.is_empty());
         for name in matched {
             let Some(channel) = self.channels.get(name) else { continue };
             if !session.shared.contains_key(name) {
@@ -236,6 +236,9 @@ impl Node {
         }
         self.waiters.look_again();
         self.fetch_starved();
+        if was_stranger && !new.is_empty() {
+            self.became_companion(id);
+        }
         for name in &new {
             self.waiters.begin_anew(id, name);
             self.begin_scope(id, name);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::hello::{Handshake, OLDEST};
-use super::members::MEMBERS;
+use super::members::{MEMBERS, Watch};
 use super::peer::Peer;
 use super::pieces::FORGET;
 use super::rtt::Rtt;
@@ -43,6 +43,8 @@ pub(super) struct Link {
     pub(super) traffic: Traffic,
     /// How often it brought what no seal vouches for.
     pub(super) strikes: Strikes,
+    /// What members say to each other on it.
+    pub(super) watch: Watch,
 }
 
 /// What an established link knows of its peer.
@@ -103,6 +105,7 @@ impl Node {
             listed: 0,
             traffic: Traffic::default(),
             strikes: Strikes::default(),
+            watch: Watch::default(),
         };
         self.links.insert(link, new);
         self.repeat_hello(link);
@@ -110,7 +113,8 @@ impl Node {
 
     pub(super) fn on_link_down(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(&id) else { return };
-        for timer in [Timer::Hello(id), Timer::Ping(id), Timer::Scan(id), Timer::Wants(id)] {
+        for timer in [Timer::Hello(id), Timer::Ping(id), Timer::Scan(id), Timer::Wants(id), Timer::Table(id)]
+        {
             self.timers.cancel(&timer);
         }
         for channel in link.session.iter().flat_map(|session| session.shared.keys()) {

@@ -41,6 +41,8 @@ pub(super) enum Timer {
     Erase(u64),
     /// Look at branches again.
     Forks,
+    /// Compare tables of members.
+    Table(LinkId),
 }
 
 /// Timers that fired and may be set again, at most.

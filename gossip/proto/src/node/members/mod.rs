@@ -5,10 +5,12 @@
 //! | `rows`, `row`, `sums` | the table: all members, the ring of those alive, and hashes of both |
 //! | `me` | what this node says of itself, and what it contradicts |
 //! | `merge` | which of two statements about a member holds |
+//! | `beat`, `watch` | what is said and heard on a link, again and again |
 //! | `news` | what members say of each other |
 //! | `repair` | what two tables differ in is found and told |
 //! | `bucket` | how often something may happen |
 
+mod beat;
 mod bucket;
 mod me;
 pub(super) mod merge;
@@ -19,20 +21,19 @@ mod rows;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub(super) use self::row::Member;
 use self::row::Slot;
 pub(super) use self::rows::Members;
+pub(super) use self::watch::Watch;
 use super::{Event, LinkId, Node};
-use crate::wire::{Beat, Fresh, Have, Look, Row, Seen, TreeMessage};
+use crate::wire::{Fresh, Have, Look, Row, Seen, TreeMessage};
 
 /// The first version in which nodes are members to each other.
 pub(super) const MEMBERS: u8 = 3;
 
 impl Node {
-    /// A beat measures the round trip, and tells whether tables and channels are equal.
-    pub(super) fn on_beat(&mut self, _: LinkId, _: Beat) {}
-
     /// Somebody asks for a member that does not answer there.
     pub(super) fn on_look(&mut self, _: LinkId, _: Look) {}
 

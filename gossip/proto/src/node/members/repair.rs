@@ -3,19 +3,61 @@
 //! with each change.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::merge::{Merged, Speaker};
 use super::row::{Member, Slot};
-use crate::node::{Class, LinkId, Node};
+use crate::node::{Class, LinkId, Node, Timer};
 use crate::wire::{MAX_KEYS, Message, Row, States, Summed, Table};
 use crate::{MemberKey, MemberState};
 
+/// Tables that differ are compared after this pause, if they have not changed since: rows may be on their way. Twice
+/// as long after each comparison that did not help, up to the second.
+const QUIET: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(64));
 const REPAIR: Speaker = Speaker { settled: true, repairs: true };
 
 impl Node {
-    /// A step in the comparison of two tables.
+    /// Notes whether the other side's table is ours.
+    pub(super) fn hear_table(&mut self, id: LinkId, theirs: u64) {
+        let ours = self.members.hash();
+        let Some(link) = self.links.get_mut(&id).filter(|_| self.config.peer_exchange) else { return };
+        if theirs == ours {
+            (link.watch.differ, link.watch.compared) = (None, 0);
+            return self.timers.cancel(&Timer::Table(id));
+        }
+        link.watch.differ = Some([ours, theirs]);
+        let (first, longest) = QUIET;
+        let pause = first.saturating_mul(1 << link.watch.compared.min(8)).min(longest);
+        self.timers.ensure(Timer::Table(id), self.now.tick + pause);
+    }
+
+    /// Begins to compare tables that have been different for a while. One side does: who knows nobody yet, or that
+    /// with the smaller id.
+    pub(in crate::node) fn compare_tables(&mut self, id: LinkId) {
+        let now = self.members.hash();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some([ours, theirs]) = link.watch.differ.take() else { return };
+        if ours != now {
+            return self.hear_table(id, theirs);
+        }
+        link.watch.compared = link.watch.compared.saturating_add(1);
+        let is_companion = link.session.as_ref().is_some_and(|session| !session.shared.is_empty());
+        let is_first = self.record.id < link.peer;
+        let table = match self.members.live() {
+            ..=2 if is_companion => Table::All,
+            _ if is_first => {
+                let sums = self.members.sums(Summed::Present, None);
+                Table::Sums { of: Summed::Present, path: None, sums }
+            }
+            _ => return,
+        };
+        self.send(id, &Message::Table(table), Class::Urgent);
+    }
+
+    /// A step in the comparison of two tables. Who keeps to its own peers has nothing to compare.
     pub(in crate::node) fn on_table(&mut self, id: LinkId, table: Table) {
         match table {
+            _ if !self.config.peer_exchange => {}
             Table::All => self.tell_table(id),
             Table::Sums { of, path, sums } => self.compare_sums(id, of, path, &sums),
             Table::Bucket { bucket, rows } => self.merge_arc(id, bucket, &rows),

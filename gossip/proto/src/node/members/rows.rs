@@ -75,6 +75,11 @@ impl Members {
         self.ring.len()
     }
 
+    /// Hash of those alive and those that left, as said on beats.
+    pub(in crate::node) fn hash(&self) -> u64 {
+        self.sums.all(Summed::Present)
+    }
+
     /// Hash of those alive and those down.
     pub(in crate::node) fn roster(&self) -> u64 {
         self.sums.all(Summed::Roster)

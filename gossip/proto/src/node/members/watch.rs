@@ -1,0 +1,88 @@
+//! What is heard of a member on one link, and said to it.
+
+use std::time::Duration;
+
+use crate::Tick;
+
+/// Beats of which it is known when they were sent.
+const SENT: usize = 8;
+
+/// A link, as far as members are concerned.
+#[derive(Debug, Default)]
+pub(in crate::node) struct Watch {
+    /// The number of the next beat.
+    next: u8,
+    /// When the last ones were sent, each at its number modulo [`SENT`].
+    sent: [Option<(u8, Tick)>; SENT],
+    /// The newest beat heard, and when.
+    heard: Option<(u8, Tick)>,
+    /// Our table's hash and theirs, as long as they differ.
+    pub(super) differ: Option<[u64; 2]>,
+    /// Comparisons begun since tables were last equal.
+    pub(super) compared: u32,
+}
+
+impl Watch {
+    /// The number of the beat sent now.
+    pub(super) fn send(&mut self, now: Tick) -> u8 {
+        let n = self.next;
+        self.next = n.wrapping_add(1);
+        self.sent[usize::from(n) % SENT] = Some((n, now));
+        n
+    }
+
+    /// Notes a beat of the other side, unless a newer one has come.
+    pub(super) fn hear(&mut self, n: u8, now: Tick) {
+        let is_newer = |(last, _): (u8, Tick)| (1..=127).contains(&n.wrapping_sub(last));
+        if self.heard.is_none_or(is_newer) {
+            self.heard = Some((n, now));
+        }
+    }
+
+    /// The newest beat heard, and how many milliseconds ago.
+    pub(super) fn echo(&self, now: Tick) -> (Option<u8>, u16) {
+        let held = |at: Tick| u16::try_from(now.since(at).as_millis()).unwrap_or(u16::MAX);
+        self.heard.map_or((None, 0), |(n, at)| (Some(n), held(at)))
+    }
+
+    /// The round trip of a beat that comes back after it was held so long, once for each.
+    pub(super) fn round_trip(&mut self, echo: u8, held: u16, now: Tick) -> Option<Duration> {
+        let sent = &mut self.sent[usize::from(echo) % SENT];
+        let (_, at) = sent.take_if(|(n, _)| *n == echo)?;
+        (held < u16::MAX).then(|| now.since(at).saturating_sub(Duration::from_millis(held.into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(millis: u64) -> Tick {
+        Tick(millis * 1_000)
+    }
+
+    #[test]
+    fn a_round_trip_is_what_passed_less_what_it_was_held() {
+        let mut watch = Watch::default();
+        assert_eq!([(); 3].map(|()| watch.send(millis(10))), [0, 1, 2]);
+        assert_eq!(watch.round_trip(1, 30, millis(90)), Some(Duration::from_millis(50)));
+        assert_eq!(watch.round_trip(1, 30, millis(90)), None, "once");
+        assert_eq!(watch.round_trip(2, u16::MAX, millis(90)), None, "held too long to be known");
+        assert_eq!(watch.round_trip(0, 200, millis(90)), Some(Duration::ZERO), "clocks are rough");
+        assert_eq!(watch.round_trip(77, 0, millis(90)), None, "never sent");
+        (3..=8).for_each(|_| _ = watch.send(millis(100)));
+        assert_eq!(watch.round_trip(0, 0, millis(110)), None, "too old");
+        assert_eq!(watch.round_trip(8, 0, millis(110)), Some(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn numbers_go_round() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.echo(millis(5)), (None, 0));
+        for (n, newest) in [(250, 250), (251, 251), (249, 251), (3, 3), (255, 3), (100, 100)] {
+            watch.hear(n, millis(7));
+            assert_eq!(watch.echo(millis(9)), (Some(newest), 2), "{n}");
+        }
+        assert_eq!(watch.echo(millis(70_000)).1, u16::MAX);
+    }
+}
