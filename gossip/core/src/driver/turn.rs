@@ -154,6 +154,8 @@ impl Driver {
                 }
             }
             Effect::Close { link } => self.links.close(link),
+            // Links are opened to the addresses the application gave.
+            Effect::Dial { .. } | Effect::Forget { .. } => {}
             Effect::Store { op, request } => self.lanes.push(op, request),
             Effect::Reply { id, result } => self.reply(id, result),
             Effect::Notify(event) => self.notify(event),

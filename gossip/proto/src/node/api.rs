@@ -231,6 +231,18 @@ pub enum Effect {
         /// Its outcome.
         result: Result<Reply, CommandError>,
     },
+    /// Try to open a link to a member, once and soon: [`Input::LinkUp`] comes of it, or nothing.
+    Dial {
+        /// Whom.
+        peer: NodeId,
+        /// Where it can be dialled, as it says.
+        addresses: Vec<String>,
+    },
+    /// Stop trying to reach a member that was dialled: others are next to us now. Links stay.
+    Forget {
+        /// Whom.
+        peer: NodeId,
+    },
     /// Tell the application.
     Notify(Event),
 }

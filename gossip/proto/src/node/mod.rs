@@ -278,6 +278,7 @@ impl Node {
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),
             Timer::Forks => self.look_at_branches(),
+            Timer::Overlay => self.seek_neighbours(),
             Timer::Table(link) => self.compare_tables(link),
         }
     }

@@ -136,6 +136,7 @@ impl Node {
             }
         }
         self.waiters.look_again();
+        self.lost_link();
         self.review(&link.peer);
         self.speak_elsewhere(&link.peer);
         self.forget_stranger(&link.peer);

@@ -3,6 +3,7 @@
 mod beats;
 mod giving;
 mod incarnations;
+mod overlay;
 mod scopes;
 mod tables;
 
@@ -58,6 +59,9 @@ struct Pair {
     /// What applications were told, and the answers to their commands.
     told: Vec<(usize, Event)>,
     answers: Vec<(usize, Result<Reply, CommandError>)>,
+    /// Whom they tried to reach, and gave up.
+    dialled: Vec<(usize, String)>,
+    given_up: Vec<(usize, String)>,
     /// How urgent offers were.
     offered: Vec<Class>,
     /// Sketches are lost: nothing is exchanged but what a test begins.
@@ -87,7 +91,21 @@ impl Pair {
         let heads = heads.into_iter().flatten().map(|head| (head.name.id(), head)).collect();
         let (said, told, answers, offered) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let now = Tick(0);
-        let mut pair = Self { nodes, heads, runs, said, told, answers, offered, no_sketches, now, asked: 0 };
+        let (dialled, given_up) = (Vec::new(), Vec::new());
+        let mut pair = Self {
+            nodes,
+            heads,
+            runs,
+            said,
+            told,
+            answers,
+            dialled,
+            given_up,
+            offered,
+            no_sketches,
+            now,
+            asked: 0,
+        };
         for at in [0, 1] {
             pair.give(at, Input::Command { id: CommandId(1), command: Command::Start });
             pair.link(at, LINK);
@@ -144,6 +162,8 @@ impl Pair {
                     }
                     Effect::Notify(event) => self.told.push((at, event)),
                     Effect::Reply { result, .. } => self.answers.push((at, result)),
+                    Effect::Dial { peer, .. } => self.dialled.push((at, peer.to_string())),
+                    Effect::Forget { peer } => self.given_up.push((at, peer.to_string())),
                     Effect::Close { .. } => {}
                 }
             }

@@ -41,6 +41,8 @@ pub(super) enum Timer {
     Erase(u64),
     /// Look at branches again.
     Forks,
+    /// Look for neighbours.
+    Overlay,
     /// Compare tables of members.
     Table(LinkId),
 }

@@ -135,7 +135,10 @@ impl Host {
                         assert!(self.replies.insert(id, result).is_none(), "answered twice");
                     }
                     Effect::Notify(Event::ForkDetected { .. }) => self.forks_told += 1,
-                    Effect::Close { .. } | Effect::Notify(_) => {}
+                    Effect::Close { .. }
+                    | Effect::Dial { .. }
+                    | Effect::Forget { .. }
+                    | Effect::Notify(_) => {}
                 }
             }
             if self.node.has_unwritten() {

@@ -196,6 +196,8 @@ impl World {
                     self.calendar.plan(self.calendar.now(), Happening::Closed { host, boot, link });
                 }
             }
+            // Links are there as the shape of the network wants.
+            Effect::Dial { .. } | Effect::Forget { .. } => {}
             Effect::Store { op, request } => self.store(host, op, request),
             Effect::Reply { id, result } => {
                 self.show(host, Fact::Answered(id, &result));
@@ -337,6 +339,8 @@ impl World {
             Effect::Store { op, request } => (op.0, size(request), 4),
             Effect::Reply { id, result } => (id.0, usize::from(result.is_ok()), 5),
             Effect::Notify(_) => (0, 0, 6),
+            Effect::Dial { addresses, .. } => (0, addresses.len(), 7),
+            Effect::Forget { .. } => (0, 0, 8),
         };
         self.trace.note(self.calendar.now(), (host, key), || format!("n{host} -> {}", short(effect)));
     }

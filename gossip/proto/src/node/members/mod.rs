@@ -8,6 +8,7 @@
 //! | `beat`, `watch` | what is said and heard on a link, again and again |
 //! | `news` | what members say of each other |
 //! | `repair` | what two tables differ in is found and told |
+//! | `ring`, `overlay` | who is next to whom, and links to those next to this node |
 //! | `bucket` | how often something may happen |
 
 mod beat;
@@ -15,7 +16,9 @@ mod bucket;
 mod me;
 pub(super) mod merge;
 mod news;
+mod overlay;
 mod repair;
+mod ring;
 mod row;
 mod rows;
 mod sums;
@@ -70,7 +73,4 @@ impl Node {
 
     /// Tells the application what became of a member, if it does not know.
     fn settle_status(&mut self, _: Slot) {}
-
-    /// Members came or went: neighbours may be others now.
-    fn table_changed(&mut self) {}
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::slab::{At, Slab};
 use super::bucket::Bucket;
+use super::overlay::Dial;
 use super::row::{Details, Member, Slot};
 use super::sums::Sums;
 use crate::wire::Summed;
@@ -20,6 +21,10 @@ pub(in crate::node) struct Members {
     /// Those alive, in order of their keys.
     pub(super) ring: BTreeMap<MemberKey, At>,
     pub(super) sums: Sums,
+    /// When members came or went first since neighbours were looked for.
+    pub(super) changed: Option<Tick>,
+    /// Neighbours without a link that were dialled.
+    pub(super) dials: BTreeMap<MemberKey, Dial>,
     /// How often this node contradicts.
     pub(super) refutations: Bucket,
 }
@@ -38,8 +43,17 @@ impl Members {
         sums.add(key, me.incarnation, me.state);
         let at = rows.insert(me);
         let one = BTreeMap::from([(key, at)]);
-        let (me, most, refutations) = (Slot { at, key }, most.max(1), Bucket::default());
-        Self { me, most, rows, keys: one.clone(), ring: one, sums, refutations }
+        Self {
+            me: Slot { at, key },
+            most: most.max(1),
+            rows,
+            keys: one.clone(),
+            ring: one,
+            sums,
+            changed: None,
+            dials: BTreeMap::new(),
+            refutations: Bucket::default(),
+        }
     }
 
     pub(in crate::node) fn me(&self) -> Slot {

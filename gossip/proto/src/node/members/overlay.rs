@@ -1,0 +1,104 @@
+//! Links to the members next to this one are sought.
+
+use std::time::Duration;
+
+use super::row::Slot;
+use crate::node::{Effect, Node, Timer};
+use crate::{MemberKey, NodeId, Tick};
+
+/// So long after members came or went last, as others may follow, and after the first of them.
+const QUIET: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(2));
+/// Pauses before a member is dialled again.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// A dial that takes longer is not counted as open.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Dials at once, and while hardly anybody is there.
+const OPEN: (usize, usize) = (3, 8);
+/// Links of who has hardly any.
+const FEW: usize = 3;
+
+/// A member that was dialled so often, or is about to be.
+#[derive(Debug)]
+pub(super) struct Dial {
+    peer: NodeId,
+    tries: u32,
+    at: Tick,
+}
+
+impl Node {
+    /// Members came or went: neighbours may be others now.
+    pub(super) fn table_changed(&mut self) {
+        let (now, (quiet, longest)) = (self.now.tick, QUIET);
+        let first = *self.members.changed.get_or_insert(now);
+        self.timers.set(Timer::Overlay, (now + quiet).min(first + longest));
+    }
+
+    /// A link is gone, perhaps one that is wanted.
+    pub(in crate::node) fn lost_link(&mut self) {
+        self.table_changed();
+    }
+
+    /// Dials those next to this node to whom there is no link, and gives up those who are not any more.
+    pub(in crate::node) fn seek_neighbours(&mut self) {
+        self.members.changed = None;
+        if !self.is_active() || !self.config.peer_exchange {
+            return;
+        }
+        let wanted: Vec<Slot> = self.members.neighbours().collect();
+        self.give_up_others(&wanted);
+        let is_lonely = self.established().nth(FEW - 1).is_none();
+        let most = if is_lonely { OPEN.1 } else { OPEN.0 };
+        let missing: Vec<Slot> = wanted.into_iter().filter(|slot| !self.is_linked(*slot)).collect();
+        for slot in &missing {
+            let now = self.now.tick;
+            let open = self.members.dials.values().filter(|dial| dial.tries > 0 && now < dial.at + PATIENCE);
+            if open.count() < most {
+                self.dial(*slot);
+            }
+        }
+        let again = missing.iter().filter_map(|slot| self.members.dials.get(&slot.key)).map(Dial::again);
+        again.min().into_iter().for_each(|at| self.timers.bring_forward(Timer::Overlay, at));
+    }
+
+    /// Dials a member if it can be, and it is time to.
+    fn dial(&mut self, slot: Slot) {
+        let Some(member) = self.members.get(slot) else { return };
+        let (now, known) = (self.now.tick, self.members.dials.get(&slot.key));
+        if member.details.addresses.is_empty() || known.is_some_and(|dial| dial.again() > now) {
+            return;
+        }
+        let (peer, addresses) = (member.id.clone(), member.details.addresses.to_vec());
+        // In a small group both sides want the link: one of them waits first.
+        let waits = known.is_none() && !self.members.is_large() && slot.key < self.members.me().key;
+        let tries = known.map_or(u32::from(!waits), |dial| dial.tries.saturating_add(1));
+        self.members.dials.insert(slot.key, Dial { peer: peer.clone(), tries, at: now });
+        if !waits {
+            self.effects.push_back(Effect::Dial { peer, addresses });
+        }
+    }
+
+    fn give_up_others(&mut self, wanted: &[Slot]) {
+        let is_wanted = |key: &MemberKey| wanted.iter().any(|slot| slot.key == *key);
+        let (effects, dials) = (&mut self.effects, &mut self.members.dials);
+        dials.retain(|key, dial| {
+            let stays = is_wanted(key);
+            if !stays {
+                effects.push_back(Effect::Forget { peer: dial.peer.clone() });
+            }
+            stays
+        });
+    }
+
+    fn is_linked(&self, slot: Slot) -> bool {
+        let peer = self.members.get(slot).and_then(|member| self.peers.get(&member.id));
+        peer.is_some_and(|peer| !peer.links.is_empty())
+    }
+}
+
+impl Dial {
+    /// When it may be tried again.
+    fn again(&self) -> Tick {
+        let (first, longest) = AGAIN;
+        self.at + first.saturating_mul(1 << self.tries.saturating_sub(1).min(8)).min(longest)
+    }
+}

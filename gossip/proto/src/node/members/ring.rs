@@ -1,0 +1,83 @@
+//! The ring of members: who is next to whom (as in Chord: Stoica and others 2001).
+
+use std::ops::Bound::{Excluded, Unbounded};
+
+use super::row::Slot;
+use super::rows::Members;
+use crate::MemberKey;
+
+/// In groups up to this size everybody has a link to everybody, if there is a way.
+const SMALL: usize = 8;
+/// In larger ones to so many along the ring; as many have one to us.
+const AHEAD: usize = 2;
+
+impl Members {
+    /// Those alive, from the first behind a key on, all the way round, without `from` itself.
+    pub(in crate::node) fn behind(&self, from: MemberKey) -> impl Iterator<Item = Slot> + '_ {
+        let (rest, first) = (self.ring.range(..from), self.ring.range((Excluded(from), Unbounded)));
+        first.chain(rest).map(|(key, at)| Slot { at: *at, key: *key })
+    }
+
+    /// With whom this node wants a link: with these the group holds together, whoever fails.
+    pub(in crate::node) fn neighbours(&self) -> impl Iterator<Item = Slot> + '_ {
+        let count = if self.is_large() { AHEAD } else { SMALL };
+        self.behind(self.me().key).take(count)
+    }
+
+    pub(in crate::node) fn is_large(&self) -> bool {
+        self.live() > SMALL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::members::merge::Speaker;
+    use crate::wire::Row;
+    use crate::{MemberRow, NodeId, Tick};
+
+    fn told(name: &str) -> MemberRow {
+        MemberRow { id: NodeId::new(name).unwrap(), incarnation: 1, instance: 7, addresses: Vec::new() }
+    }
+
+    /// This node and so many others.
+    fn group(others: usize) -> Members {
+        let mut members = Members::new(Tick(0), told("me"), 100);
+        let by = Speaker { settled: true, repairs: false };
+        for number in 0..others {
+            members.merge(Tick(0), &Row::Live { row: told(&format!("n{number}")), doze: 0 }, by);
+        }
+        members
+    }
+
+    #[test]
+    fn it_goes_round_the_living() {
+        let mut members = group(6);
+        let gone = members.behind(members.me().key).nth(3).unwrap();
+        let (_, incarnation) = (gone, 1);
+        members.merge(
+            Tick(0),
+            &Row::Left { key: gone.key, incarnation },
+            Speaker { settled: true, repairs: false },
+        );
+        let mut order: Vec<MemberKey> = members.all().map(|member| member.key).collect();
+        order.retain(|key| *key != gone.key);
+        for at in 0..order.len() {
+            let behind: Vec<MemberKey> = members.behind(order[at]).map(|slot| slot.key).collect();
+            let turned = [&order[at + 1..], &order[..at]].concat();
+            assert_eq!(behind, turned);
+        }
+        assert_eq!(members.behind(MemberKey(order[0].0 - 1)).count(), order.len());
+        assert_eq!(group(0).behind(MemberKey(5)).count(), 1);
+    }
+
+    #[test]
+    fn neighbours_are_all_of_a_small_group_and_two_of_a_large_one() {
+        for (others, neighbours) in [(0, 0), (1, 1), (7, 7), (8, 2), (60, 2)] {
+            let members = group(others);
+            let found: Vec<Slot> = members.neighbours().collect();
+            assert_eq!((found.len(), found.contains(&members.me())), (neighbours, false));
+            assert!(found.iter().copied().eq(members.behind(members.me().key).take(neighbours)));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Links are sought to those next to a node, and to nobody else.
+
+use std::time::Duration;
+
+use super::*;
+use crate::wire::Row;
+use crate::{MemberKey, MemberRow};
+
+fn told(name: &str) -> Row {
+    let addresses = vec![format!("sim:{name}")];
+    let row = MemberRow { id: NodeId::new(name).unwrap(), incarnation: 1, instance: 1, addresses };
+    Row::Live { row, doze: 0 }
+}
+
+fn names(numbers: std::ops::Range<u32>) -> Vec<String> {
+    numbers.map(|number| format!("n{number}")).collect()
+}
+
+/// Two linked nodes at rest.
+fn met() -> Pair {
+    let mut pair = Pair::new(0);
+    pair.run(Tick(5_000_000));
+    pair.dialled.clear();
+    pair
+}
+
+impl Pair {
+    /// Node `a` hears of members.
+    fn news(&mut self, rows: Vec<Row>) {
+        let bytes = crate::wire::write(&Message::News(rows), 3).into_bytes();
+        self.give(0, Input::Frame { link: LINK, bytes });
+    }
+
+    fn after(&mut self, millis: u64) -> Vec<String> {
+        self.run(self.now + Duration::from_millis(millis));
+        let dialled = std::mem::take(&mut self.dialled);
+        let mut dialled: Vec<String> =
+            dialled.into_iter().filter(|(at, _)| *at == 0).map(|(_, name)| name).collect();
+        dialled.sort();
+        dialled
+    }
+
+    /// Those next to node `a`, as it knows them.
+    fn next_to_a(&self) -> Vec<String> {
+        let members = &self.nodes[0].members;
+        let found = members.neighbours().filter_map(|slot| members.get(slot));
+        found.map(|member| member.id.to_string()).collect()
+    }
+}
+
+#[test]
+fn in_a_small_group_everybody_is_dialled_by_one_side_first() {
+    let mut pair = met();
+    pair.news(names(0..5).iter().map(|name| told(name)).collect());
+    assert_eq!(pair.after(299), [""; 0], "others may follow");
+    let [me, key] = ["a", "n0"].map(|name| MemberKey::of(&NodeId::new(name).unwrap()));
+    let (behind, before): (Vec<String>, Vec<String>) =
+        names(0..5).into_iter().partition(|name| MemberKey::of(&NodeId::new(name).unwrap()) > me);
+    assert!(!behind.is_empty() && !before.is_empty() && me != key);
+    assert_eq!(pair.after(500), behind);
+    // Nobody came of it: the others are tried too, and these again.
+    assert_eq!(pair.after(1_000), names(0..5));
+    let hour = pair.after(3_600_000);
+    assert!((5 * 60..=5 * 66).contains(&hour.len()), "{} in an hour", hour.len());
+}
+
+#[test]
+fn who_has_a_link_is_not_dialled() {
+    let mut pair = met();
+    let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
+    for (number, name) in (10..).zip(names(0..5)) {
+        let (peer, link) = (NodeId::new(name).unwrap(), LinkId(number));
+        pair.nodes[0].handle(Now { tick: pair.now, wall: WallMs(1) }, Input::LinkUp { peer, link, limits });
+    }
+    while pair.nodes[0].poll_effect().is_some() {}
+    pair.news(names(0..6).iter().map(|name| told(name)).collect());
+    pair.dialled.clear();
+    let dialled = pair.after(3_000);
+    assert!(!dialled.is_empty() && dialled.iter().all(|name| name == "n5"), "{dialled:?}");
+}
+
+#[test]
+fn in_a_large_group_only_the_next_two_are_dialled_and_those_who_follow_them() {
+    let mut pair = met();
+    pair.news(names(0..60).iter().map(|name| told(name)).collect());
+    let mut next = pair.next_to_a();
+    assert_eq!(next.len(), 2);
+    // There is a link to `b`.
+    next.retain(|name| name != "b");
+    let gone = next[0].clone();
+    next.sort();
+    assert_eq!(pair.after(400), next);
+    let key = MemberKey::of(&NodeId::new(&gone).unwrap());
+    pair.news(vec![Row::Left { key, incarnation: 1 }]);
+    let new = pair.next_to_a()[1].clone();
+    assert!(pair.after(400).contains(&new));
+    assert_eq!(pair.given_up, [(0, gone)]);
+}
+
+/// Somebody comes all the time: after two seconds it is looked who is next.
+#[test]
+fn a_group_that_never_rests_is_joined_all_the_same() {
+    let mut pair = met();
+    let mut dialled = Vec::new();
+    for number in 0..25 {
+        pair.news(names(number..number + 1).iter().map(|name| told(name)).collect());
+        let found = pair.after(100);
+        assert!(number >= 19 || found.is_empty(), "after {number}");
+        dialled.extend(found);
+    }
+    assert!(!dialled.is_empty());
+}
+
+#[test]
+fn who_keeps_to_its_own_peers_dials_nobody() {
+    let mut pair = met();
+    pair.nodes[0].config.peer_exchange = false;
+    pair.nodes[0].members.merge(
+        pair.now,
+        &told("n0"),
+        members::merge::Speaker { settled: true, repairs: false },
+    );
+    pair.nodes[0].lost_link();
+    assert_eq!(pair.after(60_000), [""; 0]);
+}
