@@ -64,6 +64,7 @@ impl Loading {
             peers: BTreeMap::new(),
             links: BTreeMap::new(),
             members,
+            grove: super::tree::Grove::default(),
             admin: Admin::default(),
             fetches: Fetches::default(),
             exchanges: Exchanges::default(),

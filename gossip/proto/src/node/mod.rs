@@ -13,6 +13,7 @@
 //! | `append` | commands become runs, one commit at a time for each of our logs |
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
+//! | `tree` | or, in large groups, along a tree |
 //! | `speak` | on which of a peer's links that is |
 //! | `status` | how far peers are, and who waits for them |
 //! | `outlook` | how much they are about to give or get |
@@ -109,6 +110,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod tree;
 mod units;
 mod wheel;
 
@@ -154,6 +156,7 @@ pub struct Node {
     peers: BTreeMap<NodeId, Peer>,
     links: BTreeMap<LinkId, Link>,
     members: members::Members,
+    grove: tree::Grove,
     admin: admin::Admin,
     fetches: fetches::Fetches,
     exchanges: exchange::Exchanges,
@@ -280,6 +283,10 @@ impl Node {
             Timer::Forks => self.look_at_branches(),
             Timer::Overlay => self.seek_neighbours(),
             Timer::Table(link) => self.compare_tables(link),
+            Timer::News => self.tell_rows(),
+            Timer::Content(link) => self.compare_content(link),
+            Timer::Have(link) => self.say_have(link),
+            Timer::Missing(link) => self.ask_announced(link),
         }
     }
 

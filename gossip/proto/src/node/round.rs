@@ -209,8 +209,11 @@ impl Node {
         shared.failures = (0, Tick(0));
         shared.todo.clear();
         shared.offer_from = None;
-        if self.spoken(id) > 1 {
-            self.set_timer(Timer::Round(id, name.clone()), pause);
+        match self.spoken(id) {
+            1 => {}
+            // Beats go on telling.
+            _ if self.is_in_tree(id) => self.timers.cancel(&Timer::Round(id, name.clone())),
+            _ => self.set_timer(Timer::Round(id, name.clone()), pause),
         }
         self.end_exchange(id, name);
     }

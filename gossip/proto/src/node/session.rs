@@ -13,6 +13,7 @@ use super::rtt::Rtt;
 use super::sealed::Strikes;
 use super::serve::Serving;
 use super::shared::Shared;
+use super::tree::Limb;
 use super::{Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, Timer, Traffic};
 use crate::wire::{self, ChannelTag, Content, Message, WireError};
 use crate::{ChannelId, NodeId, Tick};
@@ -45,6 +46,8 @@ pub(super) struct Link {
     pub(super) strikes: Strikes,
     /// What members say to each other on it.
     pub(super) watch: Watch,
+    /// What it is in trees.
+    pub(super) limb: Limb,
 }
 
 /// What an established link knows of its peer.
@@ -106,6 +109,7 @@ impl Node {
             traffic: Traffic::default(),
             strikes: Strikes::default(),
             watch: Watch::default(),
+            limb: Limb::default(),
         };
         self.links.insert(link, new);
         self.repeat_hello(link);
@@ -136,6 +140,7 @@ impl Node {
             }
         }
         self.waiters.look_again();
+        self.lost_limb(id, &link);
         self.lost_link();
         self.review(&link.peer);
         self.speak_elsewhere(&link.peer);
@@ -170,6 +175,9 @@ impl Node {
     pub(super) fn on_congestion(&mut self, id: LinkId, congested: bool) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let eased = std::mem::replace(&mut link.congested, congested) && !congested;
+        if congested {
+            link.limb.fill_up(self.now.tick);
+        }
         if eased {
             self.resume_pieces(id);
             self.serve(id);

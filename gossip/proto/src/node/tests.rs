@@ -6,6 +6,7 @@ mod incarnations;
 mod overlay;
 mod scopes;
 mod tables;
+mod tree;
 
 use std::collections::BTreeMap;
 

@@ -45,6 +45,14 @@ pub(super) enum Timer {
     Overlay,
     /// Compare tables of members.
     Table(LinkId),
+    /// Tell of new members.
+    News,
+    /// Look for what beats told to be different.
+    Content(LinkId),
+    /// Announce heights.
+    Have(LinkId),
+    /// Ask for what was announced.
+    Missing(LinkId),
 }
 
 /// Timers that fired and may be set again, at most.

@@ -9,11 +9,11 @@ impl Node {
     pub(in crate::node) fn beat_now(&mut self, id: LinkId, flags: BeatFlags) {
         let version = self.spoken(id);
         let is_paused = self.state == NodeState::Paused;
-        let (now, table) = (self.now.tick, self.members.hash());
+        let (now, table, content) = (self.now.tick, self.members.hash(), self.content(id));
         let Some(link) = self.links.get_mut(&id).filter(|_| version >= MEMBERS) else { return };
         let (echo, held) = link.watch.echo(now);
         let (n, flags) = (link.watch.send(now), flags.with(BeatFlags::PAUSED, is_paused));
-        let beat = Beat { n, echo, held, flags, pace: 0, table, content: 0 };
+        let beat = Beat { n, echo, held, flags, pace: 0, table, content };
         self.send_frame(id, write_beat(&beat, version), Class::Urgent);
     }
 
@@ -29,6 +29,7 @@ impl Node {
             self.beat_now(id, BeatFlags::IS_ANSWER);
         }
         self.hear_table(id, beat.table);
+        self.hear_content(id, beat.content);
     }
 
     /// Both may speak of others by name now.

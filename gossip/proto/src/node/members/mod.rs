@@ -27,11 +27,11 @@ mod tests;
 mod watch;
 
 pub(super) use self::row::Member;
-use self::row::Slot;
+pub(super) use self::row::Slot;
 pub(super) use self::rows::Members;
 pub(super) use self::watch::Watch;
 use super::{Event, LinkId, Node};
-use crate::wire::{Fresh, Have, Look, Row, Seen, TreeMessage};
+use crate::wire::{Look, Row, Seen};
 
 /// The first version in which nodes are members to each other.
 pub(super) const MEMBERS: u8 = 3;
@@ -42,15 +42,6 @@ impl Node {
 
     /// The answer to that.
     pub(super) fn on_seen(&mut self, _: LinkId, _: Seen) {}
-
-    /// The other side wants entries at once on this link, or announced.
-    pub(super) fn on_tree(&mut self, _: LinkId, _: TreeMessage) {}
-
-    /// Heights were announced.
-    pub(super) fn on_have(&mut self, _: LinkId, _: Have) {}
-
-    /// Entries came along the tree.
-    pub(super) fn on_fresh(&mut self, _: LinkId, _: Fresh) {}
 
     /// Somebody asked a member that is alive here in vain, or holds it to be down.
     fn accuse(&mut self, _: Slot, _: &Row) {}
@@ -67,9 +58,6 @@ impl Node {
             self.notify(Event::DuplicateIdentity(id));
         }
     }
-
-    /// Tells others of a new member, soon.
-    fn spread_row(&mut self, _: Slot) {}
 
     /// Tells the application what became of a member, if it does not know.
     fn settle_status(&mut self, _: Slot) {}

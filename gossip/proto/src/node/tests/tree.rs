@@ -1,0 +1,375 @@
+//! A group too large to push everything to everybody, with links that take their time: entries go along a tree,
+//! and come by other ways where it fails.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::*;
+use crate::wire::{BeatFlags, TreeMessage, write};
+use crate::{NewPayload, Seq};
+
+const NODES: usize = 12;
+const MILLI: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Twelve nodes in a ring, each linked with the two behind it and the two before.
+struct Ring {
+    nodes: Vec<Node>,
+    stores: Vec<BTreeMap<LogId, Vec<StoredRun>>>,
+    calendar: BTreeMap<(Tick, u64), (usize, Input)>,
+    /// Every message that was sent, by whom and to whom.
+    said: Vec<(usize, usize, Message)>,
+    /// Which of them are lost.
+    lost: fn(usize, usize, &Message) -> bool,
+    now: Tick,
+    count: u64,
+}
+
+fn link(one: usize, other: usize) -> LinkId {
+    LinkId((one.min(other) * 100 + one.max(other)) as u64)
+}
+
+/// Milliseconds from one to another.
+fn delay(one: usize, other: usize) -> Duration {
+    MILLI * (5 + (one * other * 7 % 20) as u32)
+}
+
+fn is_push(message: &Message) -> bool {
+    match message {
+        Message::Fresh(_) | Message::Push(_) => true,
+        Message::Runs(runs) => runs.serial == 0,
+        _ => false,
+    }
+}
+
+impl Ring {
+    fn new() -> Self {
+        let names = (b'a'..).take(NODES).map(|name| char::from(name).to_string());
+        let nodes = names.map(|name| node(&name, Vec::new(), OFFERED_VERSION)).collect();
+        let stores = vec![BTreeMap::new(); NODES];
+        let (calendar, said, now) = (BTreeMap::new(), Vec::new(), Tick(0));
+        let mut ring = Self { nodes, stores, calendar, said, lost: |_, _, _| false, now, count: 0 };
+        for at in 0..NODES {
+            ring.give(at, Input::Command { id: CommandId(1), command: Command::Start });
+        }
+        for at in 0..NODES {
+            for step in [1, 2] {
+                ring.connect(at, (at + step) % NODES);
+            }
+        }
+        ring.pass(SECOND * 10);
+        assert!(ring.nodes.iter().all(|node| node.members.live() == NODES), "they know each other");
+        ring
+    }
+
+    /// As [`Ring::new`], when some entries have shown which links are not needed.
+    fn pruned() -> Self {
+        let mut ring = Self::new();
+        for at in 0..2 * NODES {
+            ring.append(at % NODES, 100);
+            ring.pass(SECOND / 2);
+        }
+        ring.said.clear();
+        ring
+    }
+
+    fn connect(&mut self, one: usize, other: usize) {
+        let limits = LinkLimits { max_frame: 1_200, cost: 1, ordered: false, reliable: false };
+        for (at, peer) in [(one, other), (other, one)] {
+            let peer = self.nodes[peer].id().clone();
+            self.give(at, Input::LinkUp { peer, link: link(one, other), limits });
+        }
+    }
+
+    fn give(&mut self, at: usize, input: Input) {
+        self.nodes[at].handle(Now { tick: self.now, wall: WallMs(1) }, input);
+        self.take(at);
+    }
+
+    fn later(&mut self, after: Duration, at: usize, input: Input) {
+        self.count += 1;
+        self.calendar.insert((self.now + after, self.count), (at, input));
+    }
+
+    fn take(&mut self, at: usize) {
+        while let Some(effect) = self.nodes[at].poll_effect() {
+            match effect {
+                Effect::Send { link, frame, .. } => self.send(at, link, &frame.into_bytes()),
+                Effect::Store { op, request } => {
+                    let result = Ok(self.stored(at, request));
+                    self.later(Duration::ZERO, at, Input::Stored { op, result });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn send(&mut self, at: usize, link: LinkId, bytes: &bytes::Bytes) {
+        let [low, high] = [link.0 / 100, link.0 % 100].map(|at| at as usize);
+        let to = if at == low { high } else { low };
+        // Pieces are of greetings.
+        if let Ok(Content::Whole(message)) = read(bytes) {
+            let is_lost = (self.lost)(at, to, &message);
+            self.said.push((at, to, message));
+            if is_lost {
+                return;
+            }
+        }
+        self.later(delay(at, to), to, Input::Frame { link, bytes: bytes.clone() });
+    }
+
+    fn stored(&mut self, at: usize, request: StoreRequest) -> StoreReply {
+        let store = &mut self.stores[at];
+        match request {
+            StoreRequest::Commit { items, .. } => {
+                let committed = Committed { arrivals: vec![None; items.len()] };
+                for item in items {
+                    if let crate::CommitItem::Run { prev, run, .. } = item {
+                        store.entry(run.log()).or_default().push(StoredRun { prev, run });
+                    }
+                }
+                StoreReply::Committed(committed)
+            }
+            StoreRequest::Read { log, from, .. } => {
+                let runs = store.get(&log).into_iter().flatten().filter(|stored| stored.run.last() >= from);
+                StoreReply::Runs(runs.cloned().collect())
+            }
+            _ => StoreReply::Saved,
+        }
+    }
+
+    /// Time goes on; each node says a beat a second, to its neighbours in turn.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            let second = self.now.0 / 1_000_000;
+            for at in 0..NODES {
+                let links: Vec<LinkId> = self.nodes[at].established().collect();
+                if let Some(link) = links.get((second as usize + at) % links.len().max(1)) {
+                    self.give(at, Input::Deadline);
+                    self.nodes[at].beat_now(*link, BeatFlags(0));
+                    self.take(at);
+                }
+            }
+            self.run(end.min(Tick((second + 1) * 1_000_000)));
+        }
+    }
+
+    fn run(&mut self, until: Tick) {
+        loop {
+            let deadlines =
+                self.nodes.iter().enumerate().filter_map(|(at, node)| Some((node.deadline()?, at)));
+            let due = deadlines.min().filter(|(due, _)| *due <= until);
+            let next = self.calendar.keys().next().copied().filter(|(at, _)| *at <= until);
+            match (due, next) {
+                (None, None) => break,
+                (Some((due, at)), next) if next.is_none_or(|(next, _)| due < next) => {
+                    self.now = due.max(self.now);
+                    self.give(at, Input::Deadline);
+                }
+                (_, Some(next)) => {
+                    self.now = next.0;
+                    let Some((at, input)) = self.calendar.remove(&next) else { break };
+                    self.give(at, input);
+                    if self.nodes[at].has_unwritten() {
+                        self.give(at, Input::StoreReady);
+                    }
+                }
+                _ => break,
+            }
+        }
+        self.now = until;
+    }
+
+    fn append(&mut self, at: usize, bytes: usize) {
+        let (channel, stream) = (ChannelId::new("c").unwrap(), StreamId::new("s").unwrap());
+        let payloads = vec![NewPayload::new(vec![7; bytes])];
+        self.give(
+            at,
+            Input::Command { id: CommandId(2), command: Command::Append { channel, stream, payloads } },
+        );
+        self.give(at, Input::StoreReady);
+    }
+
+    /// How many entries each node holds.
+    fn held(&self) -> Vec<Seq> {
+        let sum = |node: &Node| node.logs.values().map(|log| log.stored.height).sum();
+        self.nodes.iter().map(sum).collect()
+    }
+
+    fn agree(&self) -> bool {
+        self.held().iter().collect::<BTreeSet<_>>().len() == 1
+    }
+
+    fn count(&self, wanted: impl Fn(&Message) -> bool) -> usize {
+        self.said.iter().filter(|(_, _, message)| wanted(message)).count()
+    }
+
+    fn named(&self, name: &str) -> usize {
+        self.count(|message| message.name() == name)
+    }
+
+    /// The neighbours to which a node pushes.
+    fn eager(&self, at: usize) -> Vec<usize> {
+        let channel = ChannelId::new("c").unwrap();
+        let linked = |other: &usize| self.nodes[at].links.contains_key(&link(at, *other));
+        (0..NODES)
+            .filter(linked)
+            .filter(|other| !self.nodes[at].is_lazy(link(at, *other), &channel))
+            .collect()
+    }
+
+    /// Ends of links that are eager there.
+    fn edges(&self) -> usize {
+        (0..NODES).map(|at| self.eager(at).len()).sum()
+    }
+
+    /// One whose only eager link is this.
+    fn leaf(&self) -> (usize, usize) {
+        let leaf = (0..NODES).find(|at| self.eager(*at).len() == 1).expect("a tree has leaves");
+        (leaf, self.eager(leaf)[0])
+    }
+
+    fn hear(&mut self, from: usize, to: usize, message: &Message) {
+        let bytes = write(message, 3).into_bytes();
+        self.give(to, Input::Frame { link: link(from, to), bytes });
+    }
+
+    fn tag(&mut self, at: usize, other: usize) -> crate::wire::ChannelTag {
+        self.nodes[at].shared(link(at, other), &ChannelId::new("c").unwrap()).unwrap().tag
+    }
+}
+
+#[test]
+fn each_entry_comes_once_to_everybody_whoever_wrote_it() {
+    let mut ring = Ring::pruned();
+    for at in 0..NODES {
+        ring.append(at, 100);
+        ring.pass(SECOND / 2);
+    }
+    assert!(ring.agree(), "{:?}", ring.held());
+    assert_eq!(ring.count(is_push), NODES * (NODES - 1), "as many copies as there are others");
+    let pushes = ring.said.iter().filter(|(_, _, message)| is_push(message));
+    let longest = pushes.map(|(_, _, message)| write(message, 3).len()).max();
+    assert!(longest <= Some(153), "{longest:?} bytes for 100");
+    assert_eq!(ring.named("tree") + ring.named("have") + ring.named("beacon") + ring.named("equal"), 0);
+    assert_eq!(ring.edges(), 2 * (NODES - 1), "both sides of a link think alike, and it is a tree");
+}
+
+#[test]
+fn nothing_but_beats_is_said_while_nothing_happens() {
+    let mut ring = Ring::pruned();
+    ring.pass(SECOND * 300);
+    assert_eq!(ring.said.len(), ring.named("beat"));
+    assert!(ring.said.len() >= 300 * NODES);
+}
+
+#[test]
+fn a_last_link_is_not_given_up() {
+    let mut ring = Ring::pruned();
+    let (leaf, parent) = ring.leaf();
+    let tag = Some(ring.tag(leaf, parent));
+    ring.hear(parent, leaf, &Message::Tree(TreeMessage { tag, eager: false }));
+    assert_eq!(ring.eager(leaf), [parent]);
+    let refusal = Message::Tree(TreeMessage { tag, eager: true });
+    assert!(ring.said.iter().any(|said| *said == (leaf, parent, refusal.clone())));
+}
+
+#[test]
+fn the_more_is_lost_the_more_ways_there_are() {
+    let mut ring = Ring::pruned();
+    for (loss, least) in [(4, 1), (10, 2), (100, 3), (200, 4)] {
+        (0..NODES).for_each(|at| {
+            ring.nodes[at].note_loss(loss);
+            ring.take(at);
+        });
+        ring.pass(SECOND);
+        for at in 0..NODES {
+            ring.append(at, 100);
+            ring.pass(SECOND);
+        }
+        let fewest = (0..NODES).map(|at| ring.eager(at).len()).min();
+        assert!(fewest >= Some(least), "{fewest:?} at {loss}");
+    }
+    assert!(ring.agree());
+}
+
+#[test]
+fn who_doubts_a_neighbour_opens_all_other_links_for_a_while() {
+    let mut ring = Ring::pruned();
+    let (leaf, parent) = ring.leaf();
+    ring.nodes[leaf].alarm_tree(link(leaf, parent));
+    ring.take(leaf);
+    ring.pass(SECOND);
+    assert_eq!(ring.eager(leaf).len(), 4);
+    for other in ring.eager(leaf) {
+        assert!(ring.eager(other).contains(&leaf));
+    }
+    for at in 0..3 * NODES {
+        ring.append(at % NODES, 100);
+        ring.pass(SECOND);
+    }
+    assert_eq!(ring.edges(), 2 * (NODES - 1), "they were not needed");
+}
+
+/// What a link cannot carry is announced, and asked for.
+#[test]
+fn what_is_not_pushed_is_announced_and_asked_for() {
+    let mut ring = Ring::pruned();
+    let (leaf, parent) = ring.leaf();
+    for congested in [true, false].repeat(10) {
+        ring.give(parent, Input::LinkCongested { link: link(leaf, parent), congested });
+    }
+    ring.pass(SECOND / 10);
+    ring.said.clear();
+    (0..40).for_each(|_| ring.append(parent, 1_000));
+    ring.run(ring.now + MILLI * 700);
+    assert!(ring.agree(), "{:?}", ring.held());
+    let said = |wanted: fn(&Message) -> bool| {
+        ring.said
+            .iter()
+            .filter(|(from, to, message)| (*from, *to) == (parent, leaf) && wanted(message))
+            .count()
+    };
+    assert!((1..40).contains(&said(is_push)), "{} of 40", said(is_push));
+    assert_eq!((ring.named("have"), ring.named("ask"), ring.named("beacon")), (1, 1, 0));
+}
+
+/// A leaf hears nothing of an entry, and nothing follows.
+#[test]
+fn what_a_push_missed_comes_out_with_the_next_beats() {
+    let mut ring = Ring::pruned();
+    let (leaf, parent) = ring.leaf();
+    ring.lost = |_, _, message| is_push(message);
+    ring.append(parent, 100);
+    ring.pass(SECOND / 4);
+    assert_eq!(ring.held().iter().collect::<BTreeSet<_>>().len(), 2, "nobody has it but its writer");
+    ring.lost = |_, _, _| false;
+    ring.pass(SECOND * 6);
+    assert!(ring.agree(), "{:?}", ring.held());
+    // And the tree is one again.
+    for at in 0..2 * NODES {
+        ring.append(at % NODES, 100);
+        ring.pass(SECOND);
+    }
+    ring.said.clear();
+    ring.append(leaf, 100);
+    ring.pass(SECOND);
+    assert_eq!((ring.agree(), ring.count(is_push)), (true, NODES - 1));
+}
+
+#[test]
+fn a_neighbour_that_goes_takes_nothing_with_it() {
+    let mut ring = Ring::pruned();
+    let (leaf, parent) = ring.leaf();
+    let linked = |other: &usize| ring.nodes[parent].links.contains_key(&link(parent, *other));
+    for other in (0..NODES).filter(linked).collect::<Vec<_>>() {
+        let link = link(parent, other);
+        [parent, other].into_iter().for_each(|at| ring.give(at, Input::LinkDown { link }));
+    }
+    let before = ring.held();
+    ring.append(leaf, 100);
+    ring.run(ring.now + MILLI * 300);
+    let got = ring.held().iter().zip(&before).filter(|(now, before)| now > before).count();
+    assert_eq!(got, NODES - 1, "all but who is gone");
+}
