@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::wire::{BeatFlags, TreeMessage, write};
-use crate::{NewPayload, Seq};
+use crate::wire::{BeatFlags, Row, TreeMessage, write};
+use crate::{MemberRow, NewPayload, Seq};
 
 const NODES: usize = 12;
 const MILLI: Duration = Duration::from_millis(1);
@@ -235,6 +235,19 @@ impl Ring {
         self.give(to, Input::Frame { link: link(from, to), bytes });
     }
 
+    /// A member comes to a node over a link that nobody else has.
+    fn meet(&mut self, at: usize, row: &Row) {
+        let (key, _) = row.about();
+        self.nodes[at].members.merge(
+            self.now,
+            row,
+            members::merge::Speaker { settled: true, repairs: false },
+        );
+        let slot = self.nodes[at].members.find(key).unwrap();
+        self.nodes[at].spread_row(slot, LinkId(u64::MAX));
+        self.give(at, Input::Deadline);
+    }
+
     fn tag(&mut self, at: usize, other: usize) -> crate::wire::ChannelTag {
         self.nodes[at].shared(link(at, other), &ChannelId::new("c").unwrap()).unwrap().tag
     }
@@ -372,4 +385,20 @@ fn a_neighbour_that_goes_takes_nothing_with_it() {
     ring.run(ring.now + MILLI * 300);
     let got = ring.held().iter().zip(&before).filter(|(now, before)| now > before).count();
     assert_eq!(got, NODES - 1, "all but who is gone");
+}
+
+/// As many messages as there are others tell of one who joins, once some have shown which links are not needed.
+#[test]
+fn who_joins_is_told_of_once_to_everybody() {
+    let mut ring = Ring::new();
+    for number in 0..60 {
+        let id = NodeId::new(format!("new{number}")).unwrap();
+        let row =
+            Row::Live { row: MemberRow { id, incarnation: 1, instance: 1, addresses: vec![] }, doze: 0 };
+        ring.said.clear();
+        ring.meet(number % NODES, &row);
+        ring.pass(SECOND * 2);
+    }
+    assert!(ring.nodes.iter().all(|node| node.members.live() == NODES + 60));
+    assert_eq!((ring.named("news"), ring.named("tree")), (NODES - 1, 0));
 }

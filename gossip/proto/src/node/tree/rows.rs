@@ -9,7 +9,7 @@ use super::super::{Class, LinkId, Node, Timer};
 use crate::wire::{Message, TreeMessage};
 use crate::{MemberKey, Tick};
 
-/// News are gathered so long: where many join at once a frame tells of several.
+/// After news others are gathered so long: where many join at once a frame tells of several.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// What is to be told of members.
@@ -17,15 +17,17 @@ const GATHER: Duration = Duration::from_millis(50);
 pub(in crate::node) struct Rows {
     /// Of whom, and who told it.
     untold: BTreeMap<MemberKey, LinkId>,
+    /// When news were told last.
+    told: Tick,
     /// No link is given up before.
     rests_until: Tick,
 }
 
 impl Node {
-    /// Tells others of a new member, soon.
+    /// Tells others of a new member, at once or with those that follow others.
     pub(in crate::node) fn spread_row(&mut self, slot: Slot, from: LinkId) {
         self.grove.rows.untold.insert(slot.key, from);
-        self.timers.ensure(Timer::News, self.now.tick + GATHER);
+        self.timers.ensure(Timer::News, self.now.tick.max(self.grove.rows.told + GATHER));
         // It should have come along the tree.
         if self.is_bare(from) {
             self.graft_rows(from);
@@ -35,6 +37,7 @@ impl Node {
     /// Tells what was gathered.
     pub(in crate::node) fn tell_rows(&mut self) {
         let untold = std::mem::take(&mut self.grove.rows.untold);
+        self.grove.rows.told = self.now.tick;
         for id in self.row_links() {
             let news = untold.iter().filter(|(_, from)| **from != id);
             let slots: Vec<Slot> = news.filter_map(|(key, _)| self.members.find(*key)).collect();
