@@ -17,7 +17,7 @@ use crate::{Branch, ChainHash, ChannelId, LogId, LogName, Seq, StoredRun, Turn};
 
 /// Branches of one log that are taken from peers. Whoever writes many histories of one log gets no room
 /// for more.
-const BRANCHES: usize = 8;
+pub(super) const BRANCHES: usize = 8;
 
 /// Where a branch is said to begin: the sequence before it, and the hash there.
 type Place = (Seq, ChainHash);
@@ -183,7 +183,7 @@ impl Node {
     }
 
     /// Branches of a log of which something is held or on its way to the store.
-    fn branches(&self, root: &LogId) -> impl Iterator<Item = LogId> + use<'_> {
+    pub(super) fn branches(&self, root: &LogId) -> impl Iterator<Item = LogId> + use<'_> {
         self.forks.families.get(root).into_iter().flatten().copied()
     }
 

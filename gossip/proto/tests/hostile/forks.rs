@@ -333,3 +333,25 @@ fn what_an_earlier_parting_waited_for_is_not_taken_for_a_later_one() {
     assert_eq!(scene.bring(&other, &[there]), 7);
     assert_eq!(scene.held(&name), 4);
 }
+
+/// A branch was shown, its log ended for it, and whoever held it lost it before it came again. What the others hold of the
+/// log beyond the place must come in all the same.
+#[test]
+fn a_branch_that_is_lost_before_it_came_in_leaves_nothing_out() {
+    for (is_sealed, below) in [(true, 0), (false, 0), (true, 2)] {
+        let (mut scene, mut root) = (Scene::new(), History::new(is_sealed));
+        let start = [root.write(4, 0)];
+        assert_eq!(scene.bring(&root.name.clone(), &start), 4);
+        let middle = (below > 0).then(|| root.write(below, 0));
+        let (mut lost, mut left) = (root.clone(), root.clone());
+        let never_again = [lost.write(2, 1)];
+        scene.show(&named_by(&root, &never_again[0]), &never_again);
+        scene.victim.pass(3_000_000);
+        let rest = [left.write(2, 2), left.write(1, 2)];
+        let name = named_by(&root, &rest[0]);
+        let runs: Vec<StoredRun> = middle.into_iter().chain(rest).collect();
+        scene.bring(&root.name.clone(), &runs);
+        assert_eq!(scene.held(&root.name.clone()), root.height, "it ends at the fork");
+        assert!(scene.held(&name) >= root.height + 2, "sealed {is_sealed}, {below} below");
+    }
+}
