@@ -70,7 +70,8 @@ fn sealed_histories_are_kept_too() {
 
 #[test]
 fn it_is_found_also_where_frames_are_lost() {
-    for seed in 0..8 {
+    // The last five took minutes when a question that was lost was not asked again.
+    for seed in (0..8).chain([19, 56, 74, 83, 122]) {
         let logs = Logs::of(3).common(40).more(Side::Ann, 50).more(Side::Bob, 60);
         let mut pair = pair().seed(seed).lossy(300).logs(logs).begin();
         pair.link();

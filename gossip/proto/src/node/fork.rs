@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::forks::{ForkOp, Seen};
 use super::log::Tip;
 use super::sealed::Vouch;
-use super::{Event, LinkId, Node, OpId};
+use super::{Event, LinkId, Node, OpId, Timer};
 use crate::wire::DeltaRun;
 use crate::{ChainHash, ChannelId, LogId, LogName, Seal, Seq, StoreFailure, StoreReply, StoredRun};
 
@@ -83,7 +83,9 @@ impl Node {
     /// like that as fast as the link carries it.
     pub(super) fn fork_again(&mut self, link: LinkId, log: LogId) {
         if self.links.contains_key(&link) {
-            self.forks.again.insert((link, log), self.now.tick + RETRY);
+            let at = self.now.tick + RETRY;
+            self.forks.again.insert((link, log), at);
+            self.timers.bring_forward(Timer::Search(link), at);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fork_search::Search;
 use super::{LinkId, OpId};
 use crate::wire::ChannelTag;
-use crate::{ChainHash, LogId, LogName, NodeId, Seq, Tick, Turn};
+use crate::{ChainHash, ChannelId, LogId, LogName, NodeId, Seq, Tick, Turn};
 
 /// Searches at once on one link, and logs whose ends are moved at once.
 pub(super) const AT_ONCE: usize = 8;
@@ -108,6 +108,7 @@ impl Forks {
 /// A place where a peer says that it has another history.
 #[derive(Debug)]
 pub(super) struct Claim {
+    pub(super) channel: ChannelId,
     /// The first sequence at which they differ.
     pub(super) at: Seq,
     /// Chain hash before it.
@@ -116,7 +117,9 @@ pub(super) struct Claim {
     pub(super) ours: ChainHash,
     /// Of the want that asks how it goes on.
     pub(super) serial: u64,
+    /// When it is asked again.
     pub(super) until: Tick,
+    pub(super) tries: u32,
     /// Not longer than this, whatever comes.
     pub(super) end: Tick,
 }

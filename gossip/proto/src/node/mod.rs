@@ -29,7 +29,7 @@
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back`, `import_branch` | damage isolated, payloads erased, logs brought by hand |
-//! | `fork`, `fork_search`, `fork_part`, `fork_branch`, `fork_beyond`, `fork_held`, `fork_mend`, `fork_erased`, `forks` | two histories of one log |
+//! | `fork`, `fork_search`, `fork_claim`, `fork_part`, `fork_branch`, `fork_beyond`, `fork_held`, `fork_mend`, `fork_erased`, `forks` | two histories of one log |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
 
@@ -54,6 +54,7 @@ mod fill;
 mod fork;
 mod fork_beyond;
 mod fork_branch;
+mod fork_claim;
 mod fork_erased;
 mod fork_held;
 mod fork_mend;
@@ -275,6 +276,7 @@ impl Node {
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),
             Timer::Forks => self.look_at_branches(),
+            Timer::Search(id) => self.tend_searches(id),
         }
     }
 

@@ -109,7 +109,9 @@ impl Node {
 
     pub(super) fn on_link_down(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(&id) else { return };
-        for timer in [Timer::Hello(id), Timer::Ping(id), Timer::Scan(id), Timer::Wants(id)] {
+        let timers =
+            [Timer::Hello(id), Timer::Ping(id), Timer::Scan(id), Timer::Wants(id), Timer::Search(id)];
+        for timer in timers {
             self.timers.cancel(&timer);
         }
         for channel in link.session.iter().flat_map(|session| session.shared.keys()) {

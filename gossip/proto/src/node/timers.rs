@@ -40,6 +40,8 @@ pub(super) enum Timer {
     Erase(u64),
     /// Look at branches again.
     Forks,
+    /// Ask again for hashes in the search for a fork.
+    Search(LinkId),
 }
 
 /// At most one due time for each timer.
