@@ -114,6 +114,9 @@ impl Node {
                 others.into_iter().for_each(|other| self.part_log(seen, other, at, prev));
                 Admission::Later
             }
+            (false, _) if is_sealed && runs.iter().any(|run| self.may_be_left(&log, &run.run)) => {
+                Admission::Later
+            }
             // Where the author signs, nobody else may make two names of one history: whatever part of it was
             // offered from a place within it, a seal would vouch for that.
             (_, true) if is_shown || !is_sealed => Admission::Take,

@@ -14,7 +14,7 @@ use super::log::{Log, Tip};
 use super::ops::Op;
 use super::repair::Mending;
 use super::{Node, Timer};
-use crate::{ChainHash, Fault, LogId, Seq, SeqRange, StoreFailure, StoreReply, StoreRequest, Turn};
+use crate::{ChainHash, Fault, LogId, Run, Seq, SeqRange, StoreFailure, StoreReply, StoreRequest, Turn};
 
 /// What has to wait is looked at again after so long.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -102,8 +102,9 @@ impl Node {
         self.forks.looking = None;
         match (result, self.logs.get_mut(&id)) {
             (Ok(StoreReply::Hashes(found)), Some(log)) => {
-                if !log.verify_beginning(found.first().copied()) {
-                    self.forks.unsure.remove(&id);
+                match log.verify_beginning(found.first().copied()) {
+                    true => self.lift_left(id),
+                    false => _ = self.forks.unsure.remove(&id),
                 }
             }
             (Err(failure), Some(log)) if failure.fault == Fault::Corrupt => {
@@ -139,6 +140,37 @@ impl Node {
             if place.is_some_and(|(branch, place)| self.beside(&branch, &id, place).is_empty()) {
                 self.forks.unsure.remove(&id);
             }
+        }
+    }
+
+    /// Whether a run of a log may end where a branch begins: that was not read yet.
+    pub(super) fn may_be_left(&self, id: &LogId, run: &Run) -> bool {
+        let root = self.logs.get(id).map_or(*id, Log::first_log);
+        let family = self.forks.families.get(&root).into_iter().flatten();
+        let unread =
+            family.filter(|id| self.forks.unsure.contains_key(*id)).filter_map(|id| self.logs.get(id));
+        let mut starts = unread.filter(|log| log.begins().is_none()).filter_map(Log::starts);
+        run.log() == *id && starts.any(|(at, hash)| (at, hash.check()) == (run.last(), run.check()))
+    }
+
+    /// It is known where a sealed branch begins, which vouches for what it left: that may be asked for again.
+    fn lift_left(&mut self, id: LogId) {
+        let Some(name) = self.logs.name(&id).filter(|name| name.author.is_key()) else { return };
+        let (first, mut any) = (name.first_log(), false);
+        for link in self.established().collect::<Vec<_>>() {
+            let logs = &self.logs;
+            let is_left = |id: &LogId| {
+                logs.get(id).is_some_and(|log| log.pending().height == 0 && log.first_log() == first)
+            };
+            let session = self.links.get_mut(&link).and_then(|link| link.session.as_mut());
+            let shared = session.and_then(|session| session.shared.get_mut(&name.channel));
+            let Some(shared) = shared else { continue };
+            let before = shared.forks.len();
+            shared.forks.retain(|id| !is_left(id));
+            any |= shared.forks.len() < before;
+        }
+        if any {
+            self.compare_soon(&name.channel);
         }
     }
 

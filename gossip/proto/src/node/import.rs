@@ -125,6 +125,11 @@ impl Node {
                 Verdict::Broken(why) => return Err(CommandError::Invalid(why)),
             }
         }
+        if part.runs.last().is_some_and(|last| last.run.seal().is_none() && self.may_be_left(&id, &last.run))
+        {
+            // What vouches for it is just being looked at.
+            return Err(CommandError::Busy);
+        }
         self.settle_part(id, batch).map(|()| Taken::All)
     }
 

@@ -302,6 +302,31 @@ fn an_end_without_a_seal_waits_for_what_comes_before_it() {
     assert_eq!(scene.held(&name), 6);
 }
 
+/// A branch that forks before its next seal has none: what left it vouches for it, and if that comes later it is asked for
+/// again.
+#[test]
+fn a_branch_without_a_seal_is_taken_when_what_left_it_is_known() {
+    let (mut scene, mut root) = (Scene::new(), History::new(true));
+    let common = root.write(4, 0);
+    let other = root.clone().write(2, 3);
+    let mut history = root.clone();
+    let mut next = |count| (history.unsealed(count, 1), history.clone().write(2, 2));
+    let ((first, second), (then, third), last) = (next(2), next(2), history.write(2, 1));
+    scene.bring(&root.name.clone(), &[common]);
+    assert_eq!(scene.bring(&named_by(&root, &other), &[other]), 6);
+    let unsealed = [&first, &then].map(|run| (named_by(&root, run), vec![run.clone()]));
+    for (name, runs) in &unsealed {
+        assert_eq!(scene.bring(name, runs), 0, "nothing vouches for it");
+    }
+    assert_eq!(scene.bring(&named_by(&root, &second), &[second]), 8);
+    assert_eq!(scene.bring(&unsealed[1].0, &unsealed[1].1), 0);
+    assert_eq!(scene.bring(&unsealed[0].0, &unsealed[0].1), 6);
+    for run in [third, last] {
+        assert_eq!(scene.bring(&named_by(&root, &run), &[run]), 10);
+    }
+    assert_eq!(scene.bring(&unsealed[1].0, &unsealed[1].1), 8);
+}
+
 /// A log is removed while its hashes around a place are read, and comes again as another one: what was read says
 /// nothing of that.
 #[test]
