@@ -67,6 +67,7 @@ impl Node {
             ForkOp::Search(link, log) => self.on_own_hashes(link, log, result),
             ForkOp::Part(log) => self.on_part_stored(log, op, result),
             ForkOp::Look(branch) => self.on_looked(branch, result),
+            ForkOp::Weigh(log) => self.on_weighed(log, op, result),
         }
     }
 

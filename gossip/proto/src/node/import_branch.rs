@@ -21,7 +21,7 @@ impl Node {
         let runs: Vec<DeltaRun> = runs.collect();
         match self.judge_branch(Seen::Hand, &name, id, (note.floor, note.hash), &runs) {
             Admission::Take => {
-                self.forks.let_in(id, &name);
+                self.forks.let_in(id, &name, (note.floor, note.hash));
                 Ok(())
             }
             Admission::Later => Err(CommandError::Busy),

@@ -53,6 +53,7 @@ mod fetches;
 mod fill;
 mod fork;
 mod fork_branch;
+mod fork_cut;
 mod fork_erased;
 mod fork_held;
 mod fork_mend;

@@ -1,14 +1,14 @@
 //! Forks that a peer shows, and what it makes up beside them.
 
 use bytes::Bytes;
-use gossip_proto::node::Command;
+use gossip_proto::node::{Command, NodeConfig};
 use gossip_proto::wire::{self, Content, Delta, DeltaRun, FloorNote, Message};
 use gossip_proto::{
     Branch, ChainHash, Epoch, Fault, LogName, NewPayload, NodeId, Retention, RunBuilder, Seal, Sealer, Seq,
     SeqRange, Stamp, StoreRequest, StoredRun, seal_message,
 };
 
-use crate::host::{DAWN, channel, stream};
+use crate::host::{DAWN, Host, channel, stream};
 use crate::seals::{LINK, Scene, sealer};
 
 /// A history of a log that a peer tells of, under the name of the log or of a branch.
@@ -141,6 +141,8 @@ fn nobody_gives_a_sealed_history_another_name() {
 
 /// How many branches of a log are kept.
 const BRANCHES: usize = 8;
+/// And of those beside which nothing differs.
+const CUTS: usize = 64;
 
 /// They are counted when they are let in: before the store holds any of them there is no more room than after.
 #[test]
@@ -325,6 +327,58 @@ fn a_branch_without_a_seal_is_taken_when_what_left_it_is_known() {
         assert_eq!(scene.bring(&named_by(&root, &run), &[run]), 10);
     }
     assert_eq!(scene.bring(&unsealed[1].0, &unsealed[1].1), 8);
+}
+
+/// Any member can cut a sealed log where nothing forks: that takes no room from histories that do differ, and is bounded.
+#[test]
+fn cuts_take_no_room_from_forks() {
+    let (mut scene, mut root) = (Scene::new(), History::new(true));
+    let mut forks = root.clone();
+    let runs: Vec<StoredRun> = (0..100).map(|_| root.write(1, 0)).collect();
+    forks.write(3, 0);
+    let name = root.name.clone();
+    assert_eq!(scene.bring(&name, &runs), 100);
+    for cut in (70..90).rev() {
+        scene.bring(&named_by(&root, &runs[cut]), &runs[cut..]);
+    }
+    assert_eq!(scene.held(&name), 70);
+    for mark in 1..=10 {
+        let other = forks.clone().write(2, mark);
+        let expected = if mark < BRANCHES as u8 { 5 } else { 0 };
+        assert_eq!(scene.bring(&named_by(&root, &other), &[other]), expected, "the {mark}. beside our own");
+    }
+    assert_eq!(scene.held(&name), 3);
+    // In what was held behind the fork.
+    for cut in (4..69).rev() {
+        scene.bring(&named_by(&root, &runs[cut]), &runs[cut..]);
+    }
+    let heads = scene.victim.disk.logs_of(&name.author).count();
+    assert_eq!(heads, 1 + BRANCHES + CUTS, "the log, its branches and the places where it was cut");
+}
+
+/// Who shows us nothing but our own history cannot make us begin one epoch after the other.
+#[test]
+fn a_cut_ends_our_epoch_seldom() {
+    let mut scene = Scene::with(Host::signing(sealer(1), NodeConfig::default()));
+    let mut cut = |after: u64| {
+        (0..3).for_each(|_| scene.victim.append(10));
+        let newest = |victim: &Host| {
+            let heads = victim.own_logs().filter_map(|log| victim.disk.head(log));
+            let last = heads.filter(|head| head.name.branch.is_none()).max_by_key(|head| head.name.epoch);
+            last.expect("a log").name.clone()
+        };
+        let name = newest(&scene.victim);
+        let runs = scene.victim.disk.runs(name.id()).to_vec();
+        let (height, hash) = (0, name.root());
+        let branch = named_by(&History { name: name.clone(), height, hash }, &runs[1]);
+        scene.victim.pass(after);
+        scene.bring(&branch, &runs[1..]);
+        scene.victim.append(10);
+        newest(&scene.victim) == name
+    };
+    assert!(!cut(0), "whoever met another history has to be believed");
+    assert!(cut(0), "but not again and again");
+    assert!(!cut(600_000_000));
 }
 
 /// A log is removed while its hashes around a place are read, and comes again as another one: what was read says
