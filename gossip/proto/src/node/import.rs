@@ -103,8 +103,11 @@ impl Node {
                 return Ok(Taken::Claimed);
             }
             let note = FloorNote { log: id, floor, hash, stamp, seal };
-            self.admit_floor(id, &part.runs, &note)?;
+            self.admit_branch(id, &part.runs, (floor, hash))?;
             self.take_floor(&part.log.channel, &note, batch);
+        } else if height == 0 && !part.runs.is_empty() {
+            // It begins with the first entry of its log.
+            self.admit_branch(id, &part.runs, (0, part.log.root()))?;
         }
         for StoredRun { prev, run } in &part.runs {
             let log = self.logs.get(&id).and_then(|log| Some((log, Arc::new(self.logs.name_of(log)?))));
