@@ -17,6 +17,8 @@ struct History {
     name: LogName,
     height: Seq,
     hash: ChainHash,
+    /// Bytes of an entry.
+    size: usize,
 }
 
 impl History {
@@ -26,7 +28,7 @@ impl History {
         let author = if is_sealed { sealer(1).public().node_id() } else { plain() };
         let name =
             LogName { channel: channel(), stream: stream(), author, epoch: Epoch::new(1, 7), branch: None };
-        Self { hash: name.root(), name, height: 0 }
+        Self { hash: name.root(), name, height: 0, size: 10 }
     }
 
     /// Goes on with one run of so many entries that contain this, under the name of the log; its author signs it if
@@ -44,7 +46,8 @@ impl History {
         let builder = || RunBuilder::new(self.name.id(), from + 1, prev);
         let (mut probe, mut builder) = (builder(), builder());
         for at in from + 1..=from + count {
-            let (stamp, payload) = (Stamp::new(DAWN + 60_000 + at, 0), NewPayload::new(vec![mark; 10]));
+            let (stamp, payload) =
+                (Stamp::new(DAWN + 60_000 + at, 0), NewPayload::new(vec![mark; self.size]));
             self.hash = probe.push_new(stamp, &payload).expect("room");
             builder.push_new(stamp, &payload).expect("room");
         }
@@ -369,8 +372,8 @@ fn a_cut_ends_our_epoch_seldom() {
         };
         let name = newest(&scene.victim);
         let runs = scene.victim.disk.runs(name.id()).to_vec();
-        let (height, hash) = (0, name.root());
-        let branch = named_by(&History { name: name.clone(), height, hash }, &runs[1]);
+        let (height, hash, size) = (0, name.root(), 10);
+        let branch = named_by(&History { name: name.clone(), height, hash, size }, &runs[1]);
         scene.victim.pass(after);
         scene.bring(&branch, &runs[1..]);
         scene.victim.append(10);
@@ -379,6 +382,76 @@ fn a_cut_ends_our_epoch_seldom() {
     assert!(!cut(0), "whoever met another history has to be believed");
     assert!(cut(0), "but not again and again");
     assert!(!cut(600_000_000));
+}
+
+/// A history of some entries in a run of each, and others that leave it behind the fourth and the sixth.
+fn twice_forked(is_sealed: bool, count: usize, size: usize) -> (Vec<StoredRun>, [StoredRun; 2], History) {
+    let mut root = History { size, ..History::new(is_sealed) };
+    let start = root.clone();
+    let mut next = || root.write(1, 0);
+    let runs: Vec<StoredRun> = (0..count).map(|_| next()).collect();
+    let other = |common: usize| {
+        let mut other = start.clone();
+        (0..common).for_each(|_| _ = other.write(1, 0));
+        other.write(2, 1)
+    };
+    (runs, [other(4), other(6)], start)
+}
+
+/// What follows a fork comes to its branch page by page. Between two of them that is not ended by a fork further on.
+#[test]
+fn a_branch_is_not_parted_while_it_is_filled() {
+    let (mut scene, (runs, others, root)) = (Scene::new(), twice_forked(false, 60, 30_000));
+    for some in runs.chunks(5) {
+        scene.bring(&root.name, some);
+    }
+    assert_eq!(scene.held(&root.name), 60);
+    let (left, [first, further]) = (named_by(&root, &runs[4]), &others);
+    scene.victim.slow_disk = true;
+    scene.show(&named_by(&root, first), std::slice::from_ref(first));
+    while scene.held(&left) < 7 {
+        scene.victim.disk_goes_on();
+    }
+    assert!(scene.held(&left) < 60, "more is to come");
+    scene.show(&named_by(&root, further), std::slice::from_ref(further));
+    while scene.held(&left) > 6 && scene.victim.waits_for_disk() {
+        scene.victim.disk_overtakes();
+    }
+    scene.victim.disk_works();
+    scene.victim.pass(5_000_000);
+    assert_eq!((scene.held(&root.name), scene.held(&left)), (4, 60));
+    assert_eq!(scene.bring(&named_by(&root, first), std::slice::from_ref(first)), 6);
+    assert_eq!(scene.bring(&named_by(&root, further), std::slice::from_ref(further)), 8);
+    assert_eq!((scene.held(&left), scene.held(&named_by(&root, &runs[6]))), (6, 60));
+}
+
+/// What followed a fork was copied to its branch, which forks again before the log could be cut: that waits.
+#[test]
+fn a_branch_is_not_parted_while_the_log_goes_on_beside_it() {
+    for is_sealed in [false, true] {
+        let (mut scene, (runs, others, root)) = (Scene::new(), twice_forked(is_sealed, 10, 10));
+        assert_eq!(scene.bring(&root.name, &runs), 10);
+        scene.victim.fail =
+            |request| matches!(request, StoreRequest::Turn { log, .. } if log.branch.is_none());
+        let names = [&runs[4], &runs[6]].map(|run| named_by(&root, run));
+        assert_eq!(scene.bring(&named_by(&root, &others[0]), &others[..1]), 0);
+        assert_eq!(scene.held(&names[0]), 10, "copied");
+        scene.victim.slow_disk = true;
+        scene.show(&named_by(&root, &others[1]), &others[1..]);
+        // The branch before the log.
+        while scene.held(&names[0]) > 6 && scene.victim.waits_for_disk() {
+            scene.victim.disk_overtakes();
+        }
+        scene.victim.disk_works();
+        scene.victim.fail = |_| false;
+        for (other, height) in others.iter().zip([6, 8]) {
+            let (name, runs) = (named_by(&root, other), std::slice::from_ref(other));
+            scene.bring(&name, runs);
+            assert_eq!(scene.bring(&name, runs), height);
+        }
+        let held = [&root.name, &names[0], &names[1]].map(|name| scene.held(name));
+        assert_eq!(held, [4, 6, 10]);
+    }
 }
 
 /// A log is removed while its hashes around a place are read, and comes again as another one: what was read says
