@@ -12,6 +12,7 @@ use super::accept::Batch;
 use super::forks::Seen;
 use super::log::Log;
 use super::{DropReason, LinkId, Node};
+use crate::log::MAX_SEQ;
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{Branch, ChainHash, ChannelId, LogId, LogName, Seq, StoredRun, Turn};
 
@@ -39,6 +40,10 @@ impl Node {
         runs: &[DeltaRun],
         batch: &mut Batch,
     ) {
+        if note.floor > MAX_SEQ {
+            // No log reaches so far.
+            return;
+        }
         if !self.is_new_branch(&note.log) || self.admits(link, note.log, (note.floor, note.hash), runs) {
             self.take_floor(channel, note, batch);
         }

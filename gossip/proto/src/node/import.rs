@@ -6,6 +6,7 @@ use super::accept::{Batch, Verdict, place};
 use super::admin::{Job, Plan};
 use super::log::Log;
 use super::{Command, CommandError, CommandId, Event, ImportFloor, ImportPart, Node, NodeState};
+use crate::log::MAX_SEQ;
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{ChannelId, LogId, LogName, StoredRun};
 
@@ -99,6 +100,9 @@ impl Node {
         if let Some(ImportFloor { sequence: floor, hash, stamp, seal }) = part.floor.as_deref().copied()
             && floor > height
         {
+            if floor > MAX_SEQ {
+                return Err(CommandError::Invalid("a floor beyond all sequences"));
+            }
             if self.is_claimed(&id) {
                 return Ok(Taken::Claimed);
             }

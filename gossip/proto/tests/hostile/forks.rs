@@ -1,7 +1,7 @@
 //! Forks that a peer shows, and what it makes up beside them.
 
 use bytes::Bytes;
-use gossip_proto::node::{Command, NodeConfig};
+use gossip_proto::node::{Command, CommandError, ImportFloor, ImportPart, NodeConfig};
 use gossip_proto::wire::{self, Content, Delta, DeltaRun, FloorNote, Message};
 use gossip_proto::{
     Branch, ChainHash, Epoch, Fault, LogName, NewPayload, NodeId, Retention, RunBuilder, Seal, Sealer, Seq,
@@ -452,6 +452,23 @@ fn a_branch_is_not_parted_while_the_log_goes_on_beside_it() {
         let held = [&root.name, &names[0], &names[1]].map(|name| scene.held(name));
         assert_eq!(held, [4, 6, 10]);
     }
+}
+
+/// A floor that no log can reach is none, whichever log it is of.
+#[test]
+fn a_branch_does_not_begin_beyond_all_sequences() {
+    let (mut scene, root) = (Scene::new(), History::new(true));
+    let name = root.branch(ChainHash([1; 32]));
+    let (floor, hash, stamp) = (Seq::MAX, ChainHash([2; 32]), Stamp::ZERO);
+    let serial = scene.offer(&name, (9, hash), 8).expect("it is asked for");
+    let floors = vec![FloorNote { log: name.id(), floor, hash, stamp, seal: root.seal() }];
+    let (tag, names, runs) = (scene.tag, Vec::new(), Vec::new());
+    scene.tell(Message::Runs(Delta { tag, serial, end: true, names, floors, runs }));
+    assert_eq!(scene.held(&name), 0);
+    let floor = ImportFloor { sequence: floor, hash, stamp, seal: root.seal() };
+    let part = ImportPart { log: name, floor: Some(Box::new(floor)), runs: Vec::new(), fills: false };
+    let imported = scene.victim.command(Command::Import { channel: channel(), part });
+    assert!(matches!(imported, Some(Err(CommandError::Invalid(_)))), "{imported:?}");
 }
 
 /// A log is removed while its hashes around a place are read, and comes again as another one: what was read says
