@@ -4,8 +4,8 @@ use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, ImportFloor, ImportPart, NodeConfig};
 use gossip_proto::wire::{self, Content, Delta, DeltaRun, FloorNote, Message};
 use gossip_proto::{
-    Branch, ChainHash, Epoch, Fault, LogName, NewPayload, NodeId, Retention, RunBuilder, Seal, Sealer, Seq,
-    SeqRange, Stamp, StoreRequest, StoredRun, seal_message,
+    Branch, ChainHash, EntryId, Epoch, Fault, LogName, NewPayload, NodeId, Retention, RunBuilder, Seal,
+    Sealer, Seq, SeqRange, Stamp, StoreRequest, StoredRun, seal_message,
 };
 
 use crate::host::{DAWN, Host, channel, stream};
@@ -469,6 +469,31 @@ fn a_branch_does_not_begin_beyond_all_sequences() {
     let part = ImportPart { log: name, floor: Some(Box::new(floor)), runs: Vec::new(), fills: false };
     let imported = scene.victim.command(Command::Import { channel: channel(), part });
     assert!(matches!(imported, Some(Err(CommandError::Invalid(_)))), "{imported:?}");
+}
+
+/// It is asked who holds an entry, and the store has just cut its log.
+#[test]
+fn who_holds_an_entry_is_found_out_while_its_log_is_cut() {
+    for (sequence, log) in [(2, 0), (5, 1)] {
+        let (mut scene, (runs, others, root)) = (Scene::new(), twice_forked(false, 10, 10));
+        assert_eq!(scene.bring(&root.name, &runs), 10);
+        scene.victim.slow_disk = true;
+        scene.show(&named_by(&root, &others[0]), &others[..1]);
+        while scene.victim.disk.head(root.name.id()).is_some_and(|head| head.turn.is_none()) {
+            scene.victim.disk_goes_on();
+        }
+        scene.victim.sent.clear();
+        let entry = EntryId { log: root.name.id(), sequence };
+        assert_eq!(scene.victim.command(Command::FindHolders { channel: channel(), entry }), None);
+        scene.victim.disk_works();
+        let asked = |frame: &Bytes| match wire::read(frame) {
+            Ok(Content::Whole(Message::Positions(positions))) => Some((positions.log, positions.at)),
+            _ => None,
+        };
+        let asked: Vec<_> = scene.victim.take_sent(LINK).iter().filter_map(asked).collect();
+        let names = [root.name.clone(), named_by(&root, &runs[4])];
+        assert_eq!(asked, [(names[log].id(), vec![sequence, [4, 10][log]])]);
+    }
 }
 
 /// A log is removed while its hashes around a place are read, and comes again as another one: what was read says
