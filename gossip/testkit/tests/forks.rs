@@ -189,7 +189,8 @@ fn a_loss_of_power_between_the_copy_and_the_end_is_made_up_for() {
     }
 }
 
-/// A third history that leaves one of the branches: all three are kept, by the same names.
+/// A third history that leaves one of the branches: all three are kept, by the same names. What lies between the
+/// two places carries no seal: what left it vouches for it.
 #[test]
 fn a_branch_forks_like_any_log() {
     for sealed in [false, true] {

@@ -5,8 +5,9 @@
 //! the place is one of its histories all the same. It comes in as the branch it is; by that they learn where
 //! the log ends.
 
+use std::collections::BTreeMap;
+
 use super::accept::Batch;
-use super::fork_branch::BRANCHES;
 use super::log::Log;
 use super::{LinkId, Node};
 use crate::wire::{DeltaRun, FloorNote};
@@ -23,12 +24,10 @@ impl Node {
     fn lacks_branch(&self, id: &LogId) -> bool {
         let Some(log) = self.logs.get(id) else { return false };
         let Some(turn) = log.turn().filter(|turn| turn.first.is_none()) else { return false };
-        let mut others = self.branches(&log.first_log()).filter(|other| other != id);
-        let begins_there = |other: LogId| {
-            let starts = self.logs.get(&other).and_then(Log::starts);
-            starts.is_none_or(|starts| starts == (turn.at - 1, turn.prev))
-        };
-        self.branches(&log.first_log()).count() < BRANCHES && !others.any(begins_there)
+        let (root, place) = (log.first_log(), (turn.at - 1, turn.prev));
+        let mut family = self.forks.families.get(&root).into_iter().flat_map(BTreeMap::values);
+        !family.any(|begins| *begins == place)
+            && self.count_branches(&root, id, place).refuses(false).is_none()
     }
 
     /// A run that follows where its log ends, from someone who does not know that it does.
@@ -51,7 +50,7 @@ impl Node {
             return self.tell_crowded(peer);
         }
         let Some(StoredRun { run, .. }) = stored.relabel(log) else { return };
-        self.forks.let_in(log, &name);
+        self.forks.let_in(log, &name, (at - 1, prev));
         let floor = FloorNote { log, floor: at - 1, hash: prev, stamp: Stamp::ZERO, seal: None };
         self.take_floor(channel, &floor, batch);
         self.take_run(link, channel, peer, DeltaRun { prev: None, run }, batch);

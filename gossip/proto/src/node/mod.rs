@@ -55,6 +55,7 @@ mod fork;
 mod fork_beyond;
 mod fork_branch;
 mod fork_claim;
+mod fork_cut;
 mod fork_erased;
 mod fork_held;
 mod fork_mend;
