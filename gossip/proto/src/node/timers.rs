@@ -45,6 +45,8 @@ pub(super) enum Timer {
     Overlay,
     /// Compare tables of members.
     Table(LinkId),
+    /// Ask again for hashes in the search for a fork.
+    Search(LinkId),
 }
 
 /// Timers that fired and may be set again, at most.
