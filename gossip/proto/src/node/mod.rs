@@ -30,7 +30,7 @@
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back`, `import_branch` | damage isolated, payloads erased, logs brought by hand |
-//! | `fork`, `fork_search`, `fork_part`, `fork_branch`, `fork_held`, `fork_mend`, `fork_erased`, `forks` | two histories of one log |
+//! | `fork`, `fork_search`, `fork_claim`, `fork_part`, `fork_branch`, `fork_beyond`, `fork_held`, `fork_mend`, `fork_erased`, `forks` | two histories of one log |
 //! | `members` | who belongs to the group, and who of them answers |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
@@ -54,7 +54,10 @@ mod fetch;
 mod fetches;
 mod fill;
 mod fork;
+mod fork_beyond;
 mod fork_branch;
+mod fork_claim;
+mod fork_cut;
 mod fork_erased;
 mod fork_held;
 mod fork_mend;
@@ -287,6 +290,7 @@ impl Node {
             Timer::Content(link) => self.compare_content(link),
             Timer::Have(link) => self.say_have(link),
             Timer::Missing(link) => self.ask_announced(link),
+            Timer::Search(id) => self.tend_searches(id),
         }
     }
 

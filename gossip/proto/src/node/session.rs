@@ -117,8 +117,14 @@ impl Node {
 
     pub(super) fn on_link_down(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(&id) else { return };
-        for timer in [Timer::Hello(id), Timer::Ping(id), Timer::Scan(id), Timer::Wants(id), Timer::Table(id)]
-        {
+        for timer in [
+            Timer::Hello(id),
+            Timer::Ping(id),
+            Timer::Scan(id),
+            Timer::Wants(id),
+            Timer::Search(id),
+            Timer::Table(id),
+        ] {
             self.timers.cancel(&timer);
         }
         for channel in link.session.iter().flat_map(|session| session.shared.keys()) {

@@ -53,6 +53,8 @@ pub(super) enum Timer {
     Have(LinkId),
     /// Ask for what was announced.
     Missing(LinkId),
+    /// Ask again for hashes in the search for a fork.
+    Search(LinkId),
 }
 
 /// Timers that fired and may be set again, at most.

@@ -77,8 +77,24 @@ impl Node {
         self.limbs(name).into_iter().filter(|id| !self.is_lazy(*id, name)).count()
     }
 
+    /// Runs came over a link, as an answer or on their own: `again` is the first of them if all were known.
+    pub(in crate::node) fn tend_tree(
+        &mut self,
+        id: LinkId,
+        name: &ChannelId,
+        serial: u64,
+        again: Option<(LogId, Seq)>,
+        is_new: bool,
+    ) {
+        match again.filter(|_| serial == 0) {
+            Some(again) => self.came_twice(id, name, again),
+            None if is_new => self.brought(id, name, serial != 0),
+            None => {}
+        }
+    }
+
     /// What came over a link was known: one of the two ways it comes is enough.
-    pub(in crate::node) fn duplicate(&mut self, id: LinkId, name: &ChannelId, of: (LogId, Seq)) {
+    fn came_twice(&mut self, id: LinkId, name: &ChannelId, of: (LogId, Seq)) {
         if !self.is_in_tree(id) {
             return;
         }
@@ -97,7 +113,7 @@ impl Node {
     }
 
     /// Something new came over a link: it is wanted, if it is not in the tree.
-    pub(in crate::node) fn brought(&mut self, id: LinkId, name: &ChannelId, is_asked: bool) {
+    fn brought(&mut self, id: LinkId, name: &ChannelId, is_asked: bool) {
         if !self.is_lazy(id, name) {
             return;
         }
