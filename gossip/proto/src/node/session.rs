@@ -15,7 +15,7 @@ use super::serve::Serving;
 use super::shared::Shared;
 use super::{Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, Timer, Traffic};
 use crate::wire::{self, ChannelTag, Content, Message, WireError};
-use crate::{ChannelId, NodeId, Tick};
+use crate::{ChannelId, MemberKey, NodeId, Tick};
 
 /// Frames of this size tell how fast a link is,
 const LARGE: usize = 4096;
@@ -85,12 +85,15 @@ impl Node {
         }
         if !self.peers.contains_key(&id) {
             self.peers.insert(id.clone(), Peer::met());
-            self.notify(Event::PeerAdded(id.clone()));
+            if !self.is_told(&id) {
+                self.notify(Event::PeerAdded(id.clone()));
+            }
         }
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.links.insert(link);
         }
         let handshake = Handshake::new(self.entropy.draw());
+        let watch = Watch::new(MemberKey::of(&id));
         let new = Link {
             peer: id,
             limits,
@@ -105,7 +108,7 @@ impl Node {
             listed: 0,
             traffic: Traffic::default(),
             strikes: Strikes::default(),
-            watch: Watch::default(),
+            watch,
         };
         self.links.insert(link, new);
         self.repeat_hello(link);
@@ -113,10 +116,8 @@ impl Node {
 
     pub(super) fn on_link_down(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(&id) else { return };
-        for timer in [Timer::Hello(id), Timer::Ping(id), Timer::Scan(id), Timer::Wants(id), Timer::Table(id)]
-        {
-            self.timers.cancel(&timer);
-        }
+        let timers = [Timer::Hello, Timer::Ping, Timer::Scan, Timer::Wants, Timer::Table, Timer::Due];
+        timers.into_iter().for_each(|timer| self.timers.cancel(&timer(id)));
         for channel in link.session.iter().flat_map(|session| session.shared.keys()) {
             self.timers.cancel(&Timer::Round(id, channel.clone()));
             self.timers.cancel(&Timer::Tell(id, channel.clone()));
@@ -162,6 +163,7 @@ impl Node {
             self.on_link_down(link);
         }
         self.timers.cancel(&Timer::Pieces(id.clone()));
+        self.drop_doubt(MemberKey::of(id));
         if self.peers.remove(id).is_some() {
             self.notify(Event::PeerRemoved(id.clone()));
         }
@@ -193,6 +195,7 @@ impl Node {
         let peer = link.peer.clone();
         self.stats.traffic.frames_received += 1;
         self.stats.traffic.bytes_received += bytes.len() as u64;
+        self.heard(id);
         match self.read(bytes) {
             Ok(Content::Whole(message)) => self.on_message(id, message),
             Ok(Content::Piece(piece)) => self.on_piece(id, piece),

@@ -51,8 +51,8 @@ impl Node {
                 self.spread_row(slot);
                 self.table_changed();
             }
-            Merged::Accused(slot) => self.accuse(slot, row),
-            Merged::Vouched(slot) => self.vouched(slot),
+            Merged::Accused(slot) => self.accuse(id, slot, row),
+            Merged::Vouched(slot) => self.vouched(id, slot, row),
             Merged::Sought(slot) => self.sought(slot),
             Merged::AboutMe => self.refute(row.about().1),
             Merged::Twin(slot) => self.twin(slot),
