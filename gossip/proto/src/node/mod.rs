@@ -222,10 +222,11 @@ impl Node {
     /// Takes in one thing that happened. Effects may follow.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.now = Now { tick: now.tick.max(self.now.tick), wall: now.wall };
+        self.notice_delay();
         match input {
             Input::Frame { link, bytes } => self.on_frame(link, &bytes),
             Input::LinkUp { peer, link, limits } => self.on_link_up(peer, link, limits),
-            Input::LinkDown { link } => self.on_link_down(link),
+            Input::LinkDown { link } => self.on_lost_link(link),
             Input::LinkCongested { link, congested } => self.on_congestion(link, congested),
             Input::Command { id, command } => self.on_command(id, command),
             Input::Stored { op, result } => self.on_stored(op, result),
@@ -291,6 +292,11 @@ impl Node {
             Timer::Have(link) => self.say_have(link),
             Timer::Missing(link) => self.ask_announced(link),
             Timer::Search(id) => self.tend_searches(id),
+            Timer::Beat => self.pulse(),
+            Timer::Due(link) => self.miss_beat(link),
+            Timer::Doubt(key) => self.step_doubt(key),
+            Timer::Suspicion(key) => self.judge_suspicion(key),
+            Timer::Doze(key) => self.review_member(key),
         }
     }
 

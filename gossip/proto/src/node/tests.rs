@@ -1,9 +1,11 @@
 //! Two nodes without a network between them, and a count of what is done inside.
 
 mod beats;
+mod doubts;
 mod giving;
 mod incarnations;
 mod overlay;
+mod ring;
 mod scopes;
 mod tables;
 mod tree;

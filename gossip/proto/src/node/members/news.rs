@@ -60,9 +60,9 @@ impl Node {
             }
             Merged::Accused(slot) => {
                 self.alarm_trees_of(slot);
-                self.accuse(slot, row);
+                self.accuse(id, slot, row);
             }
-            Merged::Vouched(slot) => self.vouched(slot),
+            Merged::Vouched(slot) => self.vouched(id, slot, row),
             Merged::Sought(slot) => self.sought(slot),
             Merged::AboutMe => self.refute(row.about().1),
             Merged::Twin(slot) => self.twin(slot),

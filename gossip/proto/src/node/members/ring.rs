@@ -18,6 +18,15 @@ impl Members {
         first.chain(rest).map(|(key, at)| Slot { at: *at, key: *key })
     }
 
+    /// Those next to a member, so many on each side, nearest first.
+    pub(in crate::node) fn around(&self, key: MemberKey, side: usize) -> impl Iterator<Item = Slot> + '_ {
+        let after = self.behind(key).take(side);
+        let (first, rest) = (self.ring.range(..key), self.ring.range((Excluded(key), Unbounded)));
+        let before = first.rev().chain(rest.rev()).map(|(key, at)| Slot { at: *at, key: *key }).take(side);
+        let before = before.filter(move |slot| !self.behind(key).take(side).any(|other| other == *slot));
+        after.chain(before).filter(|slot| *slot != self.me())
+    }
+
     /// With whom this node wants a link: with these the group holds together, whoever fails.
     pub(in crate::node) fn neighbours(&self) -> impl Iterator<Item = Slot> + '_ {
         let count = if self.is_large() { AHEAD } else { SMALL };

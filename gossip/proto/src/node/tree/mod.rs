@@ -27,7 +27,7 @@ pub(super) use self::prune::{Grove, Season};
 use self::purse::Purse;
 use super::members::MEMBERS;
 use super::session::Link;
-use super::{LinkId, Node, Timer};
+use super::{LinkId, Node};
 use crate::wire::{Fresh, Push};
 use crate::{LogId, Seq, Tick};
 
@@ -79,10 +79,7 @@ impl Node {
     }
 
     /// A link is gone, and with it what came over it.
-    pub(super) fn lost_limb(&mut self, id: LinkId, link: &Link) {
-        [Timer::Content(id), Timer::Have(id), Timer::Missing(id)]
-            .iter()
-            .for_each(|timer| self.timers.cancel(timer));
+    pub(super) fn lost_limb(&mut self, link: &Link) {
         let shared = link.session.iter().flat_map(|session| &session.shared);
         let names = shared.filter(|(_, shared)| !shared.edge.is_lazy).map(|(name, _)| name.clone());
         self.alarm(&names.collect::<Vec<_>>());

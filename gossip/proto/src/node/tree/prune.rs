@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::members::Slot;
+use super::super::session::Link;
 use super::super::{Class, LinkId, Node};
 use super::rows::Rows;
 use crate::wire::{Message, TreeMessage};
@@ -61,16 +62,29 @@ impl Node {
         parents(self.grove.loss)
     }
 
-    /// Links of a channel that are in its tree or could be.
+    /// Links of a channel that are in its tree or could be: those that are watched, if it is shared on any.
     fn limbs(&self, name: &ChannelId) -> Vec<LinkId> {
-        self.links_of(name).into_iter().filter(|id| self.is_in_tree(*id)).collect()
+        let is_watched = self.is_watched_for(name);
+        let links = self.links_of(name).into_iter().filter(|id| self.is_in_tree(*id));
+        links.filter(|id| !is_watched || self.is_watched(*id)).collect()
+    }
+
+    fn is_watched_for(&self, name: &ChannelId) -> bool {
+        let shares =
+            |link: &Link| link.session.as_ref().is_some_and(|session| session.shared.contains_key(name));
+        self.links.iter().any(|(id, link)| shares(link) && self.is_watched(*id))
+    }
+
+    /// Whether a link was given up for a channel.
+    fn is_pruned(&self, id: LinkId, name: &ChannelId) -> bool {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        session.and_then(|session| session.shared.get(name)).is_some_and(|shared| shared.edge.is_lazy)
     }
 
     /// Whether fresh entries of a channel are not pushed on a link.
     pub(in crate::node) fn is_lazy(&self, id: LinkId, name: &ChannelId) -> bool {
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let shared = session.and_then(|session| session.shared.get(name));
-        self.is_in_tree(id) && shared.is_some_and(|shared| shared.edge.is_lazy)
+        let is_passive = || !self.is_watched(id) && self.is_watched_for(name);
+        self.is_in_tree(id) && (self.is_pruned(id, name) || is_passive())
     }
 
     fn eager(&self, name: &ChannelId) -> usize {
@@ -114,7 +128,7 @@ impl Node {
 
     /// Something new came over a link: it is wanted, if it is not in the tree.
     fn brought(&mut self, id: LinkId, name: &ChannelId, is_asked: bool) {
-        if !self.is_lazy(id, name) {
+        if !self.is_in_tree(id) || !self.is_pruned(id, name) {
             return;
         }
         let (now, pause) = (self.now.tick, self.round_trip(id) * 2);
