@@ -281,7 +281,9 @@ impl Node {
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),
             Timer::Forks => self.look_at_branches(),
-            Timer::Overlay => self.seek_neighbours(),
+            Timer::Overlay => self.look_round(),
+            Timer::Dead => self.try_the_dead(),
+            Timer::Gone => self.forget_the_gone(),
             Timer::Table(link) => self.compare_tables(link),
             Timer::Search(id) => self.tend_searches(id),
         }

@@ -9,10 +9,13 @@
 //! | `news` | what members say of each other |
 //! | `repair` | what two tables differ in is found and told |
 //! | `ring`, `overlay` | who is next to whom, and links to those next to this node |
+//! | `dead` | those that are down are tried again, and forgotten in the end |
+//! | `states` | two sides that were apart tell each other who is alive |
 //! | `bucket` | how often something may happen |
 
 mod beat;
 mod bucket;
+mod dead;
 mod me;
 pub(super) mod merge;
 mod news;
@@ -21,6 +24,7 @@ mod repair;
 mod ring;
 mod row;
 mod rows;
+mod states;
 mod sums;
 #[cfg(test)]
 mod tests;

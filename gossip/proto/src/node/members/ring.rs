@@ -18,6 +18,12 @@ impl Members {
         first.chain(rest).map(|(key, at)| Slot { at: *at, key: *key })
     }
 
+    /// Those alive, from the first before a key back, all the way round, without `from` itself.
+    pub(in crate::node) fn before(&self, from: MemberKey) -> impl Iterator<Item = Slot> + '_ {
+        let (rest, first) = (self.ring.range((Excluded(from), Unbounded)), self.ring.range(..from));
+        first.rev().chain(rest.rev()).map(|(key, at)| Slot { at: *at, key: *key })
+    }
+
     /// With whom this node wants a link: with these the group holds together, whoever fails.
     pub(in crate::node) fn neighbours(&self) -> impl Iterator<Item = Slot> + '_ {
         let count = if self.is_large() { AHEAD } else { SMALL };
@@ -66,6 +72,8 @@ mod tests {
             let behind: Vec<MemberKey> = members.behind(order[at]).map(|slot| slot.key).collect();
             let turned = [&order[at + 1..], &order[..at]].concat();
             assert_eq!(behind, turned);
+            let before: Vec<MemberKey> = members.before(order[at]).map(|slot| slot.key).collect();
+            assert!(before.iter().rev().eq(&behind));
         }
         assert_eq!(members.behind(MemberKey(order[0].0 - 1)).count(), order.len());
         assert_eq!(group(0).behind(MemberKey(5)).count(), 1);
