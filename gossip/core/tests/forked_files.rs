@@ -197,3 +197,35 @@ async fn a_sealed_branch_whose_beginning_was_pruned_is_left_out_alone() {
         assert_eq!(payloads(&notes(&cid).await).await, written());
     }
 }
+
+/// A branch that forks before its next seal has none: what left it comes first, and vouches for it.
+#[tokio::test]
+async fn a_branch_without_a_seal_of_its_own_is_not_left_out() {
+    let (_node, written_to, _, log) = writer(None, [u64::MAX; 2]).await;
+    let runs = written_to.read(log, 1, usize::MAX).await.unwrap();
+    let name = head(&written_to, log).await.name;
+    let store = MemoryStore::new();
+    let ann = on("ann", Arc::new(store.clone())).await;
+    notes(&ann).await;
+    ann.shutdown().await.unwrap();
+    // Whoever held none of these histories itself cannot tell which one goes on from which.
+    let (prev, run, end) = (runs[0].prev, runs[0].run.clone(), runs[1].prev);
+    let first = CommitItem::Run { log: Arc::new(name.clone()), prev, run, end };
+    store.commit(&[first], &Meta::default()).await.unwrap();
+    let (middle, prev) = runs[1].cut_back(3).unwrap();
+    let rest = [&[runs[1].cut_front(4).unwrap()][..], &runs[2..]].concat();
+    let turns = [Turn { at: 3, prev: end, first: None }, Turn { at: 4, prev, first: None }];
+    let branch = |first| LogName { branch: Some(Branch { parent: log, first }), ..name.clone() };
+    let names = [branch(prev), branch(rest[0].hash_at(4).unwrap())];
+    store.turn(&name, &turns[0]).await.unwrap();
+    branch_off(&store, names[0].clone(), turns[0], vec![middle]).await;
+    store.turn(&names[0], &turns[1]).await.unwrap();
+    branch_off(&store, names[1].clone(), turns[1], rest).await;
+
+    let ann = on("ann", Arc::new(store)).await;
+    let zoe = local("zoe").await;
+    let told = imported(&zoe, &exported(&ann).await).await;
+    assert_eq!((told.logs, told.left_out, told.entries), (3, 0, 8));
+    assert_eq!(payloads(&notes(&zoe).await).await, written());
+    assert!(zoe.verify().await.unwrap().is_sound());
+}

@@ -53,6 +53,21 @@ async fn two_nodes_converge_through_a_cut_and_bad_weather() {
 }
 
 #[tokio::test]
+async fn who_appends_without_a_pause_keeps_nobody_else_waiting() {
+    let network = MemoryNetwork::new(5);
+    let (ann, bob) = (linked(&network, "ann").await, linked(&network, "bob").await);
+    let (a, b) = (notes(&ann).await, notes(&bob).await);
+    ann.connect("memory:bob").await.unwrap();
+    let busy = a.clone();
+    let writer = tokio::spawn(async move { while busy.append("again").await.is_ok() {} });
+    let id = b.append("from bob").await.unwrap();
+    eventually("what a peer wrote", || async { a.version().await.unwrap().height(&id.log) >= id.sequence })
+        .await;
+    soon("stop", ann.stop()).await.unwrap();
+    writer.abort();
+}
+
+#[tokio::test]
 async fn a_live_subscription_and_events_see_what_a_peer_writes() {
     let network = MemoryNetwork::new(1);
     let (ann, bob) = (linked(&network, "ann").await, linked(&network, "bob").await);

@@ -70,7 +70,8 @@ fn sealed_histories_are_kept_too() {
 
 #[test]
 fn it_is_found_also_where_frames_are_lost() {
-    for seed in 0..8 {
+    // The last five took minutes when a question that was lost was not asked again.
+    for seed in (0..8).chain([19, 56, 74, 83, 122]) {
         let logs = Logs::of(3).common(40).more(Side::Ann, 50).more(Side::Bob, 60);
         let mut pair = pair().seed(seed).lossy(300).logs(logs).begin();
         pair.link();
@@ -190,7 +191,8 @@ fn a_loss_of_power_between_the_copy_and_the_end_is_made_up_for() {
     }
 }
 
-/// A third history that leaves one of the branches: all three are kept, by the same names.
+/// A third history that leaves one of the branches: all three are kept, by the same names. What lies between the
+/// two places carries no seal: what left it vouches for it.
 #[test]
 fn a_branch_forks_like_any_log() {
     for sealed in [false, true] {

@@ -101,7 +101,11 @@ impl Engine for RocksdbEngine {
         match self.write(edits, options) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Incomplete => Ok(false),
-            Err(error) => Err(self.failed(error)),
+            // Whether there is room is looked at by a thread, by writing.
+            Err(error) => match of_write(error) {
+                full if full.fault() == Fault::Full => Ok(false),
+                failure => Err(failure),
+            },
         }
     }
 

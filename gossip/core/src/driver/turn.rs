@@ -46,16 +46,16 @@ enum Wake {
     Control(Control),
     Relieved,
     Time,
-    /// Something was written; what, is asked in the next turn.
-    Wrote,
+    /// Something was written, or is about to be: the next turn asks.
+    Nothing,
     /// The supervisor is gone.
     Over,
 }
 
 impl Sources {
-    /// Waits for whatever comes first; sources that are ready at once take random turns, each up to
-    /// its quota.
-    async fn next(&mut self, lanes: &mut Lanes, sleep: &mut BoxFuture<'static, ()>) -> Wake {
+    /// Waits for whatever comes first, unless in a `hurry`; sources that are ready at once take random turns,
+    /// each up to its quota.
+    async fn next(&mut self, lanes: &mut Lanes, sleep: &mut BoxFuture<'static, ()>, hurry: bool) -> Wake {
         let stalled = lanes.is_stalled();
         let (mut requests, mut frames, mut stored) = (Vec::new(), Vec::new(), Vec::new());
         tokio::select! {
@@ -70,8 +70,9 @@ impl Sources {
                 if n == 0 { Wake::Over } else { Wake::Frames(frames) }
             }
             () = self.relieved.notified() => Wake::Relieved,
-            () = lanes.write() => Wake::Wrote,
+            () = lanes.write() => Wake::Nothing,
             () = sleep => Wake::Time,
+            () = std::future::ready(()), if hurry => Wake::Nothing,
         }
     }
 }
@@ -103,12 +104,15 @@ impl Driver {
             self.dispatch();
             if let Some(done) = self.lanes.wrote() {
                 self.stored(done);
-                continue;
+                // Who was answered may append again and again: then others have their turn in between.
+                if !self.answered {
+                    continue;
+                }
             }
             self.tell_unlinked();
             let deadlines = [self.node.deadline(), self.lanes.deadline()];
             alarm.set(deadlines.into_iter().flatten().min(), &self.shared);
-            match sources.next(&mut self.lanes, &mut alarm.sleep).await {
+            match sources.next(&mut self.lanes, &mut alarm.sleep, self.answered).await {
                 Wake::Commands(requests) => self.commands(requests),
                 Wake::Frames(events) => events.into_iter().for_each(|(port, event)| self.port(&port, event)),
                 Wake::Stored(done) => done.into_iter().for_each(|done| self.stored(done)),
@@ -116,7 +120,7 @@ impl Driver {
                 Wake::Control(Control::WhenUnlinked(tell)) => self.unlinked.push(tell),
                 Wake::Relieved => self.relieved(),
                 Wake::Time => alarm.clear(),
-                Wake::Wrote => {}
+                Wake::Nothing => {}
                 Wake::Control(Control::End) | Wake::Over => break,
             }
         }

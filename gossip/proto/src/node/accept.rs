@@ -44,6 +44,8 @@ pub(super) enum Verdict {
     Known,
     /// Begins after what we hold, or cannot be placed.
     Ahead,
+    /// Follows where the log ends: its sender does not know that it does.
+    Beyond(StoredRun),
     /// Contradicts what we hold.
     Fork,
     /// Contradicts itself.
@@ -223,7 +225,7 @@ impl Node {
         self.queue_step(batch, before, item, Landing { name, log: note.log, end, what });
     }
 
-    fn take_run(
+    pub(super) fn take_run(
         &mut self,
         id: LinkId,
         channel: &ChannelId,
@@ -255,6 +257,7 @@ impl Node {
                 }
             }
             Verdict::Known => {}
+            Verdict::Beyond(stored) => self.take_beyond(id, (channel, peer), &name, &stored, batch),
             // It ends before.
             Verdict::Ahead if last > self.logs.get(&log_id).map_or(last, Log::end) => {}
             Verdict::Ahead => self.note_ahead(id, channel, log_id, last),
@@ -378,7 +381,8 @@ fn within(log: &Log, verdict: Verdict) -> Verdict {
     let (Verdict::Take(stored, _), Some(turn)) = (&verdict, log.turn()) else { return verdict };
     let end = turn.at - 1;
     if stored.run.first() > end {
-        return Verdict::Known;
+        let follows = (stored.run.first(), stored.prev) == (turn.at, turn.prev);
+        return if follows { Verdict::Beyond(stored.clone()) } else { Verdict::Known };
     }
     if stored.run.last() < end {
         return verdict;

@@ -149,8 +149,8 @@ impl Node {
     /// They hold more of these logs.
     fn want_found(&mut self, id: LinkId, name: &ChannelId, logs: Vec<(LogId, Seq)>) {
         for (log, theirs) in logs {
-            let held = self.logs.get(&log).map(|log| (log.pending().height, log.end()));
-            let (pending, end) = held.unwrap_or((0, Seq::MAX));
+            let pending = self.logs.get(&log).map_or(0, |log| log.pending().height);
+            let end = self.reach(&log);
             let Some(shared) = self.shared(id, name) else { return };
             shared.note(log, theirs);
             // Whoever does not know yet that it forks tells of more than it ends with.

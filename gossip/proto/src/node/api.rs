@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Command, CommandError, Event, Reply, SyncChoice};
 use crate::wire::OFFERED_VERSION;
 use crate::{
-    Ed25519Check, Inventory, NodeId, NodeRecord, SealCheck, Sealer, StoreFailure, StoreReply, StoreRequest,
+    Ed25519Check, Inventory, MemberRow, NodeId, NodeRecord, SealCheck, Sealer, StoreFailure, StoreReply,
+    StoreRequest,
 };
 
 /// One reachable peer over one transport; never used again after it went down.
@@ -375,6 +376,8 @@ pub struct Boot {
     pub max_version: u8,
     /// What is exchanged, and with whom.
     pub sync: SyncChoice,
+    /// Members of the group known from before; those beyond [`NodeConfig::max_members`] are left out.
+    pub members: Vec<MemberRow>,
 }
 
 impl Boot {
@@ -388,7 +391,7 @@ impl Boot {
         secret: [u8; 32],
     ) -> Self {
         let check = Box::new(Ed25519Check::default());
-        let (max_version, sync) = (OFFERED_VERSION, SyncChoice::default());
-        Self { record, sealer: None, check, inventory, config, seed, secret, max_version, sync }
+        let (max_version, sync, members) = (OFFERED_VERSION, SyncChoice::default(), Vec::new());
+        Self { record, sealer: None, check, inventory, config, seed, secret, max_version, sync, members }
     }
 }

@@ -35,7 +35,8 @@ impl Loading {
     /// Begins with an inventory that may lack heads.
     #[must_use]
     pub fn new(now: Now, boot: Boot) -> Self {
-        let Boot { record, sealer, check, mut inventory, config, seed, secret, max_version, sync } = boot;
+        let Boot { record, sealer, check, mut inventory, config, seed, secret, max_version, sync, members } =
+            boot;
         let clock = Hlc::new(Stamp::ZERO, config.max_drift);
         // A clock far ahead of the wall would stamp entries that peers do not follow: start from
         // the wall, under new epochs, because stamps must increase within a log.
@@ -44,7 +45,8 @@ impl Loading {
         let short = inventory.was_open && inventory.durability != Durability::Sync;
         let hints =
             Hints::load(inventory.incarnation, inventory.last_arrival, std::mem::take(&mut inventory.hints));
-        let members = Members::new(now.tick, told_of_us(&record, &secret), config.max_members);
+        let mut table = Members::new(now.tick, told_of_us(&record, &secret), config.max_members);
+        members.into_iter().for_each(|row| table.remember(now.tick, row));
         let node = Node {
             config,
             max_version,
@@ -63,7 +65,7 @@ impl Loading {
             logs: Logs::default(),
             peers: BTreeMap::new(),
             links: BTreeMap::new(),
-            members,
+            members: table,
             admin: Admin::default(),
             fetches: Fetches::default(),
             exchanges: Exchanges::default(),

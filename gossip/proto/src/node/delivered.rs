@@ -14,7 +14,7 @@ use super::ops::Op;
 use super::{Class, CommandError, CommandId, LinkId, Node, NodeState, Reply, Timer};
 use crate::wire::{Hashes, MAX_POSITIONS, Message, Positions, StreamKey};
 use crate::{
-    ChainHash, ChannelId, Check, EntryId, LogId, NodeId, Seq, SeqRange, StoreFailure, StoreReply,
+    ChainHash, ChannelId, Check, EntryId, Fault, LogId, NodeId, Seq, SeqRange, StoreFailure, StoreReply,
     StoreRequest, Tick,
 };
 
@@ -42,7 +42,10 @@ struct Call {
     channel: ChannelId,
     stream: StreamKey,
     log: LogId,
+    sequence: Seq,
     places: Places,
+    /// Our hashes were asked for again, because the log was cut meanwhile.
+    is_second: bool,
     /// Our hashes there, once they were read.
     ours: Vec<(Seq, Check)>,
     until: Tick,
@@ -195,7 +198,8 @@ impl Node {
             return self.reply(command, Err(CommandError::UnknownEntry(entry)));
         };
         let (log, until, open, proven) = (entry.log, now + PATIENCE, BTreeMap::new(), BTreeSet::new());
-        let mut call = Call { channel, stream, log, places, ours: Vec::new(), until, open, proven };
+        let (sequence, is_second, ours) = (entry.sequence, false, Vec::new());
+        let mut call = Call { channel, stream, log, sequence, places, is_second, ours, until, open, proven };
         // Each peer once, however many links lead to it.
         let links = self.links_of(&call.channel).into_iter();
         let carry = links.filter(|id| self.carries(*id, &call.channel, &call.stream));
@@ -245,12 +249,27 @@ impl Node {
                 call.ours = call.places.all().zip(hashes.iter().map(ChainHash::check)).collect();
             }
             Ok(_) => {}
+            Err(failure) if failure.fault == Fault::Rejected && self.place_again(command) => {}
             Err(failure) => {
                 self.deliveries.calls.remove(&command);
                 self.reply(command, Err(CommandError::Store(failure)));
             }
         }
         self.tend_callers();
+    }
+
+    /// The store did not know a place: the log may have ended below it just then. False if it was asked before.
+    fn place_again(&mut self, command: CommandId) -> bool {
+        let Some(call) = self.deliveries.calls.get(&command).filter(|call| !call.is_second) else {
+            return false;
+        };
+        let entry = self.moved(EntryId { log: call.log, sequence: call.sequence });
+        let Some((_, places)) = self.place_of(&call.channel, entry) else { return false };
+        let Some(call) = self.deliveries.calls.get_mut(&command) else { return false };
+        (call.log, call.sequence, call.places, call.is_second) = (entry.log, entry.sequence, places, true);
+        let (log, positions) = (entry.log, places.all().collect());
+        self.store(Op::Delivered(command), StoreRequest::HashAt { log, positions });
+        true
     }
 
     /// Hashes that a peer told, if they were asked for here.

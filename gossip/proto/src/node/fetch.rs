@@ -193,8 +193,8 @@ impl Node {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
         let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return choice };
         for (log, (height, floor)) in &shared.todo {
-            let held = self.logs.get(log).filter(|held| held.pending().height < *height);
-            let Some(held) = held else {
+            let height = (*height).min(self.reach(log));
+            let Some(held) = self.logs.get(log).filter(|held| held.pending().height < height) else {
                 done.push(*log);
                 continue;
             };

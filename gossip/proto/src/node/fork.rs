@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::forks::{ForkOp, Seen};
 use super::log::Tip;
 use super::sealed::Vouch;
-use super::{Event, LinkId, Node, OpId};
+use super::{Event, LinkId, Node, OpId, Timer};
 use crate::wire::DeltaRun;
 use crate::{ChainHash, ChannelId, LogId, LogName, Seal, Seq, StoreFailure, StoreReply, StoredRun};
 
@@ -67,6 +67,7 @@ impl Node {
             ForkOp::Search(link, log) => self.on_own_hashes(link, log, result),
             ForkOp::Part(log) => self.on_part_stored(log, op, result),
             ForkOp::Look(branch) => self.on_looked(branch, result),
+            ForkOp::Weigh(log) => self.on_weighed(log, op, result),
         }
     }
 
@@ -83,7 +84,9 @@ impl Node {
     /// like that as fast as the link carries it.
     pub(super) fn fork_again(&mut self, link: LinkId, log: LogId) {
         if self.links.contains_key(&link) {
-            self.forks.again.insert((link, log), self.now.tick + RETRY);
+            let at = self.now.tick + RETRY;
+            self.forks.again.insert((link, log), at);
+            self.timers.bring_forward(Timer::Search(link), at);
         }
     }
 
@@ -99,7 +102,7 @@ impl Node {
     }
 
     /// The first hash of what follows a place in a history, if these runs show it: they chain, and of a
-    /// sealed log a seal vouches for them.
+    /// sealed log a seal vouches for them, or a branch that begins where they end.
     pub(super) fn goes_on(
         &mut self,
         name: &LogName,
@@ -121,6 +124,8 @@ impl Node {
             match self.vouch(name, end, run.seal().map(|seal| Seal::from_slice(seal))) {
                 Vouch::Good => return first,
                 Vouch::Bad => return None,
+                // A seal of what left it there vouches for this as well.
+                Vouch::Nothing if self.left_at(&log, end).is_some() => return first,
                 Vouch::Nothing => (at, prev) = (run.last() + 1, hash),
             }
         }

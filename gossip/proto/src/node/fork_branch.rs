@@ -6,18 +6,15 @@
 //! up to it and no further, and the branch comes when it is asked for again. One that begins with the first
 //! entry of its log has no floor: its first run is judged instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::accept::Batch;
 use super::forks::Seen;
 use super::log::Log;
 use super::{DropReason, LinkId, Node};
+use crate::log::MAX_SEQ;
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{Branch, ChainHash, ChannelId, LogId, LogName, Seq, StoredRun, Turn};
-
-/// Branches of one log that are taken from peers. Whoever writes many histories of one log gets no room
-/// for more.
-const BRANCHES: usize = 8;
 
 /// Where a branch is said to begin: the sequence before it, and the hash there.
 type Place = (Seq, ChainHash);
@@ -43,6 +40,10 @@ impl Node {
         runs: &[DeltaRun],
         batch: &mut Batch,
     ) {
+        if note.floor > MAX_SEQ {
+            // No log reaches so far.
+            return;
+        }
         if !self.is_new_branch(&note.log) || self.admits(link, note.log, (note.floor, note.hash), runs) {
             self.take_floor(channel, note, batch);
         }
@@ -68,7 +69,7 @@ impl Node {
         let Some(name) = self.logs.name(&log) else { return false };
         match self.judge_branch(Seen::Link(link), &name, log, place, runs) {
             Admission::Take => {
-                self.forks.let_in(log, &name);
+                self.forks.let_in(log, &name, place);
                 true
             }
             Admission::Later | Admission::Awaits => false,
@@ -93,15 +94,18 @@ impl Node {
         if root.id() != branch.parent {
             return Admission::Never("a branch of another log than it says");
         }
-        if self.branches(&branch.parent).filter(|other| *other != log).count() >= BRANCHES {
-            return Admission::Never("more branches of a log than are kept");
+        let others = self.beside(&branch, &log, place);
+        // Of a file it is not told later.
+        let may_differ = !others.is_empty() && seen != Seen::Hand;
+        if let Some(why) = self.count_branches(&branch.parent, &log, place).refuses(may_differ) {
+            return Admission::Never(why);
         }
         // Where histories part at the first entry nobody offers the log itself.
         if !self.know_log(root, branch.parent) {
             return Admission::Awaits;
         }
         let (at, prev) = (place.0 + 1, place.1);
-        let (others, is_known) = (self.beside(&branch, &log, place), self.knows_fork(&branch, place));
+        let is_known = self.knows_fork(&branch, place);
         let is_sealed = name.author.is_key();
         let is_enough = is_known && others.is_empty() && !is_sealed;
         let first = if is_enough { None } else { self.goes_on(name, log, (at, prev), runs) };
@@ -111,7 +115,10 @@ impl Node {
         let is_below = height < place.0 || height == 0;
         match (is_shown, is_known) {
             (true, _) if !others.is_empty() => {
-                others.into_iter().for_each(|other| self.part_log(seen, other, at, prev));
+                others.into_iter().for_each(|other| self.weigh_branch(seen, other, (at, prev), log));
+                Admission::Later
+            }
+            (false, _) if is_sealed && runs.iter().any(|run| self.may_be_left(&log, &run.run)) => {
                 Admission::Later
             }
             // Where the author signs, nobody else may make two names of one history: whatever part of it was
@@ -148,7 +155,7 @@ impl Node {
     }
 
     /// It is not asked for again in this session.
-    fn set_apart(&mut self, link: LinkId, name: &LogName, log: LogId, why: &'static str) {
+    pub(super) fn set_apart(&mut self, link: LinkId, name: &LogName, log: LogId, why: &'static str) {
         let Some(peer) = self.links.get(&link).map(|link| link.peer.clone()) else { return };
         let Some(shared) = self.shared(link, &name.channel) else { return };
         shared.todo.remove(&log);
@@ -184,7 +191,7 @@ impl Node {
 
     /// Branches of a log of which something is held or on its way to the store.
     fn branches(&self, root: &LogId) -> impl Iterator<Item = LogId> + use<'_> {
-        self.forks.families.get(root).into_iter().flatten().copied()
+        self.forks.families.get(root).into_iter().flat_map(BTreeMap::keys).copied()
     }
 
     /// Whether the first run of a branch begins with the hash the branch is named by; else it is told.

@@ -7,6 +7,7 @@
 //! reach over the beginning: whoever holds the same place and goes on is parted there. Until that was done
 //! nothing is taken into the branch, so that what is copied to it meets nothing but itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::forks::{ForkOp, Seen};
@@ -14,7 +15,7 @@ use super::log::{Log, Tip};
 use super::ops::Op;
 use super::repair::Mending;
 use super::{Node, Timer};
-use crate::{ChainHash, Fault, LogId, Seq, SeqRange, StoreFailure, StoreReply, StoreRequest, Turn};
+use crate::{ChainHash, Fault, LogId, Run, Seq, SeqRange, StoreFailure, StoreReply, StoreRequest, Turn};
 
 /// What has to wait is looked at again after so long.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -22,8 +23,10 @@ const PAUSE: Duration = Duration::from_secs(2);
 impl Node {
     /// A branch that the store holds at the start.
     pub(super) fn load_branch(&mut self, id: LogId) {
-        if let Some(branch) = self.logs.get(&id).filter(|log| log.is_written()).and_then(Log::branch) {
-            self.forks.families.entry(branch.parent).or_default().insert(id);
+        let log = self.logs.get(&id).filter(|log| log.is_written());
+        if let Some((log, branch)) = log.and_then(|log| Some((log, log.branch()?))) {
+            let place = log.starts().unwrap_or((0, ChainHash([0; 32])));
+            self.forks.families.entry(branch.parent).or_default().entry(id).or_insert(place);
             self.forks.unsure.insert(id, self.now.tick);
         }
     }
@@ -46,7 +49,7 @@ impl Node {
             let begins = self.logs.get(branch).and_then(Log::begins);
             **branch != id && begins.is_some_and(|(at, _)| from <= at && at <= upto)
         };
-        for branch in family.iter().filter(near) {
+        for branch in family.keys().filter(near) {
             self.forks.unsure.insert(*branch, self.now.tick);
         }
         self.look_at_branches();
@@ -102,8 +105,9 @@ impl Node {
         self.forks.looking = None;
         match (result, self.logs.get_mut(&id)) {
             (Ok(StoreReply::Hashes(found)), Some(log)) => {
-                if !log.verify_beginning(found.first().copied()) {
-                    self.forks.unsure.remove(&id);
+                match log.verify_beginning(found.first().copied()) {
+                    true => self.lift_left(id),
+                    false => _ = self.forks.unsure.remove(&id),
                 }
             }
             (Err(failure), Some(log)) if failure.fault == Fault::Corrupt => {
@@ -132,13 +136,44 @@ impl Node {
     /// Something beside the branches of a log ended, or came to nothing.
     pub(super) fn look_beside(&mut self, log: LogId) {
         let root = self.logs.get(&log).map_or(log, Log::first_log);
-        let family = self.forks.families.get(&root).into_iter().flatten();
+        let family = self.forks.families.get(&root).into_iter().flat_map(BTreeMap::keys);
         let waiting = family.filter(|id| self.forks.unsure.contains_key(*id)).copied();
         for id in waiting.collect::<Vec<_>>() {
             let place = self.logs.get(&id).and_then(|log| log.branch().zip(log.begins()));
             if place.is_some_and(|(branch, place)| self.beside(&branch, &id, place).is_empty()) {
                 self.forks.unsure.remove(&id);
             }
+        }
+    }
+
+    /// Whether a run of a log may end where a branch begins: that was not read yet.
+    pub(super) fn may_be_left(&self, id: &LogId, run: &Run) -> bool {
+        let root = self.logs.get(id).map_or(*id, Log::first_log);
+        let family = self.forks.families.get(&root).into_iter().flat_map(BTreeMap::keys);
+        let unread =
+            family.filter(|id| self.forks.unsure.contains_key(*id)).filter_map(|id| self.logs.get(id));
+        let mut starts = unread.filter(|log| log.begins().is_none()).filter_map(Log::starts);
+        run.log() == *id && starts.any(|(at, hash)| (at, hash.check()) == (run.last(), run.check()))
+    }
+
+    /// It is known where a sealed branch begins, which vouches for what it left: that may be asked for again.
+    fn lift_left(&mut self, id: LogId) {
+        let Some(name) = self.logs.name(&id).filter(|name| name.author.is_key()) else { return };
+        let (first, mut any) = (name.first_log(), false);
+        for link in self.established().collect::<Vec<_>>() {
+            let logs = &self.logs;
+            let is_left = |id: &LogId| {
+                logs.get(id).is_some_and(|log| log.pending().height == 0 && log.first_log() == first)
+            };
+            let session = self.links.get_mut(&link).and_then(|link| link.session.as_mut());
+            let shared = session.and_then(|session| session.shared.get_mut(&name.channel));
+            let Some(shared) = shared else { continue };
+            let before = shared.forks.len();
+            shared.forks.retain(|id| !is_left(id));
+            any |= shared.forks.len() < before;
+        }
+        if any {
+            self.compare_soon(&name.channel);
         }
     }
 
@@ -151,7 +186,7 @@ impl Node {
     /// Where the branches beside a log begin, as far as they are held.
     pub(super) fn family(&self, id: &LogId) -> impl Iterator<Item = Option<(Seq, ChainHash)>> + use<'_> {
         let root = self.logs.get(id).map_or(*id, Log::first_log);
-        let others = self.forks.families.get(&root).into_iter().flatten();
+        let others = self.forks.families.get(&root).into_iter().flat_map(BTreeMap::keys);
         others.filter_map(|id| self.logs.get(id)).map(Log::begins)
     }
 }

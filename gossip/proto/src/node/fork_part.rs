@@ -22,9 +22,10 @@ impl Node {
     pub(super) fn part_log(&mut self, seen: Seen, log: LogId, at: Seq, prev: ChainHash) {
         let Some(peer) = self.witness(seen) else { return };
         let full = self.forks.parting.len() >= AT_ONCE || self.forks.parting.contains_key(&log);
-        let is_erased = self.erasures.is_about(&log);
+        // What is on its way into it, or to be parted from it first, is not to find it shorter.
+        let is_closed = self.erasures.is_about(&log) || self.forks.is_closed(&log);
         let Some(held) = self.logs.get_mut(&log) else { return };
-        let busy = !held.is_idle() || is_erased;
+        let busy = !held.is_idle() || is_closed;
         let ends = held.end() < at || at > held.stored.height + 1 || at <= held.holes().floor;
         if full || busy || ends {
             self.retire(log);
@@ -173,7 +174,8 @@ impl Node {
             // It begins there itself.
             return self.part_elsewhere(log, at, told);
         }
-        if !self.know_log(name.clone(), branch) {
+        let is_filled = self.forks.parting.values().any(|other| other.step.branch() == Some(&branch));
+        if is_filled || !self.know_log(name.clone(), branch) {
             return self.give_up_parting(&log);
         }
         if let Some(parting) = self.forks.parting.get_mut(&log) {
@@ -198,6 +200,9 @@ impl Node {
         if branch.is_frozen() || branch.rare().parting {
             return self.give_up_parting(&log);
         }
+        if let Some(further) = branch.turn().filter(|turn| turn.at <= held.stored.height) {
+            return self.part_further(log, further);
+        }
         let (ours, theirs) = (held.stored, branch.stored);
         match theirs.height.cmp(&ours.height) {
             Ordering::Less => self.read_tail(log, theirs.height.max(turn.at - 1) + 1),
@@ -210,6 +215,16 @@ impl Node {
                 let request = StoreRequest::HashAt { log: id, positions: vec![ours.height] };
                 self.store_part(log, request);
             }
+        }
+    }
+
+    /// What follows the place goes on over the end of the branch it belongs to: that comes first.
+    fn part_further(&mut self, log: LogId, turn: Turn) {
+        if self.forks.strangers.contains(&(log, turn.at - 1, turn.prev)) {
+            return self.leave_apart(log);
+        }
+        if let Some((_, seen)) = self.stop_parting(&log) {
+            self.part_log(seen, log, turn.at, turn.prev);
         }
     }
 

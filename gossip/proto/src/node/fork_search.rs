@@ -3,23 +3,21 @@
 
 use std::time::Duration;
 
-use super::forks::{AT_ONCE, Answer, Claim, ForkOp, Seen};
+use super::forks::{AT_ONCE, Answer, ForkOp};
 use super::ops::Op;
-use super::{Class, Event, LinkId, Node};
-use crate::wire::{DeltaRun, Hashes, MAX_POSITIONS, Message, Positions, Want, WantLog};
-use crate::{
-    ChainHash, ChannelId, Check, LogId, MAX_RUN_BYTES, Seq, StoreFailure, StoreReply, StoreRequest, Tick,
-};
+use super::{Class, Event, LinkId, Node, Timer};
+use crate::wire::{Hashes, MAX_POSITIONS, Message, Positions};
+use crate::{ChainHash, ChannelId, Check, LogId, Seq, StoreFailure, StoreReply, StoreRequest, Tick};
 
 /// Places asked for at once.
 const PLACES: u64 = 16;
 /// Rounds of a search: sixteen to the power of it is more than any log has entries.
 const ROUNDS: u32 = 20;
-/// An answer that took so many timeouts is not waited for: the search begins anew when the fork is seen again.
-const PATIENCE: u32 = 3;
-
-/// How the other history goes on is waited for at most this long.
-const CLAIM: Duration = Duration::from_secs(60);
+/// A question that was not answered in time is asked again, so often, each time after a longer pause; then the search
+/// begins anew when the fork is seen again.
+pub(super) const TRIES: u32 = 4;
+/// The longest of these pauses.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// One search.
 #[derive(Debug)]
@@ -39,7 +37,9 @@ pub(super) struct Search {
     asked: Vec<Seq>,
     ours: Option<Vec<(Seq, ChainHash)>>,
     theirs: Option<Hashes>,
+    /// When the peer is asked again.
     until: Tick,
+    tries: u32,
 }
 
 /// What the hashes of a round say.
@@ -93,7 +93,7 @@ impl Node {
     pub(super) fn search_fork(&mut self, id: LinkId, channel: &ChannelId, log: LogId, at: Seq) {
         let now = self.now.tick;
         self.forks.again.remove(&(id, log));
-        self.expire_searches(id);
+        self.tend_searches(id);
         let many = self.forks.searches.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16]))).count();
         let top = self.logs.get(&log).map_or(0, |held| held.stored.height.min(at));
         if many >= AT_ONCE
@@ -115,6 +115,7 @@ impl Node {
             ours: None,
             theirs: None,
             until: now,
+            tries: 0,
         };
         self.forks.searches.insert((id, log), search);
         self.ask_places(id, log);
@@ -122,8 +123,6 @@ impl Node {
 
     /// Asks the peer and the store for the next places of a search.
     fn ask_places(&mut self, id: LinkId, log: LogId) {
-        let Some(patience) = self.links.get(&id).map(|link| link.rtt.timeout() * PATIENCE) else { return };
-        let until = self.now.tick + patience;
         let Some(held) = self.logs.get(&log) else { return };
         let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
         let (floor, top) = (held.holes().floor, search.high.unwrap_or(search.top));
@@ -135,13 +134,22 @@ impl Node {
         if at.is_empty() || search.rounds > ROUNDS {
             return self.end_search(id, log, Found::Lost(top));
         }
-        let channel = search.channel.clone();
         let serial = self.forks.next_serial();
         let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
-        (search.serial, search.until, search.ours, search.theirs) = (serial, until, None, None);
+        (search.serial, search.tries, search.ours, search.theirs) = (serial, 0, None, None);
         search.asked.clone_from(&at);
+        self.store(Op::Fork(ForkOp::Search(id, log)), StoreRequest::HashAt { log, positions: at });
+        self.send_places(id, log);
+    }
+
+    /// Asks the peer, for the first time or again.
+    fn send_places(&mut self, id: LinkId, log: LogId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
+        search.until = self.now.tick + link.rtt.backoff(search.tries, PAUSE);
+        let (channel, serial, at) = (search.channel.clone(), search.serial, search.asked.clone());
+        self.timers.bring_forward(Timer::Search(id), search.until);
         let Some(tag) = self.shared(id, &channel).map(|shared| shared.tag) else { return };
-        self.store(Op::Fork(ForkOp::Search(id, log)), StoreRequest::HashAt { log, positions: at.clone() });
         self.send(id, &Message::Positions(Positions { tag, serial, log, at }), Class::Live);
     }
 
@@ -193,59 +201,38 @@ impl Node {
         }
     }
 
-    /// Asks how the other history goes on: that, and nothing less, shows that there is one.
-    fn claim(
-        &mut self,
-        id: LinkId,
-        channel: &ChannelId,
-        log: LogId,
-        (at, prev, ours): (Seq, ChainHash, ChainHash),
-    ) {
-        let Some(tag) = self.shared(id, channel).map(|shared| shared.tag) else { return };
-        // What comes is as long as any other answer.
-        let (until, end) = (self.answer_due(id), self.now.tick + CLAIM);
-        let serial = u64::from(self.forks.next_serial().max(1));
-        self.forks.claims.insert((id, log), Claim { at, prev, ours, serial, until, end });
-        let logs = vec![WantLog { log, after: at - 1, check: prev.check() }];
-        let want = Want { tag, serial, budget: MAX_RUN_BYTES as u64, logs };
-        self.send(id, &Message::Want(want), Class::Live);
-    }
-
-    /// Runs came on a link: they may be what was asked for.
-    pub(super) fn weigh_claims(&mut self, id: LinkId, runs: &[DeltaRun]) {
-        let claims = self.forks.claims.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16])));
-        let claims = claims.map(|((_, log), claim)| (*log, claim.at, claim.prev, claim.ours));
-        for (log, at, prev, ours) in claims.collect::<Vec<_>>() {
-            let Some(name) = self.logs.name(&log) else { continue };
-            if self.goes_on(&name, log, (at, prev), runs).is_some_and(|first| first != ours) {
-                self.forks.claims.remove(&(id, log));
-                self.part_log(Seen::Link(id), log, at, prev);
-            }
-        }
-    }
-
-    /// An answer has ended: what it did not show begins anew when the fork is seen again.
-    pub(super) fn end_claim(&mut self, id: LinkId, serial: u64) {
-        let claims = self.forks.claims.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16])));
-        let ended = claims.filter(|(_, claim)| claim.serial == serial).map(|((_, log), _)| *log).next();
-        if let Some(log) = ended {
-            self.forks.claims.remove(&(id, log));
-            self.fork_again(id, log);
-        }
-    }
-
-    /// What was not answered in time begins anew when the fork is seen again.
-    pub(super) fn expire_searches(&mut self, id: LinkId) {
+    /// Asks again what was not answered in time, or gives it up.
+    pub(super) fn tend_searches(&mut self, id: LinkId) {
         let now = self.now.tick;
-        let searches = self.forks.searches.iter().map(|(key, search)| (*key, search.until));
-        let claims = self.forks.claims.iter().map(|(key, claim)| (*key, claim.until));
-        let late = searches.chain(claims).filter(|((of, _), until)| *of == id && *until <= now);
-        for (key, _) in late.collect::<Vec<_>>() {
-            self.forks.searches.remove(&key);
-            self.forks.claims.remove(&key);
-            self.fork_again(key.0, key.1);
+        let all = (id, LogId([0; 16]))..=(id, LogId([0xff; 16]));
+        let waits = self.forks.searches.range(all.clone()).filter(|(_, search)| search.theirs.is_none());
+        let late: Vec<LogId> = waits.filter(|(_, s)| s.until <= now).map(|((_, log), _)| *log).collect();
+        for log in late {
+            self.repeat_search(id, log);
+        }
+        let claims = self.forks.claims.range(all.clone());
+        let late: Vec<LogId> = claims.filter(|(_, c)| c.until <= now).map(|((_, log), _)| *log).collect();
+        for log in late {
+            self.repeat_claim(id, log);
         }
         self.lift_forks(id);
+        let waits = self.forks.searches.range(all.clone()).filter(|(_, search)| search.theirs.is_none());
+        let searches = waits.map(|(_, search)| search.until);
+        let claims = self.forks.claims.range(all.clone()).map(|(_, claim)| claim.until);
+        let again = self.forks.again.range(all).map(|(_, at)| *at);
+        if let Some(next) = searches.chain(claims).chain(again).min() {
+            self.timers.bring_forward(Timer::Search(id), next);
+        }
+    }
+
+    fn repeat_search(&mut self, id: LinkId, log: LogId) {
+        let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
+        search.tries += 1;
+        if search.tries < TRIES {
+            return self.send_places(id, log);
+        }
+        self.forks.searches.remove(&(id, log));
+        self.fork_again(id, log);
     }
 
     fn tell_fork(&mut self, id: LinkId, log: LogId, at: Seq) {
@@ -320,6 +307,7 @@ mod tests {
             ours: None,
             theirs: None,
             until: Tick(0),
+            tries: 0,
         };
         for round in 1..=ROUNDS {
             let places = search.places();

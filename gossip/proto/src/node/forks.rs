@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fork_search::Search;
 use super::{LinkId, OpId};
 use crate::wire::ChannelTag;
-use crate::{ChainHash, LogId, LogName, NodeId, Seq, Tick, Turn};
+use crate::{ChainHash, ChannelId, LogId, LogName, NodeId, Seq, StreamId, Tick, Turn};
 
 /// Searches at once on one link, and logs whose ends are moved at once.
 pub(super) const AT_ONCE: usize = 8;
@@ -25,8 +25,13 @@ pub(super) struct Forks {
     /// One request for hashes is answered at a time on a link.
     pub(super) answering: BTreeMap<LinkId, Answer>,
     serial: u32,
-    /// Branches of which something is held, or on its way to the store, by the log they are branches of.
-    pub(super) families: BTreeMap<LogId, BTreeSet<LogId>>,
+    /// Branches of which something is held, or on its way to the store, and where each of them begins, by the
+    /// log they are branches of.
+    pub(super) families: BTreeMap<LogId, BTreeMap<LogId, (Seq, ChainHash)>>,
+    /// Logs of which it is read whether a branch that was shown differs from them.
+    pub(super) weighing: BTreeMap<LogId, Weighing>,
+    /// Streams in which a cut ended our epoch, each until when no other one may.
+    pub(super) spared: BTreeMap<(ChannelId, StreamId), Tick>,
     /// Those that the message at hand was let to bring.
     pub(super) admitted: Vec<LogId>,
     /// Branches beside which another history may go on over their beginning, each with when to look. Nothing
@@ -64,9 +69,9 @@ impl Forks {
     }
 
     /// A branch may come: it takes a place in its family at once, before others are judged.
-    pub(super) fn let_in(&mut self, log: LogId, name: &LogName) {
+    pub(super) fn let_in(&mut self, log: LogId, name: &LogName, place: (Seq, ChainHash)) {
         if let Some(branch) = name.branch {
-            self.families.entry(branch.parent).or_default().insert(log);
+            self.families.entry(branch.parent).or_default().insert(log, place);
             self.admitted.push(log);
         }
     }
@@ -85,6 +90,7 @@ impl Forks {
         self.families.remove(log);
         root.into_iter().for_each(|root| self.leave_family(log, &root));
         self.unsure.remove(log);
+        self.weighing.remove(log);
         self.parting.retain(|of, parting| of != log && parting.step.branch() != Some(log));
         if !self.strangers.is_empty() {
             self.strangers.retain(|(of, ..)| of != log);
@@ -108,6 +114,7 @@ impl Forks {
 /// A place where a peer says that it has another history.
 #[derive(Debug)]
 pub(super) struct Claim {
+    pub(super) channel: ChannelId,
     /// The first sequence at which they differ.
     pub(super) at: Seq,
     /// Chain hash before it.
@@ -116,7 +123,9 @@ pub(super) struct Claim {
     pub(super) ours: ChainHash,
     /// Of the want that asks how it goes on.
     pub(super) serial: u64,
+    /// When it is asked again.
     pub(super) until: Tick,
+    pub(super) tries: u32,
     /// Not longer than this, whatever comes.
     pub(super) end: Tick,
 }
@@ -132,6 +141,8 @@ pub(super) enum ForkOp {
     Part(LogId),
     /// The beginning of a branch.
     Look(LogId),
+    /// Our own hashes where a branch that is shown leaves a log.
+    Weigh(LogId),
 }
 
 /// What shows that a log forks.
@@ -155,6 +166,18 @@ pub(super) struct Answer {
     /// All that was asked for, and what of it is held.
     pub(super) at: Vec<Seq>,
     pub(super) held: Vec<Seq>,
+}
+
+/// A branch that was shown beside a log.
+#[derive(Debug)]
+pub(super) struct Weighing {
+    pub(super) seen: Seen,
+    /// Its first sequence.
+    pub(super) at: Seq,
+    /// What it says is the hash before it.
+    pub(super) prev: ChainHash,
+    pub(super) branch: LogId,
+    pub(super) op: OpId,
 }
 
 /// A log that ends at a fork, and what followed there on its way to the branch of its name.

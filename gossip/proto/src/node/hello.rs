@@ -134,6 +134,7 @@ impl Node {
         }
         self.timers.cancel(&Timer::Scan(id));
         self.timers.cancel(&Timer::Wants(id));
+        self.timers.cancel(&Timer::Search(id));
         self.fetches.forget_link(id);
         self.exchanges.forget_link(id);
         self.refills.forget_link(id);

@@ -6,6 +6,7 @@ use super::accept::{Batch, Verdict, place};
 use super::admin::{Job, Plan};
 use super::log::Log;
 use super::{Command, CommandError, CommandId, Event, ImportFloor, ImportPart, Node, NodeState};
+use crate::log::MAX_SEQ;
 use crate::wire::{DeltaRun, FloorNote};
 use crate::{ChannelId, LogId, LogName, StoredRun};
 
@@ -99,12 +100,18 @@ impl Node {
         if let Some(ImportFloor { sequence: floor, hash, stamp, seal }) = part.floor.as_deref().copied()
             && floor > height
         {
+            if floor > MAX_SEQ {
+                return Err(CommandError::Invalid("a floor beyond all sequences"));
+            }
             if self.is_claimed(&id) {
                 return Ok(Taken::Claimed);
             }
             let note = FloorNote { log: id, floor, hash, stamp, seal };
-            self.admit_floor(id, &part.runs, &note)?;
+            self.admit_branch(id, &part.runs, (floor, hash))?;
             self.take_floor(&part.log.channel, &note, batch);
+        } else if height == 0 && !part.runs.is_empty() {
+            // It begins with the first entry of its log.
+            self.admit_branch(id, &part.runs, (0, part.log.root()))?;
         }
         for StoredRun { prev, run } in &part.runs {
             let log = self.logs.get(&id).and_then(|log| Some((log, Arc::new(self.logs.name_of(log)?))));
@@ -117,13 +124,18 @@ impl Node {
                     self.check_branch(&name, &stored)?;
                     self.take(&name, stored, end, batch);
                 }
-                Verdict::Known => {}
+                Verdict::Known | Verdict::Beyond(_) => {}
                 // It ends before, where it forks.
                 Verdict::Ahead if last > self.logs.get(&id).map_or(last, Log::end) => {}
                 Verdict::Ahead => return Err(CommandError::Invalid("a run that leaves a gap")),
                 Verdict::Fork => return Err(self.forked_import(id, &name, &received, last)),
                 Verdict::Broken(why) => return Err(CommandError::Invalid(why)),
             }
+        }
+        if part.runs.last().is_some_and(|last| last.run.seal().is_none() && self.may_be_left(&id, &last.run))
+        {
+            // What vouches for it is just being looked at.
+            return Err(CommandError::Busy);
         }
         self.settle_part(id, batch).map(|()| Taken::All)
     }

@@ -3,25 +3,25 @@
 use super::fork_branch::Admission;
 use super::forks::Seen;
 use super::{CommandError, Node};
-use crate::wire::{DeltaRun, FloorNote};
-use crate::{LogId, LogName, StoredRun};
+use crate::wire::DeltaRun;
+use crate::{ChainHash, LogId, LogName, Seq, StoredRun};
 
 impl Node {
-    /// Whether the floor of a log of which nothing is held may be taken from a file. Where a branch shows a
-    /// fork that is not known here, the log it parts from is ended first: busy until it is.
-    pub(super) fn admit_floor(
+    /// Whether a branch of which nothing is held may be taken from a file, where it begins like that. Where it
+    /// shows a fork that is not known here, the log it parts from is ended first: busy until it is.
+    pub(super) fn admit_branch(
         &mut self,
         id: LogId,
         part: &[StoredRun],
-        note: &FloorNote,
+        place: (Seq, ChainHash),
     ) -> Result<(), CommandError> {
         let first = self.logs.get(&id).filter(|log| log.pending().height == 0 && log.branch().is_some());
         let Some(name) = first.and_then(|log| self.logs.name_of(log)) else { return Ok(()) };
         let runs = part.iter().map(|stored| DeltaRun { prev: None, run: stored.run.clone() });
         let runs: Vec<DeltaRun> = runs.collect();
-        match self.judge_branch(Seen::Hand, &name, id, (note.floor, note.hash), &runs) {
+        match self.judge_branch(Seen::Hand, &name, id, place, &runs) {
             Admission::Take => {
-                self.forks.let_in(id, &name);
+                self.forks.let_in(id, &name, place);
                 Ok(())
             }
             Admission::Later => Err(CommandError::Busy),

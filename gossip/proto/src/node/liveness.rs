@@ -25,6 +25,7 @@ impl Node {
         if link.ping.is_some() {
             link.missed = link.missed.saturating_add(1);
         }
+        let falls_silent = link.ping.is_some() && link.missed == SUSPECTED;
         let number = self.rng.next_u64();
         link.ping = Some((number, self.now.tick));
         let again = link.rtt.backoff(link.missed.min(UNREACHABLE), self.config.keepalive);
@@ -34,6 +35,10 @@ impl Node {
         self.send(id, &Message::Ping(number, paused), Class::Urgent);
         self.set_timer(Timer::Ping(id), again);
         self.review(&peer);
+        if falls_silent {
+            self.waiters.look_again();
+            self.speak_elsewhere(&peer);
+        }
     }
 
     pub(super) fn on_ping(&mut self, id: LinkId, number: u64, paused: bool) {

@@ -29,7 +29,7 @@
 //! | `accept`, `sealed` | received runs are checked and handed to the store |
 //! | `holes`, `holey`, `pick`, `refill`, `fill`, `serve_back` | what is missing below a height is asked for |
 //! | `repair`, `erase`, `tell`, `import`, `import_back`, `import_branch` | damage isolated, payloads erased, logs brought by hand |
-//! | `fork`, `fork_search`, `fork_part`, `fork_branch`, `fork_held`, `fork_mend`, `fork_erased`, `forks` | two histories of one log |
+//! | `fork`, `fork_search`, `fork_claim`, `fork_part`, `fork_branch`, `fork_beyond`, `fork_held`, `fork_mend`, `fork_erased`, `forks` | two histories of one log |
 //! | `members` | who belongs to the group, and who of them answers |
 //! | `pieces` | messages larger than a frame |
 //! | `admin`, `plan`, `prune`, `query`, `lifecycle`, `boot` | everything an application asks for besides |
@@ -53,7 +53,10 @@ mod fetch;
 mod fetches;
 mod fill;
 mod fork;
+mod fork_beyond;
 mod fork_branch;
+mod fork_claim;
+mod fork_cut;
 mod fork_erased;
 mod fork_held;
 mod fork_mend;
@@ -279,13 +282,16 @@ impl Node {
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),
             Timer::Forks => self.look_at_branches(),
-            Timer::Overlay => self.seek_neighbours(),
+            Timer::Overlay => self.look_round(),
+            Timer::Dead => self.try_the_dead(),
+            Timer::Gone => self.forget_the_gone(),
             Timer::Table(link) => self.compare_tables(link),
             Timer::Beat => self.pulse(),
             Timer::Due(link) => self.miss_beat(link),
             Timer::Doubt(key) => self.step_doubt(key),
             Timer::Suspicion(key) => self.judge_suspicion(key),
             Timer::Doze(key) => self.review_member(key),
+            Timer::Search(id) => self.tend_searches(id),
         }
     }
 

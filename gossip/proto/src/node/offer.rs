@@ -10,7 +10,7 @@ use super::model::{Channel, Stream};
 use super::table::Logs;
 use super::{Class, DropReason, LinkId, Node, Timer};
 use crate::wire::{Message, Offer, OfferLog};
-use crate::{ChannelId, LogId, LogName, NodeId, Seq, StreamId};
+use crate::{ChannelId, LogId, LogName, NodeId, StreamId};
 
 /// Logs in one offer.
 pub(super) const OFFER_LOGS: usize = 512;
@@ -217,7 +217,7 @@ impl Node {
         }
         let ours = self.logs.get(&log_id).map(|log| (log.pending().height, log.stored));
         // Whoever does not know yet that it forks tells of more than it ends with.
-        let told_height = told.height.min(self.logs.get(&log_id).map_or(Seq::MAX, Log::end));
+        let told_height = told.height.min(self.reach(&log_id));
         if let Some((_, stored)) = ours
             && stored.height == told.height
             && stored.hash.check() != told.check

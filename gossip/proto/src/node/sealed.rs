@@ -197,12 +197,20 @@ impl Node {
     }
 
     /// Ends a part of an import: what a seal vouches for is taken, and what ends without one before a
-    /// gap is part of the gap. A floor alone without a seal says nothing.
+    /// gap is part of the gap; where a branch begins at its end the log ends first. A floor alone without a
+    /// seal says nothing.
     pub(super) fn settle_part(&mut self, id: LogId, batch: &mut Batch) -> Result<(), CommandError> {
         let Some(mut staged) = batch.staged.remove(&id) else { return Ok(()) };
         let only_floor = matches!(&staged.steps[..], [(CommitItem::Adopt { .. }, _)]);
-        let at = staged.steps.last().map_or(0, |(_, landing)| landing.end.height);
-        staged.cut();
+        let end = staged.steps.last().map(|(_, landing)| landing.end);
+        let at = end.map_or(0, |end| end.height);
+        let is_whole = staged.cut();
+        if let Some(turn) = end.filter(|_| !is_whole && !staged.is_bad).and_then(|end| self.left_at(&id, end))
+        {
+            self.logs.get_mut(&id).into_iter().for_each(|log| log.set_pending(staged.before));
+            self.end_below(Seen::Hand, id, turn);
+            return Err(CommandError::Busy);
+        }
         if staged.is_bad || staged.steps.is_empty() && !only_floor {
             return Err(CommandError::Unsealed { log: id, at });
         }

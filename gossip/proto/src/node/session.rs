@@ -116,7 +116,8 @@ impl Node {
 
     pub(super) fn on_link_down(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(&id) else { return };
-        let timers = [Timer::Hello, Timer::Ping, Timer::Scan, Timer::Wants, Timer::Table, Timer::Due];
+        let timers =
+            [Timer::Hello, Timer::Ping, Timer::Scan, Timer::Wants, Timer::Search, Timer::Table, Timer::Due];
         timers.into_iter().for_each(|timer| self.timers.cancel(&timer(id)));
         for channel in link.session.iter().flat_map(|session| session.shared.keys()) {
             self.timers.cancel(&Timer::Round(id, channel.clone()));

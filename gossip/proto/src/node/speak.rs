@@ -51,7 +51,7 @@ impl Node {
     }
 
     /// A peer's links on which a channel is shared.
-    fn sharing(&self, peer: &NodeId, name: &ChannelId) -> impl Iterator<Item = (LinkId, &Link)> {
+    pub(super) fn sharing(&self, peer: &NodeId, name: &ChannelId) -> impl Iterator<Item = (LinkId, &Link)> {
         let links = self.peers.get(peer).into_iter().flat_map(|peer| &peer.links);
         let links = links.filter_map(|id| Some((*id, self.links.get(id)?)));
         links.filter(move |(_, link)| link.shares(name))

@@ -69,10 +69,8 @@ impl Backlog {
 /// What a link remembers of a channel's status.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    in_sync: bool,
-    /// To get and to give.
-    backlogs: [Backlog; 2],
-    at: Tick,
+    /// To the application, of the peer.
+    last: Last,
     /// The digest that both had when they last agreed.
     pub(super) agreed: Option<DigestTag>,
     pub(super) last_exchange: Option<WallMs>,
@@ -80,6 +78,16 @@ pub(super) struct Told {
     /// Beacons sent, and how many of them were answered by an agreement.
     pub(super) asked: u64,
     pub(super) answered: u64,
+}
+
+/// What the application was told last of a peer and a channel. All its links remember it: those that are left
+/// speak for those that are gone.
+#[derive(Debug, Default, Clone, Copy)]
+struct Last {
+    at: Tick,
+    in_sync: bool,
+    /// To get and to give.
+    backlogs: [Backlog; 2],
 }
 
 /// Calls that wait until digests agree.
@@ -167,7 +175,8 @@ impl Node {
         let Some(shared) = self.shared(id, name) else { return };
         shared.told.last_equal = Some(wall);
         let (asked, answered) = (shared.told.asked, shared.told.answered);
-        for waiter in self.waiters.waiting.iter_mut().filter(|waiter| waiter.channel == *name) {
+        let speaks = self.speaks(id, name);
+        for waiter in self.waiters.waiting.iter_mut().filter(|waiter| speaks && waiter.channel == *name) {
             // A link that came up since was asked since.
             let from = waiter.from.get(&id).copied().unwrap_or(0);
             if version == 1 || answered >= from {
@@ -260,22 +269,26 @@ impl Node {
     pub(super) fn tell_status(&mut self, id: LinkId, name: &ChannelId) {
         let now = self.now.tick;
         let Some(peer) = self.links.get(&id).map(|link| &link.peer) else { return };
-        // The first of them remembers.
-        let Some(first) = self.voices(peer, name).next() else { return };
+        if self.voices(peer, name).next().is_none() {
+            return;
+        }
+        let shared = self.sharing(peer, name).filter_map(|(_, link)| link.session.as_ref()?.shared.get(name));
+        let last = shared.map(|shared| shared.told.last).max_by_key(|last| last.at).unwrap_or_default();
         let in_sync = self.agrees_with(peer, name);
-        let session = self.links.get(&first).and_then(|link| link.session.as_ref());
-        let Some(shared) = session.and_then(|session| session.shared.get(name)) else { return };
-        let flips = in_sync != shared.told.in_sync;
-        let is_due = !in_sync && now.since(shared.told.at) >= PROGRESS;
+        let flips = in_sync != last.in_sync;
+        let is_due = !in_sync && now.since(last.at) >= PROGRESS;
         if !(flips || is_due) {
             return;
         }
         let Some(status) = self.status(peer, name) else { return };
         let backlogs = [status.to_get, status.to_give];
-        let Some(shared) = self.shared(first, name) else { return };
-        let moves = std::mem::replace(&mut shared.told.backlogs, backlogs) != backlogs;
-        (shared.told.in_sync, shared.told.at) = (in_sync, now);
-        if flips || moves {
+        let links: Vec<LinkId> = self.sharing(peer, name).map(|(id, _)| id).collect();
+        for link in links {
+            if let Some(shared) = self.shared(link, name) {
+                shared.told.last = Last { at: now, in_sync, backlogs };
+            }
+        }
+        if flips || last.backlogs != backlogs {
             self.notify(Event::SyncChanged(status));
         }
     }

@@ -43,6 +43,10 @@ pub(super) enum Timer {
     Forks,
     /// Look for neighbours.
     Overlay,
+    /// Try members that are down.
+    Dead,
+    /// Forget members that are gone.
+    Gone,
     /// Compare tables of members.
     Table(LinkId),
     /// Say a beat.
@@ -55,6 +59,8 @@ pub(super) enum Timer {
     Suspicion(MemberKey),
     /// A member that dozed is back, or late.
     Doze(MemberKey),
+    /// Ask again for hashes in the search for a fork.
+    Search(LinkId),
 }
 
 /// Timers that fired and may be set again, at most.

@@ -239,6 +239,10 @@ impl Host {
         }
     }
 
+    pub(crate) fn waits_for_disk(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Of the store operations that wait the oldest is done.
     pub(crate) fn disk_goes_on(&mut self) {
         let oldest = self.waiting.remove(0);

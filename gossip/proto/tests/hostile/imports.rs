@@ -79,3 +79,28 @@ fn an_imported_branch_has_to_show_where_it_parts() {
         assert_eq!(import(&root, beyond), Ok(Reply::Imported(0)), "it ends where the branch begins");
     }
 }
+
+/// One that begins with the first entry of its log has no floor, and shows nothing less.
+#[test]
+fn an_imported_branch_that_begins_with_the_first_entry_is_judged() {
+    let mut host = Host::speaking("victim", NodeConfig::default(), 2);
+    let mut import = |name: &LogName, run: &StoredRun| {
+        let runs = vec![run.relabel(name.id()).expect("a run")];
+        let part = ImportPart { log: name.clone(), floor: None, runs, fills: false };
+        host.command(Command::Import { channel: channel(), part }).expect("an answer")
+    };
+    let mut root = Author::new(1);
+    let run = root.sealed();
+    let branch = |first| {
+        let branch = Some(Branch { parent: root.name.id(), first });
+        LogName { branch, ..root.name.clone() }
+    };
+    for made_up in 0..10 {
+        let name = branch(ChainHash([made_up; 32]));
+        assert!(matches!(import(&name, &run), Err(CommandError::Unplaced { .. })), "{made_up}");
+    }
+    let shown = branch(run.hash_at(1).expect("its first hash"));
+    assert_eq!(import(&shown, &run), Err(CommandError::Busy), "the log ends first");
+    assert_eq!(import(&shown, &run), Ok(Reply::Imported(2)));
+    assert_eq!(import(&root.name, &run), Ok(Reply::Imported(0)), "there is nothing before it");
+}

@@ -86,7 +86,7 @@ impl Scene {
         Self::with(Host::speaking("victim", NodeConfig::default(), 2))
     }
 
-    fn with(mut victim: Host) -> Self {
+    pub(crate) fn with(mut victim: Host) -> Self {
         let mut peer = Host::speaking("peer", NodeConfig::default(), 2);
         victim.must(Command::Start);
         peer.must(Command::Start);

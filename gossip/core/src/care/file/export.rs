@@ -94,6 +94,13 @@ impl Pass {
     }
 }
 
+/// A branch that parts from another one comes after those that show where the log ends. But one whose end no seal
+/// follows comes after those that part from it there, which vouch for it.
+fn order(head: &LogHead) -> (bool, Seq) {
+    let is_open = head.name.author.is_key() && head.seal_at(head.height).is_none();
+    (is_open, if is_open { Seq::MAX - head.floor } else { head.floor })
+}
+
 /// Reads the store and sends what is to be written.
 struct Out<'a> {
     shared: &'a Shared,
@@ -145,8 +152,7 @@ impl Out<'_> {
                 }
             }
         }
-        // One that parts from another branch comes after those that show where the log ends.
-        branches.sort_by_key(|head| head.floor);
+        branches.sort_by_key(order);
         for head in branches {
             if self.branches.insert(head.name.id()) {
                 self.with_moved(head).await?;

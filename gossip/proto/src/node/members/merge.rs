@@ -82,6 +82,12 @@ impl Members {
         self.merge_known(now, slot, row, by)
     }
 
+    /// Takes in a member known from before.
+    pub(in crate::node) fn remember(&mut self, now: Tick, row: MemberRow) {
+        let by = Speaker { settled: true, repairs: true };
+        self.merge(now, &Row::Live { row, doze: 0 }, by);
+    }
+
     fn meet(&mut self, now: Tick, key: MemberKey, row: &Row) -> Merged {
         let Row::Live { row, doze } = row else { return Merged::Unknown(key) };
         if row.incarnation > HIGHEST {

@@ -15,6 +15,7 @@ impl Node {
     /// News of members: what changes something here is passed on.
     pub(in crate::node) fn on_news(&mut self, id: LinkId, rows: Vec<Row>) {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let was_down = self.is_down(&peer);
         for row in rows {
             if !self.may_meet(&peer, &row) {
                 continue;
@@ -25,6 +26,9 @@ impl Node {
             if let Some(slot) = self.follow(id, &row, merged) {
                 self.teach(id, &[slot]);
             }
+        }
+        if was_down && !self.is_down(&peer) {
+            self.reunite(id);
         }
     }
 

@@ -69,6 +69,23 @@ fn who_meets_is_a_member_and_each_start_a_new_incarnation() {
     assert_eq!(pair.known(0, "b"), Some((2, MemberState::Live)));
 }
 
+/// As far as there is room.
+#[test]
+fn members_may_be_known_from_before() {
+    let row = |name: &str| {
+        let addresses = vec![format!("sim:{name}")];
+        MemberRow { id: NodeId::new(name).unwrap(), incarnation: 3, instance: 1, addresses }
+    };
+    let record = NodeRecord::new(NodeId::new("a").unwrap());
+    let config = NodeConfig { max_members: 3, ..NodeConfig::default() };
+    let boot = Boot::new(record, Inventory::default(), config, 1, [1; 32]);
+    let boot = Boot { members: ["b", "a", "c", "d"].map(row).into(), ..boot };
+    let node = Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot);
+    let known: BTreeMap<String, u64> =
+        node.members.all().map(|member| (member.id.to_string(), member.incarnation)).collect();
+    assert_eq!(known, [("a", 0), ("b", 3), ("c", 3)].map(|(name, at)| (name.to_owned(), at)).into());
+}
+
 /// A store that knows nothing of the present incarnation would let the next start use it again.
 #[test]
 fn an_incarnation_is_written_down() {

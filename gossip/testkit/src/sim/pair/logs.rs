@@ -125,9 +125,10 @@ impl Logs {
     fn extend(self, side: Side, head: LogHead, signer: Option<&Ed25519Sealer>) -> Log {
         let mut log = Log { head, runs: Vec::new(), filled: false };
         // Only what stands at the end is sealed: as after runs were joined across the place of a fork.
-        self.write(&mut log, "both", self.common, signer.filter(|_| self.more[side as usize] == 0));
+        let last = signer.filter(|_| self.more[side as usize] == 0);
+        self.write(&mut log, "both", self.common, last);
         if let Some((side, entries)) = self.stem {
-            self.write(&mut log, side.name(), entries, signer);
+            self.write(&mut log, side.name(), entries, last);
         }
         self.write(&mut log, side.name(), self.more[side as usize], signer);
         log
