@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use gossip_proto::node::{Boot, LinkId, Node, NodeConfig};
+use gossip_proto::node::{Boot, Node, NodeConfig};
 use gossip_proto::{
     ChannelId, ChannelRecord, Durability, NodeId, Now, Rng, StreamId, StreamRecord, Tick, WallMs,
 };
@@ -21,7 +21,7 @@ const HELD: usize = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub(super) arrived: VecDeque<Arrival>,
-    pub(super) sent: VecDeque<(LinkId, usize, bytes::Bytes)>,
+    pub(super) sent: VecDeque<Arrival>,
 }
 
 impl Held {
@@ -31,9 +31,9 @@ impl Held {
         }
     }
 
-    pub(super) fn keep_sent(&mut self, link: LinkId, side: usize, bytes: bytes::Bytes) {
+    pub(super) fn keep_sent(&mut self, arrival: Arrival) {
         if self.sent.len() < HELD {
-            self.sent.push_back((link, side, bytes));
+            self.sent.push_back(arrival);
         }
     }
 }

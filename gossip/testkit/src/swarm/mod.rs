@@ -8,7 +8,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `plan` | what a seed decides beforehand, for any implementation |
-//! | `world`, `calendar` | nodes driven through their doors, in virtual time |
+//! | `world`, `turn`, `calendar` | nodes driven through their doors, in virtual time |
 //! | `host`, `links`, `air` | a machine, links over datagrams, what becomes of these |
 //! | `overlay` | who knows whom at first |
 //! | `views`, `deliveries`, `meter` | what is observed |
@@ -28,6 +28,7 @@ mod samples;
 mod scenario;
 mod table;
 mod targets;
+mod turn;
 mod views;
 mod world;
 

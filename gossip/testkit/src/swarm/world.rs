@@ -5,17 +5,17 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use gossip_proto::node::{Command, CommandId, Effect, Event, Input, LinkId, Reply};
+use gossip_proto::node::{Command, CommandId, Input, LinkId};
 use gossip_proto::{ChannelId, NewPayload, StreamId, Tick};
 
 use super::air::Air;
 use super::calendar::Calendar;
 use super::deliveries::Deliveries;
-use super::host::{self, Held, Host};
+use super::host::{Held, Host};
 use super::links::{self, Links, Side, Welcome};
 use super::meter::{Meter, Spent, Window};
 use super::plan::Plan;
-use super::views::{Change, Views};
+use super::views::Views;
 
 /// Bytes of a message.
 const PAYLOAD: usize = 100;
@@ -23,13 +23,13 @@ const PAYLOAD: usize = 100;
 /// Something that comes to one end of a link.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    link: LinkId,
-    side: Side,
-    what: Came,
+    pub(super) link: LinkId,
+    pub(super) side: Side,
+    pub(super) what: Came,
 }
 
 #[derive(Debug)]
-enum Came {
+pub(super) enum Came {
     Frame(Bytes),
     /// The other end closed it.
     Closed,
@@ -37,7 +37,7 @@ enum Came {
 
 /// Something that will happen.
 #[derive(Debug)]
-enum Happening {
+pub(super) enum Happening {
     Start { host: usize },
     Due { host: usize },
     Arrive(Arrival),
@@ -50,14 +50,14 @@ pub(super) struct Swarm {
     pub(super) air: Air,
     pub(super) views: Views,
     pub(super) deliveries: Deliveries,
-    calendar: Calendar<Happening>,
-    hosts: Vec<Host>,
-    links: Links,
-    meter: Meter,
-    place: (ChannelId, StreamId),
-    commands: u64,
+    pub(super) calendar: Calendar<Happening>,
+    pub(super) hosts: Vec<Host>,
+    pub(super) links: Links,
+    pub(super) meter: Meter,
+    pub(super) place: (ChannelId, StreamId),
+    pub(super) commands: u64,
     /// What a node's own store and transport tell it within one turn.
-    inbox: VecDeque<Input>,
+    pub(super) inbox: VecDeque<Input>,
 }
 
 impl Swarm {
@@ -136,12 +136,8 @@ impl Swarm {
     /// It can again: what it wanted to send goes out, then what came is read.
     pub(super) fn unblock(&mut self, host: usize) {
         let Some(Held { arrived, sent }) = self.hosts[host].held.take() else { return };
-        for (link, side, bytes) in sent {
-            self.transmit(link, side, bytes);
-        }
-        for arrival in arrived {
-            self.arrive(arrival);
-        }
+        sent.into_iter().for_each(|arrival| self.transmit(arrival));
+        arrived.into_iter().for_each(|arrival| self.arrive(arrival));
     }
 
     /// A node's transport dials an address: the link is up here at once.
@@ -228,106 +224,16 @@ impl Swarm {
         self.feed(host, Input::LinkUp { peer, link, limits: links::LIMITS });
     }
 
-    /// Gives a node an input, and at once what follows from it on the same machine; arms its deadline.
-    fn feed(&mut self, index: usize, input: Input) {
-        let now = host::now(self.now());
-        let mut inbox = std::mem::take(&mut self.inbox);
-        inbox.push_back(input);
-        while let Some(input) = inbox.pop_front() {
-            let Some(node) = self.hosts[index].node.as_mut() else { break };
-            node.handle(now, input);
-            while let Some(effect) = self.hosts[index].node.as_mut().and_then(|node| node.poll_effect()) {
-                self.carry_out(index, effect, &mut inbox);
-            }
-            let waits = self.hosts[index].node.as_ref().is_some_and(|node| node.has_unwritten());
-            if inbox.is_empty() && waits {
-                inbox.push_back(Input::StoreReady);
-            }
-        }
-        inbox.clear();
-        self.inbox = inbox;
-        self.arm(index);
-    }
-
-    /// Does what a node wants done. What else a node may want of its transport belongs here: to dial, to
-    /// forget.
-    fn carry_out(&mut self, index: usize, effect: Effect, inbox: &mut VecDeque<Input>) {
-        match effect {
-            Effect::Send { link, frame, .. } => self.send(index, link, frame.into_bytes()),
-            Effect::Close { link } => self.close(index, link, inbox),
-            Effect::Store { op, request } => {
-                let result = Ok(self.hosts[index].volume.execute(&request));
-                inbox.push_back(Input::Stored { op, result });
-            }
-            Effect::Reply { result, .. } => {
-                self.note_reply(index, &result.expect("what is asked for can be done"))
-            }
-            Effect::Notify(event) => self.note(index, event),
-        }
-    }
-
-    fn note_reply(&mut self, index: usize, reply: &Reply) {
-        let now = self.now();
-        if let Reply::Appended(entries) = reply {
-            entries.iter().for_each(|entry| self.deliveries.send(now, index, entry));
-        }
-    }
-
-    fn note(&mut self, index: usize, event: Event) {
-        let at = self.now();
-        match event {
-            Event::PeerStatusChanged(peer, status) => {
-                let (observer, subject) = (index as u32, host::number(&peer) as u32);
-                self.views.note(Change { at, observer, subject, status });
-            }
-            Event::EntriesMerged { entries, .. } => {
-                entries.into_iter().for_each(|(log, range)| self.deliveries.deliver(at, index, log, range));
-            }
-            _ => {}
-        }
-    }
-
-    fn send(&mut self, index: usize, link: LinkId, bytes: Bytes) {
-        let host = &mut self.hosts[index];
-        let Some(side) = self.links.side_of(link, index, host.life) else { return };
-        self.meter.count(index, &bytes);
-        match &mut host.held {
-            Some(held) => held.keep_sent(link, side, bytes),
-            None => self.transmit(link, side, bytes),
-        }
-    }
-
-    fn transmit(&mut self, link: LinkId, side: Side, bytes: Bytes) {
-        let (from, to) = (self.links.host(link, side), self.links.host(link, 1 - side));
-        if self.air.passes(self.now(), from, to) {
-            self.plan_arrival(Arrival { link, side: 1 - side, what: Came::Frame(bytes) });
-        }
-    }
-
-    /// A node closes its end; the other one goes down too if it can be told.
-    fn close(&mut self, index: usize, link: LinkId, inbox: &mut VecDeque<Input>) {
-        let Some(side) = self.links.side_of(link, index, self.hosts[index].life) else { return };
-        self.links.shut(link, side);
-        inbox.push_back(Input::LinkDown { link });
-        if self.air.connects(self.now(), index, self.links.host(link, 1 - side)) {
-            self.plan_arrival(Arrival { link, side: 1 - side, what: Came::Closed });
-        }
-    }
-
-    fn plan_arrival(&mut self, arrival: Arrival) {
-        let at = self.now() + self.links.delay(arrival.link);
-        self.calendar.plan(at, Happening::Arrive(arrival));
-    }
-
-    fn arm(&mut self, index: usize) {
-        let now = self.now();
-        let host = &mut self.hosts[index];
-        let Some(at) = host.node.as_ref().and_then(|node| node.deadline()) else { return };
-        // An earlier one than the node's own only finds nothing due, which is cheaper than taking it back.
-        if host.armed.is_none_or(|armed| armed > at) {
-            let at = at.max(now);
-            host.armed = Some(at);
-            self.calendar.plan(at, Happening::Due { host: index });
+    /// Something goes out to the other end of a link.
+    pub(super) fn transmit(&mut self, arrival: Arrival) {
+        let Arrival { link, side, what } = &arrival;
+        let (now, from, to) = (self.now(), self.links.host(*link, 1 - side), self.links.host(*link, *side));
+        let passes = match what {
+            Came::Frame(_) => self.air.passes(now, from, to),
+            Came::Closed => self.air.connects(now, from, to),
+        };
+        if passes {
+            self.calendar.plan(now + self.links.delay(*link), Happening::Arrive(arrival));
         }
     }
 }
