@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! swarm [--n 20,100,1000] [--only s1,s3] [--seeds N] [--from SEED] [--long] [--talk] [--jobs N] [--json FILE]
+//!       [--beside NAME=FILE]
 //! ```
+//!
+//! With `--beside` what another system reached, as JSON of such rows, stands beside what this one did.
 //!
 //! The same arguments give the same JSON; processor time is only in what is printed.
 //!
@@ -14,7 +17,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use gossip_testkit::swarm::{Case, Length, Row, Samples, cases, json};
+use gossip_testkit::swarm::{Case, Length, Row, Samples, cases, json, rows};
 
 struct Arguments {
     sizes: Vec<usize>,
@@ -29,6 +32,8 @@ struct Arguments {
     talk: bool,
     jobs: usize,
     json: Option<String>,
+    /// Names and rows of others.
+    beside: Vec<(String, Vec<Row>)>,
 }
 
 fn main() -> ExitCode {
@@ -52,6 +57,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         talk: false,
         jobs: std::thread::available_parallelism().map_or(1, usize::from),
         json: None,
+        beside: Vec::new(),
     };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
@@ -64,8 +70,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--talk" => arguments.talk = true,
             "--jobs" => arguments.jobs = number(&value()?)?.max(1),
             "--json" => arguments.json = Some(value()?),
+            "--beside" => arguments.beside.push(beside(&value()?)?),
             _ => {
-                let known = "--n, --only, --seeds, --from, --long, --talk, --jobs, --json";
+                let known = "--n, --only, --seeds, --from, --long, --talk, --jobs, --json, --beside";
                 return Err(format!("unknown argument {word}; known are {known}"));
             }
         }
@@ -80,6 +87,14 @@ fn number(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("{text} is not a number"))
 }
 
+fn beside(text: &str) -> Result<(String, Vec<Row>), String> {
+    let (name, file) =
+        text.split_once('=').ok_or(format!("{text} is not a name and a file as in foca=foca.json"))?;
+    let json = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let rows = rows(&json).map_err(|error| format!("{file}: {error}"))?;
+    Ok((name.into(), rows))
+}
+
 /// Runs and prints everything; whether all targets are met.
 fn swarm(arguments: &Arguments) -> Result<bool, String> {
     let wanted =
@@ -89,7 +104,8 @@ fn swarm(arguments: &Arguments) -> Result<bool, String> {
     let (mut rows, mut met, mut missed) = (Vec::new(), 0, 0);
     for case in &cases {
         let samples = run(case, arguments);
-        let row = Row::of(case, &samples);
+        let mut row = Row::of(case, &samples);
+        arguments.beside.iter().for_each(|(name, theirs)| row.put_beside(name, theirs));
         let timed = row.clone().with_cpu(case, &samples);
         print!("{}", timed.text());
         for talk in row.talk.iter().filter(|_| arguments.talk) {

@@ -36,4 +36,4 @@ pub use self::cases::{Case, Length, cases};
 pub use self::plan::{Plan, Purpose};
 pub use self::samples::Samples;
 pub use self::scenario::{Scenario, Weather};
-pub use self::table::{Figure, Row, Talk, json};
+pub use self::table::{Figure, Row, Talk, json, rows};

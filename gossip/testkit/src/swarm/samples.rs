@@ -29,11 +29,13 @@ pub(super) enum Statistic {
 
 impl Samples {
     /// Of one run, with nothing measured yet.
-    pub(super) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self { runs: 1, ..Self::default() }
     }
 
-    pub(super) fn add(&mut self, series: &'static str, value: f64) {
+    /// Notes a measurement. Series have the names under which scenarios note them; another one is in no figure.
+    pub fn add(&mut self, series: &'static str, value: f64) {
         self.series.entry(series).or_default().push(value);
     }
 
