@@ -60,7 +60,8 @@ fn of_size(length: Length, nodes: usize) -> Vec<Case> {
     all.extend([0, 100, 300].map(|loss| Case { loss, ..message }));
     all.push(case(Scenario::Join, runs(3)));
     all.push(case(Scenario::Split { seconds: 60 }, runs(3)));
-    all.push(case(Scenario::Leave { leavers: if length == Length::Long { nodes / 2 } else { 10 } }, runs(3)));
+    let leavers = if length == Length::Long { (nodes / 2).min(100) } else { 10 };
+    all.push(case(Scenario::Leave { leavers }, runs(3)));
     all.extend([10, 20, 50].map(|percent| case(Scenario::Exodus { percent }, runs(2))));
     all.push(case(Scenario::Apart { seconds: 60 }, runs(2)));
     all

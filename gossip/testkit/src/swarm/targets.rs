@@ -78,6 +78,7 @@ fn idle(fair: bool) -> Vec<Measure> {
         NONE_FALSE,
         measure("false Down per node-hour", "false per node-hour", Mean)
             .best("0 (memberlist), 795 (foca, 30 %)"),
+        measure("status changes per node-hour", "told per node-hour", Mean),
     ]
 }
 

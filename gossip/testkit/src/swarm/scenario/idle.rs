@@ -13,11 +13,12 @@ pub(super) fn run(plan: Plan, seconds: u64, weather: Weather) -> Samples {
     let mut swarm = settled(plan, WARM);
     let excused = darken(&mut swarm, weather);
     let changes = swarm.views.take_changes();
-    let mut downs_told = downs(&changes).count();
+    let (mut downs_told, mut told) = (downs(&changes).count(), 0);
     let window = swarm.open_window();
     for _ in 0..seconds {
         pass(&mut swarm, Duration::from_secs(1));
         let changes = swarm.views.take_changes();
+        told += changes.len();
         downs_told += downs(&changes).filter(|(_, subject)| !excused.contains(subject)).count();
     }
     let spent = swarm.close_window(window);
@@ -28,6 +29,7 @@ pub(super) fn run(plan: Plan, seconds: u64, weather: Weather) -> Samples {
     samples.add("bytes", spent.meter.bytes as f64 / nodes / spent.seconds);
     samples.add("false", downs_told as f64);
     samples.add("false per node-hour", downs_told as f64 / nodes / hours);
+    samples.add("told per node-hour", told as f64 / nodes / hours);
     samples
 }
 
