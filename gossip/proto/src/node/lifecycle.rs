@@ -49,8 +49,12 @@ impl Node {
                 self.fetch_everywhere();
                 self.refill_anew();
                 self.tell_everyone();
+                self.table_changed();
             }
-            NodeState::Running => self.begin_incarnation(),
+            NodeState::Running => {
+                self.begin_incarnation();
+                self.table_changed();
+            }
             NodeState::ShutDown => {}
         }
         self.notify(Event::StateChanged(to));

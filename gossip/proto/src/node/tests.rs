@@ -1,6 +1,7 @@
 //! Two nodes without a network between them, and a count of what is done inside.
 
 mod beats;
+mod dead;
 mod doubts;
 mod giving;
 mod incarnations;

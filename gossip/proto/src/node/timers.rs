@@ -43,6 +43,10 @@ pub(super) enum Timer {
     Forks,
     /// Look for neighbours.
     Overlay,
+    /// Try members that are down.
+    Dead,
+    /// Forget members that are gone.
+    Gone,
     /// Compare tables of members.
     Table(LinkId),
     /// Tell of new members.

@@ -93,13 +93,17 @@ impl Node {
         if !self.members.may_flood(slot, self.now.tick) {
             return;
         }
-        let others = self.established().filter(|id| Some(*id) != but && self.spoken(*id) >= MEMBERS);
-        for id in others.collect::<Vec<_>>() {
+        for id in self.told_at_once(but) {
             match row {
                 // Not everybody may know it by its name.
                 Row::Live { .. } => self.teach(id, &[slot]),
                 short => self.send(id, &Message::News(vec![short.clone()]), Class::Urgent),
             }
         }
+    }
+
+    /// Links on which what has happened is told at once.
+    pub(super) fn told_at_once(&self, but: Option<LinkId>) -> Vec<LinkId> {
+        self.established().filter(|id| Some(*id) != but && self.spoken(*id) >= MEMBERS).collect()
     }
 }

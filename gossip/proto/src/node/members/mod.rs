@@ -13,10 +13,13 @@
 //! | `news` | what members say of each other |
 //! | `repair` | what two tables differ in is found and told |
 //! | `ring`, `overlay` | who is next to whom, and links to those next to this node |
+//! | `dead` | those that are down are tried again, and forgotten in the end |
+//! | `states` | two sides that were apart tell each other who is alive |
 //! | `bucket` | how often something may happen |
 
 mod beat;
 mod bucket;
+mod dead;
 mod doubt;
 mod doze;
 mod due;
@@ -32,6 +35,7 @@ mod ring;
 mod row;
 mod rows;
 mod senses;
+mod states;
 mod status;
 mod sums;
 mod suspicion;

@@ -17,6 +17,7 @@ impl Node {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         // What is said of others, and whether any of it was new.
         let (mut others, mut is_new, speaker) = (0, false, MemberKey::of(&peer));
+        let was_down = self.is_down(&peer);
         for row in rows {
             if !self.may_meet(&peer, &row) {
                 continue;
@@ -32,6 +33,9 @@ impl Node {
         }
         if others > 0 && !is_new {
             self.rows_came_twice(id);
+        }
+        if was_down && !self.is_down(&peer) {
+            self.reunite(id);
         }
     }
 

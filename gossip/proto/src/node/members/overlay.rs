@@ -27,7 +27,7 @@ pub(super) struct Dial {
 
 impl Node {
     /// Members came or went: neighbours may be others now.
-    pub(super) fn table_changed(&mut self) {
+    pub(in crate::node) fn table_changed(&mut self) {
         let (now, (quiet, longest)) = (self.now.tick, QUIET);
         let first = *self.members.changed.get_or_insert(now);
         self.timers.set(Timer::Overlay, (now + quiet).min(first + longest));
@@ -38,9 +38,16 @@ impl Node {
         self.table_changed();
     }
 
-    /// Dials those next to this node to whom there is no link, and gives up those who are not any more.
-    pub(in crate::node) fn seek_neighbours(&mut self) {
+    /// Members came or went a moment ago.
+    pub(in crate::node) fn look_round(&mut self) {
         self.members.changed = None;
+        self.forget_the_gone();
+        self.seek_neighbours();
+        self.try_the_dead();
+    }
+
+    /// Dials those next to this node to whom there is no link, and gives up those who are not any more.
+    fn seek_neighbours(&mut self) {
         if !self.is_active() || !self.config.peer_exchange {
             return;
         }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::merge::{Merged, Speaker};
 use super::row::{Member, Slot};
 use crate::node::{Class, LinkId, Node, Timer};
-use crate::wire::{MAX_KEYS, Message, Row, States, Summed, Table};
+use crate::wire::{MAX_KEYS, Message, Row, Summed, Table};
 use crate::{MemberKey, MemberState};
 
 /// Tables that differ are compared after this pause, if they have not changed since: rows may be on their way. Twice
 /// as long after each comparison that did not help, up to the second.
 const QUIET: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(64));
-const REPAIR: Speaker = Speaker { settled: true, repairs: true };
+pub(super) const REPAIR: Speaker = Speaker { settled: true, repairs: true };
 
 impl Node {
     /// Notes whether the other side's table is ours.
@@ -22,7 +22,7 @@ impl Node {
         let ours = self.members.hash();
         let Some(link) = self.links.get_mut(&id).filter(|_| self.config.peer_exchange) else { return };
         if theirs == ours {
-            (link.watch.differ, link.watch.compared) = (None, 0);
+            (link.watch.differ, link.watch.compared, link.watch.apart) = (None, 0, false);
             return self.timers.cancel(&Timer::Table(id));
         }
         link.watch.differ = Some([ours, theirs]);
@@ -41,6 +41,9 @@ impl Node {
             return self.hear_table(id, theirs);
         }
         link.watch.compared = link.watch.compared.saturating_add(1);
+        if std::mem::take(&mut link.watch.apart) {
+            return self.tell_states(id);
+        }
         let is_companion = link.session.as_ref().is_some_and(|session| !session.shared.is_empty());
         let is_first = self.record.id < link.peer;
         let table = match self.members.live() {
@@ -59,7 +62,10 @@ impl Node {
         match table {
             _ if !self.config.peer_exchange => {}
             Table::All => self.tell_table(id),
-            Table::Sums { of, path, sums } => self.compare_sums(id, of, path, &sums),
+            Table::Sums { of, path, sums } => {
+                self.links.get_mut(&id).into_iter().for_each(|link| link.watch.apart |= of == Summed::Roster);
+                self.compare_sums(id, of, path, &sums)
+            }
             Table::Bucket { bucket, rows } => self.merge_arc(id, bucket, &rows),
             Table::Want(keys) => {
                 let slots: Vec<Slot> = keys.iter().filter_map(|key| self.members.find(*key)).collect();
@@ -116,27 +122,10 @@ impl Node {
         }
         self.teach(id, &teach);
     }
-
-    /// What two sides hold of each other that were apart: whom the other side holds to be alive comes back. (Whom
-    /// it holds to be down may only have been on our side.)
-    pub(in crate::node) fn on_states(&mut self, id: LinkId, states: States) {
-        if states.roster != self.members.roster() {
-            return;
-        }
-        let known = self.members.all().filter(|member| member.state != MemberState::Left).enumerate();
-        let is_set = |at: usize| states.live.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
-        let back = known.filter(|(at, member)| member.state == MemberState::Down && is_set(*at));
-        let back: Vec<Row> =
-            back.map(|(_, member)| statement(member.key, member.incarnation, MemberState::Live)).collect();
-        for row in back {
-            let merged = self.members.merge(self.now.tick, &row, REPAIR);
-            self.follow(id, &row, merged);
-        }
-    }
 }
 
 /// A row that says as much.
-fn statement(key: MemberKey, incarnation: u64, state: MemberState) -> Row {
+pub(super) fn statement(key: MemberKey, incarnation: u64, state: MemberState) -> Row {
     match state {
         MemberState::Live => Row::Vouch { key, incarnation, by: None },
         MemberState::Down => Row::Down { key, incarnation, age: 0 },

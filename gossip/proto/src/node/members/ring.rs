@@ -18,12 +18,17 @@ impl Members {
         first.chain(rest).map(|(key, at)| Slot { at: *at, key: *key })
     }
 
-    /// Those next to a member, so many on each side, nearest first.
+    /// Those alive, from the first before a key back, all the way round, without `from` itself.
+    pub(in crate::node) fn before(&self, from: MemberKey) -> impl Iterator<Item = Slot> + '_ {
+        let (rest, first) = (self.ring.range((Excluded(from), Unbounded)), self.ring.range(..from));
+        first.rev().chain(rest.rev()).map(|(key, at)| Slot { at: *at, key: *key })
+    }
+
+    /// Those next to a member, so many on each side, without us.
     pub(in crate::node) fn around(&self, key: MemberKey, side: usize) -> impl Iterator<Item = Slot> + '_ {
         let after = self.behind(key).take(side);
-        let (first, rest) = (self.ring.range(..key), self.ring.range((Excluded(key), Unbounded)));
-        let before = first.rev().chain(rest.rev()).map(|(key, at)| Slot { at: *at, key: *key }).take(side);
-        let before = before.filter(move |slot| !self.behind(key).take(side).any(|other| other == *slot));
+        let is_new = move |slot: &Slot| !self.behind(key).take(side).any(|other| other == *slot);
+        let before = self.before(key).take(side).filter(is_new);
         after.chain(before).filter(|slot| *slot != self.me())
     }
 
@@ -75,6 +80,8 @@ mod tests {
             let behind: Vec<MemberKey> = members.behind(order[at]).map(|slot| slot.key).collect();
             let turned = [&order[at + 1..], &order[..at]].concat();
             assert_eq!(behind, turned);
+            let before: Vec<MemberKey> = members.before(order[at]).map(|slot| slot.key).collect();
+            assert!(before.iter().rev().eq(&behind));
         }
         assert_eq!(members.behind(MemberKey(order[0].0 - 1)).count(), order.len());
         assert_eq!(group(0).behind(MemberKey(5)).count(), 1);

@@ -1,10 +1,12 @@
 //! The table of members: rows, the order of their keys, and the ring of those alive.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
 use super::super::slab::{At, Slab};
 use super::bucket::Bucket;
+use super::dead::Dead;
 use super::overlay::Dial;
 use super::row::{Details, Member, Slot};
 use super::senses::Senses;
@@ -27,6 +29,8 @@ pub(in crate::node) struct Members {
     pub(super) changed: Option<Tick>,
     /// Neighbours without a link that were dialled.
     pub(super) dials: BTreeMap<MemberKey, Dial>,
+    /// Those that are down, as far as this node tries them.
+    pub(super) dead: Dead,
     /// How often this node contradicts.
     pub(super) refutations: Bucket,
     /// What is made of what is heard.
@@ -56,6 +60,7 @@ impl Members {
             sums,
             changed: None,
             dials: BTreeMap::new(),
+            dead: Dead::default(),
             refutations: Bucket::default(),
             senses: Senses::default(),
         }
@@ -87,6 +92,17 @@ impl Members {
         let first = u64::from(bucket) << 56;
         let arc = self.keys.range(MemberKey(first)..=MemberKey(first | u64::MAX >> 8));
         arc.filter_map(|(_, at)| self.rows.get(*at))
+    }
+
+    /// Those between two keys, from the first on round the ring.
+    pub(super) fn between(&self, from: MemberKey, to: MemberKey) -> impl Iterator<Item = &Member> {
+        let (is_round, behind) = (from >= to, (Excluded(from), Unbounded));
+        let (first, rest) = match is_round {
+            true => (behind, (Unbounded, Excluded(to))),
+            false => ((Excluded(from), Excluded(to)), (Unbounded, Excluded(MemberKey(0)))),
+        };
+        let keys = self.keys.range(first).chain(self.keys.range(rest));
+        keys.filter_map(|(_, at)| self.rows.get(*at))
     }
 
     /// How many are alive, this node among them.

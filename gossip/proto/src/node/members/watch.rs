@@ -29,6 +29,8 @@ pub(in crate::node) struct Watch {
     heard: Option<(u8, Tick)>,
     /// Our table's hash and theirs, as long as they differ.
     pub(super) differ: Option<[u64; 2]>,
+    /// They hold different members: who of them is alive is told when they agree on that.
+    pub(super) apart: bool,
     /// Comparisons begun since tables were last equal.
     pub(super) compared: u32,
 }
@@ -45,6 +47,7 @@ impl Watch {
             sent: [None; SENT],
             heard: None,
             differ: None,
+            apart: false,
             compared: 0,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::node::members::Members;
 use crate::node::members::merge::Speaker;
-use crate::wire::{Row, States, Summed, Table, write};
+use crate::wire::{Row, Summed, Table, write};
 use crate::{MemberKey, MemberRow, MemberState};
 
 const NEWS: Speaker = Speaker { settled: true, repairs: false };
@@ -161,7 +161,7 @@ fn a_split_heals_by_a_bitmap() {
         pair.run(pair.now + Duration::from_secs(after));
         pair.said.clear();
         for from in [0, 1] {
-            let states = pair.states(from);
+            let states = pair.members(from).states();
             let cost = pair.say(from, Message::States(states));
             assert_eq!(cost, 13 + 13, "a bit for each of 102");
         }
@@ -170,22 +170,13 @@ fn a_split_heals_by_a_bitmap() {
     assert!(pair.agree());
 }
 
-impl Pair {
-    fn states(&self, at: usize) -> States {
-        let known = self.members(at).all().filter(|member| member.state != MemberState::Left);
-        let bits: Vec<bool> = known.map(|member| member.state == MemberState::Live).collect();
-        let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
-        States { roster: self.members(at).roster(), live: bits.chunks(8).map(byte).collect() }
-    }
-}
-
 /// Their bits would be those of others.
 #[test]
 fn a_bitmap_of_other_members_means_nothing() {
     let mut pair = pair(10);
     pair.take_in(0, &[Row::Down { key: key("n7"), incarnation: 0, age: 0 }]);
     pair.now = pair.now + Duration::from_secs(20);
-    let mut states = pair.states(1);
+    let mut states = pair.members(1).states();
     states.roster ^= 1;
     pair.say(1, Message::States(states));
     assert_eq!(pair.known(0, "n7"), Some((0, MemberState::Down)));

@@ -1,0 +1,107 @@
+//! Those that are down are tried again, rarely, by a few: so what was split grows together.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::row::{Member, Slot};
+use super::rows::Members;
+use crate::node::{Effect, Node, Timer};
+use crate::wire::BeatFlags;
+use crate::{MemberKey, MemberState, Tick};
+
+/// A member is tried after this part of the time since it went down,
+const PART: u32 = 8;
+/// between these bounds.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// So long it is known that somebody left, and that it is down.
+const LEFT: Duration = Duration::from_secs(60);
+const DOWN: Duration = Duration::from_secs(24 * 3600);
+
+/// When those that are down are tried next, as far as this node does.
+#[derive(Debug, Default)]
+pub(super) struct Dead {
+    next: BTreeMap<MemberKey, Tick>,
+}
+
+impl Members {
+    /// Those that are down behind which this node is one of the next alive: each is tried by two, and by all in a
+    /// small group. They lie on one arc of the ring, so that the others are not looked at.
+    fn charges(&self) -> Vec<Slot> {
+        let me = self.me().key;
+        match self.before(me).nth(1).filter(|_| self.is_large()) {
+            Some(first) => self.between(first.key, me).filter_map(|member| self.down(member)).collect(),
+            None => self.all().filter_map(|member| self.down(member)).collect(),
+        }
+    }
+
+    fn down(&self, member: &Member) -> Option<Slot> {
+        (member.state == MemberState::Down).then(|| self.find(member.key)).flatten()
+    }
+}
+
+impl Member {
+    /// When nothing is known of it any more, once it is gone.
+    fn forgotten_at(&self) -> Option<Tick> {
+        match self.state {
+            MemberState::Live => None,
+            MemberState::Left => Some(self.since + LEFT),
+            MemberState::Down => Some(self.since + DOWN),
+        }
+    }
+}
+
+impl Node {
+    /// Tries those of the dead whose turn it is. Nothing else waits for what comes of it, and nothing is counted.
+    pub(in crate::node) fn try_the_dead(&mut self) {
+        let now = self.now.tick;
+        let charges = if self.is_active() { self.members.charges() } else { Vec::new() };
+        let mut before = std::mem::take(&mut self.members.dead.next);
+        for slot in charges {
+            let at = match before.remove(&slot.key) {
+                Some(at) if at > now => at,
+                known => {
+                    if known.is_some() {
+                        self.try_again(slot);
+                    }
+                    now + self.rng.jitter(self.pause_of(slot))
+                }
+            };
+            self.members.dead.next.insert(slot.key, at);
+        }
+        match self.members.dead.next.values().min() {
+            Some(at) => self.timers.set(Timer::Dead, *at),
+            None => self.timers.cancel(&Timer::Dead),
+        }
+    }
+
+    fn pause_of(&self, slot: Slot) -> Duration {
+        let down = self.members.get(slot).map_or(Duration::ZERO, |member| self.now.tick.since(member.since));
+        (down / PART).clamp(PAUSES.0, PAUSES.1)
+    }
+
+    /// On a link that is left over, or a new one. Who keeps to its own peers leaves that to whoever made the link.
+    fn try_again(&mut self, slot: Slot) {
+        let Some(member) = self.members.get(slot) else { return };
+        if let Some(link) = self.primary(&member.id) {
+            return self.beat_now(link, BeatFlags::ANSWER);
+        }
+        let (peer, addresses) = (member.id.clone(), member.details.addresses.to_vec());
+        if self.config.peer_exchange && !addresses.is_empty() {
+            self.effects.push_back(Effect::Dial { peer, addresses });
+        }
+    }
+
+    /// Forgets who left a while ago, and who has been down for a day.
+    pub(in crate::node) fn forget_the_gone(&mut self) {
+        let now = self.now.tick;
+        let gone = self.members.all().filter_map(|member| Some((member.forgotten_at()?, member.key)));
+        let (due, later): (Vec<_>, Vec<_>) = gone.partition(|(at, _)| *at <= now);
+        for (_, key) in due {
+            self.members.find(key).and_then(|slot| self.members.remove(slot));
+        }
+        match later.iter().map(|(at, _)| *at).min() {
+            Some(at) => self.timers.set(Timer::Gone, at),
+            None => self.timers.cancel(&Timer::Gone),
+        }
+    }
+}
