@@ -27,7 +27,7 @@ pub(super) struct Pulse {
     /// There are so few that all of them have.
     all: bool,
     /// Else links to these, and those the other side wants.
-    next: [Option<MemberKey>; 2],
+    next: [Option<MemberKey>; 3],
     /// Beats that are said sooner than usual.
     hurried: usize,
 }
@@ -121,7 +121,7 @@ impl Node {
             return None;
         }
         let open = self.links.values().filter(|link| self.may_be_watched(link)).count();
-        let mut next = [None; 2];
+        let mut next = [None; 3];
         let neighbours = self.members.neighbours().map(|slot| slot.key);
         next.iter_mut().zip(neighbours).for_each(|(place, key)| *place = Some(key));
         let all = !self.members.is_large() || open <= FULL;

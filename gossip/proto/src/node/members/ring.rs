@@ -32,10 +32,16 @@ impl Members {
         after.chain(before).filter(|slot| *slot != self.me())
     }
 
-    /// With whom this node wants a link: with these the group holds together, whoever fails.
+    /// With whom this node wants a link: with those next to it the group holds together, whoever fails; with one
+    /// that is anywhere on the ring it is a few steps across (Watts, Strogatz 1998).
     pub(in crate::node) fn neighbours(&self) -> impl Iterator<Item = Slot> + '_ {
+        let me = self.me().key;
         let count = if self.is_large() { AHEAD } else { SMALL };
-        self.behind(self.me().key).take(count)
+        // Keys are hashes: their lower half is as good as drawn.
+        let far = self.is_large().then(|| self.behind(MemberKey(me.0.rotate_left(32))));
+        let is_new =
+            move |slot: &Slot| slot.key != me && !self.behind(me).take(AHEAD).any(|next| next == *slot);
+        self.behind(me).take(count).chain(far.into_iter().flatten().find(is_new))
     }
 
     pub(in crate::node) fn is_large(&self) -> bool {
@@ -88,12 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_all_of_a_small_group_and_two_of_a_large_one() {
-        for (others, neighbours) in [(0, 0), (1, 1), (7, 7), (8, 2), (60, 2)] {
+    fn neighbours_are_all_of_a_small_group_and_three_of_a_large_one() {
+        for (others, neighbours) in [(1, 1), (7, 7), (8, 3), (60, 3)] {
             let members = group(others);
             let found: Vec<Slot> = members.neighbours().collect();
             assert_eq!((found.len(), found.contains(&members.me())), (neighbours, false));
-            assert!(found.iter().copied().eq(members.behind(members.me().key).take(neighbours)));
+            let next = if members.is_large() { AHEAD } else { neighbours };
+            assert!(found.iter().copied().take(next).eq(members.behind(members.me().key).take(next)));
+            assert!(!found[..next].contains(&found[neighbours - 1]) || next == neighbours);
         }
     }
 }
