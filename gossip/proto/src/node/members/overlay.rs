@@ -41,6 +41,7 @@ impl Node {
     /// Members came or went a moment ago.
     pub(in crate::node) fn look_round(&mut self) {
         self.members.changed = None;
+        self.tend_grove();
         self.forget_the_gone();
         self.seek_neighbours();
         self.try_the_dead();

@@ -392,3 +392,22 @@ fn who_joins_is_told_of_once_to_everybody() {
     assert!(wood.nodes.iter().all(|node| node.members.live() == NODES + 60));
     assert_eq!((wood.named("news"), wood.named("tree")), (NODES - 1, 0));
 }
+
+/// Who is left of a large group compares again as small ones do.
+#[test]
+fn a_group_that_becomes_small_is_like_any_small_one() {
+    let mut wood = Wood::pruned();
+    for at in 0..4 {
+        wood.give(at, Input::Command { id: CommandId(3), command: Command::Stop });
+    }
+    wood.pass(SECOND * 20);
+    assert!(wood.nodes[4..].iter().all(|node| node.members.live() == NODES - 4));
+    wood.lost = |_, _, message| is_push(message);
+    wood.append(6, 100);
+    wood.pass(SECOND);
+    wood.said.clear();
+    wood.lost = |_, _, _| false;
+    wood.pass(SECOND * 60);
+    assert_eq!(wood.held()[4..].iter().collect::<BTreeSet<_>>().len(), 1, "{:?}", wood.held());
+    assert!(wood.named("beacon") > NODES);
+}

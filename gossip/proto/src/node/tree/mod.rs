@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::content::Content;
+use self::prune::busiest;
 pub(super) use self::prune::{Grove, Season};
 use self::purse::Purse;
 use super::members::MEMBERS;
@@ -81,8 +82,7 @@ impl Node {
     /// A link is gone, and with it what came over it.
     pub(super) fn lost_limb(&mut self, link: &Link) {
         let shared = link.session.iter().flat_map(|session| &session.shared);
-        let names = shared.filter(|(_, shared)| !shared.edge.is_lazy).map(|(name, _)| name.clone());
-        self.alarm(&names.collect::<Vec<_>>());
+        self.alarm(&busiest(shared.filter(|(_, shared)| !shared.edge.is_lazy)));
         self.tend_row_tree();
     }
 

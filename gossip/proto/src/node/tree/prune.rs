@@ -1,9 +1,10 @@
 //! Links are given up, as what comes over them has come before, and brought back where that leaves too few.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::super::members::Slot;
-use super::super::session::Link;
+use super::super::shared::Shared;
 use super::super::{Class, LinkId, Node};
 use super::rows::Rows;
 use crate::wire::{Message, TreeMessage};
@@ -11,6 +12,8 @@ use crate::{ChannelId, LogId, Seq, Tick};
 
 /// After an alarm, or when the other side asked for it, links stay so long.
 const KEPT: Duration = Duration::from_secs(10);
+/// Links come back in so many channels at once.
+const BUSY: usize = 64;
 /// What is known of losses counts so long.
 const WEATHER: Duration = Duration::from_secs(300);
 
@@ -22,6 +25,8 @@ pub(in crate::node) struct Grove {
     /// Until then entries are announced too.
     pub(super) foul_until: Tick,
     pub(super) rows: Rows,
+    /// There are trees, or were when it was looked last.
+    is_used: bool,
 }
 
 /// Which links of a channel may be given up now.
@@ -52,39 +57,36 @@ impl Node {
             self.grove.foul_until = self.grove.foul_until.max(self.now.tick + WEATHER);
         }
         if parents(per_mille) > parents(was) {
-            let names: Vec<ChannelId> = self.channels.keys().cloned().collect();
+            let sessions = self.links.values().filter_map(|link| link.session.as_ref());
+            let names = busiest(sessions.flat_map(|session| &session.shared));
             names.iter().for_each(|name| self.graft_some(name, parents(per_mille)));
         }
     }
 
+    /// The group may have become so small that there are no trees: then beats do not compare any more.
+    pub(in crate::node) fn tend_grove(&mut self) {
+        let is_used = self.members.is_large();
+        if std::mem::replace(&mut self.grove.is_used, is_used) && !is_used {
+            self.compare_everything();
+        }
+    }
+
     /// Over how many links each entry shall come.
-    pub(super) fn parents(&self) -> usize {
+    fn parents(&self) -> usize {
         parents(self.grove.loss)
     }
 
-    /// Links of a channel that are in its tree or could be: those that are watched, if it is shared on any.
+    /// Links of a channel that are in its tree or could be: also those over which no beats go, as what is lost with
+    /// them comes out on others.
     fn limbs(&self, name: &ChannelId) -> Vec<LinkId> {
-        let is_watched = self.is_watched_for(name);
-        let links = self.links_of(name).into_iter().filter(|id| self.is_in_tree(*id));
-        links.filter(|id| !is_watched || self.is_watched(*id)).collect()
-    }
-
-    fn is_watched_for(&self, name: &ChannelId) -> bool {
-        let shares =
-            |link: &Link| link.session.as_ref().is_some_and(|session| session.shared.contains_key(name));
-        self.links.iter().any(|(id, link)| shares(link) && self.is_watched(*id))
-    }
-
-    /// Whether a link was given up for a channel.
-    fn is_pruned(&self, id: LinkId, name: &ChannelId) -> bool {
-        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        session.and_then(|session| session.shared.get(name)).is_some_and(|shared| shared.edge.is_lazy)
+        self.links_of(name).into_iter().filter(|id| self.is_in_tree(*id)).collect()
     }
 
     /// Whether fresh entries of a channel are not pushed on a link.
     pub(in crate::node) fn is_lazy(&self, id: LinkId, name: &ChannelId) -> bool {
-        let is_passive = || !self.is_watched(id) && self.is_watched_for(name);
-        self.is_in_tree(id) && (self.is_pruned(id, name) || is_passive())
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let shared = session.and_then(|session| session.shared.get(name));
+        self.is_in_tree(id) && shared.is_some_and(|shared| shared.edge.is_lazy)
     }
 
     fn eager(&self, name: &ChannelId) -> usize {
@@ -128,7 +130,7 @@ impl Node {
 
     /// Something new came over a link: it is wanted, if it is not in the tree.
     fn brought(&mut self, id: LinkId, name: &ChannelId, is_asked: bool) {
-        if !self.is_in_tree(id) || !self.is_pruned(id, name) {
+        if !self.is_lazy(id, name) {
             return;
         }
         let (now, pause) = (self.now.tick, self.round_trip(id) * 2);
@@ -149,7 +151,7 @@ impl Node {
         }
         let was_eager = !self.is_lazy(id, &name);
         let others = self.eager(&name).saturating_sub(usize::from(was_eager));
-        if others >= self.parents() || !self.is_in_tree(id) {
+        if others >= self.parents() && self.is_in_tree(id) {
             self.make_lazy(id, &name);
         } else {
             self.graft(id, &name);
@@ -159,8 +161,8 @@ impl Node {
     /// A neighbour may be gone, and with it what it passed on: all its channels go over all links for a while.
     pub(in crate::node) fn alarm_tree(&mut self, id: LinkId) {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
-        let shared = session.into_iter().flat_map(|session| session.shared.keys());
-        let names: Vec<ChannelId> = shared.filter(|name| !self.is_lazy(id, name)).cloned().collect();
+        let shared = session.into_iter().flat_map(|session| &session.shared);
+        let names = busiest(shared.filter(|(_, shared)| !shared.edge.is_lazy));
         self.alarm(&names);
     }
 
@@ -173,6 +175,9 @@ impl Node {
 
     /// All links of some channels become eager for a while.
     pub(in crate::node) fn alarm(&mut self, names: &[ChannelId]) {
+        if !self.members.is_large() {
+            return;
+        }
         let until = self.now.tick + KEPT;
         for name in names {
             let Some(channel) = self.channels.get_mut(name) else { continue };
@@ -218,6 +223,19 @@ impl Node {
             self.send(id, &Message::Tree(TreeMessage { tag: Some(tag), eager }), Class::Urgent);
         }
     }
+}
+
+/// Channels in which something moved last, if there are many: in others what is missing comes out with the next beats.
+pub(super) fn busiest<'a>(shared: impl Iterator<Item = (&'a ChannelId, &'a Shared)>) -> Vec<ChannelId> {
+    let mut found: Vec<_> = shared.map(|(name, shared)| (Reverse(shared.moved), name)).collect();
+    found.sort_unstable();
+    let mut names: Vec<ChannelId> = Vec::new();
+    for (_, name) in found {
+        if names.len() < BUSY && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 /// Over how many links each entry shall come where so many frames of a thousand are lost: that all of them are

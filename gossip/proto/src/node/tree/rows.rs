@@ -85,9 +85,7 @@ impl Node {
             let is_companion = session.version >= MEMBERS && !session.shared.is_empty();
             is_companion && !(link.limb.is_bare && self.is_in_tree(*id))
         };
-        let all: Vec<LinkId> = self.links.keys().copied().filter(is_used).collect();
-        let watched: Vec<LinkId> = all.iter().copied().filter(|id| self.is_watched(*id)).collect();
-        if watched.is_empty() { all } else { watched }
+        self.links.keys().copied().filter(is_used).collect()
     }
 
     fn graft_rows(&mut self, id: LinkId) {
