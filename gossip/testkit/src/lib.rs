@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `store`, `port`, `materializer` | the laws of each kind of plugin, one named test each |
 //! | `sim` | real nodes in virtual time, with faults from a seed |
+//! | `swarm` | up to a thousand of them: what they send, how soon they know |
 //! | `double` | stores and transports with a test's hooks in between |
 //! | `fixture` | logs and runs to test with |
 //! | `wait` | waiting for what nothing tells |
@@ -14,4 +15,5 @@ pub mod materializer;
 pub mod port;
 pub mod sim;
 pub mod store;
+pub mod swarm;
 pub mod wait;

@@ -22,6 +22,8 @@ pub(super) struct Batch {
     pub(super) bytes: usize,
     /// Of sealed logs, until the message is judged as a whole.
     pub(super) staged: Staging,
+    /// Runs that were known.
+    known: usize,
 }
 
 impl Batch {
@@ -106,6 +108,8 @@ impl Node {
             }
         }
         let barred = self.barred(id, &delta.runs);
+        let (first, count) =
+            (delta.runs.first().map(|run| (run.run.log(), run.run.last())), delta.runs.len());
         for run in delta.runs {
             if !barred.contains(&run.run.log()) {
                 self.take_run(id, name, peer, run, &mut batch);
@@ -119,13 +123,15 @@ impl Node {
                 shared.tries = 0;
             }
         }
+        let again = first.filter(|_| batch.known == count);
+        self.tend_tree(id, name, delta.serial, again, !batch.items.is_empty());
         self.commit_batch(peer, batch, None);
         self.free_places();
     }
 
     /// Hands checked runs to the store; with an import, its command is answered afterwards.
     pub(super) fn commit_batch(&mut self, peer: &NodeId, batch: Batch, import: Option<(CommandId, u64)>) {
-        let Batch { items, landings, bytes, staged } = batch;
+        let Batch { items, landings, bytes, staged, .. } = batch;
         debug_assert!(staged.is_empty(), "seals are judged first");
         if items.is_empty() {
             return;
@@ -256,7 +262,7 @@ impl Node {
                     self.take(&name, stored, end, batch);
                 }
             }
-            Verdict::Known => {}
+            Verdict::Known => batch.known += 1,
             Verdict::Beyond(stored) => self.take_beyond(id, (channel, peer), &name, &stored, batch),
             // It ends before.
             Verdict::Ahead if last > self.logs.get(&log_id).map_or(last, Log::end) => {}

@@ -66,6 +66,7 @@ impl Loading {
             peers: BTreeMap::new(),
             links: BTreeMap::new(),
             members: table,
+            grove: super::tree::Grove::default(),
             admin: Admin::default(),
             fetches: Fetches::default(),
             exchanges: Exchanges::default(),

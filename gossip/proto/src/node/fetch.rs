@@ -306,7 +306,7 @@ impl Node {
 }
 
 /// What stands for a log in an ask.
-fn key(log: LogId) -> [u8; 5] {
+pub(super) fn key(log: LogId) -> [u8; 5] {
     let [a, b, c, d, e, ..] = log.0;
     [a, b, c, d, e]
 }

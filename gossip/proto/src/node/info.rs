@@ -25,12 +25,17 @@ pub struct StreamInfo {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PeerStatus {
-    /// A link is up and it answers.
+    /// It answers, to us or to another member of the group. Whether there is a link to it is another question.
     Reachable,
-    /// A link is up but it has not answered for a while.
+    /// It has not answered for a while, but may.
     Suspected,
-    /// No link, or none that answers.
+    /// It does not answer any more, to nobody. What is not a member, and the other one of two, is unreachable without a
+    /// link.
     Unreachable,
+    /// It said that it says nothing for a while.
+    Dozing,
+    /// It said goodbye to all.
+    Left,
 }
 
 /// Frames and bytes in both directions.

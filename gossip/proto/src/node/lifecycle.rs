@@ -111,6 +111,7 @@ impl Node {
             self.effects.push_back(Effect::Close { link });
             self.on_link_down(link);
         }
+        self.settle_all();
     }
 
     fn tell_all(&mut self, message: &Message) {

@@ -56,8 +56,8 @@ impl Node {
         self.set_timer(Timer::Ping(id), wait);
     }
 
-    /// Derives a peer's status from its links and tells if it changed.
-    pub(super) fn review(&mut self, id: &NodeId) {
+    /// Derives the status of a peer that is no member from its links, and tells if it changed.
+    pub(super) fn review_links(&mut self, id: &NodeId) {
         let Some(peer) = self.peers.get(id) else { return };
         let links = peer.links.iter().filter_map(|link| self.links.get(link));
         let missed = links.filter(|link| link.session.is_some()).map(|link| link.missed).min();

@@ -13,6 +13,7 @@
 //! | `append` | commands become runs, one commit at a time for each of our logs |
 //! | `commit` | what the store acknowledged becomes truth; what it refused thaws again |
 //! | `spread` | fresh runs go to linked peers at once |
+//! | `tree` | or, in large groups, along a tree |
 //! | `speak` | on which of a peer's links that is |
 //! | `status` | how far peers are, and who waits for them |
 //! | `outlook` | how much they are about to give or get |
@@ -112,6 +113,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod tree;
 mod units;
 mod wheel;
 
@@ -157,6 +159,7 @@ pub struct Node {
     peers: BTreeMap<NodeId, Peer>,
     links: BTreeMap<LinkId, Link>,
     members: members::Members,
+    grove: tree::Grove,
     admin: admin::Admin,
     fetches: fetches::Fetches,
     exchanges: exchange::Exchanges,
@@ -219,10 +222,11 @@ impl Node {
     /// Takes in one thing that happened. Effects may follow.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.now = Now { tick: now.tick.max(self.now.tick), wall: now.wall };
+        self.notice_delay();
         match input {
             Input::Frame { link, bytes } => self.on_frame(link, &bytes),
             Input::LinkUp { peer, link, limits } => self.on_link_up(peer, link, limits),
-            Input::LinkDown { link } => self.on_link_down(link),
+            Input::LinkDown { link } => self.on_lost_link(link),
             Input::LinkCongested { link, congested } => self.on_congestion(link, congested),
             Input::Command { id, command } => self.on_command(id, command),
             Input::Stored { op, result } => self.on_stored(op, result),
@@ -285,7 +289,16 @@ impl Node {
             Timer::Dead => self.try_the_dead(),
             Timer::Gone => self.forget_the_gone(),
             Timer::Table(link) => self.compare_tables(link),
+            Timer::News => self.tell_rows(),
+            Timer::Content(link) => self.compare_content(link),
+            Timer::Have(link) => self.say_have(link),
+            Timer::Missing(link) => self.ask_announced(link),
             Timer::Search(id) => self.tend_searches(id),
+            Timer::Beat => self.pulse(),
+            Timer::Due(link) => self.miss_beat(link),
+            Timer::Doubt(key) => self.step_doubt(key),
+            Timer::Suspicion(key) => self.judge_suspicion(key),
+            Timer::Doze(key) => self.review_member(key),
         }
     }
 

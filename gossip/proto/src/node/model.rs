@@ -9,6 +9,7 @@ use super::order::Order;
 use super::scoped::Scopes;
 use super::sketches::Sketches;
 use super::slab::At;
+use super::tree::Season;
 use crate::digest::{Sum, open_secret, stream_key};
 use crate::sketch::Item;
 use crate::wire::StreamKey;
@@ -27,6 +28,8 @@ pub(super) struct Channel {
     /// Streams that are refused here, on every link.
     pub(super) refused: LeftOut,
     pub(super) sketches: Sketches,
+    /// Which links its entries need not come over.
+    pub(super) season: Season,
     /// On its way out: closed for appends and peers.
     pub(super) removing: bool,
 }
@@ -115,6 +118,7 @@ impl Channel {
             scopes: Scopes::default(),
             refused: LeftOut::default(),
             sketches: Sketches::default(),
+            season: Season::default(),
             removing: false,
         }
     }

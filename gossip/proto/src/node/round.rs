@@ -29,6 +29,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(1);
 const IMPATIENCE: Duration = Duration::from_secs(5);
 /// So long a transfer under way is left to itself.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Who comes back compares with all its neighbours in a large group, with each after about so long.
+const IN_TURN: Duration = Duration::from_millis(500);
 
 impl Node {
     /// Compares a channel with a peer, unless nothing can have changed.
@@ -209,8 +211,11 @@ impl Node {
         shared.failures = (0, Tick(0));
         shared.todo.clear();
         shared.offer_from = None;
-        if self.spoken(id) > 1 {
-            self.set_timer(Timer::Round(id, name.clone()), pause);
+        match self.spoken(id) {
+            1 => {}
+            // Beats go on telling.
+            _ if self.is_in_tree(id) => self.timers.cancel(&Timer::Round(id, name.clone())),
+            _ => self.set_timer(Timer::Round(id, name.clone()), pause),
         }
         self.end_exchange(id, name);
     }
@@ -258,16 +263,24 @@ impl Node {
 
     /// A round of every shared channel of a link, now.
     pub(super) fn compare_link(&mut self, id: LinkId) {
+        self.compare_link_after(id, Duration::ZERO);
+    }
+
+    fn compare_link_after(&mut self, id: LinkId, wait: Duration) {
         let Some(session) = self.links.get_mut(&id).and_then(|link| link.session.as_mut()) else { return };
         for (name, shared) in &mut session.shared {
             shared.tries = 0;
-            self.timers.bring_forward(Timer::Round(id, name.clone()), self.now.tick);
+            self.timers.bring_forward(Timer::Round(id, name.clone()), self.now.tick + wait);
         }
     }
 
+    /// A round on every link. In a large group they come one after the other.
     pub(super) fn compare_everything(&mut self) {
         let links: Vec<LinkId> = self.established().collect();
-        links.into_iter().for_each(|link| self.compare_link(link));
+        for link in links {
+            let wait = if self.is_in_tree(link) { self.rng.jitter(IN_TURN) } else { Duration::ZERO };
+            self.compare_link_after(link, wait);
+        }
     }
 
     /// Whether a tag is one of a link's channels.

@@ -14,6 +14,8 @@ const INITIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A timeout is never shorter: the other side may be busy for a moment.
 const MIN_TIMEOUT: Duration = Duration::from_millis(50);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a machine that is busy adds to a round trip, beside a quarter of it.
+const MARGIN: Duration = Duration::from_millis(20);
 
 impl Rtt {
     /// Takes in a measurement.
@@ -40,6 +42,18 @@ impl Rtt {
         })
     }
 
+    /// How long to wait for the answer to a beat. A quarter and a bit more than usual is no reason to doubt: where
+    /// round trips do not vary, what the RFC says comes to the usual one exactly.
+    pub(super) fn probe_timeout(&self) -> Duration {
+        let usual = self.smoothed.map_or(Duration::ZERO, |smoothed| smoothed + smoothed / 4 + MARGIN);
+        self.timeout().max(usual)
+    }
+
+    /// How much later than usual something may come.
+    pub(super) fn slack(&self) -> Duration {
+        (self.variation * 4).clamp(MIN_TIMEOUT, MAX_TIMEOUT)
+    }
+
     /// How long to wait before the `tries`-th repetition (0 = first), doubled each time.
     pub(super) fn backoff(&self, tries: u32, limit: Duration) -> Duration {
         self.timeout().saturating_mul(1 << tries.min(16)).min(limit)
@@ -59,6 +73,15 @@ mod tests {
         rtt.sample(Duration::from_millis(180));
         assert_eq!(rtt.smoothed(), Some(Duration::from_millis(110)));
         assert_eq!(rtt.timeout(), Duration::from_micros(110_000 + 4 * 57_500));
+    }
+
+    #[test]
+    fn a_steady_round_trip_has_a_margin() {
+        let mut rtt = Rtt::default();
+        assert_eq!((rtt.probe_timeout(), rtt.slack()), (INITIAL_TIMEOUT, MIN_TIMEOUT));
+        (0..99).for_each(|_| rtt.sample(Duration::from_millis(200)));
+        let timeouts = [rtt.timeout(), rtt.probe_timeout()].map(|timeout| timeout.as_millis());
+        assert_eq!((timeouts, rtt.slack()), ([200, 270], MIN_TIMEOUT));
     }
 
     #[test]

@@ -13,9 +13,10 @@ use super::rtt::Rtt;
 use super::sealed::Strikes;
 use super::serve::Serving;
 use super::shared::Shared;
+use super::tree::Limb;
 use super::{Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeState, Timer, Traffic};
 use crate::wire::{self, ChannelTag, Content, Message, WireError};
-use crate::{ChannelId, NodeId, Tick};
+use crate::{ChannelId, MemberKey, NodeId, Tick};
 
 /// Frames of this size tell how fast a link is,
 const LARGE: usize = 4096;
@@ -45,6 +46,8 @@ pub(super) struct Link {
     pub(super) strikes: Strikes,
     /// What members say to each other on it.
     pub(super) watch: Watch,
+    /// What it is in trees.
+    pub(super) limb: Limb,
 }
 
 /// What an established link knows of its peer.
@@ -85,12 +88,15 @@ impl Node {
         }
         if !self.peers.contains_key(&id) {
             self.peers.insert(id.clone(), Peer::met());
-            self.notify(Event::PeerAdded(id.clone()));
+            if !self.is_told(&id) {
+                self.notify(Event::PeerAdded(id.clone()));
+            }
         }
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.links.insert(link);
         }
         let handshake = Handshake::new(self.entropy.draw());
+        let watch = Watch::new(MemberKey::of(&id));
         let new = Link {
             peer: id,
             limits,
@@ -105,7 +111,8 @@ impl Node {
             listed: 0,
             traffic: Traffic::default(),
             strikes: Strikes::default(),
-            watch: Watch::default(),
+            watch,
+            limb: Limb::default(),
         };
         self.links.insert(link, new);
         self.repeat_hello(link);
@@ -113,16 +120,10 @@ impl Node {
 
     pub(super) fn on_link_down(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(&id) else { return };
-        for timer in [
-            Timer::Hello(id),
-            Timer::Ping(id),
-            Timer::Scan(id),
-            Timer::Wants(id),
-            Timer::Search(id),
-            Timer::Table(id),
-        ] {
-            self.timers.cancel(&timer);
-        }
+        let of_link = [Timer::Hello, Timer::Ping, Timer::Scan, Timer::Wants, Timer::Search];
+        let of_group = [Timer::Table, Timer::Due, Timer::Content, Timer::Have, Timer::Missing];
+        let timers = of_link.into_iter().chain(of_group);
+        timers.for_each(|timer| self.timers.cancel(&timer(id)));
         for channel in link.session.iter().flat_map(|session| session.shared.keys()) {
             self.timers.cancel(&Timer::Round(id, channel.clone()));
             self.timers.cancel(&Timer::Tell(id, channel.clone()));
@@ -142,6 +143,7 @@ impl Node {
             }
         }
         self.waiters.look_again();
+        self.lost_limb(&link);
         self.lost_link();
         self.review(&link.peer);
         self.speak_elsewhere(&link.peer);
@@ -168,6 +170,7 @@ impl Node {
             self.on_link_down(link);
         }
         self.timers.cancel(&Timer::Pieces(id.clone()));
+        self.drop_doubt(MemberKey::of(id));
         if self.peers.remove(id).is_some() {
             self.notify(Event::PeerRemoved(id.clone()));
         }
@@ -176,6 +179,9 @@ impl Node {
     pub(super) fn on_congestion(&mut self, id: LinkId, congested: bool) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let eased = std::mem::replace(&mut link.congested, congested) && !congested;
+        if congested {
+            link.limb.fill_up(self.now.tick);
+        }
         if eased {
             self.resume_pieces(id);
             self.serve(id);
@@ -199,6 +205,7 @@ impl Node {
         let peer = link.peer.clone();
         self.stats.traffic.frames_received += 1;
         self.stats.traffic.bytes_received += bytes.len() as u64;
+        self.heard(id);
         match self.read(bytes) {
             Ok(Content::Whole(message)) => self.on_message(id, message),
             Ok(Content::Piece(piece)) => self.on_piece(id, piece),

@@ -8,6 +8,7 @@ use super::outlook::Outlook;
 use super::refill::Spent;
 use super::status::Told;
 use super::tell::Telling;
+use super::tree::Edge;
 use crate::wire::{ChannelTag, DigestTag};
 use crate::{LogId, Seq, Tick};
 
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub(super) forks: BTreeSet<LogId>,
     /// What came of them did not continue our chain: they are asked for by what we hold.
     pub(super) unchained: BTreeSet<LogId>,
+    /// How fresh entries go.
+    pub(super) edge: Edge,
 }
 
 impl Shared {
@@ -86,6 +89,7 @@ impl Shared {
             telling: Telling::default(),
             forks: BTreeSet::new(),
             unchained: BTreeSet::new(),
+            edge: Edge::default(),
         }
     }
 

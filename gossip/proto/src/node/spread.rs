@@ -1,4 +1,5 @@
-//! Live push: fresh runs go to every linked peer that is not known to hold them, at once.
+//! Live push: fresh runs go to every linked peer that is not known to hold them, at once; in large groups along
+//! the tree of their channel.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use super::pieces::MESSAGE;
 use super::sealed::keep_sealed;
 use super::shared::Shared;
 use super::{Class, LinkId, Node};
-use crate::wire::{Delta, DeltaRun, Message, Push};
+use crate::wire::{Delta, DeltaRun, Fresh, Message, Push};
 use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, StreamId};
 
 /// Larger news are announced; peers fetch them at their own pace.
@@ -39,14 +40,23 @@ impl Node {
         let Some(key) = found.streams.get(stream).map(|stream| stream.key) else { return };
         let speakers = self.speakers(channel).into_iter();
         for id in speakers.filter(|id| found.scopes.has(*id, &key)).collect::<Vec<_>>() {
-            if self.carries(id, channel, &key) {
+            let is_in_tree = self.is_in_tree(id);
+            if self.is_lazy(id, channel) {
+                let logs: Vec<LogId> = landings.iter().map(|landing| landing.log).collect();
+                self.announce_lazily(id, channel, &logs);
+            } else if self.carries(id, channel, &key) {
                 self.spread_on(id, channel, landings);
             } else if let Some(shared) = self.shared(id, channel) {
                 // It comes over another link.
                 shared.moved = Some(now);
             }
-            self.tell_status(id, channel);
-            self.compare_link_soon(id, channel);
+            if is_in_tree {
+                // The next beat tells whether it arrived.
+                self.note_content(id);
+            } else {
+                self.tell_status(id, channel);
+                self.compare_link_soon(id, channel);
+            }
         }
     }
 
@@ -74,6 +84,10 @@ impl Node {
             let logs: BTreeSet<LogId> = news.iter().map(|landing| landing.log).collect();
             let logs: Vec<LogId> = logs.into_iter().collect();
             return self.offer_some(id, name, &logs);
+        }
+        if !self.pays(id, bytes) {
+            let logs: Vec<LogId> = news.iter().map(|landing| landing.log).collect();
+            return self.announce_later(id, name, &logs);
         }
         let Some(delta) = self.fresh(id, name, &news) else { return };
         if let Some(shared) = self.shared(id, name) {
@@ -111,7 +125,10 @@ impl Node {
             1 => Message::Delta(delta),
             _ if delta.names.is_empty() => {
                 let runs = delta.runs.into_iter().map(|run| run.run).collect();
-                Message::Push(Push { tag: delta.tag, runs })
+                match self.is_in_tree(id) {
+                    true => Message::Fresh(Fresh { runs }),
+                    false => Message::Push(Push { tag: delta.tag, runs }),
+                }
             }
             _ => Message::Runs(delta),
         };

@@ -2,11 +2,14 @@
 
 mod beats;
 mod dead;
+mod doubts;
 mod giving;
 mod incarnations;
 mod overlay;
+mod ring;
 mod scopes;
 mod tables;
+mod tree;
 
 use std::collections::BTreeMap;
 

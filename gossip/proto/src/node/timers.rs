@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::LinkId;
 use super::wheel::{Index, Wheel};
-use crate::{ChannelId, LogId, NodeId, Tick};
+use crate::{ChannelId, LogId, MemberKey, NodeId, Tick};
 
 /// Something to be done later.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +49,26 @@ pub(super) enum Timer {
     Gone,
     /// Compare tables of members.
     Table(LinkId),
+    /// Tell of new members.
+    News,
+    /// Look for what beats told to be different.
+    Content(LinkId),
+    /// Announce heights.
+    Have(LinkId),
+    /// Ask for what was announced.
+    Missing(LinkId),
     /// Ask again for hashes in the search for a fork.
     Search(LinkId),
+    /// Say a beat.
+    Beat,
+    /// Miss a beat.
+    Due(LinkId),
+    /// Ask a member again that does not answer, or give up on it.
+    Doubt(MemberKey),
+    /// A suspicion is over.
+    Suspicion(MemberKey),
+    /// A member that dozed is back, or late.
+    Doze(MemberKey),
 }
 
 /// Timers that fired and may be set again, at most.

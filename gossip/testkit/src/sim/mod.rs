@@ -20,7 +20,7 @@ mod calendar;
 mod choosy;
 mod client;
 mod coverage;
-mod disk;
+pub(crate) mod disk;
 mod fact;
 mod happen;
 mod host;

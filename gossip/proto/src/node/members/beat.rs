@@ -9,11 +9,14 @@ impl Node {
     pub(in crate::node) fn beat_now(&mut self, id: LinkId, flags: BeatFlags) {
         let version = self.spoken(id);
         let is_paused = self.state == NodeState::Paused;
-        let (now, table) = (self.now.tick, self.members.hash());
+        let (now, table, content) = (self.now.tick, self.members.hash(), self.content(id));
+        let (dozes, (pace, wanted)) = (self.dozes(), self.pace_on(id));
         let Some(link) = self.links.get_mut(&id).filter(|_| version >= MEMBERS) else { return };
         let (echo, held) = link.watch.echo(now);
-        let (n, flags) = (link.watch.send(now), flags.with(BeatFlags::PAUSED, is_paused));
-        let beat = Beat { n, echo, held, flags, pace: 0, table, content: 0 };
+        let n = link.watch.send(now);
+        let flags = flags.with(BeatFlags::PAUSED, is_paused).with(BeatFlags::DOZING, dozes);
+        let flags = flags.with(BeatFlags::WANTED, wanted);
+        let beat = Beat { n, echo, held, flags, pace, table, content };
         self.send_frame(id, write_beat(&beat, version), Class::Urgent);
     }
 
@@ -21,14 +24,25 @@ impl Node {
     pub(in crate::node) fn on_beat(&mut self, id: LinkId, beat: Beat) {
         let now = self.now.tick;
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.watch.hear(beat.n, now);
+        let missing = link.watch.hear(beat.n, now);
+        let sent = beat.echo.and_then(|echo| link.watch.sent(echo));
         let measured = beat.echo.and_then(|echo| link.watch.round_trip(echo, beat.held, now));
+        let is_timely = measured.is_some_and(|round_trip| round_trip <= link.rtt.probe_timeout());
         measured.into_iter().for_each(|round_trip| link.rtt.sample(round_trip));
+        let key = link.watch.key;
+        if let Some(missing) = missing {
+            self.members.senses.loss.note(missing);
+            self.note_loss(self.members.senses.loss.per_mille());
+        }
         self.hear_paused(id, beat.flags.has(BeatFlags::PAUSED));
+        self.hear_member(id, key, beat.flags.has(BeatFlags::DOZING));
+        sent.filter(|_| is_timely).into_iter().for_each(|sent| self.touch(key, sent));
+        self.expect_beat(id, &beat);
         if beat.flags.has(BeatFlags::ANSWER) {
             self.beat_now(id, BeatFlags::IS_ANSWER);
         }
         self.hear_table(id, beat.table);
+        self.hear_content(id, beat.content);
     }
 
     /// Both may speak of others by name now.

@@ -40,6 +40,9 @@ impl Node {
         self.members.doze(me, self.now.tick, self.now.tick + Duration::from_secs(u64::from(seconds)));
         let row = Row::Doze { key: me.key, incarnation: self.record.incarnation, seconds };
         self.flood(&row, None);
+        if seconds == 0 {
+            self.hurry_pulse();
+        }
         self.reply(id, Ok(Reply::Done));
     }
 
@@ -47,6 +50,8 @@ impl Node {
     pub(in crate::node) fn introduce(&mut self, id: LinkId) {
         if self.spoken(id) >= MEMBERS {
             self.teach(id, &[self.members.me()]);
+            self.begin_pulse();
+            self.expect_first_beat(id);
         }
     }
 
@@ -59,6 +64,7 @@ impl Node {
     /// Something said of this node under such an incarnation is to be outranked, unless it is said again and again.
     pub(super) fn refute(&mut self, least: u64) {
         let (at_once, pause) = REFUTATIONS;
+        self.members.senses.sicken();
         if !self.members.refutations.take(self.now.tick, at_once, pause) {
             return;
         }

@@ -6,6 +6,10 @@
 //! | `me` | what this node says of itself, and what it contradicts |
 //! | `merge` | which of two statements about a member holds |
 //! | `beat`, `watch` | what is said and heard on a link, again and again |
+//! | `pulse`, `due` | when beats are said, and who is late with one |
+//! | `doubt`, `look`, `loss`, `senses` | who is late is asked, and others are asked for it |
+//! | `suspicion` | who does not answer is accused, gets its say, and is down |
+//! | `status`, `doze` | what the application is told of all that; whose silence does not count |
 //! | `news` | what members say of each other |
 //! | `repair` | what two tables differ in is found and told |
 //! | `ring`, `overlay` | who is next to whom, and links to those next to this node |
@@ -16,52 +20,38 @@
 mod beat;
 mod bucket;
 mod dead;
+mod doubt;
+mod doze;
+mod due;
+mod look;
+mod loss;
 mod me;
 pub(super) mod merge;
 mod news;
 mod overlay;
+mod pulse;
 mod repair;
 mod ring;
 mod row;
 mod rows;
+mod senses;
 mod states;
+mod status;
 mod sums;
+mod suspicion;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-pub(super) use self::row::Member;
-use self::row::Slot;
+pub(super) use self::row::{Member, Slot};
 pub(super) use self::rows::Members;
 pub(super) use self::watch::Watch;
-use super::{Event, LinkId, Node};
-use crate::wire::{Fresh, Have, Look, Row, Seen, TreeMessage};
+use super::{Event, Node};
 
 /// The first version in which nodes are members to each other.
 pub(super) const MEMBERS: u8 = 3;
 
 impl Node {
-    /// Somebody asks for a member that does not answer there.
-    pub(super) fn on_look(&mut self, _: LinkId, _: Look) {}
-
-    /// The answer to that.
-    pub(super) fn on_seen(&mut self, _: LinkId, _: Seen) {}
-
-    /// The other side wants entries at once on this link, or announced.
-    pub(super) fn on_tree(&mut self, _: LinkId, _: TreeMessage) {}
-
-    /// Heights were announced.
-    pub(super) fn on_have(&mut self, _: LinkId, _: Have) {}
-
-    /// Entries came along the tree.
-    pub(super) fn on_fresh(&mut self, _: LinkId, _: Fresh) {}
-
-    /// Somebody asked a member that is alive here in vain, or holds it to be down.
-    fn accuse(&mut self, _: Slot, _: &Row) {}
-
-    /// Somebody heard a member.
-    fn vouched(&mut self, _: Slot) {}
-
     /// Somebody seeks a member: who hears it says so.
     fn sought(&mut self, _: Slot) {}
 
@@ -71,10 +61,4 @@ impl Node {
             self.notify(Event::DuplicateIdentity(id));
         }
     }
-
-    /// Tells others of a new member, soon.
-    fn spread_row(&mut self, _: Slot) {}
-
-    /// Tells the application what became of a member, if it does not know.
-    fn settle_status(&mut self, _: Slot) {}
 }

@@ -15,17 +15,24 @@ impl Node {
     /// News of members: what changes something here is passed on.
     pub(in crate::node) fn on_news(&mut self, id: LinkId, rows: Vec<Row>) {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        // What is said of others, and whether any of it was new.
+        let (mut others, mut is_new, speaker) = (0, false, MemberKey::of(&peer));
         let was_down = self.is_down(&peer);
         for row in rows {
             if !self.may_meet(&peer, &row) {
                 continue;
             }
+            others += usize::from(matches!(row, Row::Live { .. }) && row.about().0 != speaker);
             // Who judges a member does so from what it heard itself.
             let by = Speaker { settled: true, repairs: matches!(row, Row::Down { .. }) };
             let merged = self.members.merge(self.now.tick, &row, by);
+            is_new |= merged != Merged::Nothing;
             if let Some(slot) = self.follow(id, &row, merged) {
                 self.teach(id, &[slot]);
             }
+        }
+        if others > 0 && !is_new {
+            self.rows_came_twice(id);
         }
         if was_down && !self.is_down(&peer) {
             self.reunite(id);
@@ -52,11 +59,14 @@ impl Node {
             }
             Merged::New(slot) => {
                 self.settle_status(slot);
-                self.spread_row(slot);
+                self.spread_row(slot, id);
                 self.table_changed();
             }
-            Merged::Accused(slot) => self.accuse(slot, row),
-            Merged::Vouched(slot) => self.vouched(slot),
+            Merged::Accused(slot) => {
+                self.alarm_trees_of(slot);
+                self.accuse(id, slot, row);
+            }
+            Merged::Vouched(slot) => self.vouched(id, slot, row),
             Merged::Sought(slot) => self.sought(slot),
             Merged::AboutMe => self.refute(row.about().1),
             Merged::Twin(slot) => self.twin(slot),
@@ -69,7 +79,7 @@ impl Node {
     }
 
     /// Tells what is known of some members.
-    pub(super) fn teach(&mut self, id: LinkId, slots: &[Slot]) {
+    pub(in crate::node) fn teach(&mut self, id: LinkId, slots: &[Slot]) {
         let Some(link) = self.links.get(&id) else { return };
         let is_companion = link.session.as_ref().is_some_and(|session| !session.shared.is_empty());
         let names = [self.members.me().key, MemberKey::of(&link.peer)];

@@ -24,6 +24,14 @@ impl Members {
         first.rev().chain(rest.rev()).map(|(key, at)| Slot { at: *at, key: *key })
     }
 
+    /// Those next to a member, so many on each side, without us.
+    pub(in crate::node) fn around(&self, key: MemberKey, side: usize) -> impl Iterator<Item = Slot> + '_ {
+        let after = self.behind(key).take(side);
+        let is_new = move |slot: &Slot| !self.behind(key).take(side).any(|other| other == *slot);
+        let before = self.before(key).take(side).filter(is_new);
+        after.chain(before).filter(|slot| *slot != self.me())
+    }
+
     /// With whom this node wants a link: with these the group holds together, whoever fails.
     pub(in crate::node) fn neighbours(&self) -> impl Iterator<Item = Slot> + '_ {
         let count = if self.is_large() { AHEAD } else { SMALL };

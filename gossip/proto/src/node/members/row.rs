@@ -2,6 +2,7 @@
 
 use super::super::slab::At;
 use super::bucket::Bucket;
+use crate::node::PeerStatus;
 use crate::{MemberKey, MemberRow, MemberState, NodeId, Tick};
 
 /// Where a member's row lies. It leads nowhere once the row is gone, even if another has taken its place.
@@ -21,8 +22,12 @@ pub(in crate::node) struct Member {
     /// When it came to be so.
     pub(in crate::node) since: Tick,
     pub(in crate::node) details: Details,
-    /// It means to say nothing until then.
+    /// It means to say nothing until then; 0: it does not.
     pub(in crate::node) doze_until: Tick,
+    /// When it was last proved to be there while that was in question; 0: never.
+    pub(super) heard: Tick,
+    /// What the application was told last.
+    pub(super) told: Option<PeerStatus>,
     /// Says how often it is spoken of to all,
     pub(super) floods: Bucket,
     /// and to the application as two.
@@ -50,6 +55,8 @@ impl Member {
             since: now,
             details: Details { incarnation, instance, addresses: addresses.into() },
             doze_until: Tick(0),
+            heard: Tick(0),
+            told: None,
             floods: Bucket::default(),
             twins: Bucket::default(),
         }

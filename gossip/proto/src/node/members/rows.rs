@@ -9,7 +9,9 @@ use super::bucket::Bucket;
 use super::dead::Dead;
 use super::overlay::Dial;
 use super::row::{Details, Member, Slot};
+use super::senses::Senses;
 use super::sums::Sums;
+use crate::node::PeerStatus;
 use crate::wire::Summed;
 use crate::{MemberKey, MemberRow, MemberState, NodeId, Tick};
 
@@ -31,6 +33,8 @@ pub(in crate::node) struct Members {
     pub(super) dead: Dead,
     /// How often this node contradicts.
     pub(super) refutations: Bucket,
+    /// What is made of what is heard.
+    pub(super) senses: Senses,
 }
 
 /// How often others are told of one member at once: at first, and then. A link that flaps is no storm.
@@ -58,6 +62,7 @@ impl Members {
             dials: BTreeMap::new(),
             dead: Dead::default(),
             refutations: Bucket::default(),
+            senses: Senses::default(),
         }
     }
 
@@ -177,6 +182,7 @@ impl Members {
         member.incarnation = incarnation;
         if was.1 != state {
             member.since = now;
+            member.heard = now;
         }
         self.sums.take(slot.key, was.0, was.1);
         self.sums.add(slot.key, incarnation, state);
@@ -193,10 +199,21 @@ impl Members {
         true
     }
 
+    /// Notes that a member was proved to be there.
+    pub(super) fn note_heard(&mut self, slot: Slot, now: Tick) {
+        self.get_mut(slot).into_iter().for_each(|member| member.heard = now);
+    }
+
+    /// Notes what the application is told of a member.
+    pub(super) fn note_told(&mut self, slot: Slot, status: PeerStatus) {
+        self.get_mut(slot).into_iter().for_each(|member| member.told = Some(status));
+    }
+
     /// Notes until when a member says nothing; says whether that is news.
     pub(in crate::node) fn doze(&mut self, slot: Slot, now: Tick, until: Tick) -> bool {
         const SAME: std::time::Duration = std::time::Duration::from_secs(2);
         let Some(member) = self.get_mut(slot) else { return false };
+        let until = if until > now { until } else { Tick(0) };
         let was = std::mem::replace(&mut member.doze_until, until);
         let dozes = [was, until].map(|until| until > now);
         dozes[0] != dozes[1] || dozes[1] && (until > was + SAME || was > until + SAME)

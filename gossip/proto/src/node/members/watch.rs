@@ -2,14 +2,25 @@
 
 use std::time::Duration;
 
-use crate::Tick;
+use super::bucket::Bucket;
+use crate::{MemberKey, Tick};
 
 /// Beats of which it is known when they were sent.
 const SENT: usize = 8;
 
 /// A link, as far as members are concerned.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::node) struct Watch {
+    /// Whom it leads to.
+    pub(in crate::node) key: MemberKey,
+    /// When a beat was said last.
+    pub(super) said: Tick,
+    /// Within which time the other side says its next one after anything else; zero: nothing was promised.
+    pub(super) pace: Duration,
+    /// The other side wants the link.
+    pub(super) wanted_there: bool,
+    /// How often the other side asks for others.
+    pub(super) looks: Bucket,
     /// The number of the next beat.
     next: u8,
     /// When the last ones were sent, each at its number modulo [`SENT`].
@@ -25,20 +36,44 @@ pub(in crate::node) struct Watch {
 }
 
 impl Watch {
+    pub(in crate::node) fn new(key: MemberKey) -> Self {
+        Self {
+            key,
+            said: Tick(0),
+            pace: Duration::ZERO,
+            wanted_there: false,
+            looks: Bucket::default(),
+            next: 0,
+            sent: [None; SENT],
+            heard: None,
+            differ: None,
+            apart: false,
+            compared: 0,
+        }
+    }
+
     /// The number of the beat sent now.
     pub(super) fn send(&mut self, now: Tick) -> u8 {
         let n = self.next;
         self.next = n.wrapping_add(1);
         self.sent[usize::from(n) % SENT] = Some((n, now));
+        self.said = now;
         n
     }
 
-    /// Notes a beat of the other side, unless a newer one has come.
-    pub(super) fn hear(&mut self, n: u8, now: Tick) {
-        let is_newer = |(last, _): (u8, Tick)| (1..=127).contains(&n.wrapping_sub(last));
-        if self.heard.is_none_or(is_newer) {
+    /// Notes a beat of the other side, unless a newer one has come; answers how many before it have not.
+    pub(super) fn hear(&mut self, n: u8, now: Tick) -> Option<u8> {
+        let ahead = self.heard.map_or(1, |(last, _)| n.wrapping_sub(last));
+        let is_newer = (1..=127).contains(&ahead);
+        if is_newer {
             self.heard = Some((n, now));
         }
+        is_newer.then(|| ahead - 1)
+    }
+
+    /// When a beat was sent that comes back.
+    pub(super) fn sent(&self, echo: u8) -> Option<Tick> {
+        self.sent[usize::from(echo) % SENT].filter(|(n, _)| *n == echo).map(|(_, at)| at)
     }
 
     /// The newest beat heard, and how many milliseconds ago.
@@ -65,10 +100,11 @@ mod tests {
 
     #[test]
     fn a_round_trip_is_what_passed_less_what_it_was_held() {
-        let mut watch = Watch::default();
+        let mut watch = Watch::new(MemberKey(1));
         assert_eq!([(); 3].map(|()| watch.send(millis(10))), [0, 1, 2]);
         assert_eq!(watch.round_trip(1, 30, millis(90)), Some(Duration::from_millis(50)));
         assert_eq!(watch.round_trip(1, 30, millis(90)), None, "once");
+        assert_eq!([1, 2].map(|n| watch.sent(n)), [None, Some(millis(10))]);
         assert_eq!(watch.round_trip(2, u16::MAX, millis(90)), None, "held too long to be known");
         assert_eq!(watch.round_trip(0, 200, millis(90)), Some(Duration::ZERO), "clocks are rough");
         assert_eq!(watch.round_trip(77, 0, millis(90)), None, "never sent");
@@ -79,10 +115,12 @@ mod tests {
 
     #[test]
     fn numbers_go_round() {
-        let mut watch = Watch::default();
+        let mut watch = Watch::new(MemberKey(1));
         assert_eq!(watch.echo(millis(5)), (None, 0));
-        for (n, newest) in [(250, 250), (251, 251), (249, 251), (3, 3), (255, 3), (100, 100)] {
-            watch.hear(n, millis(7));
+        let heard =
+            [(250, 250, Some(0)), (251, 251, Some(0)), (249, 251, None), (3, 3, Some(7)), (255, 3, None)];
+        for (n, newest, missing) in heard {
+            assert_eq!(watch.hear(n, millis(7)), missing, "{n}");
             assert_eq!(watch.echo(millis(9)), (Some(newest), 2), "{n}");
         }
         assert_eq!(watch.echo(millis(70_000)).1, u16::MAX);

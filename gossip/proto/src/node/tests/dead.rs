@@ -27,6 +27,7 @@ fn down(name: &str) -> Row {
 fn pair(others: usize, gone: usize) -> Pair {
     let mut pair = Pair::new(0);
     pair.run(Tick(2_000_000));
+    pair.rest();
     for at in [0, 1] {
         let rows = (0..others).map(|number| live(&format!("n{number}")));
         let rows = rows

@@ -32,6 +32,7 @@ fn pair(others: usize) -> Pair {
         pair.take_in(at, &(0..others).map(|number| live(&format!("n{number}"), 0)).collect::<Vec<_>>());
     }
     assert!(pair.agree(), "they begin alike");
+    pair.rest();
     pair.said.clear();
     pair
 }
@@ -157,7 +158,8 @@ fn a_split_heals_by_a_bitmap() {
     }
     assert_eq!((pair.members(0).live(), pair.members(0).roster()), (52, pair.members(1).roster()));
     for (after, back) in [(9, 52), (2, 102)] {
-        pair.now = pair.now + Duration::from_secs(after);
+        pair.run(pair.now + Duration::from_secs(after));
+        pair.said.clear();
         for from in [0, 1] {
             let states = pair.members(from).states();
             let cost = pair.say(from, Message::States(states));

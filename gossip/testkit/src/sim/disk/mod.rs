@@ -8,4 +8,4 @@ mod volume;
 
 pub(super) use self::lane::{Disk, Finished};
 pub(super) use self::log::Log;
-pub(super) use self::volume::Volume;
+pub(crate) use self::volume::Volume;

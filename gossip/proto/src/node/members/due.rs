@@ -1,0 +1,50 @@
+//! Who was to say a beat and has not.
+
+use super::pulse::{PERIOD, STEP};
+use crate::node::{LinkId, Node, Timer};
+use crate::wire::{Beat, BeatFlags};
+use crate::{MemberState, Tick};
+
+impl Node {
+    /// There is a new link: a beat is missed if none comes.
+    pub(super) fn expect_first_beat(&mut self, id: LinkId) {
+        self.timers.ensure(Timer::Due(id), self.now.tick + PERIOD);
+    }
+
+    /// A beat came with a promise of the next.
+    pub(super) fn expect_beat(&mut self, id: LinkId, beat: &Beat) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.watch.wanted_there = beat.flags.has(BeatFlags::WANTED);
+        link.watch.pace = if beat.flags.has(BeatFlags::DOZING) { 0 } else { u32::from(beat.pace) } * STEP;
+        let due = self.now.tick + link.watch.pace + link.rtt.slack();
+        match link.watch.pace.is_zero() {
+            true => self.timers.cancel(&Timer::Due(id)),
+            false => self.timers.set(Timer::Due(id), due),
+        }
+    }
+
+    /// The next beat is overdue: its member is asked, unless it was heard of in another way.
+    pub(in crate::node) fn miss_beat(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let (key, pace, slack) = (link.watch.key, link.watch.pace, link.rtt.slack());
+        let Some(slot) = self.members.find(key) else { return };
+        let is_live = self.members.get(slot).is_some_and(|member| member.state == MemberState::Live);
+        if !is_live {
+            return;
+        }
+        let due = self.last_heard(slot.key) + pace + slack;
+        if due > self.now.tick {
+            return self.timers.set(Timer::Due(id), due);
+        }
+        // In case it is heard by others only.
+        self.timers.set(Timer::Due(id), self.now.tick + pace.max(PERIOD));
+        self.doubt_member(slot);
+    }
+
+    /// When a member was heard last on any link.
+    pub(super) fn last_heard(&self, key: crate::MemberKey) -> Tick {
+        let links = self.links_to(key);
+        let heard = links.iter().filter_map(|id| self.links.get(id)).map(|link| link.heard);
+        heard.max().unwrap_or(Tick(0))
+    }
+}

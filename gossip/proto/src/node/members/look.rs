@@ -1,0 +1,97 @@
+//! Others are asked whether they hear a member, and are answered (SWIM's indirect probes, with Lifeguard's negative
+//! answers). Who is asked asks with numbers of its own, only members it has a link to, and only so often: nobody
+//! makes a node probe strangers, or many.
+
+use std::time::Duration;
+
+use super::doubt::Helper;
+use super::row::Slot;
+use crate::node::{Class, LinkId, Node};
+use crate::wire::{Look, Message, Seen};
+use crate::{MemberKey, MemberState};
+
+/// Others that are asked.
+const HELPERS: usize = 3;
+/// Where they are sought on each side of the member on the ring.
+const SIDE: usize = 4;
+/// What is looked for on one link: so often at once, and then with this pause.
+const LOOKS: (u32, Duration) = (32, Duration::from_millis(125));
+/// Who asks for one member at once.
+const ASKERS: usize = 8;
+
+impl Node {
+    /// Asks those who should hear the member for it: at first, and again until they answer.
+    pub(super) fn ask_others(&mut self, key: MemberKey) {
+        self.find_helpers(key);
+        let incarnation = self.incarnation_of(key);
+        let Some(doubt) = self.members.senses.doubts.get(&key) else { return };
+        let unanswered: Vec<Helper> = doubt.helpers.iter().filter(|helper| !helper.denied).copied().collect();
+        for Helper { link, serial, .. } in unanswered {
+            let look = Look { serial, key, incarnation };
+            self.send(link, &Message::Look(look), Class::Urgent);
+        }
+    }
+
+    fn find_helpers(&mut self, key: MemberKey) {
+        let has = self.members.senses.doubts.get(&key).is_some_and(|doubt| !doubt.helpers.is_empty());
+        if has {
+            return;
+        }
+        let near: Vec<Slot> = self.members.around(key, SIDE).collect();
+        let links = near.into_iter().filter_map(|slot| self.links_to(slot.key).first().copied());
+        let links: Vec<LinkId> = links.take(HELPERS).collect();
+        for link in links {
+            let helper = Helper { link, serial: self.members.senses.next_serial(), denied: false };
+            if let Some(doubt) = self.members.senses.doubts.get_mut(&key) {
+                doubt.helpers.push(helper);
+            }
+        }
+    }
+
+    fn incarnation_of(&self, key: MemberKey) -> u64 {
+        let member = self.members.find(key).and_then(|slot| self.members.get(slot));
+        member.map_or(0, |member| member.incarnation)
+    }
+
+    /// Somebody asks for a member that does not answer there.
+    pub(in crate::node) fn on_look(&mut self, id: LinkId, look: Look) {
+        let (now, (at_once, pause)) = (self.now.tick, LOOKS);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if look.key == link.watch.key || !link.watch.looks.take(now, at_once, pause) {
+            return;
+        }
+        let Some(slot) = self.members.find(look.key) else { return };
+        if slot == self.members.me() {
+            return self.send(id, &Message::Seen(Seen { look, heard: true }), Class::Urgent);
+        }
+        let state = self.members.get(slot).map(|member| (member.incarnation, member.state));
+        if state != Some((look.incarnation, MemberState::Live)) {
+            // It is behind; or we are, and hear of it.
+            return self.teach(id, &[slot]);
+        }
+        if !self.links_to(slot.key).is_empty() && self.doubt_member(slot) {
+            self.note_asker(id, look);
+        }
+    }
+
+    fn note_asker(&mut self, id: LinkId, look: Look) {
+        let Some(doubt) = self.members.senses.doubts.get_mut(&look.key) else { return };
+        doubt.askers.retain(|(link, _)| *link != id);
+        if doubt.askers.len() < ASKERS {
+            doubt.askers.push((id, look));
+        }
+    }
+
+    /// The answer to that. One that was not asked for means nothing.
+    pub(in crate::node) fn on_seen(&mut self, id: LinkId, seen: Seen) {
+        let Look { serial, key, .. } = seen.look;
+        let Some(doubt) = self.members.senses.doubts.get_mut(&key) else { return };
+        let asked = doubt.helpers.iter_mut().find(|helper| (helper.link, helper.serial) == (id, serial));
+        let Some(helper) = asked else { return };
+        if !seen.heard {
+            helper.denied = true;
+            return;
+        }
+        self.prove(key, None);
+    }
+}

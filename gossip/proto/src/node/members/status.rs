@@ -1,0 +1,106 @@
+//! What the application is told of members: here, and nowhere else.
+
+use super::doubt::{DROWSY, Opinion};
+use super::row::{Member, Slot};
+use crate::node::{Event, Node, NodeState, PeerStatus, Timer};
+use crate::{MemberKey, MemberState, NodeId, Tick};
+
+impl Node {
+    /// Tells the application what became of a member, if it does not know.
+    pub(super) fn settle_status(&mut self, slot: Slot) {
+        self.forget_outdated(slot);
+        let Some(member) = self.members.get(slot).filter(|_| slot != self.members.me()) else { return };
+        let (id, status) = (member.id.clone(), self.status_of(member));
+        let awake = member.doze_until + DROWSY;
+        let is_first = member.told.is_none();
+        let told = member.told.or_else(|| self.peers.get(&id).map(|peer| peer.status));
+        if told.is_none() {
+            self.notify(Event::PeerAdded(id.clone()));
+        }
+        if status == PeerStatus::Dozing {
+            self.timers.set(Timer::Doze(slot.key), awake);
+        }
+        self.members.note_told(slot, status);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.status = status;
+        }
+        if told != Some(status) {
+            self.notify(Event::PeerStatusChanged(id, status));
+        }
+        let is_news = is_first || told != Some(status);
+        if is_news && status == PeerStatus::Reachable && !self.links_to(slot.key).is_empty() {
+            self.begin_pulse();
+        }
+    }
+
+    /// The same, of all who are alive.
+    pub(in crate::node) fn settle_all(&mut self) {
+        let all: Vec<Slot> = self.members.behind(self.members.me().key).collect();
+        all.into_iter().for_each(|slot| self.settle_status(slot));
+    }
+
+    pub(in crate::node) fn review_member(&mut self, key: MemberKey) {
+        self.members.find(key).into_iter().for_each(|slot| self.settle_status(slot));
+    }
+
+    /// Derives a peer's status and tells if it changed. Who is no member is judged by its links alone.
+    pub(in crate::node) fn review(&mut self, id: &NodeId) {
+        match self.members.find(MemberKey::of(id)) {
+            Some(slot) => self.settle_status(slot),
+            None => self.review_links(id),
+        }
+    }
+
+    /// Whether the application was told of a member before.
+    pub(in crate::node) fn is_told(&self, id: &NodeId) -> bool {
+        let member = self.members.find(MemberKey::of(id)).and_then(|slot| self.members.get(slot));
+        member.is_some_and(|member| member.told.is_some())
+    }
+
+    /// What was thought of an earlier incarnation counts no more.
+    fn forget_outdated(&mut self, slot: Slot) {
+        let Some(member) = self.members.get(slot) else { return };
+        let (key, is_live) = (member.key, member.state == MemberState::Live);
+        let senses = &self.members.senses;
+        let is_over = senses.suspicions.contains_key(&key) && !(is_live && senses.is_suspected(member));
+        if is_over {
+            self.drop_suspicion(key);
+        }
+        if !is_live || is_over {
+            self.end_doubt(key, false);
+        }
+        if is_over && is_live {
+            self.members.note_heard(slot, self.now.tick);
+        }
+    }
+
+    fn status_of(&self, member: &Member) -> PeerStatus {
+        if !matches!(self.state, NodeState::Running | NodeState::Paused) {
+            return PeerStatus::Unreachable;
+        }
+        match member.state {
+            MemberState::Left => PeerStatus::Left,
+            MemberState::Down => PeerStatus::Unreachable,
+            MemberState::Live if self.is_dozing(member) => PeerStatus::Dozing,
+            MemberState::Live => self.status_alive(member),
+        }
+    }
+
+    fn status_alive(&self, member: &Member) -> PeerStatus {
+        let senses = &self.members.senses;
+        let opinion = senses.doubts.get(&member.key).and_then(|doubt| doubt.opinion());
+        if self.links.is_empty() || self.is_alone() && self.links_to(member.key).is_empty() {
+            return PeerStatus::Unreachable;
+        }
+        match opinion {
+            Some(Opinion::Lost) => PeerStatus::Unreachable,
+            Some(Opinion::Suspected) => PeerStatus::Suspected,
+            None if senses.is_suspected(member) => PeerStatus::Suspected,
+            None => PeerStatus::Reachable,
+        }
+    }
+
+    fn is_dozing(&self, member: &Member) -> bool {
+        member.doze_until > Tick(0) && self.now.tick < member.doze_until + DROWSY
+    }
+}

@@ -1,0 +1,94 @@
+//! The tree of a channel: over which links fresh entries go at once, in groups too large for all of them.
+//!
+//! As in Plumtree (Leitao, Pereira, Rodrigues 2007): what came twice shows that a link is not needed, and both its
+//! sides give it up; what came late, or a neighbour that may be gone, brings links back. Here one tree serves all
+//! senders, as a link is given up in both directions. And nothing is repaired by waiting for what a sender of
+//! announcements may have lost: who holds less than its neighbour learns that from the next beat.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `prune` | links are given up and brought back |
+//! | `purse` | a link is pushed no more than it carries |
+//! | `content` | beats tell whether both sides of a link hold the same |
+//! | `have` | heights announced where little can be lost by waiting |
+//! | `rows` | news of members go along a tree of their own |
+
+mod content;
+mod have;
+mod prune;
+mod purse;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use self::content::Content;
+pub(super) use self::prune::{Grove, Season};
+use self::purse::Purse;
+use super::members::MEMBERS;
+use super::session::Link;
+use super::{LinkId, Node};
+use crate::wire::{Fresh, Push};
+use crate::{LogId, Seq, Tick};
+
+/// A link, as far as trees are concerned.
+#[derive(Debug, Default)]
+pub(super) struct Limb {
+    content: Content,
+    purse: Purse,
+    /// News of members are announced here by hashes alone.
+    is_bare: bool,
+}
+
+/// A link and a channel.
+#[derive(Debug, Default)]
+pub(super) struct Edge {
+    /// Fresh entries do not go over it.
+    is_lazy: bool,
+    /// When it became so.
+    pruned: Tick,
+    /// It stays eager until then, as the other side wants it to.
+    kept_until: Tick,
+    /// Logs of which more is to be announced.
+    untold: BTreeSet<LogId>,
+    /// Heights that were announced, of logs whose ids begin so.
+    awaited: BTreeMap<[u8; 5], Seq>,
+}
+
+impl Limb {
+    /// The link says that it is full.
+    pub(super) fn fill_up(&mut self, now: Tick) {
+        self.purse.halve(now);
+    }
+}
+
+impl Node {
+    /// Whether entries go along trees on a link. In small groups they go over all of them.
+    pub(super) fn is_in_tree(&self, id: LinkId) -> bool {
+        self.members.is_large() && self.spoken(id) >= MEMBERS
+    }
+
+    /// Entries came along the tree. Of which channel, the logs tell: who sends them knows that they are known here.
+    pub(super) fn on_fresh(&mut self, id: LinkId, fresh: Fresh) {
+        let log = fresh.runs.first().and_then(|run| self.logs.get(&run.log()));
+        let Some((name, _)) = log.and_then(|log| self.logs.place_of(log)) else { return };
+        let name = name.clone();
+        if let Some(tag) = self.shared(id, &name).map(|shared| shared.tag) {
+            self.on_delta(id, Push { tag, runs: fresh.runs }.into());
+        }
+    }
+
+    /// A link is gone, and with it what came over it.
+    pub(super) fn lost_limb(&mut self, link: &Link) {
+        let shared = link.session.iter().flat_map(|session| &session.shared);
+        let names = shared.filter(|(_, shared)| !shared.edge.is_lazy).map(|(name, _)| name.clone());
+        self.alarm(&names.collect::<Vec<_>>());
+        self.tend_row_tree();
+    }
+
+    /// A round trip on a link, or what is assumed before any was measured.
+    fn round_trip(&self, id: LinkId) -> Duration {
+        let rtt = self.links.get(&id).map(|link| &link.rtt);
+        rtt.map_or(Duration::ZERO, |rtt| rtt.smoothed().unwrap_or_else(|| rtt.timeout()))
+    }
+}

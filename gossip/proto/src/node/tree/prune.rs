@@ -1,0 +1,248 @@
+//! Links are given up, as what comes over them has come before, and brought back where that leaves too few.
+
+use std::time::Duration;
+
+use super::super::members::Slot;
+use super::super::session::Link;
+use super::super::{Class, LinkId, Node};
+use super::rows::Rows;
+use crate::wire::{Message, TreeMessage};
+use crate::{ChannelId, LogId, Seq, Tick};
+
+/// After an alarm, or when the other side asked for it, links stay so long.
+const KEPT: Duration = Duration::from_secs(10);
+/// What is known of losses counts so long.
+const WEATHER: Duration = Duration::from_secs(300);
+
+/// What a node knows of all its trees.
+#[derive(Debug, Default)]
+pub(in crate::node) struct Grove {
+    /// Frames lost of a thousand, as measured.
+    loss: u16,
+    /// Until then entries are announced too.
+    pub(super) foul_until: Tick,
+    pub(super) rows: Rows,
+}
+
+/// Which links of a channel may be given up now.
+#[derive(Debug, Default)]
+pub(in crate::node) struct Season {
+    /// Those over which this came again,
+    of: Option<(LogId, Seq)>,
+    /// and nothing else until then. What two entries tell at once need not make one tree.
+    until: Tick,
+    /// None before.
+    rests_until: Tick,
+}
+
+impl Season {
+    fn admits(&mut self, of: (LogId, Seq), now: Tick, pause: Duration) -> bool {
+        if now >= self.until {
+            (self.of, self.until) = (Some(of), now + pause);
+        }
+        now >= self.rests_until && self.of == Some(of)
+    }
+}
+
+impl Node {
+    /// So many frames of a thousand are lost on this node's links, as measured.
+    pub(in crate::node) fn note_loss(&mut self, per_mille: u16) {
+        let was = std::mem::replace(&mut self.grove.loss, per_mille);
+        if per_mille > 0 {
+            self.grove.foul_until = self.grove.foul_until.max(self.now.tick + WEATHER);
+        }
+        if parents(per_mille) > parents(was) {
+            let names: Vec<ChannelId> = self.channels.keys().cloned().collect();
+            names.iter().for_each(|name| self.graft_some(name, parents(per_mille)));
+        }
+    }
+
+    /// Over how many links each entry shall come.
+    pub(super) fn parents(&self) -> usize {
+        parents(self.grove.loss)
+    }
+
+    /// Links of a channel that are in its tree or could be: those that are watched, if it is shared on any.
+    fn limbs(&self, name: &ChannelId) -> Vec<LinkId> {
+        let is_watched = self.is_watched_for(name);
+        let links = self.links_of(name).into_iter().filter(|id| self.is_in_tree(*id));
+        links.filter(|id| !is_watched || self.is_watched(*id)).collect()
+    }
+
+    fn is_watched_for(&self, name: &ChannelId) -> bool {
+        let shares =
+            |link: &Link| link.session.as_ref().is_some_and(|session| session.shared.contains_key(name));
+        self.links.iter().any(|(id, link)| shares(link) && self.is_watched(*id))
+    }
+
+    /// Whether a link was given up for a channel.
+    fn is_pruned(&self, id: LinkId, name: &ChannelId) -> bool {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        session.and_then(|session| session.shared.get(name)).is_some_and(|shared| shared.edge.is_lazy)
+    }
+
+    /// Whether fresh entries of a channel are not pushed on a link.
+    pub(in crate::node) fn is_lazy(&self, id: LinkId, name: &ChannelId) -> bool {
+        let is_passive = || !self.is_watched(id) && self.is_watched_for(name);
+        self.is_in_tree(id) && (self.is_pruned(id, name) || is_passive())
+    }
+
+    fn eager(&self, name: &ChannelId) -> usize {
+        self.limbs(name).into_iter().filter(|id| !self.is_lazy(*id, name)).count()
+    }
+
+    /// Runs came over a link, as an answer or on their own: `again` is the first of them if all were known.
+    pub(in crate::node) fn tend_tree(
+        &mut self,
+        id: LinkId,
+        name: &ChannelId,
+        serial: u64,
+        again: Option<(LogId, Seq)>,
+        is_new: bool,
+    ) {
+        match again.filter(|_| serial == 0) {
+            Some(again) => self.came_twice(id, name, again),
+            None if is_new => self.brought(id, name, serial != 0),
+            None => {}
+        }
+    }
+
+    /// What came over a link was known: one of the two ways it comes is enough.
+    fn came_twice(&mut self, id: LinkId, name: &ChannelId, of: (LogId, Seq)) {
+        if !self.is_in_tree(id) {
+            return;
+        }
+        let (now, pause, most) = (self.now.tick, self.round_trip(id) * 4, self.parents());
+        let others = self.eager(name).saturating_sub(usize::from(!self.is_lazy(id, name)));
+        let Some(edge) = self.shared(id, name).map(|shared| &shared.edge) else { return };
+        // Lazy already: the other side was told in vain.
+        if others < most || now < edge.kept_until || edge.is_lazy && now.since(edge.pruned) < pause {
+            return;
+        }
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        if channel.season.admits(of, now, pause) {
+            self.make_lazy(id, name);
+            self.say_tree(id, name, false);
+        }
+    }
+
+    /// Something new came over a link: it is wanted, if it is not in the tree.
+    fn brought(&mut self, id: LinkId, name: &ChannelId, is_asked: bool) {
+        if !self.is_in_tree(id) || !self.is_pruned(id, name) {
+            return;
+        }
+        let (now, pause) = (self.now.tick, self.round_trip(id) * 2);
+        let Some(shared) = self.shared(id, name) else { return };
+        // It may have been on its way when the link was given up.
+        if is_asked || now.since(shared.edge.pruned) >= pause {
+            self.graft(id, name);
+        }
+    }
+
+    /// The other side gives a link up, or wants it back. Who has no other way to get entries says so.
+    pub(in crate::node) fn on_tree(&mut self, id: LinkId, said: TreeMessage) {
+        let Some(tag) = said.tag else { return self.on_row_tree(id, said.eager) };
+        let Some((name, shared)) = self.shared_by_tag(id, tag) else { return };
+        if said.eager {
+            shared.edge.is_lazy = false;
+            return self.keep(id, &name);
+        }
+        let was_eager = !self.is_lazy(id, &name);
+        let others = self.eager(&name).saturating_sub(usize::from(was_eager));
+        if others >= self.parents() || !self.is_in_tree(id) {
+            self.make_lazy(id, &name);
+        } else {
+            self.graft(id, &name);
+        }
+    }
+
+    /// A neighbour may be gone, and with it what it passed on: all its channels go over all links for a while.
+    pub(in crate::node) fn alarm_tree(&mut self, id: LinkId) {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let shared = session.into_iter().flat_map(|session| session.shared.keys());
+        let names: Vec<ChannelId> = shared.filter(|name| !self.is_lazy(id, name)).cloned().collect();
+        self.alarm(&names);
+    }
+
+    /// As [`Node::alarm_tree`]; of a member.
+    pub(in crate::node) fn alarm_trees_of(&mut self, slot: Slot) {
+        let peer = self.members.get(slot).and_then(|member| self.peers.get(&member.id));
+        let links: Vec<LinkId> = peer.into_iter().flat_map(|peer| peer.links.iter().copied()).collect();
+        links.into_iter().for_each(|id| self.alarm_tree(id));
+    }
+
+    /// All links of some channels become eager for a while.
+    pub(in crate::node) fn alarm(&mut self, names: &[ChannelId]) {
+        let until = self.now.tick + KEPT;
+        for name in names {
+            let Some(channel) = self.channels.get_mut(name) else { continue };
+            channel.season.rests_until = until;
+            self.grove.foul_until = self.grove.foul_until.max(until);
+            self.graft_some(name, usize::MAX);
+        }
+    }
+
+    /// Brings back links until there are so many, those with the shortest round trips first.
+    fn graft_some(&mut self, name: &ChannelId, most: usize) {
+        let mut lazy: Vec<LinkId> = self.limbs(name);
+        let all = lazy.len();
+        lazy.retain(|id| self.is_lazy(*id, name));
+        lazy.sort_by_key(|id| (self.round_trip(*id), *id));
+        let missing = most.saturating_sub(all - lazy.len());
+        lazy.into_iter().take(missing).for_each(|id| self.graft(id, name));
+    }
+
+    fn graft(&mut self, id: LinkId, name: &ChannelId) {
+        if let Some(shared) = self.shared(id, name) {
+            shared.edge.is_lazy = false;
+            self.say_tree(id, name, true);
+        }
+    }
+
+    fn make_lazy(&mut self, id: LinkId, name: &ChannelId) {
+        let now = self.now.tick;
+        if let Some(shared) = self.shared(id, name) {
+            (shared.edge.is_lazy, shared.edge.pruned) = (true, now);
+        }
+    }
+
+    fn keep(&mut self, id: LinkId, name: &ChannelId) {
+        let until = self.now.tick + KEPT;
+        if let Some(shared) = self.shared(id, name) {
+            shared.edge.kept_until = until;
+        }
+    }
+
+    fn say_tree(&mut self, id: LinkId, name: &ChannelId, eager: bool) {
+        if let Some(tag) = self.shared(id, name).map(|shared| shared.tag) {
+            self.send(id, &Message::Tree(TreeMessage { tag: Some(tag), eager }), Class::Urgent);
+        }
+    }
+}
+
+/// Over how many links each entry shall come where so many frames of a thousand are lost: that all of them are
+/// lost is rarer than one in ten thousand, with what is announced and compared besides.
+fn parents(loss: u16) -> usize {
+    match loss {
+        ..5 => 1,
+        5..50 => 2,
+        50..150 => 3,
+        _ => usize::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_entry_decides_at_a_time() {
+        let (mut season, second) = (Season::default(), Duration::from_secs(1));
+        let [one, other] = [1, 2].map(|log| (LogId([log; 16]), 1));
+        assert!(season.admits(one, Tick(5), second) && season.admits(one, Tick(6), second));
+        assert!(!season.admits(other, Tick(7), second));
+        assert!(season.admits(other, Tick(5) + second, second));
+        season.rests_until = Tick(9_000_000);
+        assert!(!season.admits(one, Tick(8_000_000), second) && season.admits(one, Tick(9_000_000), second));
+    }
+}
