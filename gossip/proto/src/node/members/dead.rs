@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::row::{Member, Slot};
 use super::rows::Members;
-use crate::node::{Effect, Node, Timer};
+use crate::node::{Effect, Event, Node, Timer};
 use crate::wire::BeatFlags;
 use crate::{MemberKey, MemberState, Tick};
 
@@ -97,7 +97,9 @@ impl Node {
         let gone = self.members.all().filter_map(|member| Some((member.forgotten_at()?, member.key)));
         let (due, later): (Vec<_>, Vec<_>) = gone.partition(|(at, _)| *at <= now);
         for (_, key) in due {
-            self.members.find(key).and_then(|slot| self.members.remove(slot));
+            let gone = self.members.find(key).and_then(|slot| self.members.remove(slot));
+            let unknown = gone.filter(|member| member.told.is_some() && !self.peers.contains_key(&member.id));
+            unknown.into_iter().for_each(|member| self.notify(Event::PeerRemoved(member.id)));
         }
         match later.iter().map(|(at, _)| *at).min() {
             Some(at) => self.timers.set(Timer::Gone, at),
