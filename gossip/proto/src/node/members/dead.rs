@@ -23,6 +23,12 @@ pub(super) struct Dead {
     next: BTreeMap<MemberKey, Tick>,
 }
 
+impl Dead {
+    pub(super) fn tries(&self, key: MemberKey) -> bool {
+        self.next.contains_key(&key)
+    }
+}
+
 impl Members {
     /// Those that are down behind which this node is one of the next alive: each is tried by two, and by all in a
     /// small group. They lie on one arc of the ring, so that the others are not looked at.
@@ -86,7 +92,8 @@ impl Node {
             return self.beat_now(link, BeatFlags::ANSWER);
         }
         let (peer, addresses) = (member.id.clone(), member.details.addresses.to_vec());
-        if self.config.peer_exchange && !addresses.is_empty() {
+        // One that is being dialled has a link on which it has said nothing yet.
+        if self.config.peer_exchange && !addresses.is_empty() && !self.is_linked(slot) {
             self.effects.push_back(Effect::Dial { peer, addresses });
         }
     }

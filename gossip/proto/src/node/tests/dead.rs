@@ -193,7 +193,8 @@ fn defect_b21_trying_the_dead_delays_no_doubt() {
         ring.dead.insert(0);
         let begin = ring.time();
         ring.run(SECOND * 10);
-        let told = ring.told.iter().filter(|(_, _, of, status)| (*of, *status) == (0, PeerStatus::Unreachable));
+        let told =
+            ring.told.iter().filter(|(_, _, of, status)| (*of, *status) == (0, PeerStatus::Unreachable));
         assert_eq!(told.clone().count(), 11, "with {dead} dead: {:?}", ring.told);
         told.map(|(at, ..)| *at - begin).max().unwrap()
     });
