@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use gossip_proto::MAX_RUN_BYTES;
 use gossip_proto::node::{ConfigError, NodeConfig};
+use gossip_proto::{MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_RUN_BYTES};
 use serde::{Deserialize, Serialize};
+
+use crate::PeerAddr;
 
 /// Bounds of a coordinator. The defaults suit a desktop or a phone; nothing needs to be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Bounds of the node inside.
     pub node: NodeConfig,
+    /// Where others can dial this node, as in `tcp://chat.example:7400`; they are told. When empty it is what the
+    /// transports know, which is wrong behind a router that forwards a port. At most 8 of 256 bytes each.
+    pub advertise: Vec<String>,
     /// Notices kept for a slow listener; older ones become one `Lagged`.
     pub events: usize,
     /// Commands waiting for the node; more callers wait.
@@ -49,6 +54,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             node: NodeConfig::default(),
+            advertise: Vec::new(),
             events: 1024,
             commands: 1024,
             frames: 256,
@@ -77,7 +83,11 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.node.validate()?;
         let queue = |size: usize| size == 0 || size > Self::MAX_QUEUE;
+        let is_wrong =
+            |address: &String| address.len() > MAX_ADDRESS_BYTES || address.parse::<PeerAddr>().is_err();
+        let spoilt = self.advertise.len() > MAX_ADDRESSES || self.advertise.iter().any(is_wrong);
         let rules = [
+            (spoilt, "advertise must be at most 8 addresses of at most 256 bytes"),
             (queue(self.events), "events must be 1 to 1048576"),
             (queue(self.commands), "commands must be 1 to 1048576"),
             (queue(self.frames), "frames must be 1 to 1048576"),
@@ -103,7 +113,9 @@ mod tests {
     fn the_defaults_are_valid_and_every_bound_is_checked() {
         assert_eq!(Config::default().validate(), Ok(()));
         type Spoil = fn(&mut Config);
-        let spoils: [Spoil; 10] = [
+        let spoils: [Spoil; 12] = [
+            |c| c.advertise = vec!["nowhere".into()],
+            |c| c.advertise = vec!["tcp://there:1".into(); 9],
             |c| c.node.max_links = 0,
             |c| c.events = 0,
             |c| c.commands = usize::MAX,

@@ -32,6 +32,7 @@ mod file;
 mod handle;
 mod identity;
 mod materializer;
+mod members;
 mod pulse;
 mod recent;
 pub mod registry;
@@ -45,12 +46,12 @@ mod view;
 
 pub use gossip_proto as proto;
 pub use gossip_proto::node::{
-    Backlog, CommandError, Event, Health, LinkInfo, NodeConfig, NodeState, PeerInfo, PeerStatus, StreamInfo,
-    Streams, SyncChoice, SyncRule, SyncStatus, Traffic,
+    Backlog, CommandError, Event, Health, LinkInfo, MemberInfo, NodeConfig, NodeState, PeerInfo, PeerStatus,
+    StreamInfo, Streams, SyncChoice, SyncRule, SyncStatus, Traffic,
 };
 pub use gossip_proto::{
-    ChannelId, Cursor, Durability, EntryId, Fault, IdError, LogEntry, LogId, NodeId, OrderKey, Payload,
-    Pruned, PublicKey, Retention, Seal, Sealer, Seq, SeqRange, Stamp, StoreStats, StreamId, Usage,
+    ChannelId, Cursor, Durability, EntryId, Fault, IdError, LogEntry, LogId, MemberState, NodeId, OrderKey,
+    Payload, Pruned, PublicKey, Retention, Seal, Sealer, Seq, SeqRange, Stamp, StoreStats, StreamId, Usage,
     VersionVector,
 };
 #[doc(hidden)]

@@ -45,7 +45,7 @@ pub use self::entry::{EntryId, EntryIdError, LogEntry, OrderKey};
 pub use self::hint::Hint;
 pub use self::id::{ChannelId, IdError, MAX_ID_BYTES, NodeId, StreamId};
 pub use self::log::{Branch, Epoch, LogHash, LogHead, LogId, LogName, Seq, SeqRange};
-pub use self::member::{MemberKey, MemberRow, MemberState};
+pub use self::member::{MAX_ADDRESS_BYTES, MAX_ADDRESSES, MemberKey, MemberRow, MemberState};
 pub use self::record::{
     Arrived, ChannelRecord, CommitItem, Committed, Durability, Erasure, Meta, NodeRecord, Page, PeerRecord,
     Pruned, Removed, Retention, Scope, StoreStats, StreamRecord, Turn, Usage,

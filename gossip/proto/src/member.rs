@@ -5,9 +5,9 @@ use std::fmt;
 use crate::NodeId;
 
 /// Addresses told of one member, at most,
-pub(crate) const MAX_ADDRESSES: usize = 8;
+pub const MAX_ADDRESSES: usize = 8;
 /// and bytes of each.
-pub(crate) const MAX_ADDRESS_BYTES: usize = 256;
+pub const MAX_ADDRESS_BYTES: usize = 256;
 
 /// Eight bytes that stand for a node id where members are spoken of: they say nothing to who does not know
 /// the id. Their order is the ring on which members find their neighbours.

@@ -8,7 +8,7 @@ use gossip::{Config, LogId};
 
 use crate::tap::{Spoil, Tap, carries_runs};
 use crate::wait::eventually;
-use crate::world::{World, converge, holds, in_sync};
+use crate::world::{World, converge, holds, in_sync, keeping_to_itself};
 
 on_every_pair! {
     behaviour_24_only_what_a_peer_has_more_of_is_asked_for,
@@ -109,7 +109,7 @@ async fn defect_b17_a_silent_peer_blocks_nobody(world: World) {
 }
 
 async fn behaviour_28_a_congested_peer_is_skipped_and_served_later(world: World) {
-    let config = Config { outbox_frames: 8, outbox_bytes: 128 << 10, ..Config::default() };
+    let config = Config { outbox_frames: 8, outbox_bytes: 128 << 10, ..keeping_to_itself() };
     let hub = world.device_with("hub", |builder| builder.config(config)).await;
     let [fast, slow] = world.devices(["fast", "slow"]).await;
     world.star(&[&hub, &fast, &slow]).await;

@@ -29,6 +29,7 @@ mod hostile;
 mod identity;
 mod lifecycle;
 mod log;
+mod members;
 mod network;
 mod partition;
 mod peers;

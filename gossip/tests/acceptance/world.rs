@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use gossip::{
-    Builder, Coordinator, Error, MemoryNetwork, MemoryStore, PortError, RedbStore, Store, StoreError,
+    Builder, Config, Coordinator, Error, MemoryNetwork, MemoryStore, PortError, RedbStore, Store, StoreError,
     TcpTransport, Transport,
 };
 use tempfile::TempDir;
@@ -35,6 +35,13 @@ impl Shelf {
             Self::Rocksdb(path) => when_free(|| gossip::RocksdbStore::open(path)).await,
         }
     }
+}
+
+/// Bounds of a node that links to whom a test links it, and to nobody else: chains stay chains.
+pub(crate) fn keeping_to_itself() -> Config {
+    let mut config = Config::default();
+    config.node.peer_exchange = false;
+    config
 }
 
 async fn when_free<S: Store>(open: impl Fn() -> Result<S, StoreError>) -> Arc<dyn Store> {
@@ -126,6 +133,7 @@ impl World {
         let builder = Coordinator::builder()
             .shared_store(shelf.open().await)
             .transport(tap.on(self.transport(name)))
+            .config(keeping_to_itself())
             .seed(7);
         let builder = with(builder);
         let node = builder.build().await.unwrap();

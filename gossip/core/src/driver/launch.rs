@@ -6,6 +6,7 @@ use gossip_proto::node::{Boot, Loading};
 use tokio::sync::{Notify, mpsc};
 
 use super::boot::{Orphans, identity, inventory, load_heads, random};
+use super::dials::{Dials, WISHES};
 use super::lanes::Lanes;
 use super::links::Links;
 use super::supervisor::{Supervisor, Targets};
@@ -53,7 +54,8 @@ pub(crate) async fn launch(
     let links = Links::new(shared.clone(), relieved.clone());
     let sources =
         Sources { commands: from_handles, frames: from_ports, stored, control: from_supervisor, relieved };
-    let driver = tokio::spawn(Driver::new(node, shared.clone(), lanes, links).run(sources));
+    let (wishes, from_driver) = mpsc::channel(WISHES);
+    let driver = tokio::spawn(Driver::new(node, shared.clone(), lanes, links, wishes).run(sources));
     let mut keepers = vec![tokio::spawn(mend(shared.clone(), commands.clone()))];
     if shared.config.auto_retention {
         // Another draw than the node's: their jitters shall not move together.
@@ -70,6 +72,7 @@ pub(crate) async fn launch(
         driver,
         keepers,
         targets,
+        dials: Dials::new(from_driver),
         readers: Vec::new(),
         ports_opened: 0,
     };

@@ -12,6 +12,7 @@
 
 mod boot;
 mod chores;
+mod dials;
 mod erase;
 mod group;
 mod hints;

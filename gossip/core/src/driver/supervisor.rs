@@ -1,14 +1,16 @@
 //! Starts and stops: one task, one order at a time, so that calls from many tasks cannot mix.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gossip_proto::node::{Command, NodeState, Reply};
-use gossip_proto::{NodeId, PeerRecord};
+use gossip_proto::{MAX_ADDRESS_BYTES, MAX_ADDRESSES, NodeId, PeerRecord};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::boot::random;
+use super::dials::{Dials, Wish};
 use super::links::{FAREWELL, FromPort, OpenPort, read};
 use super::turn::Control;
 use crate::handle::{Request, Shared, ask};
@@ -40,6 +42,7 @@ pub(super) struct Supervisor {
     /// Tasks that care for what is stored; they end with the state.
     pub(super) keepers: Vec<JoinHandle<()>>,
     pub(super) targets: Targets,
+    pub(super) dials: Dials,
     pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) ports_opened: u64,
 }
@@ -73,7 +76,14 @@ impl Supervisor {
     /// Takes orders until shutdown, or until the last handle was dropped.
     pub(super) async fn run(mut self) {
         loop {
-            let (answer, last) = match self.orders.recv().await {
+            let order = tokio::select! {
+                order = self.orders.recv() => order,
+                wish = self.dials.next() => {
+                    self.grant(wish).await;
+                    continue;
+                }
+            };
+            let (answer, last) = match order {
                 Some(Order::Shutdown(answer)) => (Some(answer), true),
                 None => (None, true),
                 Some(order) => {
@@ -102,9 +112,7 @@ impl Supervisor {
             Order::Connect(address, answer) => drop(answer.send(self.connect(address).await)),
             Order::Disconnect(address, answer) => {
                 self.targets.connected.remove(&address);
-                if !self.targets.all().contains(&address) {
-                    self.forget([address]).await;
-                }
+                self.forget_unwanted([address]).await;
                 let _ = answer.send(Ok(()));
             }
             Order::AddPeer(record, answer) => drop(answer.send(self.add_peer(record).await)),
@@ -149,7 +157,7 @@ impl Supervisor {
             return Err(Error::State { state: self.state() });
         }
         let opened = self.open_all().await?;
-        if let Err(error) = self.moved(Command::Start, NodeState::Running).await {
+        if let Err(error) = self.begin(&opened).await {
             close(opened.iter().map(|port| &port.port)).await;
             return Err(error);
         }
@@ -160,6 +168,13 @@ impl Supervisor {
         }
         self.dial(self.targets.all()).await;
         Ok(())
+    }
+
+    /// Others are told where this node can be dialled from the first moment on.
+    async fn begin(&self, opened: &[OpenPort]) -> Result<(), Error> {
+        let advertised = advertised(&self.shared.config.advertise, opened);
+        self.command(Command::SetAddresses(advertised)).await?;
+        self.moved(Command::Start, NodeState::Running).await
     }
 
     /// All transports or none.
@@ -187,6 +202,7 @@ impl Supervisor {
 
     async fn stop(&mut self) -> Result<(), Error> {
         self.moved(Command::Stop, NodeState::Stopped).await?;
+        self.dials.clear();
         self.unlink().await;
         Ok(())
     }
@@ -257,6 +273,34 @@ impl Supervisor {
         }
     }
 
+    /// Dials whom the node wants next to it, or gives up who was dialled for long enough.
+    async fn grant(&mut self, wish: Option<Wish>) {
+        let peers = match wish {
+            Some(Wish::Dial { peer, addresses }) => {
+                let ports = self.shared.ports().clone();
+                for address in self.dials.begin(peer, &addresses) {
+                    for port in ports.iter().filter(|port| port.accepts(&address)) {
+                        // What a member says of itself may be wrong.
+                        let _ = port.connect(&address).await;
+                    }
+                }
+                return;
+            }
+            Some(Wish::Forget { peer }) => vec![peer],
+            None => self.dials.overdue(),
+        };
+        for peer in peers {
+            let addresses = self.dials.end(&peer);
+            self.forget_unwanted(addresses).await;
+        }
+    }
+
+    /// Forgets what the application does not want.
+    async fn forget_unwanted(&self, addresses: impl IntoIterator<Item = PeerAddr>) {
+        let wanted = self.targets.all();
+        self.forget(addresses.into_iter().filter(|address| !wanted.contains(address))).await;
+    }
+
     async fn forget(&self, addresses: impl IntoIterator<Item = PeerAddr>) {
         let ports = self.shared.ports().clone();
         for address in addresses {
@@ -287,4 +331,17 @@ async fn close(ports: impl Iterator<Item = &Arc<dyn MessagePort>>) {
     for port in ports {
         port.close().await;
     }
+}
+
+/// What the application says, or else what ports know. Nobody can dial all interfaces.
+fn advertised(given: &[String], opened: &[OpenPort]) -> Vec<String> {
+    if !given.is_empty() {
+        return given.to_vec();
+    }
+    let is_nowhere = |address: &PeerAddr| {
+        address.rest().parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
+    };
+    let known = opened.iter().flat_map(|port| port.port.local_addresses());
+    let known = known.filter(|address| !is_nowhere(address)).map(|address| address.to_string());
+    known.filter(|address| address.len() <= MAX_ADDRESS_BYTES).take(MAX_ADDRESSES).collect()
 }

@@ -7,6 +7,7 @@ use gossip_proto::node::{CommandError, CommandId, Effect, Event, Input, Node, No
 use gossip_proto::{Now, Tick};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::dials::Wish;
 use super::lanes::{Done, Lanes};
 use super::links::{FromPort, Links, OpenPort};
 use crate::events::Notice;
@@ -82,6 +83,7 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     lanes: Lanes,
     links: Links,
+    wishes: mpsc::Sender<Wish>,
     replies: HashMap<CommandId, Caller>,
     next_command: u64,
     unlinked: Vec<oneshot::Sender<()>>,
@@ -90,9 +92,15 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(node: Node, shared: Arc<Shared>, lanes: Lanes, links: Links) -> Self {
+    pub(super) fn new(
+        node: Node,
+        shared: Arc<Shared>,
+        lanes: Lanes,
+        links: Links,
+        wishes: mpsc::Sender<Wish>,
+    ) -> Self {
         let (replies, unlinked) = (HashMap::new(), Vec::new());
-        Self { node, shared, lanes, links, replies, next_command: 1, unlinked, answered: false }
+        Self { node, shared, lanes, links, wishes, replies, next_command: 1, unlinked, answered: false }
     }
 
     /// Runs until the supervisor ends it.
@@ -158,8 +166,9 @@ impl Driver {
                 }
             }
             Effect::Close { link } => self.links.close(link),
-            // Links are opened to the addresses the application gave.
-            Effect::Dial { .. } | Effect::Forget { .. } => {}
+            // While too much waits this is dropped: the node asks again.
+            Effect::Dial { peer, addresses } => drop(self.wishes.try_send(Wish::Dial { peer, addresses })),
+            Effect::Forget { peer } => drop(self.wishes.try_send(Wish::Forget { peer })),
             Effect::Store { op, request } => self.lanes.push(op, request),
             Effect::Reply { id, result } => self.reply(id, result),
             Effect::Notify(event) => self.notify(event),

@@ -36,10 +36,18 @@ impl Handshake {
     }
 }
 
+/// Nobody is there who was dialled for the group and does not answer so many hellos, about three seconds. Other links
+/// are for the transport to give up.
+const GREETINGS: u32 = 4;
+
 impl Node {
     /// Says hello, and again until the handshake is complete.
     pub(super) fn repeat_hello(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id).filter(|link| link.session.is_none()) else { return };
+        if link.watch.is_dialled && link.handshake.tries >= GREETINGS {
+            self.effects.push_back(Effect::Close { link: id });
+            return self.on_link_down(id);
+        }
         let again = link
             .rtt
             .backoff(link.handshake.tries, Duration::from_secs(4))

@@ -96,7 +96,8 @@ impl Node {
             peer.links.insert(link);
         }
         let handshake = Handshake::new(self.entropy.draw());
-        let watch = Watch::new(MemberKey::of(&id));
+        let key = MemberKey::of(&id);
+        let watch = Watch::new(key, self.members.is_dialled(key));
         let new = Link {
             peer: id,
             limits,

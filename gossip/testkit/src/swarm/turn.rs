@@ -31,8 +31,7 @@ impl Swarm {
         self.arm(index);
     }
 
-    /// Does what a node wants done. What else a node may want of its transport belongs here: to dial, to
-    /// forget.
+    /// Does what a node wants done.
     fn carry_out(&mut self, index: usize, effect: Effect, inbox: &mut VecDeque<Input>) {
         match effect {
             Effect::Send { link, frame, .. } => self.send(index, link, frame.into_bytes()),
@@ -45,6 +44,9 @@ impl Swarm {
                 self.note_reply(index, &result.expect("what is asked for can be done"))
             }
             Effect::Notify(event) => self.note(index, event),
+            Effect::Dial { addresses, .. } => addresses.iter().for_each(|address| self.dial(index, address)),
+            // Nothing is tried twice here.
+            Effect::Forget { .. } => {}
         }
     }
 

@@ -121,6 +121,7 @@ impl Swarm {
         self.views.forget(host);
         self.hosts[host].start(self.plan, host, now);
         self.command(host, Command::Start);
+        self.command(host, Command::SetAddresses(vec![links::address(host)]));
     }
 
     /// A machine is gone without a word.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::row::{Member, Slot};
 use super::rows::Members;
-use crate::node::{Effect, Node, Timer};
+use crate::node::{Effect, Event, Node, Timer};
 use crate::wire::BeatFlags;
 use crate::{MemberKey, MemberState, Tick};
 
@@ -21,6 +21,12 @@ const DOWN: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Default)]
 pub(super) struct Dead {
     next: BTreeMap<MemberKey, Tick>,
+}
+
+impl Dead {
+    pub(super) fn tries(&self, key: MemberKey) -> bool {
+        self.next.contains_key(&key)
+    }
 }
 
 impl Members {
@@ -86,7 +92,8 @@ impl Node {
             return self.beat_now(link, BeatFlags::ANSWER);
         }
         let (peer, addresses) = (member.id.clone(), member.details.addresses.to_vec());
-        if self.config.peer_exchange && !addresses.is_empty() {
+        // One that is being dialled has a link on which it has said nothing yet.
+        if self.config.peer_exchange && !addresses.is_empty() && !self.is_linked(slot) {
             self.effects.push_back(Effect::Dial { peer, addresses });
         }
     }
@@ -97,7 +104,9 @@ impl Node {
         let gone = self.members.all().filter_map(|member| Some((member.forgotten_at()?, member.key)));
         let (due, later): (Vec<_>, Vec<_>) = gone.partition(|(at, _)| *at <= now);
         for (_, key) in due {
-            self.members.find(key).and_then(|slot| self.members.remove(slot));
+            let gone = self.members.find(key).and_then(|slot| self.members.remove(slot));
+            let unknown = gone.filter(|member| member.told.is_some() && !self.peers.contains_key(&member.id));
+            unknown.into_iter().for_each(|member| self.notify(Event::PeerRemoved(member.id)));
         }
         match later.iter().map(|(at, _)| *at).min() {
             Some(at) => self.timers.set(Timer::Gone, at),

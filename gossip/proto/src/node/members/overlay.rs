@@ -86,6 +86,12 @@ impl Node {
     }
 
     fn give_up_others(&mut self, wanted: &[Slot]) {
+        // Who is there was not dialled in vain.
+        for slot in wanted {
+            if self.members.get(*slot).is_some_and(|member| self.primary(&member.id).is_some()) {
+                self.members.dials.remove(&slot.key);
+            }
+        }
         let is_wanted = |key: &MemberKey| wanted.iter().any(|slot| slot.key == *key);
         let (effects, dials) = (&mut self.effects, &mut self.members.dials);
         dials.retain(|key, dial| {
@@ -97,7 +103,7 @@ impl Node {
         });
     }
 
-    fn is_linked(&self, slot: Slot) -> bool {
+    pub(super) fn is_linked(&self, slot: Slot) -> bool {
         let peer = self.members.get(slot).and_then(|member| self.peers.get(&member.id));
         peer.is_some_and(|peer| !peer.links.is_empty())
     }

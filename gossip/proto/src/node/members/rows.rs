@@ -125,6 +125,11 @@ impl Members {
         self.sums.step(of, path)
     }
 
+    /// Whether this node seeks a link to a member, or tries it again.
+    pub(in crate::node) fn is_dialled(&self, key: MemberKey) -> bool {
+        self.dials.contains_key(&key) || self.dead.tries(key)
+    }
+
     /// Changes what this node tells of itself.
     pub(super) fn set_me(&mut self, now: Tick, incarnation: u64, addresses: Box<[String]>) {
         self.set_state(self.me, MemberState::Live, incarnation, now);

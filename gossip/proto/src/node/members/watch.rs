@@ -13,6 +13,8 @@ const SENT: usize = 8;
 pub(in crate::node) struct Watch {
     /// Whom it leads to.
     pub(in crate::node) key: MemberKey,
+    /// This node asked for it to be dialled.
+    pub(in crate::node) is_dialled: bool,
     /// When a beat was said last.
     pub(super) said: Tick,
     /// Within which time the other side says its next one after anything else; zero: nothing was promised.
@@ -36,9 +38,10 @@ pub(in crate::node) struct Watch {
 }
 
 impl Watch {
-    pub(in crate::node) fn new(key: MemberKey) -> Self {
+    pub(in crate::node) fn new(key: MemberKey, is_dialled: bool) -> Self {
         Self {
             key,
+            is_dialled,
             said: Tick(0),
             pace: Duration::ZERO,
             wanted_there: false,
@@ -100,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_round_trip_is_what_passed_less_what_it_was_held() {
-        let mut watch = Watch::new(MemberKey(1));
+        let mut watch = Watch::new(MemberKey(1), false);
         assert_eq!([(); 3].map(|()| watch.send(millis(10))), [0, 1, 2]);
         assert_eq!(watch.round_trip(1, 30, millis(90)), Some(Duration::from_millis(50)));
         assert_eq!(watch.round_trip(1, 30, millis(90)), None, "once");
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn numbers_go_round() {
-        let mut watch = Watch::new(MemberKey(1));
+        let mut watch = Watch::new(MemberKey(1), false);
         assert_eq!(watch.echo(millis(5)), (None, 0));
         let heard =
             [(250, 250, Some(0)), (251, 251, Some(0)), (249, 251, None), (3, 3, Some(7)), (255, 3, None)];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ring::{Ring, SECOND, millis};
 use super::*;
 use crate::node::members::merge::Speaker;
 use crate::wire::{Row, Table};
@@ -171,4 +172,31 @@ fn who_is_paused_tries_nobody() {
     assert_eq!(pair.tried(Duration::from_secs(10)).len(), 0);
     pair.command(0, Command::Resume);
     assert_eq!(pair.tried(Duration::from_secs(4)).len(), 5);
+}
+
+/// A hundred are tried again and again: one that falls silent is missed as soon.
+#[test]
+fn defect_b21_trying_the_dead_delays_no_doubt() {
+    let missed = [0, 100].map(|dead| {
+        let mut ring = Ring::new(12);
+        for at in 0..12 {
+            for number in 0..dead {
+                for row in [live(&format!("d{number}")), down(&format!("d{number}"))] {
+                    ring.nodes[at].members.merge(ring.now, &row, NEWS);
+                }
+            }
+            ring.nodes[at].table_changed();
+            ring.give(at, Input::Deadline);
+        }
+        ring.run(SECOND * 30);
+        ring.forget();
+        ring.dead.insert(0);
+        let begin = ring.time();
+        ring.run(SECOND * 10);
+        let told =
+            ring.told.iter().filter(|(_, _, of, status)| (*of, *status) == (0, PeerStatus::Unreachable));
+        assert_eq!(told.clone().count(), 11, "with {dead} dead: {:?}", ring.told);
+        told.map(|(at, ..)| *at - begin).max().unwrap()
+    });
+    assert!(missed[1] <= missed[0] + millis(100), "{missed:?}");
 }

@@ -123,3 +123,23 @@ fn who_keeps_to_its_own_peers_dials_nobody() {
     pair.nodes[0].lost_link();
     assert_eq!(pair.after(60_000), [""; 0]);
 }
+
+/// A transport over datagrams has a link wherever it dials: one on which nobody answers is given up, and dialled again.
+#[test]
+fn a_link_on_which_nobody_answers_is_given_up_if_we_dialled_it() {
+    let mut pair = met();
+    pair.news(names(0..1).iter().map(|name| told(name)).collect());
+    while pair.dialled.is_empty() {
+        pair.run(pair.now + Duration::from_millis(100));
+    }
+    let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: false, reliable: false };
+    for (name, link) in [("n0", LinkId(70)), ("stranger", LinkId(71))] {
+        pair.give(0, Input::LinkUp { peer: NodeId::new(name).unwrap(), link, limits });
+    }
+    pair.after(1_000);
+    let has = |pair: &Pair, link| pair.nodes[0].links.contains_key(&LinkId(link));
+    assert!(has(&pair, 70) && has(&pair, 71));
+    pair.after(5_000);
+    assert!(!has(&pair, 70) && has(&pair, 71), "the transport keeps the other one");
+    assert!(pair.after(10_000).contains(&"n0".into()));
+}

@@ -1,0 +1,125 @@
+//! A group: who joins one joins all, and everybody is told who comes, goes, and dozes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gossip::{Config, MemberInfo, MemberState, NodeId};
+
+use crate::wait::eventually;
+use crate::world::{Device, World, converge};
+
+on_every_wire! {
+    who_joins_one_joins_all,
+    who_stops_has_left_and_comes_back_as_somebody_newer,
+    all_know_who_dozes,
+    who_keeps_to_its_own_peers_is_linked_to_nobody_else,
+}
+
+const NAMES: [&str; 5] = ["ann", "bob", "cid", "dan", "eve"];
+
+/// Devices that take part in one channel, each linked to the first, as they begin.
+async fn group<const N: usize>(world: &World, names: [&str; N], config: &Config) -> [Device; N] {
+    let mut devices = Vec::new();
+    for name in names {
+        let device = world.device_with(name, |builder| builder.config(config.clone())).await;
+        device.stream().await;
+        devices.push(device);
+    }
+    let devices: [Device; N] = devices.try_into().ok().unwrap();
+    world.star(&devices.each_ref()).await;
+    devices
+}
+
+impl Device {
+    /// What it knows of another one.
+    async fn knows(&self, other: &Device) -> Option<MemberInfo> {
+        let members = self.node.members().await.unwrap();
+        members.into_iter().find(|member| member.id == *other.node.id())
+    }
+
+    async fn alive(&self) -> BTreeSet<NodeId> {
+        let members = self.node.members().await.unwrap();
+        members
+            .into_iter()
+            .filter(|member| member.state == MemberState::Live)
+            .map(|member| member.id)
+            .collect()
+    }
+
+    async fn linked(&self) -> BTreeSet<NodeId> {
+        let peers = self.node.peers().await.unwrap();
+        peers.into_iter().filter(|peer| !peer.links.is_empty()).map(|peer| peer.id).collect()
+    }
+}
+
+fn ids<'a>(devices: impl IntoIterator<Item = &'a Device>) -> BTreeSet<NodeId> {
+    devices.into_iter().map(|device| device.node.id().clone()).collect()
+}
+
+async fn all_know_all(devices: &[Device]) {
+    for device in devices {
+        let what = format!("{} knows everybody", device.name);
+        eventually(&what, async || device.alive().await == ids(devices)).await;
+    }
+}
+
+async fn who_joins_one_joins_all(world: World) {
+    let devices = group(&world, NAMES, &Config::default()).await;
+    all_know_all(&devices).await;
+    for device in &devices {
+        let others = ids(devices.iter().filter(|other| other.name != device.name));
+        let what = format!("{} has a link to everybody", device.name);
+        eventually(&what, async || device.linked().await == others).await;
+        let addresses: Vec<String> = device.node.local_addresses().iter().map(ToString::to_string).collect();
+        let told = devices[0].knows(device).await.unwrap();
+        assert_eq!((told.addresses, told.incarnation > 0), (addresses, true));
+        device.write(2).await;
+    }
+    converge(&devices.each_ref(), 10).await;
+    // Without the one all of them joined they go on.
+    devices[0].node.stop().await.unwrap();
+    devices[1].write(1).await;
+    converge(&devices[1..].iter().collect::<Vec<_>>(), 11).await;
+}
+
+async fn who_stops_has_left_and_comes_back_as_somebody_newer(world: World) {
+    let devices = group(&world, NAMES, &Config::default()).await;
+    all_know_all(&devices).await;
+    let [ann, bob, ..] = &devices;
+    let before = ann.knows(bob).await.unwrap().incarnation;
+    bob.node.stop().await.unwrap();
+    for other in devices.iter().filter(|device| device.name != "bob") {
+        let what = format!("{} knows that bob has left", other.name);
+        eventually(&what, async || other.knows(bob).await.is_some_and(|bob| bob.state == MemberState::Left))
+            .await;
+    }
+    world.start(bob).await;
+    all_know_all(&devices).await;
+    assert!(ann.knows(bob).await.unwrap().incarnation > before);
+}
+
+async fn all_know_who_dozes(world: World) {
+    let devices = group(&world, ["ann", "bob", "cid"], &Config::default()).await;
+    all_know_all(&devices).await;
+    let [ann, bob, cid] = &devices;
+    bob.node.doze(Duration::from_secs(3_000)).await.unwrap();
+    for other in [ann, cid] {
+        let what = format!("{} knows that bob dozes", other.name);
+        eventually(&what, async || other.knows(bob).await.unwrap().dozes > Duration::from_secs(2_900)).await;
+    }
+    bob.node.wake().await.unwrap();
+    for other in [ann, cid] {
+        let what = format!("{} knows that bob is awake", other.name);
+        eventually(&what, async || other.knows(bob).await.unwrap().dozes.is_zero()).await;
+    }
+}
+
+async fn who_keeps_to_its_own_peers_is_linked_to_nobody_else(world: World) {
+    let devices = group(&world, ["ann", "bob", "cid"], &crate::world::keeping_to_itself()).await;
+    devices[1].write(1).await;
+    converge(&devices.each_ref(), 1).await;
+    for device in &devices[1..] {
+        assert_eq!(device.linked().await, ids([&devices[0]]));
+        assert_eq!(device.alive().await, ids([&devices[0], device]));
+    }
+}
