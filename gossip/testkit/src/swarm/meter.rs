@@ -97,6 +97,7 @@ fn entries(message: &Message) -> u64 {
     match message {
         Message::Delta(delta) | Message::Runs(delta) => delta.runs.iter().map(|run| run.run.count()).sum(),
         Message::Push(push) => push.runs.iter().map(|run| run.count()).sum(),
+        Message::Fresh(fresh) => fresh.runs.iter().map(|run| run.count()).sum(),
         _ => 0,
     }
 }
