@@ -102,8 +102,10 @@ impl Node {
         }
     }
 
-    /// Links on which what has happened is told at once.
+    /// Links on which what has happened is told at once: in a large group those that are watched reach everybody.
     pub(super) fn told_at_once(&self, but: Option<LinkId>) -> Vec<LinkId> {
-        self.established().filter(|id| Some(*id) != but && self.spoken(*id) >= MEMBERS).collect()
+        let is_large = self.members.is_large();
+        let is_told = |id: &LinkId| self.spoken(*id) >= MEMBERS && (!is_large || self.is_watched(*id));
+        self.established().filter(|id| Some(*id) != but && is_told(id)).collect()
     }
 }

@@ -18,6 +18,8 @@ impl Node {
         // What is said of others, and whether any of it was new.
         let (mut others, mut is_new, speaker) = (0, false, MemberKey::of(&peer));
         let was_down = self.is_down(&peer);
+        let known = self.members.find(speaker).and_then(|slot| self.members.get(slot));
+        let known = known.map(|member| member.incarnation).filter(|_| was_down);
         for row in rows {
             if !self.may_meet(&peer, &row) {
                 continue;
@@ -27,6 +29,12 @@ impl Node {
             let by = Speaker { settled: true, repairs: matches!(row, Row::Down { .. }) };
             let merged = self.members.merge(self.now.tick, &row, by);
             is_new |= merged != Merged::Nothing;
+            // Who is back tells who else is, which says more for less.
+            let is_back = row.about().0 == speaker && known == Some(row.about().1);
+            let merged = match merged {
+                Merged::Changed { slot, .. } if is_back => Merged::Changed { slot, flood: false },
+                merged => merged,
+            };
             if let Some(slot) = self.follow(id, &row, merged) {
                 self.teach(id, &[slot]);
             }

@@ -28,11 +28,16 @@ impl Node {
         member.is_some_and(|member| member.state == MemberState::Down)
     }
 
-    /// One that was down is back. Others may be where it was: if more are down they tell each other who is alive.
+    /// One that was down is back. Others may be where it was: if more are down they tell each other who is alive,
+    /// and what comes of that goes on to all.
     pub(super) fn reunite(&mut self, id: LinkId) {
-        if self.members.all().any(|member| member.state == MemberState::Down) && self.config.peer_exchange {
-            self.tell_states(id);
+        let others = self.members.all().any(|member| member.state == MemberState::Down);
+        if others && self.config.peer_exchange {
+            return self.tell_states(id);
         }
+        let back = self.links.get(&id).and_then(|link| self.members.find(link.watch.key));
+        let row = back.and_then(|slot| self.members.get(slot)).map(|member| self.row_of(member, true));
+        row.into_iter().for_each(|row| self.flood(&row, Some(id)));
     }
 
     /// Tells who is alive.
