@@ -286,12 +286,12 @@ mod tests {
     fn a_crash_is_silent_and_a_stop_is_not() {
         let mut swarm = linked();
         swarm.crash(1);
-        swarm.run_until(Tick(4_000_000));
+        swarm.run_until(Tick(2_500_000));
         assert_eq!(swarm.views.status(0, 1), Some(PeerStatus::Reachable));
         let mut swarm = linked();
         swarm.command(1, Command::Stop);
-        swarm.run_until(Tick(4_000_000));
-        assert_eq!(swarm.views.status(0, 1), Some(PeerStatus::Unreachable));
+        swarm.run_until(Tick(2_500_000));
+        assert_eq!(swarm.views.status(0, 1), Some(PeerStatus::Left));
     }
 
     #[test]
