@@ -13,13 +13,15 @@ const UNREACHABLE: u32 = 6;
 impl Node {
     /// Probes a link: for its round trip, and whether anyone is there.
     pub(super) fn probe(&mut self, id: LinkId) {
+        let is_idle = self.is_idle(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         let quiet = self.now.tick.since(link.heard);
         // That somebody goes on is said once, and may be lost.
         let paused = self.peers.get(&link.peer).is_some_and(|peer| peer.paused);
         let is_known = link.ping.is_none() && link.rtt.smoothed().is_some() && !paused;
-        if is_known && quiet < self.config.keepalive {
-            let left = self.config.keepalive - quiet;
+        if is_known && (quiet < self.config.keepalive || is_idle) {
+            let left = self.config.keepalive.saturating_sub(quiet);
+            let left = if left.is_zero() { self.config.keepalive } else { left };
             return self.set_timer(Timer::Ping(id), left);
         }
         if link.ping.is_some() {

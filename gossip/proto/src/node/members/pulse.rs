@@ -92,6 +92,12 @@ impl Node {
         link.is_some_and(|link| self.has_turn(link))
     }
 
+    /// Whether nothing is to be said on a link: in a large group others see whether its member is there.
+    pub(in crate::node) fn is_idle(&self, id: LinkId) -> bool {
+        let is_known = self.links.get(&id).is_some_and(|link| self.may_be_watched(link));
+        is_known && self.members.is_large() && !self.is_watched(id)
+    }
+
     /// What a beat on this link says of the next one, and whether we want the link.
     pub(super) fn pace_on(&self, id: LinkId) -> (u16, bool) {
         let pulse = &self.members.senses.pulse;
