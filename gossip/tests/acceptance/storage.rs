@@ -135,7 +135,10 @@ async fn restored_beside_the_original(
     let bobs = bob.node.id();
     eventually("bob has it", async || here.delivered_to(lost).await.unwrap().contains(bobs)).await;
     assert!(here.erase(lost).await.unwrap());
-    assert!(here.get(lost).await.unwrap().unwrap().bytes().is_none());
+    let erased = here.get(lost).await.unwrap().unwrap();
+    assert!(erased.bytes().is_none());
+    let hears = async || there.get(erased.id()).await.unwrap().is_some_and(|entry| entry.bytes().is_none());
+    eventually("bob hears of it", hears).await;
     restored_from_a_file(world, &bob, &name("dan"), all).await;
 }
 
