@@ -203,6 +203,8 @@ fn a_branch_forks_like_any_log() {
             let mut pair = pair().logs(of(first)).begin();
             pair.link();
             pair.settle();
+            // Two that begin at one place are looked at when the node starts, and go on growing and forking.
+            pair.restart(Side::Ann);
             pair.replace(Side::Bob, Some(of(third)));
             pair.link();
             pair.settle();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gossip::{
-    BuildError, Builder, CommandError, Coordinator, Error, Event, Fault, MemoryStore, RedbStore, StoreError,
-    StoreResult,
+    BuildError, Builder, CommandError, Coordinator, EntryId, Error, Event, Fault, MemoryStore, RedbStore,
+    StoreError, StoreResult,
 };
 use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
 use tokio::sync::watch;
@@ -135,12 +135,16 @@ async fn restored_beside_the_original(
     let bobs = bob.node.id();
     eventually("bob has it", async || here.delivered_to(lost).await.unwrap().contains(bobs)).await;
     assert!(here.erase(lost).await.unwrap());
-    assert!(here.get(lost).await.unwrap().unwrap().bytes().is_none());
-    restored_from_a_file(world, &bob, &name("dan"), all).await;
+    let erased = here.get(lost).await.unwrap().unwrap();
+    assert!(erased.bytes().is_none());
+    restored_from_a_file(world, &bob, &name("dan"), (all, erased.id())).await;
 }
 
-/// Both histories come to whoever restores them from a file, too.
-async fn restored_from_a_file(world: &World, bob: &Device, dan: &str, all: usize) {
+/// Both histories come to whoever restores them from a file, too, without what was erased.
+async fn restored_from_a_file(world: &World, bob: &Device, dan: &str, (all, erased): (usize, EntryId)) {
+    let there = bob.stream().await;
+    let is_gone = async || there.get(erased).await.unwrap().is_some_and(|entry| entry.bytes().is_none());
+    eventually("bob hears of the erasure", is_gone).await;
     let (_, file) = bob.node.channel("room").await.unwrap().export(Vec::new()).await.unwrap();
     let dan = world.device(dan).await;
     dan.node.import(std::io::Cursor::new(file)).await.unwrap();

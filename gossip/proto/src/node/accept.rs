@@ -46,8 +46,6 @@ pub(super) enum Verdict {
     Known,
     /// Begins after what we hold, or cannot be placed.
     Ahead,
-    /// Follows where the log ends: its sender does not know that it does.
-    Beyond(StoredRun),
     /// Contradicts what we hold.
     Fork,
     /// Contradicts itself.
@@ -248,8 +246,12 @@ impl Node {
         let Some(log) = self.placed(channel, &log_id) else { return };
         let last = received.run.last();
         let kept = is_own.then(|| received.clone());
+        let beyond = (received.run.first() > log.end()).then(|| received.run.clone());
         let verdict = place(log, received);
         let Some(name) = self.logs.name(&log_id) else { return };
+        if let Some(run) = beyond {
+            return self.take_beyond(id, (channel, peer), &name, &run, batch);
+        }
         if let Some(shared) = self.shared(id, channel) {
             shared.note(log_id, last);
         }
@@ -263,7 +265,6 @@ impl Node {
                 }
             }
             Verdict::Known => batch.known += 1,
-            Verdict::Beyond(stored) => self.take_beyond(id, (channel, peer), &name, &stored, batch),
             // It ends before.
             Verdict::Ahead if last > self.logs.get(&log_id).map_or(last, Log::end) => {}
             Verdict::Ahead => self.note_ahead(id, channel, log_id, last),
@@ -387,8 +388,7 @@ fn within(log: &Log, verdict: Verdict) -> Verdict {
     let (Verdict::Take(stored, _), Some(turn)) = (&verdict, log.turn()) else { return verdict };
     let end = turn.at - 1;
     if stored.run.first() > end {
-        let follows = (stored.run.first(), stored.prev) == (turn.at, turn.prev);
-        return if follows { Verdict::Beyond(stored.clone()) } else { Verdict::Known };
+        return Verdict::Known;
     }
     if stored.run.last() < end {
         return verdict;

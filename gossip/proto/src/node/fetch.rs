@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fetches::{Asked, Holder, Subject};
+use super::log::Log;
 use super::pieces::MESSAGE;
+use super::shared::Shared;
 use super::{Class, LinkId, Node, Timer};
 use crate::wire::{Ask, ChannelTag, MAX_ASKED, Message, Want, WantLog};
 use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, Seq, Tick};
@@ -198,7 +200,9 @@ impl Node {
                 done.push(*log);
                 continue;
             };
-            if held.is_frozen() || !self.may_ask(id, log, *floor) {
+            let is_over = shared.forks.contains(log) && held.pending().height == held.end();
+            if held.is_frozen() || is_over || !self.may_ask(id, log, *floor) || self.comes_later(held, shared)
+            {
                 continue;
             }
             match self.fetches.holder(log, id, self.now.tick) {
@@ -225,6 +229,16 @@ impl Node {
             done.iter().for_each(|log| _ = shared.todo.remove(log));
         }
         choice
+    }
+
+    /// Whether a log is a branch that cannot be taken before more of the log it parts from, which is asked for. Of
+    /// a sealed one the branch has to come first: it may vouch for the end of that log.
+    fn comes_later(&self, log: &Log, shared: &Shared) -> bool {
+        let is_new = log.pending().height == 0 && !self.logs.author_of(log).is_some_and(NodeId::is_key);
+        let Some(branch) = log.branch().filter(|_| is_new) else { return false };
+        let told = shared.todo.get(&branch.parent).map(|(height, _)| *height);
+        let held = self.logs.get(&branch.parent).map_or(0, |parent| parent.pending().height);
+        told.is_some_and(|told| held < told.min(self.reach(&branch.parent)))
     }
 
     /// Whether to ask this peer: not if it pruned what another linked peer still offers.
@@ -284,10 +298,15 @@ impl Node {
         // An answer that brought nothing would bring nothing again: wait for the next offer.
         let moved =
             |(log, from): &(LogId, u64)| self.logs.get(log).is_some_and(|log| log.pending().height > *from);
-        if !asked.iter().any(moved)
-            && let Some(shared) = self.shared(id, name)
-        {
+        if asked.iter().any(moved) {
+            return;
+        }
+        // Of a log that ends here nothing more can be placed of what they hold of it.
+        let over = |log: &LogId| self.logs.get(log).is_some_and(|log| log.pending().height == log.end());
+        let over: Vec<LogId> = asked.iter().map(|(log, _)| *log).filter(over).collect();
+        if let Some(shared) = self.shared(id, name) {
             asked.iter().for_each(|(log, _)| _ = shared.todo.remove(log));
+            shared.forks.extend(over);
         }
     }
 

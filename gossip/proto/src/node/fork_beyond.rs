@@ -5,13 +5,11 @@
 //! the place is one of its histories all the same. It comes in as the branch it is; by that they learn where
 //! the log ends.
 
-use std::collections::BTreeMap;
-
 use super::accept::Batch;
 use super::log::Log;
 use super::{LinkId, Node};
 use crate::wire::{DeltaRun, FloorNote};
-use crate::{Branch, ChannelId, LogId, LogName, NodeId, Seq, Stamp, StoredRun};
+use crate::{Branch, ChainHash, ChannelId, LogId, LogName, NodeId, Run, Seq, Stamp, StoredRun};
 
 impl Node {
     /// How far peers can tell of something of a log: up to where it ends, unless what follows is wanted too.
@@ -25,34 +23,63 @@ impl Node {
         let Some(log) = self.logs.get(id) else { return false };
         let Some(turn) = log.turn().filter(|turn| turn.first.is_none()) else { return false };
         let (root, place) = (log.first_log(), (turn.at - 1, turn.prev));
-        let mut family = self.forks.families.get(&root).into_iter().flat_map(BTreeMap::values);
-        !family.any(|begins| *begins == place)
-            && self.count_branches(&root, id, place).refuses(false).is_none()
+        // Where the beginning of a branch was pruned nobody knows where that was.
+        let pruned = |log: &LogId| self.logs.get(log).is_some_and(|log| log.begins().is_none());
+        let begins_there = |(log, begins): (&LogId, &(Seq, ChainHash))| {
+            *begins == place || begins.0 >= turn.at && pruned(log)
+        };
+        let mut family = self.forks.families.get(&root).into_iter().flatten();
+        !family.any(begins_there) && self.count_branches(&root, id, place).refuses(false).is_none()
     }
 
-    /// A run that follows where its log ends, from someone who does not know that it does.
+    /// A run that lies beyond where its log ends, from someone who does not know that it does.
     pub(super) fn take_beyond(
         &mut self,
         link: LinkId,
         (channel, peer): (&ChannelId, &NodeId),
         name: &LogName,
-        stored: &StoredRun,
+        run: &Run,
         batch: &mut Batch,
     ) {
-        if !self.lacks_branch(&name.id()) {
+        let Some(turn) = self.logs.get(&name.id()).and_then(Log::turn) else { return };
+        let place = (turn.at - 1, turn.prev);
+        if run.first() == turn.at && self.lacks_branch(&name.id()) {
+            self.begin_branch((channel, peer), name, place, run, batch);
+        }
+        let family = self.forks.families.get(&name.first_log()).into_iter().flatten();
+        let here: Vec<LogId> = family.filter(|(_, begins)| **begins == place).map(|(log, _)| *log).collect();
+        for log in here {
+            let Some(held) = self.logs.get(&log) else { continue };
+            let tip = held.pending();
+            let moved = StoredRun { prev: tip.hash, run: run.clone() }.relabel(log);
+            let follows = run.first() == tip.height + 1 && run.verify(tip.hash).is_ok();
+            if let Some(StoredRun { run, .. }) = moved.filter(|_| follows) {
+                return self.take_run(link, channel, peer, DeltaRun { prev: None, run }, batch);
+            }
+        }
+    }
+
+    /// Begins the branch that a run is the first one of, where that follows from the place.
+    fn begin_branch(
+        &mut self,
+        (channel, peer): (&ChannelId, &NodeId),
+        name: &LogName,
+        (floor, hash): (Seq, ChainHash),
+        run: &Run,
+        batch: &mut Batch,
+    ) {
+        let stored = StoredRun { prev: hash, run: run.clone() };
+        let Ok(first) = stored.hash_at(run.first()) else { return };
+        if run.verify(hash).is_err() {
             return;
         }
-        let (at, prev, parent) = (stored.run.first(), stored.prev, name.first_log());
-        let Ok(first) = stored.hash_at(at) else { return };
-        let name = LogName { branch: Some(Branch { parent, first }), ..name.clone() };
+        let name = LogName { branch: Some(Branch { parent: name.first_log(), first }), ..name.clone() };
         let log = name.id();
         if !self.know_log(name.clone(), log) {
             return self.tell_crowded(peer);
         }
-        let Some(StoredRun { run, .. }) = stored.relabel(log) else { return };
-        self.forks.let_in(log, &name, (at - 1, prev));
-        let floor = FloorNote { log, floor: at - 1, hash: prev, stamp: Stamp::ZERO, seal: None };
-        self.take_floor(channel, &floor, batch);
-        self.take_run(link, channel, peer, DeltaRun { prev: None, run }, batch);
+        self.forks.let_in(log, &name, (floor, hash));
+        let note = FloorNote { log, floor, hash, stamp: Stamp::ZERO, seal: None };
+        self.take_floor(channel, &note, batch);
     }
 }

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::accept::Batch;
+use super::fork_cut::MANY_BRANCHES;
 use super::forks::Seen;
 use super::log::Log;
 use super::{DropReason, LinkId, Node};
@@ -95,10 +96,13 @@ impl Node {
             return Admission::Never("a branch of another log than it says");
         }
         let others = self.beside(&branch, &log, place);
-        // Of a file it is not told later.
-        let may_differ = !others.is_empty() && seen != Seen::Hand;
-        if let Some(why) = self.count_branches(&branch.parent, &log, place).refuses(may_differ) {
+        let count = self.count_branches(&branch.parent, &log, place);
+        if let Some(why) = count.refuses(!others.is_empty()) {
             return Admission::Never(why);
+        }
+        // Of a file it is not told later.
+        if seen == Seen::Hand && !others.is_empty() && count.may_be_full() {
+            return Admission::Never(MANY_BRANCHES);
         }
         // Where histories part at the first entry nobody offers the log itself.
         if !self.know_log(root, branch.parent) {
@@ -177,7 +181,8 @@ impl Node {
             let Some(log) = self.logs.get(other).filter(|log| other != id && log.stored.height > 0) else {
                 return false;
             };
-            let begins_there = log.branch().is_some() && log.stored.height == at && log.holes().floor == at;
+            let is_empty = log.branch().is_some() && log.stored.height == at && log.holes().floor == at;
+            let begins_there = is_empty || log.begins() == Some((at, hash));
             let is_over = log.holes().floor <= at && at <= log.stored.height && at < log.end();
             is_over && !begins_there && !self.forks.strangers.contains(&(*other, at, hash))
         };

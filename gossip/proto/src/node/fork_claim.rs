@@ -66,7 +66,7 @@ impl Node {
         let Some(claim) = self.forks.claims.get_mut(&(id, log)) else { return };
         claim.tries += 1;
         if claim.tries < TRIES && now < claim.end {
-            claim.until = due.min(claim.end);
+            claim.until = (now + due.since(now) * (1 << claim.tries)).min(claim.end);
             return self.send_claim(id, log);
         }
         self.forks.claims.remove(&(id, log));

@@ -22,7 +22,7 @@ const CUTS: usize = 64;
 /// After a cut ended an epoch of ours none ends another one of the stream for so long.
 const REST: Duration = Duration::from_secs(600);
 
-const MANY_BRANCHES: &str = "more branches of a log than are kept";
+pub(super) const MANY_BRANCHES: &str = "more branches of a log than are kept";
 const MANY_CUTS: &str = "more places where a log is cut than are kept";
 
 /// Branches of a log but one.
@@ -36,13 +36,20 @@ pub(super) struct Count {
 
 impl Count {
     /// Why there is no room for that one, if there is none. `may_differ`: what it differs from may not be a
-    /// branch yet.
+    /// branch yet. Where nothing is known beside it, more may come than of those that are known to be cuts: it may
+    /// be one of two that differ.
     pub(super) fn refuses(&self, may_differ: bool) -> Option<&'static str> {
         let (branches, cuts) = (self.differing >= BRANCHES, self.lone >= CUTS);
-        match self.is_beside {
-            true => branches.then_some(MANY_BRANCHES),
-            false => (cuts && (branches || !may_differ)).then_some(MANY_CUTS),
+        match (self.is_beside, may_differ) {
+            (true, _) => branches.then_some(MANY_BRANCHES),
+            (false, true) => (cuts && branches).then_some(MANY_CUTS),
+            (false, false) => (self.lone >= CUTS + BRANCHES).then_some(MANY_CUTS),
         }
+    }
+
+    /// Whether there may be no room for one that is judged once and for all.
+    pub(super) fn may_be_full(&self) -> bool {
+        self.differing >= BRANCHES || self.lone >= CUTS
     }
 }
 

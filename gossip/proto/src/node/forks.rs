@@ -91,6 +91,9 @@ impl Forks {
         root.into_iter().for_each(|root| self.leave_family(log, &root));
         self.unsure.remove(log);
         self.weighing.remove(log);
+        self.searches.retain(|(_, of), _| of != log);
+        self.claims.retain(|(_, of), _| of != log);
+        self.again.retain(|(_, of), _| of != log);
         self.parting.retain(|of, parting| of != log && parting.step.branch() != Some(log));
         if !self.strangers.is_empty() {
             self.strangers.retain(|(of, ..)| of != log);

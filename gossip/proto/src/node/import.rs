@@ -124,7 +124,7 @@ impl Node {
                     self.check_branch(&name, &stored)?;
                     self.take(&name, stored, end, batch);
                 }
-                Verdict::Known | Verdict::Beyond(_) => {}
+                Verdict::Known => {}
                 // It ends before, where it forks.
                 Verdict::Ahead if last > self.logs.get(&id).map_or(last, Log::end) => {}
                 Verdict::Ahead => return Err(CommandError::Invalid("a run that leaves a gap")),

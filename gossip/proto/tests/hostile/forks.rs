@@ -1,29 +1,29 @@
 //! Forks that a peer shows, and what it makes up beside them.
 
 use bytes::Bytes;
-use gossip_proto::node::{Command, CommandError, ImportFloor, ImportPart, NodeConfig};
+use gossip_proto::node::Command;
 use gossip_proto::wire::{self, Content, Delta, DeltaRun, FloorNote, Message};
 use gossip_proto::{
-    Branch, ChainHash, EntryId, Epoch, Fault, LogName, NewPayload, NodeId, Retention, RunBuilder, Seal,
-    Sealer, Seq, SeqRange, Stamp, StoreRequest, StoredRun, seal_message,
+    Branch, ChainHash, Epoch, Fault, LogName, NewPayload, NodeId, Retention, RunBuilder, Seal, Sealer, Seq,
+    SeqRange, Stamp, StoreRequest, StoredRun, seal_message,
 };
 
-use crate::host::{DAWN, Host, channel, stream};
+use crate::host::{DAWN, channel, stream};
 use crate::seals::{LINK, Scene, sealer};
 
 /// A history of a log that a peer tells of, under the name of the log or of a branch.
 #[derive(Clone)]
-struct History {
-    name: LogName,
-    height: Seq,
-    hash: ChainHash,
+pub(crate) struct History {
+    pub(crate) name: LogName,
+    pub(crate) height: Seq,
+    pub(crate) hash: ChainHash,
     /// Bytes of an entry.
-    size: usize,
+    pub(crate) size: usize,
 }
 
 impl History {
     /// Nothing so far, of an author that signs or does not.
-    fn new(is_sealed: bool) -> Self {
+    pub(crate) fn new(is_sealed: bool) -> Self {
         let plain = || NodeId::new("away").expect("an id");
         let author = if is_sealed { sealer(1).public().node_id() } else { plain() };
         let name =
@@ -33,7 +33,7 @@ impl History {
 
     /// Goes on with one run of so many entries that contain this, under the name of the log; its author signs it if
     /// it signs at all.
-    fn write(&mut self, count: u64, mark: u8) -> StoredRun {
+    pub(crate) fn write(&mut self, count: u64, mark: u8) -> StoredRun {
         self.go_on(count, mark, true)
     }
 
@@ -58,24 +58,24 @@ impl History {
     }
 
     /// The seal of where it is now.
-    fn seal(&self) -> Option<Seal> {
+    pub(crate) fn seal(&self) -> Option<Seal> {
         let message = seal_message(&self.name.unbranched_hash(), self.height, &self.hash);
         self.name.author.is_key().then(|| sealer(1).sign(&message))
     }
 
     /// The name of a branch of it.
-    fn branch(&self, first: ChainHash) -> LogName {
+    pub(crate) fn branch(&self, first: ChainHash) -> LogName {
         LogName { branch: Some(Branch { parent: self.name.id(), first }), ..self.name.clone() }
     }
 }
 
 /// The name a run gives the branch that begins with it.
-fn named_by(root: &History, run: &StoredRun) -> LogName {
+pub(crate) fn named_by(root: &History, run: &StoredRun) -> LogName {
     root.branch(run.hash_at(run.run.first()).expect("its first hash"))
 }
 
 impl Scene {
-    fn held(&mut self, name: &LogName) -> Seq {
+    pub(crate) fn held(&mut self, name: &LogName) -> Seq {
         self.victim.version().height(&name.id())
     }
 
@@ -96,7 +96,7 @@ impl Scene {
     }
 
     /// Offers a log and sends these runs of it when it is asked for.
-    fn show(&mut self, name: &LogName, runs: &[StoredRun]) {
+    pub(crate) fn show(&mut self, name: &LogName, runs: &[StoredRun]) {
         let (floor, last) = (runs[0].run.first() - 1, &runs[runs.len() - 1]);
         let end = (last.run.last(), last.hash_at(last.run.last()).expect("its end"));
         if let Some(serial) = self.offer(name, end, floor) {
@@ -105,7 +105,7 @@ impl Scene {
     }
 
     /// The same, again and again for a while.
-    fn bring(&mut self, name: &LogName, runs: &[StoredRun]) -> Seq {
+    pub(crate) fn bring(&mut self, name: &LogName, runs: &[StoredRun]) -> Seq {
         for _ in 0..3 {
             self.show(name, runs);
             self.victim.pass(3_000_000);
@@ -143,9 +143,7 @@ fn nobody_gives_a_sealed_history_another_name() {
 }
 
 /// How many branches of a log are kept.
-const BRANCHES: usize = 8;
-/// And of those beside which nothing differs.
-const CUTS: usize = 64;
+pub(crate) const BRANCHES: usize = 8;
 
 /// They are counted when they are let in: before the store holds any of them there is no more room than after.
 #[test]
@@ -330,170 +328,6 @@ fn a_branch_without_a_seal_is_taken_when_what_left_it_is_known() {
         assert_eq!(scene.bring(&named_by(&root, &run), &[run]), 10);
     }
     assert_eq!(scene.bring(&unsealed[1].0, &unsealed[1].1), 8);
-}
-
-/// Any member can cut a sealed log where nothing forks: that takes no room from histories that do differ, and is bounded.
-#[test]
-fn cuts_take_no_room_from_forks() {
-    let (mut scene, mut root) = (Scene::new(), History::new(true));
-    let mut forks = root.clone();
-    let runs: Vec<StoredRun> = (0..100).map(|_| root.write(1, 0)).collect();
-    forks.write(3, 0);
-    let name = root.name.clone();
-    assert_eq!(scene.bring(&name, &runs), 100);
-    for cut in (70..90).rev() {
-        scene.bring(&named_by(&root, &runs[cut]), &runs[cut..]);
-    }
-    assert_eq!(scene.held(&name), 70);
-    for mark in 1..=10 {
-        let other = forks.clone().write(2, mark);
-        let expected = if mark < BRANCHES as u8 { 5 } else { 0 };
-        assert_eq!(scene.bring(&named_by(&root, &other), &[other]), expected, "the {mark}. beside our own");
-    }
-    assert_eq!(scene.held(&name), 3);
-    // In what was held behind the fork.
-    for cut in (4..69).rev() {
-        scene.bring(&named_by(&root, &runs[cut]), &runs[cut..]);
-    }
-    let heads = scene.victim.disk.logs_of(&name.author).count();
-    assert_eq!(heads, 1 + BRANCHES + CUTS, "the log, its branches and the places where it was cut");
-}
-
-/// Who shows us nothing but our own history cannot make us begin one epoch after the other.
-#[test]
-fn a_cut_ends_our_epoch_seldom() {
-    let mut scene = Scene::with(Host::signing(sealer(1), NodeConfig::default()));
-    let mut cut = |after: u64| {
-        (0..3).for_each(|_| scene.victim.append(10));
-        let newest = |victim: &Host| {
-            let heads = victim.own_logs().filter_map(|log| victim.disk.head(log));
-            let last = heads.filter(|head| head.name.branch.is_none()).max_by_key(|head| head.name.epoch);
-            last.expect("a log").name.clone()
-        };
-        let name = newest(&scene.victim);
-        let runs = scene.victim.disk.runs(name.id()).to_vec();
-        let (height, hash, size) = (0, name.root(), 10);
-        let branch = named_by(&History { name: name.clone(), height, hash, size }, &runs[1]);
-        scene.victim.pass(after);
-        scene.bring(&branch, &runs[1..]);
-        scene.victim.append(10);
-        newest(&scene.victim) == name
-    };
-    assert!(!cut(0), "whoever met another history has to be believed");
-    assert!(cut(0), "but not again and again");
-    assert!(!cut(600_000_000));
-}
-
-/// A history of some entries in a run of each, and others that leave it behind the fourth and the sixth.
-fn twice_forked(is_sealed: bool, count: usize, size: usize) -> (Vec<StoredRun>, [StoredRun; 2], History) {
-    let mut root = History { size, ..History::new(is_sealed) };
-    let start = root.clone();
-    let mut next = || root.write(1, 0);
-    let runs: Vec<StoredRun> = (0..count).map(|_| next()).collect();
-    let other = |common: usize| {
-        let mut other = start.clone();
-        (0..common).for_each(|_| _ = other.write(1, 0));
-        other.write(2, 1)
-    };
-    (runs, [other(4), other(6)], start)
-}
-
-/// What follows a fork comes to its branch page by page. Between two of them that is not ended by a fork further on.
-#[test]
-fn a_branch_is_not_parted_while_it_is_filled() {
-    let (mut scene, (runs, others, root)) = (Scene::new(), twice_forked(false, 60, 30_000));
-    for some in runs.chunks(5) {
-        scene.bring(&root.name, some);
-    }
-    assert_eq!(scene.held(&root.name), 60);
-    let (left, [first, further]) = (named_by(&root, &runs[4]), &others);
-    scene.victim.slow_disk = true;
-    scene.show(&named_by(&root, first), std::slice::from_ref(first));
-    while scene.held(&left) < 7 {
-        scene.victim.disk_goes_on();
-    }
-    assert!(scene.held(&left) < 60, "more is to come");
-    scene.show(&named_by(&root, further), std::slice::from_ref(further));
-    while scene.held(&left) > 6 && scene.victim.waits_for_disk() {
-        scene.victim.disk_overtakes();
-    }
-    scene.victim.disk_works();
-    scene.victim.pass(5_000_000);
-    assert_eq!((scene.held(&root.name), scene.held(&left)), (4, 60));
-    assert_eq!(scene.bring(&named_by(&root, first), std::slice::from_ref(first)), 6);
-    assert_eq!(scene.bring(&named_by(&root, further), std::slice::from_ref(further)), 8);
-    assert_eq!((scene.held(&left), scene.held(&named_by(&root, &runs[6]))), (6, 60));
-}
-
-/// What followed a fork was copied to its branch, which forks again before the log could be cut: that waits.
-#[test]
-fn a_branch_is_not_parted_while_the_log_goes_on_beside_it() {
-    for is_sealed in [false, true] {
-        let (mut scene, (runs, others, root)) = (Scene::new(), twice_forked(is_sealed, 10, 10));
-        assert_eq!(scene.bring(&root.name, &runs), 10);
-        scene.victim.fail =
-            |request| matches!(request, StoreRequest::Turn { log, .. } if log.branch.is_none());
-        let names = [&runs[4], &runs[6]].map(|run| named_by(&root, run));
-        assert_eq!(scene.bring(&named_by(&root, &others[0]), &others[..1]), 0);
-        assert_eq!(scene.held(&names[0]), 10, "copied");
-        scene.victim.slow_disk = true;
-        scene.show(&named_by(&root, &others[1]), &others[1..]);
-        // The branch before the log.
-        while scene.held(&names[0]) > 6 && scene.victim.waits_for_disk() {
-            scene.victim.disk_overtakes();
-        }
-        scene.victim.disk_works();
-        scene.victim.fail = |_| false;
-        for (other, height) in others.iter().zip([6, 8]) {
-            let (name, runs) = (named_by(&root, other), std::slice::from_ref(other));
-            scene.bring(&name, runs);
-            assert_eq!(scene.bring(&name, runs), height);
-        }
-        let held = [&root.name, &names[0], &names[1]].map(|name| scene.held(name));
-        assert_eq!(held, [4, 6, 10]);
-    }
-}
-
-/// A floor that no log can reach is none, whichever log it is of.
-#[test]
-fn a_branch_does_not_begin_beyond_all_sequences() {
-    let (mut scene, root) = (Scene::new(), History::new(true));
-    let name = root.branch(ChainHash([1; 32]));
-    let (floor, hash, stamp) = (Seq::MAX, ChainHash([2; 32]), Stamp::ZERO);
-    let serial = scene.offer(&name, (9, hash), 8).expect("it is asked for");
-    let floors = vec![FloorNote { log: name.id(), floor, hash, stamp, seal: root.seal() }];
-    let (tag, names, runs) = (scene.tag, Vec::new(), Vec::new());
-    scene.tell(Message::Runs(Delta { tag, serial, end: true, names, floors, runs }));
-    assert_eq!(scene.held(&name), 0);
-    let floor = ImportFloor { sequence: floor, hash, stamp, seal: root.seal() };
-    let part = ImportPart { log: name, floor: Some(Box::new(floor)), runs: Vec::new(), fills: false };
-    let imported = scene.victim.command(Command::Import { channel: channel(), part });
-    assert!(matches!(imported, Some(Err(CommandError::Invalid(_)))), "{imported:?}");
-}
-
-/// It is asked who holds an entry, and the store has just cut its log.
-#[test]
-fn who_holds_an_entry_is_found_out_while_its_log_is_cut() {
-    for (sequence, log) in [(2, 0), (5, 1)] {
-        let (mut scene, (runs, others, root)) = (Scene::new(), twice_forked(false, 10, 10));
-        assert_eq!(scene.bring(&root.name, &runs), 10);
-        scene.victim.slow_disk = true;
-        scene.show(&named_by(&root, &others[0]), &others[..1]);
-        while scene.victim.disk.head(root.name.id()).is_some_and(|head| head.turn.is_none()) {
-            scene.victim.disk_goes_on();
-        }
-        scene.victim.sent.clear();
-        let entry = EntryId { log: root.name.id(), sequence };
-        assert_eq!(scene.victim.command(Command::FindHolders { channel: channel(), entry }), None);
-        scene.victim.disk_works();
-        let asked = |frame: &Bytes| match wire::read(frame) {
-            Ok(Content::Whole(Message::Positions(positions))) => Some((positions.log, positions.at)),
-            _ => None,
-        };
-        let asked: Vec<_> = scene.victim.take_sent(LINK).iter().filter_map(asked).collect();
-        let names = [root.name.clone(), named_by(&root, &runs[4])];
-        assert_eq!(asked, [(names[log].id(), vec![sequence, [4, 10][log]])]);
-    }
 }
 
 /// A log is removed while its hashes around a place are read, and comes again as another one: what was read says

@@ -10,6 +10,7 @@
 // Helpers of tests are not tests to the lints.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod branches;
 mod choice;
 mod disk;
 mod findings;

@@ -2,7 +2,9 @@
 //! anybody can tell, so that it does not know how much it forgot.
 //!
 //! If it writes before it meets anyone, its log is a true fork: nobody can prevent it, all must
-//! notice and go on. If it meets others first, no fork may arise.
+//! notice and go on. If it meets others first, no fork may arise. Some do so twice, the second time on a copy that
+//! was made between the first one and what it lacks: then a branch may fork as well, and where runs were joined no
+//! seal is left between the two places.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,6 +24,10 @@ const SHARE: u64 = 60;
 /// Of these, how many in 1,000 meet others before they write.
 const QUIET: u64 = 300;
 
+/// Of those that write, how many in 1,000 are restored once more, and in how many all join runs.
+const TWICE: u64 = 500;
+const JOINS: u64 = 500;
+
 /// What keeps the links of the restored host down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
@@ -39,7 +45,10 @@ pub(super) struct Restore {
     host: usize,
     /// How often it writes before it meets anyone.
     writes: u64,
-    backup: Option<Volume>,
+    /// The oldest first.
+    backups: Vec<Volume>,
+    is_twice: bool,
+    joins: bool,
     restored: bool,
     hold: Hold,
     /// Logs that it would have continued though others held more, and where it stood.
@@ -53,8 +62,9 @@ impl Restore {
         let links = |host: &usize| plan.edges.iter().filter(|edge| edge.ends.contains(host)).count();
         let host = (0..plan.hosts.len()).min_by_key(links).filter(|_| rng.chance(SHARE))?;
         let writes = if rng.chance(QUIET) { 0 } else { between(&mut rng, 1, 3) };
-        let (backup, forgotten, hold) = (None, BTreeMap::new(), Hold::Nothing);
-        Some(Self { rng, host, writes, backup, restored: false, hold, forgotten })
+        let (is_twice, joins) = (rng.chance(TWICE) && writes > 0, rng.chance(JOINS));
+        let (backups, forgotten, hold) = (Vec::new(), BTreeMap::new(), Hold::Nothing);
+        Some(Self { rng, host, writes, backups, is_twice, joins, restored: false, hold, forgotten })
     }
 
     /// Whether the application of a host must not write: it would fork what it has not got back.
@@ -72,11 +82,15 @@ impl World {
         let now = self.calendar.now();
         self.calendar.plan(now + backup, Happening::Backup);
         self.calendar.plan(now + backup + after, Happening::Restore);
+        if restore.is_twice {
+            self.calendar.plan(now + backup + after / 2, Happening::Backup);
+            self.calendar.plan(now + backup + after * 5 / 4, Happening::Restore);
+        }
     }
 
     pub(super) fn back_up(&mut self) {
         if let Some(restore) = &mut self.restore {
-            restore.backup = Some(self.hosts[restore.host].disk.volume.clone());
+            restore.backups.push(self.hosts[restore.host].disk.volume.clone());
         }
     }
 
@@ -85,11 +99,14 @@ impl World {
     pub(super) fn restore_backup(&mut self) {
         let Some(restore) = &mut self.restore else { return };
         let (host, writes) = (restore.host, restore.writes);
-        let Some(backup) = restore.backup.take() else { return };
+        if restore.backups.is_empty() {
+            return;
+        }
+        let (backup, is_held) = (restore.backups.remove(0), restore.hold != Hold::Nothing);
         let missing = self.missing_in(&backup, host);
-        if self.hosts[host].node.is_none() || missing.is_empty() {
+        if is_held || self.hosts[host].node.is_none() || missing.is_empty() {
             if let Some(restore) = &mut self.restore {
-                restore.backup = Some(backup);
+                restore.backups.insert(0, backup);
             }
             let later = self.calendar.now() + Duration::from_millis(300);
             return self.calendar.plan(later, Happening::Restore);
@@ -114,6 +131,18 @@ impl World {
             restore.forgotten = forgotten;
         }
         self.may_fork.extend(may_fork);
+        self.join_runs();
+    }
+
+    /// Of the logs that may fork all join runs, in some seeds.
+    fn join_runs(&mut self) {
+        if !self.restore.as_ref().is_some_and(|restore| restore.joins) {
+            return;
+        }
+        for host in &mut self.hosts {
+            let logs = host.disk.volume.logs.iter_mut();
+            logs.filter(|(id, _)| self.may_fork.contains(*id)).for_each(|(_, log)| log.join());
+        }
     }
 
     /// Logs of its own that a volume would continue though others hold more, and their streams.
@@ -162,6 +191,7 @@ impl World {
             return;
         };
         restore.hold = Hold::Nothing;
+        self.join_runs();
         self.open_ports(host);
     }
 

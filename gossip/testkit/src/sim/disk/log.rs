@@ -56,6 +56,19 @@ impl Log {
         }
     }
 
+    /// Joins what follows each other, as a node does with its store: one seal is left, at the end.
+    pub(crate) fn join(&mut self) {
+        let mut joined: Vec<StoredRun> = Vec::with_capacity(self.runs.len());
+        for run in self.runs.drain(..) {
+            match joined.last_mut().and_then(|last| StoredRun::join(&[&*last, &run]).map(|both| (last, both)))
+            {
+                Some((last, both)) => *last = both,
+                None => joined.push(run),
+            }
+        }
+        self.runs = joined;
+    }
+
     /// The run that holds a position, if stored.
     pub(crate) fn run_at(&self, position: Seq) -> Option<&StoredRun> {
         self.runs.iter().find(|stored| stored.run.range().contains(position))

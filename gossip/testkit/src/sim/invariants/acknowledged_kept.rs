@@ -170,7 +170,12 @@ impl Invariant for AcknowledgedKept {
                     let log = scene.volume.logs.get(&kept.log);
                     log.is_some_and(|log| log.head.height >= kept.sequence)
                 };
-                self.kept[scene.host].retain(|id, _| there(id));
+                // Where it wrote after an earlier copy came back, this one may be of the other history.
+                let mut kept = std::mem::take(&mut self.kept[scene.host]);
+                kept.retain(|id, payload| {
+                    there(id) && self.held(scene.host, scene.volume, id, payload).is_ok()
+                });
+                self.kept[scene.host] = kept;
             }
             _ => {}
         }

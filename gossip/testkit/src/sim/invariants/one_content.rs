@@ -2,24 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gossip_proto::{ChainHash, CommitItem, LogId, Seq, StoreRequest};
+use gossip_proto::{ChainHash, CommitItem, LogId, LogName, Seq, StoreRequest};
 
 use super::{Check, Invariant};
 use crate::sim::fact::{Fact, Scene};
 
 #[derive(Debug, Default)]
 pub(super) struct OneContent {
-    /// Logs of a restored backup, which nobody could keep from forking.
+    /// Logs of a restored backup, which nobody could keep from forking, and their branches where it was restored
+    /// again.
     may_fork: BTreeSet<LogId>,
     known: BTreeMap<(LogId, Seq), ChainHash>,
 }
 
 impl OneContent {
-    fn meet(&mut self, log: LogId, position: Seq, hash: ChainHash) -> Check {
-        let known = *self.known.entry((log, position)).or_insert(hash);
-        if known == hash || self.may_fork.contains(&log) {
+    fn meet(&mut self, log: &LogName, position: Seq, hash: ChainHash) -> Check {
+        let known = *self.known.entry((log.id(), position)).or_insert(hash);
+        if known == hash || self.may_fork.contains(&log.id()) || self.may_fork.contains(&log.first_log()) {
             return Ok(());
         }
+        let log = log.id();
         Err(format!("{log:?} at {position}: {hash:?} here, {known:?} elsewhere or before"))
     }
 }
@@ -38,10 +40,10 @@ impl Invariant for OneContent {
             match item {
                 CommitItem::Run { log, prev, run, .. } | CommitItem::Fill { log, prev, run, .. } => {
                     for (position, hash) in (run.first()..).zip(run.hashes(*prev)) {
-                        self.meet(log.id(), position, hash)?;
+                        self.meet(log, position, hash)?;
                     }
                 }
-                CommitItem::Adopt { log, floor, hash, .. } => self.meet(log.id(), *floor, *hash)?,
+                CommitItem::Adopt { log, floor, hash, .. } => self.meet(log, *floor, *hash)?,
             }
         }
         Ok(())
