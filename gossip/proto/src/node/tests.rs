@@ -10,6 +10,7 @@ mod ring;
 mod scopes;
 mod tables;
 mod tree;
+mod wood;
 
 use std::collections::BTreeMap;
 
