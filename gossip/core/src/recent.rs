@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(world.after(4), None, "the oldest is gone");
         assert_eq!(world.after(5).map(|rows| rows.len()), Some(ROWS));
         let rows = world.recent.lock();
-        assert_eq!(rows.bytes, rows.rows.iter().map(|(_, row)| bytes(row)).sum());
+        assert_eq!(rows.bytes, rows.rows.iter().map(|(_, row)| bytes(row)).sum::<usize>());
         assert!(rows.bytes <= BYTES);
     }
 }

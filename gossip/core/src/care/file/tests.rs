@@ -196,7 +196,7 @@ fn lengths_that_lie_take_no_memory() {
         bytes.extend(length.to_le_bytes());
         bytes.push(kind as u8);
         bytes.resize(bytes.len() + 64, 0);
-        assert!(matches!(read(&bytes), Err(FileError::TooLong { bytes, .. }) if bytes == length.into()));
+        assert!(matches!(read(&bytes), Err(FileError::TooLong { bytes, .. }) if bytes == u64::from(length)));
     }
 }
 
