@@ -35,6 +35,7 @@ impl Node {
 
     /// A link is gone, perhaps one that is wanted.
     pub(in crate::node) fn lost_link(&mut self) {
+        self.members.senses.is_shaken = true;
         self.table_changed();
     }
 
@@ -54,6 +55,7 @@ impl Node {
         }
         let wanted: Vec<Slot> = self.members.neighbours().collect();
         self.give_up_others(&wanted);
+        self.seek_the_missing(&wanted);
         let is_lonely = self.established().nth(FEW - 1).is_none();
         let most = if is_lonely { OPEN.1 } else { OPEN.0 };
         let missing: Vec<Slot> = wanted.into_iter().filter(|slot| !self.is_linked(*slot)).collect();

@@ -228,7 +228,7 @@ fn defect_b20_an_indirect_answer_clears_suspicion_and_measures_nothing() {
 fn defect_b28_nobody_makes_a_node_probe_strangers_or_many() {
     let mut ring = Ring::with_links(4, |one, other| (one, other) != (3, 0));
     let look = |serial, key| {
-        let look = crate::wire::Look { serial, key, incarnation: 1 };
+        let look = crate::wire::Look { serial, key, incarnation: 1, age: 0 };
         crate::wire::write(&Message::Look(look), 3).into_bytes()
     };
     for (serial, of) in (0..1_000).zip([3, 77].into_iter().cycle()) {
