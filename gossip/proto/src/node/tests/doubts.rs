@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ring::*;
 use super::*;
-use crate::wire::Seen;
+use crate::wire::{Accusers, BeatFlags, Look, Row, Seen, write};
 use crate::{MemberKey, MemberState};
 use PeerStatus::{Reachable, Suspected, Unreachable};
 
@@ -44,6 +44,17 @@ fn behaviour_30_an_answer_names_its_beat_and_a_missing_one_leads_to_up_to_three_
             asked.len()
         });
         assert_eq!(most.max(), Some(looks), "{count} nodes");
+        let answers = ring.said.iter().filter_map(|(at, by, to, said)| match said {
+            Message::Beat(beat) if beat.flags.has(BeatFlags::IS_ANSWER) => Some((*at, *by, *to, beat.echo)),
+            _ => None,
+        });
+        for (at, by, to, echo) in answers {
+            let asked = ring.said.iter().any(|(asked, from, of, said)| {
+                matches!(said, Message::Beat(beat) if Some(beat.n) == echo && beat.flags.has(BeatFlags::ANSWER))
+                    && (*from, *of, *asked + ring.delay) == (to, by, at)
+            });
+            assert!(asked, "{by} answers {to} what it did not ask: {echo:?}");
+        }
     }
 }
 
@@ -141,6 +152,13 @@ fn behaviour_35_a_newcomer_is_probed_at_once_and_not_accused_in_its_grace() {
     assert!(!accused, "{:?}", told(&ring));
     ring.run(SECOND * 20);
     assert_eq!(ring.statuses(0, 4).last(), Some(&Unreachable));
+    // Who has answered is no newcomer any more.
+    let mut ring = Ring::with_links(5, |one, other| one != 4 && other != 4);
+    (0..4).for_each(|other| ring.link_up(4, other));
+    ring.run(SECOND * 4);
+    ring.dead.insert(4);
+    ring.run(millis(5_500));
+    assert_eq!(ring.statuses(0, 4).last(), Some(&Unreachable));
 }
 
 /// Node 2 is asked for node 0 and asks it with a number of its own; what it passes on is an answer it got.
@@ -211,7 +229,7 @@ fn defect_b19_helpers_wait_as_long_as_their_link_takes() {
     assert!(!ring.sent(2, "seen").is_empty());
 }
 
-/// It proves that the member is there, and says nothing of how long the way to it is.
+/// It proves that the member is there, and says nothing of how long the way to it is: also where nothing else does.
 #[test]
 fn defect_b20_an_indirect_answer_clears_suspicion_and_measures_nothing() {
     let mut ring = Ring::new(3);
@@ -221,6 +239,36 @@ fn defect_b20_an_indirect_answer_clears_suspicion_and_measures_nothing() {
     assert!(ring.sent(2, "seen").len() > 1);
     assert_eq!(ring.nodes[1].links[&link(0, 1)].rtt.timeout(), before);
     assert_eq!(ring.statuses(1, 0).last().copied().unwrap_or(Reachable), Reachable);
+    // Node 1 hears nothing any more but an accusation, and that answer.
+    ring.part(1, 2);
+    ring.forget();
+    let (key, incarnation) = (MemberKey::of(&name(0)), ring.nodes[0].record.incarnation);
+    let accusers = Accusers::one(MemberKey::of(&name(2)));
+    let accused = Row::Suspect { key, incarnation, left: 9_000, age: 0, accusers };
+    hear(&mut ring, Message::News(vec![accused]));
+    let look = loop {
+        ring.run(millis(1));
+        let looks = ring.said.iter().filter_map(|(_, by, _, said)| match said {
+            Message::Look(look) if *by == 1 => Some(*look),
+            _ => None,
+        });
+        if let Some(look) = looks.last() {
+            break look;
+        }
+    };
+    assert_eq!(ring.statuses(1, 0), [Suspected]);
+    let guessed = Look { serial: look.serial.wrapping_add(9), ..look };
+    hear(&mut ring, Message::Seen(Seen { look: guessed, heard: true }));
+    assert_eq!(ring.statuses(1, 0), [Suspected], "it asked something else");
+    hear(&mut ring, Message::Seen(Seen { look, heard: true }));
+    assert_eq!(ring.statuses(1, 0), [Suspected, Reachable]);
+    assert_eq!(ring.nodes[1].links[&link(0, 1)].rtt.timeout(), before);
+}
+
+/// Node 1 hears this from node 2.
+fn hear(ring: &mut Ring, message: Message) {
+    let bytes = write(&message, 3).into_bytes();
+    ring.give(1, Input::Frame { link: link(1, 2), bytes });
 }
 
 /// Somebody asks a thousand times, for whom it likes.
@@ -228,8 +276,8 @@ fn defect_b20_an_indirect_answer_clears_suspicion_and_measures_nothing() {
 fn defect_b28_nobody_makes_a_node_probe_strangers_or_many() {
     let mut ring = Ring::with_links(4, |one, other| (one, other) != (3, 0));
     let look = |serial, key| {
-        let look = crate::wire::Look { serial, key, incarnation: 1 };
-        crate::wire::write(&Message::Look(look), 3).into_bytes()
+        let look = Look { serial, key, incarnation: 1 };
+        write(&Message::Look(look), 3).into_bytes()
     };
     for (serial, of) in (0..1_000).zip([3, 77].into_iter().cycle()) {
         let bytes = look(serial, MemberKey::of(&name(of)));
