@@ -281,6 +281,20 @@ proptest! {
     }
 
     #[test]
+    fn any_question_and_answer_survives((serial, key, incarnation, heard) in any::<(u16, u64, u64, bool)>()) {
+        let look = Look { serial, key: MemberKey(key), incarnation };
+        round_trip(Message::Look(look));
+        round_trip(Message::Seen(Seen { look, heard }));
+        let tag = heard.then(|| ChannelTag(key.to_le_bytes()));
+        round_trip(Message::Tree(TreeMessage { tag, eager: serial % 2 == 0 }));
+    }
+
+    #[test]
+    fn any_states_survive(roster in any::<u64>(), live in proptest::collection::vec(any::<u8>(), 0..300)) {
+        round_trip(Message::States(States { roster, live }));
+    }
+
+    #[test]
     fn any_have_survives(logs in proptest::collection::vec(any::<([u8; 5], u64)>(), 0..100)) {
         round_trip(Message::Have(Have { tag: TAG, logs }));
     }

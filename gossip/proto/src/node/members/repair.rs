@@ -72,7 +72,8 @@ impl Node {
             }
             Table::Bucket { bucket, rows } => self.merge_arc(id, bucket, &rows),
             Table::Want(keys) => {
-                let slots: Vec<Slot> = keys.iter().filter_map(|key| self.members.find(*key)).collect();
+                let keys: BTreeSet<MemberKey> = keys.into_iter().collect();
+                let slots: Vec<Slot> = keys.into_iter().filter_map(|key| self.members.find(key)).collect();
                 self.teach(id, &slots);
             }
         }
