@@ -23,7 +23,7 @@ impl Node {
         }
     }
 
-    /// The next beat is overdue: its member is asked, unless it was heard of in another way.
+    /// The next beat is overdue: its member is asked, unless it was heard in another way a moment ago.
     pub(in crate::node) fn miss_beat(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
         let (key, pace, slack) = (link.watch.key, link.watch.pace, link.rtt.slack());
@@ -32,7 +32,8 @@ impl Node {
         if !is_live {
             return;
         }
-        let due = self.last_heard(slot.key) + pace + slack;
+        // Not a whole pace later: then who was busy when it went would be missed last.
+        let due = self.last_heard(slot.key) + pace.min(PERIOD) + slack;
         if due > self.now.tick {
             return self.timers.set(Timer::Due(id), due);
         }
