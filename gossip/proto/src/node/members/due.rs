@@ -29,7 +29,7 @@ impl Node {
         }
     }
 
-    /// The next beat is overdue: its member is asked, unless it was heard of a moment ago.
+    /// The next beat is overdue: its member is asked, unless it was heard in another way a moment ago.
     pub(in crate::node) fn miss_beat(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
         let (key, slack) = (link.watch.key, link.rtt.slack());
@@ -38,6 +38,7 @@ impl Node {
         if !is_live {
             return;
         }
+        // Not a whole pace later: then who was busy when it went would be missed last.
         let due = self.last_heard(slot.key) + PERIOD + slack;
         if due > self.now.tick {
             return self.timers.set(Timer::Due(id), due);
