@@ -215,7 +215,10 @@ impl Node {
         }
         if silent {
             self.review(&peer);
-            self.compare_link(id);
+            // Along trees beats compare.
+            if !self.is_in_tree(id) {
+                self.compare_link(id);
+            }
         }
     }
 

@@ -118,7 +118,7 @@ impl Node {
     }
 
     fn may_be_doubted(&self, member: &Member) -> bool {
-        let dozes = member.doze_until > Tick(0) && self.now.tick < member.doze_until + DROWSY;
+        let dozes = self.is_dozing(member);
         member.state == MemberState::Live && member.key != self.members.me().key && !dozes && !self.dozes()
     }
 

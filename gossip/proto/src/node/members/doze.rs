@@ -32,7 +32,7 @@ impl Node {
         }
     }
 
-    /// A beat of a member came. One that counts as gone is told so, and contradicts.
+    /// A beat of a member came. One that counts as gone is back, or is told so and contradicts.
     pub(super) fn hear_member(&mut self, id: LinkId, key: MemberKey, dozes: bool) {
         let Some(slot) = self.members.find(key) else {
             // Its introduction was lost.
@@ -42,7 +42,7 @@ impl Node {
         let (state, is_first) = (member.state, member.heard == Tick(0));
         let did_doze = member.doze_until > Tick(0);
         if state != MemberState::Live {
-            return self.teach(id, &[slot]);
+            return self.hear_the_gone(id, slot);
         }
         if is_first {
             self.members.note_heard(slot, self.now.tick);

@@ -40,7 +40,11 @@ impl Node {
                 let (first, longest) = PAUSES;
                 let pause = first.saturating_mul(1 << known.tries.min(8)).min(longest);
                 known = Missing { tries: known.tries.saturating_add(1), at: now + pause };
-                self.seek(*slot);
+                // What others have just found out was told to all.
+                let proved = self.members.get(*slot).map_or(Tick(0), |member| member.heard);
+                if proved == Tick(0) || proved + pause <= now {
+                    self.seek(*slot);
+                }
             }
             self.members.senses.missing.insert(slot.key, known);
         }

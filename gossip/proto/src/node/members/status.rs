@@ -115,7 +115,7 @@ impl Node {
         }
     }
 
-    fn is_dozing(&self, member: &Member) -> bool {
+    pub(super) fn is_dozing(&self, member: &Member) -> bool {
         member.doze_until > Tick(0) && self.now.tick < member.doze_until + DROWSY
     }
 }

@@ -150,7 +150,7 @@ impl Node {
     fn raise_suspicion(&mut self, slot: Slot, charge: Charge, from: Option<LinkId>) {
         let Some(member) = self.members.get(slot).filter(|_| !self.is_alone()) else { return };
         let is_proved = member.heard >= charge.since && member.heard > Tick(0);
-        if member.state != MemberState::Live {
+        if member.state != MemberState::Live || self.is_dozing(member) {
             return;
         }
         if from.is_some() && self.last_heard(slot.key) > charge.since {

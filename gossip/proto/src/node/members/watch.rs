@@ -33,8 +33,12 @@ pub(in crate::node) struct Watch {
     heard: Option<(u8, Tick)>,
     /// Our table's hash and theirs, as long as they differ.
     pub(super) differ: Option<[u64; 2]>,
+    /// Ours has changed since they told theirs.
+    pub(super) outdated: bool,
     /// They hold different members: who of them is alive is told when they agree on that.
     pub(super) apart: bool,
+    /// When it was told who is alive.
+    pub(super) told_states: Option<Tick>,
     /// Comparisons begun since tables were last equal.
     pub(super) compared: u32,
 }
@@ -53,7 +57,9 @@ impl Watch {
             sent: [None; SENT],
             heard: None,
             differ: None,
+            outdated: false,
             apart: false,
+            told_states: None,
             compared: 0,
         }
     }
