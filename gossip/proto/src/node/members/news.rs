@@ -65,6 +65,12 @@ impl Node {
                 self.settle_status(slot);
                 self.table_changed();
             }
+            Merged::New(slot) if self.members.live() == 3 => {
+                // From now on others prove something.
+                self.settle_all();
+                self.spread_row(slot, id);
+                self.table_changed();
+            }
             Merged::New(slot) => {
                 self.settle_status(slot);
                 self.spread_row(slot, id);
