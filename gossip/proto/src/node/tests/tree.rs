@@ -24,6 +24,24 @@ fn each_entry_comes_once_to_everybody_whoever_wrote_it() {
     assert_eq!(wood.edges(), 2 * (NODES - 1), "both sides of a link think alike, and it is a tree");
 }
 
+/// Whoever writes for the first time: nobody compares, which would make other links look faster than the tree is.
+#[test]
+fn the_first_entry_of_a_writer_goes_along_the_tree_alone() {
+    let mut wood = Wood::new();
+    for _ in 0..4 {
+        wood.append(0, 100);
+        wood.pass(SECOND);
+    }
+    wood.said.clear();
+    for at in 1..NODES {
+        wood.append(at, 100);
+        wood.pass(SECOND);
+    }
+    assert!(wood.agree(), "{:?}", wood.held());
+    assert_eq!(wood.count(is_push), (NODES - 1) * (NODES - 1));
+    assert_eq!(wood.said.len(), wood.count(is_push) + wood.named("beat"));
+}
+
 #[test]
 fn nothing_but_beats_is_said_while_nothing_happens() {
     let mut wood = Wood::pruned();
