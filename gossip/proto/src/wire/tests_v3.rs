@@ -13,13 +13,13 @@ const OTHER: MemberKey = MemberKey(0x0102_f304_0506_0708);
 /// One of each message that version 2 does not know, by name, and its size.
 fn samples() -> Vec<(&'static str, usize, Message)> {
     let run = run().encoded().len();
-    let look = Look { serial: 700, key: KEY, incarnation: 5 };
+    let look = Look { serial: 700, key: KEY, incarnation: 5, age: 800 };
     let rows = vec![(KEY, 5, MemberState::Live), (OTHER, 6, MemberState::Left)];
     vec![
         ("beat", 29, Message::Beat(beat())),
         ("first-beat", 25, Message::Beat(Beat { n: 0, echo: None, held: 0, pace: 1, ..beat() })),
-        ("look", 16, Message::Look(look)),
-        ("seen", 17, Message::Seen(Seen { look, heard: true })),
+        ("look", 19, Message::Look(look)),
+        ("seen", 14, Message::Seen(Seen { serial: 700, key: KEY, heard: true })),
         ("news", 3 + 43 + 13 + 21 + 25 + 35 + 13 + 12 + 13 + 21, Message::News(news())),
         ("table-all", 4, Message::Table(Table::All)),
         ("table-sums", 135, Message::Table(sums(Summed::Present, None))),

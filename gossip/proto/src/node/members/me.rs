@@ -94,7 +94,13 @@ impl Node {
     pub(super) fn flood(&mut self, row: &Row, but: Option<LinkId>) {
         let (key, _) = row.about();
         let Some(slot) = self.members.find(key) else { return };
-        if !self.members.may_flood(slot, self.now.tick) {
+        let may = match row {
+            // There are no more of these than of what they answer.
+            Row::Vouch { .. } => true,
+            Row::Suspect { .. } | Row::Seek { .. } => self.members.may_accuse(slot, self.now.tick),
+            _ => self.members.may_flood(slot, self.now.tick),
+        };
+        if !may {
             return;
         }
         for id in self.told_at_once(but) {

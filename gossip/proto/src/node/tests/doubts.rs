@@ -101,6 +101,27 @@ fn behaviour_32_suspected_and_unreachable_at_their_thresholds_and_once() {
     }
 }
 
+/// Whatever it said last to all: its next beat was due to one of them within a second, and is missed.
+#[test]
+fn who_was_busy_when_it_went_is_missed_as_soon() {
+    for count in [4, 5, 8, 12] {
+        for phase in 0..8 {
+            let mut ring = Ring::new(count);
+            ring.run(millis(1_050 * phase + 130));
+            let ping = crate::wire::write(&Message::Ping(1, false), 3).into_bytes();
+            for at in 1..count {
+                ring.give(at, Input::Frame { link: link(0, at), bytes: ping.clone() });
+            }
+            ring.dead.insert(0);
+            let begin = ring.time();
+            ring.run(SECOND * 10);
+            let gone = ring.told.iter().filter(|(.., status)| *status == Unreachable);
+            let last = gone.map(|(at, ..)| *at - begin).max().unwrap();
+            assert!(last < millis(3_000), "after {last:?} of {count}, phase {phase}");
+        }
+    }
+}
+
 #[test]
 fn behaviour_33_any_contact_recovers_and_is_told() {
     for count in [2, 4, 9] {
@@ -296,7 +317,7 @@ fn hear(ring: &mut Ring, message: Message) {
 fn defect_b28_nobody_makes_a_node_probe_strangers_or_many() {
     let mut ring = Ring::with_links(4, |one, other| (one, other) != (3, 0));
     let look = |serial, key| {
-        let look = Look { serial, key, incarnation: 1 };
+        let look = Look { serial, key, incarnation: 1, age: 0 };
         write(&Message::Look(look), 3).into_bytes()
     };
     for (serial, of) in (0..1_000).zip([3, 77].into_iter().cycle()) {
