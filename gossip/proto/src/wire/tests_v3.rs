@@ -282,9 +282,9 @@ proptest! {
 
     #[test]
     fn any_question_and_answer_survives((serial, key, incarnation, heard) in any::<(u16, u64, u64, bool)>()) {
-        let look = Look { serial, key: MemberKey(key), incarnation };
-        round_trip(Message::Look(look));
-        round_trip(Message::Seen(Seen { look, heard }));
+        let member = MemberKey(key);
+        round_trip(Message::Look(Look { serial, key: member, incarnation, age: key as u32 }));
+        round_trip(Message::Seen(Seen { serial, key: member, heard }));
         let tag = heard.then(|| ChannelTag(key.to_le_bytes()));
         round_trip(Message::Tree(TreeMessage { tag, eager: serial % 2 == 0 }));
     }
