@@ -59,7 +59,9 @@ impl Node {
 
     /// A step in the comparison of two tables. Who keeps to its own peers has nothing to compare.
     pub(in crate::node) fn on_table(&mut self, id: LinkId, table: Table) {
+        let me = self.members.me();
         match table {
+            Table::Want(keys) if keys == [me.key] => self.teach(id, &[me]),
             _ if !self.config.peer_exchange => {}
             Table::All => self.tell_table(id),
             Table::Sums { of, path, sums } => {

@@ -33,6 +33,8 @@ pub(in crate::node) struct Watch {
     pub(super) differ: Option<[u64; 2]>,
     /// They hold different members: who of them is alive is told when they agree on that.
     pub(super) apart: bool,
+    /// How often this node introduced itself again.
+    pub(super) introduced: u32,
     /// Comparisons begun since tables were last equal.
     pub(super) compared: u32,
 }
@@ -51,6 +53,7 @@ impl Watch {
             heard: None,
             differ: None,
             apart: false,
+            introduced: 0,
             compared: 0,
         }
     }
