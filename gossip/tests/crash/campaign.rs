@@ -6,8 +6,7 @@ use std::time::{Instant, SystemTime};
 use crate::Outcome;
 use crate::hammer::Bench;
 use crate::kinds::Kind;
-use crate::line::print;
-use crate::program::{end_of_all, number};
+use crate::program::{end_of_all, number, print};
 use crate::rounds::Scene;
 
 /// Rounds per store unless `GOSSIP_CRASH_ROUNDS` says otherwise.

@@ -7,7 +7,7 @@ use gossip::{ConfigFile, Store};
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::line::print;
+use crate::program::print;
 
 /// A store with options.
 #[derive(Debug, Clone, Copy)]

@@ -1,12 +1,11 @@
 //! What children print, a line each.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use gossip::proto::{Arrival, PayloadHash, Seq};
 use gossip::{EntryId, LogEntry, LogId, NodeId, Payload, Stamp};
 
-use crate::{Outcome, VICTIM};
+use crate::VICTIM;
 
 /// What an entry says: who wrote it, its stamp and the hash of its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +29,6 @@ impl Said {
     pub(crate) fn of(entry: &LogEntry) -> Self {
         Self::new(entry.author(), entry.stamp(), entry.content())
     }
-}
-
-/// Prints a line at once and whole; fails when nobody listens any more.
-pub(crate) fn print(line: &str) -> Outcome {
-    let mut out = std::io::stdout().lock();
-    out.write_all(format!("{line}\n").as_bytes())?;
-    Ok(out.flush()?)
 }
 
 /// An append of this payload was acknowledged under this id.

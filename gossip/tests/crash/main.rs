@@ -29,7 +29,7 @@ mod kinds;
 mod ledger;
 mod line;
 mod look;
-#[allow(dead_code, reason = "shared with the test of faults")]
+#[allow(dead_code, reason = "shared with other tests")]
 mod process;
 mod program;
 mod reader;
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         ["child-read", config] => run(reader::read(config)),
         ["child-serve", config] => run(server::serve(config)),
         // How test runners ask what is in here.
-        _ if words.contains(&"--list") => line::print("crash: test"),
+        _ if words.contains(&"--list") => program::print("crash: test"),
         _ => return campaign::all(),
     };
     program::end(&words.join(" "), outcome)

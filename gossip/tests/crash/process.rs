@@ -52,6 +52,15 @@ impl Process {
         }
     }
 
+    /// The next line if there is one within so long.
+    pub(crate) fn line_within(&self, patience: Duration) -> Outcome<Option<String>> {
+        match self.lines.recv_timeout(patience) {
+            Ok(line) => Ok(Some(line)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err("a child has ended".into()),
+        }
+    }
+
     /// Says something to it.
     pub(crate) fn say(&mut self, line: &str) -> Outcome {
         let stdin = self.stdin.as_mut().ok_or("a child that does not listen")?;

@@ -1,5 +1,6 @@
 //! What the tests that start themselves in other roles have in common.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::Outcome;
@@ -7,6 +8,13 @@ use crate::Outcome;
 /// Runs a role on a runtime of its own.
 pub(crate) fn run(role: impl Future<Output = Outcome>) -> Outcome {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(role)
+}
+
+/// Prints a line at once and whole; fails when nobody listens any more.
+pub(crate) fn print(line: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("{line}\n").as_bytes())?;
+    Ok(out.flush()?)
 }
 
 /// How a role ended, for whoever started it.

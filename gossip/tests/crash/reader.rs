@@ -7,7 +7,8 @@ use gossip::{EntryId, LogId, Store};
 
 use crate::Outcome;
 use crate::kinds::open_store;
-use crate::line::{Said, held, print};
+use crate::line::{Said, held};
+use crate::program::print;
 
 /// The arrival number of each entry.
 type Numbers = BTreeMap<EntryId, Arrival>;

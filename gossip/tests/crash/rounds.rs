@@ -8,9 +8,10 @@ use tempfile::TempDir;
 use crate::Outcome;
 use crate::kinds::Kind;
 use crate::ledger::Ledger;
-use crate::line::{Contents, print, read_acknowledged};
+use crate::line::{Contents, read_acknowledged};
 use crate::look::look;
 use crate::process::Process;
+use crate::program::print;
 use crate::replica::Replica;
 
 /// Every so many rounds the replica must be equal.

@@ -6,7 +6,8 @@ use gossip::{Coordinator, EventStream, Retention};
 use tokio::task::JoinSet;
 
 use crate::kinds::parse;
-use crate::line::{acknowledged, print};
+use crate::line::acknowledged;
+use crate::program::print;
 use crate::{CHANNEL, Outcome, PRUNED, STREAMS};
 
 /// Tasks appending one entry after the other.

@@ -8,9 +8,8 @@ use tempfile::TempDir;
 
 use crate::apart::{Apart, NAME, UNSHARE, is_possible, leftovers, namespace};
 use crate::kinds::Kind;
-use crate::line::print;
 use crate::process::Process;
-use crate::program::end_of_all;
+use crate::program::{end_of_all, print};
 use crate::subject::Acks;
 use crate::weather::Weather;
 use crate::{Outcome, cut, damage, power, sealed, survive};

@@ -39,6 +39,7 @@ mod line;
 #[path = "../crash/look.rs"]
 mod look;
 mod power;
+#[allow(dead_code, reason = "shared with other tests")]
 #[path = "../crash/process.rs"]
 mod process;
 #[path = "../crash/program.rs"]
@@ -80,7 +81,7 @@ fn main() -> ExitCode {
         ["case", case, kind] => cases::by_hand(case, kind),
         ["child-case", case, kind, outside] => cases::one(case, kind, outside),
         // How test runners ask what is in here.
-        _ if words.contains(&"--list") => line::print("faults: test"),
+        _ if words.contains(&"--list") => program::print("faults: test"),
         _ => return cases::all(),
     };
     program::end(&words.join(" "), outcome)

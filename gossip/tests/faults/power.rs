@@ -17,9 +17,8 @@ use crate::Outcome;
 use crate::cases::{Verdict, place};
 use crate::hammer::{Models, Settled};
 use crate::kinds::{Kind, open_store};
-use crate::line::print;
 use crate::process::Process;
-use crate::program::number;
+use crate::program::{number, print};
 use crate::trace::{CALLS, Event, Loss, left_over, read};
 
 /// Answers waited for before the process is killed.

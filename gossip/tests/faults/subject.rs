@@ -6,8 +6,9 @@ use std::process::Command;
 use gossip::proto::node::CommandError;
 use gossip::{Coordinator, EntryId, Error, EventStream, Fault};
 
-use crate::line::{acknowledged, print, read_acknowledged};
+use crate::line::{acknowledged, read_acknowledged};
 use crate::process::Process;
+use crate::program::print;
 use crate::{CHANNEL, Outcome, STREAM};
 
 /// Obeys one word a line: `append` (and a size), `read`, `sync` (until a peer holds the same), `end`.

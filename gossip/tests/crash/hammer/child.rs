@@ -11,7 +11,7 @@ use super::chain::Chain;
 use super::plan::Planner;
 use crate::Outcome;
 use crate::kinds::open_store;
-use crate::line::print;
+use crate::program::print;
 
 /// Prints what each task is about to do and what was done. `marked`: an earlier life marked the
 /// store open.

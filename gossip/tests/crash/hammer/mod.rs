@@ -33,8 +33,8 @@ pub(crate) use self::model::Settled;
 use self::picture::rows;
 use crate::Outcome;
 use crate::kinds::{Kind, open_store};
-use crate::line::print;
 use crate::process::Process;
+use crate::program::print;
 
 /// Tasks at once.
 pub(crate) const TASKS: usize = 6;

@@ -31,7 +31,7 @@ impl Node {
         }
     }
 
-    /// A beat of a member came. One that counts as gone is told so, and contradicts.
+    /// A beat of a member came. One that counts as gone is back, or is told so and contradicts.
     pub(super) fn hear_member(&mut self, id: LinkId, key: MemberKey, dozes: bool) {
         // Its introduction was lost.
         let Some(slot) = self.members.find(key) else { return self.ask_who(id) };
@@ -43,7 +43,7 @@ impl Node {
             self.ask_who(id);
         }
         if state != MemberState::Live {
-            return self.teach(id, &[slot]);
+            return self.hear_the_gone(id, slot);
         }
         if is_first {
             self.members.note_heard(slot, self.now.tick);
@@ -73,7 +73,6 @@ impl Node {
             return;
         }
         let senses = &mut self.members.senses;
-        senses.touched = Tick(0);
         senses.doubts.values_mut().for_each(|doubt| doubt.restart(now));
         senses.suspicions.values_mut().for_each(|suspicion| suspicion.restart(now));
         if late >= AWAY {

@@ -17,7 +17,7 @@ use crate::{MemberKey, MemberRow, MemberState, Tick};
 /// A verdict this old yields.
 const OLD: Duration = Duration::from_secs(10);
 /// An incarnation may be ahead of what is known by so much: nobody uses up the others' numbers.
-const AHEAD: u64 = 1 << 20;
+pub(super) const AHEAD: u64 = 1 << 20;
 /// The highest incarnation believed of a member nobody spoke of before.
 const HIGHEST: u64 = 1 << 40;
 
@@ -127,7 +127,9 @@ impl Members {
         let is_old = matches!(row, Row::Live { row, .. } if details(row) < member.details);
         if order == Ordering::Less && !is_revived {
             return match row {
-                Row::Live { .. } if learned => Merged::Changed { slot, flood: !by.repairs },
+                Row::Live { .. } if learned && incarnation < was.0 => {
+                    Merged::Changed { slot, flood: !by.repairs }
+                }
                 // What it told of itself last, under an incarnation that was outranked since.
                 Row::Live { .. } if !is_old && incarnation < was.0 => Merged::Nothing,
                 _ => behind(slot, was.1, row, incarnation == was.0),

@@ -74,7 +74,7 @@ impl Node {
                 self.accuse(id, slot, row);
             }
             Merged::Vouched(slot) => self.vouched(id, slot, row),
-            Merged::Sought(slot) => self.sought(slot),
+            Merged::Sought(slot) => self.sought(id, slot, row),
             Merged::AboutMe => _ = self.refute(row.about().1),
             Merged::Refused(why) => {
                 let peer = self.links.get(&id).map(|link| link.peer.clone());
@@ -108,7 +108,11 @@ impl Node {
 
     /// All that is known of a member, or what does without its name. What it told of itself it told under an
     /// incarnation that may have been outranked since.
-    pub(in crate::node) fn rows_of(&self, member: &Member, by_name: bool) -> impl Iterator<Item = Row> + use<> {
+    pub(in crate::node) fn rows_of(
+        &self,
+        member: &Member,
+        by_name: bool,
+    ) -> impl Iterator<Item = Row> + use<> {
         let (key, incarnation) = (member.key, member.incarnation);
         let is_old = member.details.incarnation < incarnation;
         let (row, rest) = match member.state {
