@@ -39,6 +39,8 @@ pub(in crate::node) struct Watch {
     pub(super) outdated: bool,
     /// They hold different members: who of them is alive is told when they agree on that.
     pub(super) apart: bool,
+    /// How often this node introduced itself again.
+    pub(super) introduced: u32,
     /// When it was told who is alive.
     pub(super) told_states: Option<Tick>,
     /// Comparisons begun since tables were last equal.
@@ -62,6 +64,7 @@ impl Watch {
             differ: None,
             outdated: false,
             apart: false,
+            introduced: 0,
             told_states: None,
             compared: 0,
         }
