@@ -75,8 +75,6 @@ fn it_is_found_also_where_frames_are_lost() {
         let logs = Logs::of(3).common(40).more(Side::Ann, 50).more(Side::Bob, 60);
         let mut pair = pair().seed(seed).lossy(300).logs(logs).begin();
         pair.link();
-        // In one seed of thirty a search that lost too much takes longer than `settle` allows.
-        pair.pass(Duration::from_secs(300));
         pair.settle();
         assert_eq!(pair.heads(Side::Ann).len(), 9, "seed {seed}");
     }
@@ -96,7 +94,8 @@ fn it_is_told_once_and_costs_nothing_afterwards() {
     pair.settle();
     pair.watch();
     pair.pass(Duration::from_secs(60));
-    assert!(pair.traffic().bytes() < 2_000, "{}", pair.traffic());
+    let traffic = pair.traffic().without_group();
+    assert!(traffic.bytes() < 2_000, "{traffic}");
     for side in Side::BOTH {
         assert_eq!(told(&mut pair, side), [], "the turn is on disk");
     }

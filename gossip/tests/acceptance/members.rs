@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gossip::{Config, MemberInfo, MemberState, NodeId};
+use gossip::proto::wire::Message;
+use gossip::{Config, MemberInfo, MemberState, NodeId, PeerStatus};
 
+use crate::tap::carries_runs;
 use crate::wait::eventually;
-use crate::world::{Device, World, converge};
+use crate::world::{Device, World, converge, holds};
 
 on_every_wire! {
     who_joins_one_joins_all,
     who_stops_has_left_and_comes_back_as_somebody_newer,
     all_know_who_dozes,
     who_keeps_to_its_own_peers_is_linked_to_nobody_else,
+    behaviour_38_beats_overtake_bulk,
 }
 
 const NAMES: [&str; 5] = ["ann", "bob", "cid", "dan", "eve"];
@@ -122,4 +125,33 @@ async fn who_keeps_to_its_own_peers_is_linked_to_nobody_else(world: World) {
         assert_eq!(device.linked().await, ids([&devices[0]]));
         assert_eq!(device.alive().await, ids([&devices[0], device]));
     }
+}
+
+/// A link takes nothing for a while, and megabytes wait for it: what answers for the node goes first then.
+async fn behaviour_38_beats_overtake_bulk(world: World) {
+    let [ann, bob] = world.devices(["ann", "bob"]).await;
+    world.link(&ann, &bob).await;
+    let (stream, theirs) = (ann.stream().await, bob.stream().await);
+    stream.append("before").await.unwrap();
+    holds(&theirs, 1).await;
+    ann.tap.block(Some(bob.node.id().clone()));
+    for _ in 0..60 {
+        stream.append(vec![7; 30_000]).await.unwrap();
+    }
+    // It asks, and what answers it waits behind all that.
+    let misses =
+        async || bob.peer(&ann).await.is_some_and(|ann| ann.status != PeerStatus::Reachable);
+    eventually("bob misses ann", misses).await;
+    let usage = ann.node.resource_usage().await.unwrap();
+    assert!(usage.outbox_bytes > 1 << 20, "{usage:?}");
+    ann.tap.clear();
+    ann.tap.block(None);
+    bob.reaches(&ann).await;
+    holds(&theirs, 61).await;
+    let sent = ann.tap.sent();
+    let first = sent.iter().position(|message| matches!(message, Message::Beat(_))).unwrap();
+    let runs = |messages: &[Message]| messages.iter().filter(|message| carries_runs(message)).count();
+    // One was in the hands of the transport.
+    assert!(runs(&sent[..first]) <= 1, "{} messages with entries went before", runs(&sent[..first]));
+    assert!(runs(&sent[first..]) >= 30);
 }

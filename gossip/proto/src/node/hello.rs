@@ -25,6 +25,7 @@ pub(super) struct Handshake {
     /// They echoed ours.
     complete: bool,
     tries: u32,
+    /// When it was last said without being asked: answers to that come after a round trip.
     sent: crate::Tick,
 }
 
@@ -39,6 +40,8 @@ impl Handshake {
 /// Nobody is there who was dialled for the group and does not answer so many hellos, about three seconds. Other links
 /// are for the transport to give up.
 const GREETINGS: u32 = 4;
+/// The first pause between two hellos, and the one once the other side is known to wait.
+const SOON: Duration = Duration::from_millis(200);
 
 impl Node {
     /// Says hello, and again until the handshake is complete.
@@ -51,16 +54,23 @@ impl Node {
         let again = link
             .rtt
             .backoff(link.handshake.tries, Duration::from_secs(4))
-            .min(Duration::from_millis(200 << link.handshake.tries.min(5)));
+            .min(SOON * (1 << link.handshake.tries.min(5)));
         link.handshake.tries += 1;
+        link.handshake.sent = self.now.tick;
         let again = self.rng.jitter(again);
         self.set_timer(Timer::Hello(id), again);
         self.send_hello(id);
     }
 
+    /// The other side has completed the handshake and waits for us: its answer was lost.
+    pub(super) fn hurry_hello(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let at = link.handshake.sent + SOON;
+        self.timers.bring_forward(Timer::Hello(id), at);
+    }
+
     pub(super) fn send_hello(&mut self, id: LinkId) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.handshake.sent = self.now.tick;
+        let Some(link) = self.links.get(&id) else { return };
         let hello = Hello {
             min_version: OLDEST,
             max_version: self.max_version,
@@ -149,7 +159,7 @@ impl Node {
         self.deliveries.forget_link(id);
         self.tend_callers();
         self.fetch_starved();
-        self.set_timer(Timer::Hello(id), Duration::from_millis(200));
+        self.set_timer(Timer::Hello(id), SOON);
         self.review(&peer);
         self.speak_elsewhere(&peer);
     }

@@ -13,6 +13,8 @@ pub(super) struct Rtt {
 const INITIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A timeout is never shorter: the other side may be busy for a moment.
 const MIN_TIMEOUT: Duration = Duration::from_millis(50);
+/// A machine that is busy says something so much later.
+const MIN_SLACK: Duration = Duration::from_millis(30);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a machine that is busy adds to a round trip, beside a quarter of it.
 const MARGIN: Duration = Duration::from_millis(20);
@@ -49,9 +51,9 @@ impl Rtt {
         self.timeout().max(usual)
     }
 
-    /// How much later than usual something may come.
+    /// How much later than usual something may come before it is asked for. Asking in vain costs little.
     pub(super) fn slack(&self) -> Duration {
-        (self.variation * 4).clamp(MIN_TIMEOUT, MAX_TIMEOUT)
+        (self.variation * 2).clamp(MIN_SLACK, MAX_TIMEOUT)
     }
 
     /// How long to wait before the `tries`-th repetition (0 = first), doubled each time.
@@ -78,10 +80,10 @@ mod tests {
     #[test]
     fn a_steady_round_trip_has_a_margin() {
         let mut rtt = Rtt::default();
-        assert_eq!((rtt.probe_timeout(), rtt.slack()), (INITIAL_TIMEOUT, MIN_TIMEOUT));
+        assert_eq!((rtt.probe_timeout(), rtt.slack()), (INITIAL_TIMEOUT, MIN_SLACK));
         (0..99).for_each(|_| rtt.sample(Duration::from_millis(200)));
         let timeouts = [rtt.timeout(), rtt.probe_timeout()].map(|timeout| timeout.as_millis());
-        assert_eq!((timeouts, rtt.slack()), ([200, 270], MIN_TIMEOUT));
+        assert_eq!((timeouts, rtt.slack()), ([200, 270], MIN_SLACK));
     }
 
     #[test]

@@ -202,6 +202,7 @@ impl Node {
             link.pace = (link.pace * 3 + gap) / 4;
         }
         link.heard = self.now.tick;
+        link.watch.is_deaf = false;
         let silent = std::mem::take(&mut link.missed) > 0;
         let peer = link.peer.clone();
         self.stats.traffic.frames_received += 1;
@@ -214,7 +215,10 @@ impl Node {
         }
         if silent {
             self.review(&peer);
-            self.compare_link(id);
+            // Along trees beats compare.
+            if !self.is_in_tree(id) {
+                self.compare_link(id);
+            }
         }
     }
 
@@ -247,8 +251,8 @@ impl Node {
                 self.effects.push_back(Effect::Close { link: id });
                 self.on_link_down(id);
             }
-            // The other side may complete the handshake first; what it says is repeated.
-            _ if link.session.is_none() => {}
+            // The other side may complete the handshake first; what it says is repeated, and our hello soon.
+            _ if link.session.is_none() => self.hurry_hello(id),
             // From before a new handshake: members and others do not mix.
             _ if message.is_of_members() && self.spoken(id) < MEMBERS => {}
             Message::Channels(list) => self.on_channels(id, &list),

@@ -3,6 +3,7 @@
 mod beats;
 mod dead;
 mod doubts;
+mod floods;
 mod giving;
 mod incarnations;
 mod overlay;

@@ -130,6 +130,10 @@ impl Timers {
         self.wheel.next()
     }
 
+    pub(super) fn is_set(&self, timer: &Timer) -> bool {
+        self.due(timer).is_some()
+    }
+
     fn due(&self, timer: &Timer) -> Option<Tick> {
         self.known.get(timer).and_then(|index| self.wheel.due(*index))
     }

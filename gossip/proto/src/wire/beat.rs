@@ -7,7 +7,7 @@ use minicbor::encode::write::Cursor;
 use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decoder, Encoder};
 
-use super::cbor::{self, Encoded, Out, Reader};
+use super::cbor::{self, Reader};
 use super::{WHOLE, WireError};
 use crate::MemberKey;
 use crate::node::Frame;
@@ -78,15 +78,19 @@ pub struct Look {
     pub key: MemberKey,
     /// as the asker knows it.
     pub incarnation: u64,
+    /// The asker has not heard it for so many milliseconds.
+    pub age: u32,
 }
 
 /// Answers a [`Look`]: the member was heard since it was asked, or the speaker's own tries failed (Lifeguard's
 /// negative acknowledgement: Dadgar, Phillips, Currey 2017).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// What was asked.
-    pub look: Look,
-    /// Whether it was heard.
+    /// Of the question.
+    pub serial: u16,
+    /// The member.
+    pub key: MemberKey,
+    /// It was heard.
     pub heard: bool,
 }
 
@@ -150,18 +154,18 @@ impl Beat {
 
 impl Look {
     pub(super) fn write(&self, head: &mut Vec<u8>) {
-        cbor::write(head, |out| self.fields(out.array(3)?));
-    }
-
-    fn fields(&self, out: &mut Out<'_>) -> Encoded {
-        out.u16(self.serial)?.bytes(&self.key.to_bytes())?.u64(self.incarnation)?;
-        Ok(())
+        cbor::write(head, |out| {
+            out.array(4)?.u16(self.serial)?.bytes(&self.key.to_bytes())?;
+            out.u64(self.incarnation)?.u32(self.age)?;
+            Ok(())
+        });
     }
 
     pub(super) fn read(fields: &Bytes) -> Result<Self, WireError> {
         Reader::whole("look", fields, |input| {
-            input.array(3)?;
-            input.look()
+            input.array(4)?;
+            let (serial, key) = (input.small()?, input.key()?);
+            Ok(Self { serial, key, incarnation: input.number()?, age: input.small()? })
         })
     }
 }
@@ -169,22 +173,15 @@ impl Look {
 impl Seen {
     pub(super) fn write(&self, head: &mut Vec<u8>) {
         cbor::write(head, |out| {
-            self.look.fields(out.array(4)?)?;
-            out.bool(self.heard)?;
+            out.array(3)?.u16(self.serial)?.bytes(&self.key.to_bytes())?.bool(self.heard)?;
             Ok(())
         });
     }
 
     pub(super) fn read(fields: &Bytes) -> Result<Self, WireError> {
         Reader::whole("seen", fields, |input| {
-            input.array(4)?;
-            Ok(Self { look: input.look()?, heard: input.bool()? })
+            input.array(3)?;
+            Ok(Self { serial: input.small()?, key: input.key()?, heard: input.bool()? })
         })
-    }
-}
-
-impl Reader<'_> {
-    fn look(&mut self) -> Result<Look, String> {
-        Ok(Look { serial: self.small()?, key: self.key()?, incarnation: self.number()? })
     }
 }

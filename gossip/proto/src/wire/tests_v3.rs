@@ -13,13 +13,13 @@ const OTHER: MemberKey = MemberKey(0x0102_f304_0506_0708);
 /// One of each message that version 2 does not know, by name, and its size.
 fn samples() -> Vec<(&'static str, usize, Message)> {
     let run = run().encoded().len();
-    let look = Look { serial: 700, key: KEY, incarnation: 5 };
+    let look = Look { serial: 700, key: KEY, incarnation: 5, age: 800 };
     let rows = vec![(KEY, 5, MemberState::Live), (OTHER, 6, MemberState::Left)];
     vec![
         ("beat", 29, Message::Beat(beat())),
         ("first-beat", 25, Message::Beat(Beat { n: 0, echo: None, held: 0, pace: 1, ..beat() })),
-        ("look", 16, Message::Look(look)),
-        ("seen", 17, Message::Seen(Seen { look, heard: true })),
+        ("look", 19, Message::Look(look)),
+        ("seen", 14, Message::Seen(Seen { serial: 700, key: KEY, heard: true })),
         ("news", 3 + 43 + 13 + 21 + 25 + 35 + 13 + 12 + 13 + 21, Message::News(news())),
         ("table-all", 4, Message::Table(Table::All)),
         ("table-sums", 135, Message::Table(sums(Summed::Present, None))),
@@ -278,6 +278,20 @@ proptest! {
         let arc = |key: u64| MemberKey(u64::from(bucket) << 56 | key >> 8);
         let rows = rows.into_iter().map(|(key, incarnation, state)| (arc(key), incarnation, states[state]));
         round_trip(Message::Table(Table::Bucket { bucket, rows: rows.collect() }));
+    }
+
+    #[test]
+    fn any_question_and_answer_survives((serial, key, incarnation, heard) in any::<(u16, u64, u64, bool)>()) {
+        let look = Look { serial, key: MemberKey(key), incarnation };
+        round_trip(Message::Look(look));
+        round_trip(Message::Seen(Seen { look, heard }));
+        let tag = heard.then(|| ChannelTag(key.to_le_bytes()));
+        round_trip(Message::Tree(TreeMessage { tag, eager: serial % 2 == 0 }));
+    }
+
+    #[test]
+    fn any_states_survive(roster in any::<u64>(), live in proptest::collection::vec(any::<u8>(), 0..300)) {
+        round_trip(Message::States(States { roster, live }));
     }
 
     #[test]

@@ -99,11 +99,19 @@ impl Air {
         let interface = &mut interfaces[node];
         while interface.until <= now {
             interface.silent = !interface.silent;
-            let mean = if interface.silent { bursts.silent } else { bursts.apart };
-            interface.until = interface.until + exponential(mean, &mut interface.rng);
+            interface.until = interface.until
+                + match interface.silent {
+                    true => up_to_twice(bursts.silent, &mut interface.rng),
+                    false => exponential(bursts.apart, &mut interface.rng),
+                };
         }
         interface.silent
     }
+}
+
+/// A drawn duration of this mean, at most twice as long: who is silent for longer is rightly called unreachable.
+fn up_to_twice(mean: Duration, rng: &mut Rng) -> Duration {
+    Duration::from_micros(1 + rng.below(2 * mean.as_micros() as u64))
 }
 
 /// A drawn duration of this mean, memoryless, at least a microsecond.

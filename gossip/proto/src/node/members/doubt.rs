@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::row::{Member, Slot};
 use super::suspicion::PATIENCE;
-use crate::node::{Class, LinkId, Node, NodeState, Timer};
-use crate::wire::{BeatFlags, Look, Message, Seen};
+use crate::node::{LinkId, Node, NodeState, Timer};
+use crate::wire::{BeatFlags, Look};
 use crate::{MemberKey, MemberState, Tick};
 
 /// Doubts at once. Of more one is cut off.
@@ -80,6 +80,10 @@ impl Doubt {
         }
     }
 
+    pub(super) fn since(&self) -> Tick {
+        self.since
+    }
+
     pub(super) fn opinion(&self) -> Option<Opinion> {
         self.opinion
     }
@@ -102,6 +106,8 @@ impl Node {
     pub(super) fn doubt_member(&mut self, slot: Slot) -> bool {
         let is_running = matches!(self.state, NodeState::Running | NodeState::Paused);
         let may = self.members.get(slot).is_some_and(|member| self.may_be_doubted(member));
+        // Links that are deaf do not count, but that the last one is gone does.
+        let may = may && (self.links_to(slot.key).is_empty() || !self.is_out_of_touch(slot.key));
         let doubts = &mut self.members.senses.doubts;
         if doubts.contains_key(&slot.key) || !may || !is_running || doubts.len() >= MOST {
             return doubts.contains_key(&slot.key);
@@ -112,7 +118,7 @@ impl Node {
     }
 
     fn may_be_doubted(&self, member: &Member) -> bool {
-        let dozes = member.doze_until > Tick(0) && self.now.tick < member.doze_until + DROWSY;
+        let dozes = self.is_dozing(member);
         member.state == MemberState::Live && member.key != self.members.me().key && !dozes && !self.dozes()
     }
 
@@ -133,7 +139,7 @@ impl Node {
         if tries > 1 || is_lost {
             self.ask_others(key);
         }
-        let witness = self.call_witness(Some(key), tries);
+        let witness = self.call_witness(key, tries);
         let patience = |links: &[LinkId]| self.patience_on(links);
         let (own, other) = (patience(&links), witness.map(|link| patience(&[link])));
         let wait = if is_lost { other.unwrap_or(own) } else { own };
@@ -146,20 +152,26 @@ impl Node {
     }
 
     /// Asks somebody else something, to know whether silence is ours. Whoever answers fastest comes first, and others in turn.
-    pub(super) fn call_witness(&mut self, of: Option<MemberKey>, turn: u32) -> Option<LinkId> {
+    fn call_witness(&mut self, of: MemberKey, turn: u32) -> Option<LinkId> {
+        let link = self.choose_witness(of, turn)?;
+        self.beat_now(link, BeatFlags::ANSWER);
+        Some(link)
+    }
+
+    /// Who is asked then.
+    pub(super) fn choose_witness(&self, of: MemberKey, turn: u32) -> Option<LinkId> {
         let doubts = &self.members.senses.doubts;
         let others = self.links.iter().filter(|(id, link)| {
-            Some(link.watch.key) != of && link.is_open() && self.spoken(**id) >= super::MEMBERS
+            link.watch.key != of && link.is_open() && self.spoken(**id) >= super::MEMBERS
         });
         let order = others.map(|(id, link)| {
-            (doubts.contains_key(&link.watch.key), link.rtt.smoothed().unwrap_or(Duration::MAX), *id)
+            let is_silent = doubts.contains_key(&link.watch.key) || link.watch.is_deaf;
+            (is_silent, link.rtt.smoothed().unwrap_or(Duration::MAX), *id)
         });
         let mut order: Vec<_> = order.collect();
         order.sort_unstable();
         order.truncate(3);
-        let (_, _, link) = *order.get(turn as usize % order.len().max(1))?;
-        self.beat_now(link, BeatFlags::ANSWER);
-        Some(link)
+        order.get(turn as usize % order.len().max(1)).map(|(_, _, link)| *link)
     }
 
     /// Time has passed, or an answer of somebody else came.
@@ -259,7 +271,7 @@ impl Node {
     fn answer_askers(&mut self, key: MemberKey, heard: bool) {
         let Some(doubt) = self.members.senses.doubts.get_mut(&key) else { return };
         for (link, look) in std::mem::take(&mut doubt.askers) {
-            self.send(link, &Message::Seen(Seen { look, heard }), Class::Urgent);
+            self.answer_look(link, &look, heard);
         }
     }
 

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::row::Slot;
-use crate::node::{LinkId, Node};
+use crate::node::{Class, LinkId, Node};
+use crate::wire::{Message, Table};
 use crate::{MemberKey, MemberState, Tick};
 
 /// A node whose timers are served so late heard nothing meanwhile, nor said anything.
@@ -31,14 +32,17 @@ impl Node {
         }
     }
 
-    /// A beat of a member came. One that counts as gone is told so, and contradicts.
+    /// A beat of a member came. One that counts as gone is back, or is told so and contradicts.
     pub(super) fn hear_member(&mut self, id: LinkId, key: MemberKey, dozes: bool) {
-        let Some(slot) = self.members.find(key) else { return };
+        let Some(slot) = self.members.find(key) else {
+            // Its introduction was lost.
+            return self.send(id, &Message::Table(Table::Want(vec![key])), Class::Urgent);
+        };
         let Some(member) = self.members.get(slot) else { return };
         let (state, is_first) = (member.state, member.heard == Tick(0));
         let did_doze = member.doze_until > Tick(0);
         if state != MemberState::Live {
-            return self.teach(id, &[slot]);
+            return self.hear_the_gone(id, slot);
         }
         if is_first {
             self.members.note_heard(slot, self.now.tick);
@@ -68,7 +72,6 @@ impl Node {
             return;
         }
         let senses = &mut self.members.senses;
-        senses.touched = Tick(0);
         senses.doubts.values_mut().for_each(|doubt| doubt.restart(now));
         senses.suspicions.values_mut().for_each(|suspicion| suspicion.restart(now));
         if late >= AWAY {

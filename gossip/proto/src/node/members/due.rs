@@ -1,9 +1,14 @@
 //! Who was to say a beat and has not.
 
+use std::time::Duration;
+
 use super::pulse::{PERIOD, STEP};
 use crate::node::{LinkId, Node, Timer};
 use crate::wire::{Beat, BeatFlags};
 use crate::{MemberState, Tick};
+
+/// Who was asked is asked again after this time if it still says nothing.
+const AGAIN: Duration = Duration::from_secs(6);
 
 impl Node {
     /// There is a new link: a beat is missed if none comes.
@@ -15,30 +20,31 @@ impl Node {
     pub(super) fn expect_beat(&mut self, id: LinkId, beat: &Beat) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.watch.wanted_there = beat.flags.has(BeatFlags::WANTED);
-        link.watch.pace = if beat.flags.has(BeatFlags::DOZING) { 0 } else { u32::from(beat.pace) } * STEP;
-        let due = self.now.tick + link.watch.pace + link.rtt.slack();
-        match link.watch.pace.is_zero() {
-            true => self.timers.cancel(&Timer::Due(id)),
-            false => self.timers.set(Timer::Due(id), due),
+        let is_promised = beat.pace > 0 && !beat.flags.has(BeatFlags::DOZING);
+        link.watch.due = is_promised.then(|| self.now.tick + u32::from(beat.pace) * STEP);
+        let slack = link.rtt.slack();
+        match link.watch.due {
+            Some(due) => self.timers.set(Timer::Due(id), due + slack),
+            None => self.timers.cancel(&Timer::Due(id)),
         }
     }
 
     /// The next beat is overdue: its member is asked, unless it was heard in another way a moment ago.
     pub(in crate::node) fn miss_beat(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
-        let (key, pace, slack) = (link.watch.key, link.watch.pace, link.rtt.slack());
+        let (key, slack) = (link.watch.key, link.rtt.slack());
         let Some(slot) = self.members.find(key) else { return };
         let is_live = self.members.get(slot).is_some_and(|member| member.state == MemberState::Live);
         if !is_live {
             return;
         }
         // Not a whole pace later: then who was busy when it went would be missed last.
-        let due = self.last_heard(slot.key) + pace.min(PERIOD) + slack;
+        let due = self.last_heard(slot.key) + PERIOD + slack;
         if due > self.now.tick {
             return self.timers.set(Timer::Due(id), due);
         }
         // In case it is heard by others only.
-        self.timers.set(Timer::Due(id), self.now.tick + pace.max(PERIOD));
+        self.timers.set(Timer::Due(id), self.now.tick + AGAIN);
         self.doubt_member(slot);
     }
 

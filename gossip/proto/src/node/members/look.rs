@@ -1,5 +1,5 @@
 //! Others are asked whether they hear a member, and are answered (SWIM's indirect probes, with Lifeguard's negative
-//! answers). Who is asked asks with numbers of its own, only members it has a link to, and only so often: nobody
+//! answers). Who has not heard it since asks with numbers of its own, only members it has a link to, and only so often: nobody
 //! makes a node probe strangers, or many.
 
 use std::time::Duration;
@@ -24,10 +24,11 @@ impl Node {
     pub(super) fn ask_others(&mut self, key: MemberKey) {
         self.find_helpers(key);
         let incarnation = self.incarnation_of(key);
+        let age = self.members.senses.age(key, self.now.tick);
         let Some(doubt) = self.members.senses.doubts.get(&key) else { return };
         let unanswered: Vec<Helper> = doubt.helpers.iter().filter(|helper| !helper.denied).copied().collect();
         for Helper { link, serial, .. } in unanswered {
-            let look = Look { serial, key, incarnation };
+            let look = Look { serial, key, incarnation, age };
             self.send(link, &Message::Look(look), Class::Urgent);
         }
     }
@@ -55,23 +56,37 @@ impl Node {
 
     /// Somebody asks for a member that does not answer there.
     pub(in crate::node) fn on_look(&mut self, id: LinkId, look: Look) {
-        let (now, (at_once, pause)) = (self.now.tick, LOOKS);
-        let Some(link) = self.links.get_mut(&id) else { return };
-        if look.key == link.watch.key || !link.watch.looks.take(now, at_once, pause) {
+        let Some(slot) = self.members.find(look.key) else { return };
+        let Some(link) = self.links.get(&id).filter(|link| link.watch.key != look.key) else { return };
+        let Some(member) = self.members.get(slot) else { return };
+        let is_same = member.incarnation == look.incarnation;
+        let answer = match member.state {
+            MemberState::Live if slot == self.members.me() => Some(true),
+            MemberState::Live if is_same => self.objection(slot, look.age),
+            MemberState::Live => None,
+            // Short, and nobody has to be asked for it.
+            MemberState::Left | MemberState::Down => return self.teach(id, &[slot]),
+        };
+        if let Some(heard) = answer {
+            return self.answer_look(id, &look, heard);
+        }
+        let mut looks = link.watch.looks;
+        if !looks.take(self.now.tick, LOOKS.0, LOOKS.1) {
             return;
         }
-        let Some(slot) = self.members.find(look.key) else { return };
-        if slot == self.members.me() {
-            return self.send(id, &Message::Seen(Seen { look, heard: true }), Class::Urgent);
-        }
-        let state = self.members.get(slot).map(|member| (member.incarnation, member.state));
-        if state != Some((look.incarnation, MemberState::Live)) {
+        self.links.get_mut(&id).into_iter().for_each(|link| link.watch.looks = looks);
+        if !is_same {
             // It is behind; or we are, and hear of it.
             return self.teach(id, &[slot]);
         }
         if !self.links_to(slot.key).is_empty() && self.doubt_member(slot) {
             self.note_asker(id, look);
         }
+    }
+
+    pub(super) fn answer_look(&mut self, id: LinkId, look: &Look, heard: bool) {
+        let seen = Seen { serial: look.serial, key: look.key, heard };
+        self.send(id, &Message::Seen(seen), Class::Urgent);
     }
 
     fn note_asker(&mut self, id: LinkId, look: Look) {
@@ -84,11 +99,14 @@ impl Node {
 
     /// The answer to that. One that was not asked for means nothing.
     pub(in crate::node) fn on_seen(&mut self, id: LinkId, seen: Seen) {
-        let Look { serial, key, .. } = seen.look;
+        let Seen { serial, key, heard } = seen;
+        if !heard {
+            self.hear_objection(id, key, Some(serial));
+        }
         let Some(doubt) = self.members.senses.doubts.get_mut(&key) else { return };
         let asked = doubt.helpers.iter_mut().find(|helper| (helper.link, helper.serial) == (id, serial));
         let Some(helper) = asked else { return };
-        if !seen.heard {
+        if !heard {
             helper.denied = true;
             return;
         }

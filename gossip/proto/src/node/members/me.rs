@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::MEMBERS;
+use super::merge::AHEAD;
 use super::row::Details;
 use crate::member::{MAX_ADDRESS_BYTES, MAX_ADDRESSES};
 use crate::node::admin::Job;
@@ -11,6 +12,9 @@ use crate::wire::{Message, Row};
 
 /// Contradictions at once, and the pause between more. Each costs a write, and a message to all.
 const REFUTATIONS: (u32, Duration) = (4, Duration::from_secs(1));
+/// So far one contradiction goes beyond what this node said itself: a sixteenth of what others believe at once, so
+/// that they follow even if they missed some. To outrank more takes several.
+const CLIMB: u64 = AHEAD / 16;
 
 impl Node {
     /// Begins a new incarnation: what was said of the one before counts no more.
@@ -69,7 +73,7 @@ impl Node {
             return;
         }
         let addresses = self.own_details().map(|details| details.addresses).unwrap_or_default();
-        self.raise(least, addresses);
+        self.raise(least.min(self.record.incarnation.saturating_add(CLIMB)), addresses);
     }
 
     /// The incarnation after both the present one and this. It is written down, but nothing waits for that.
@@ -90,7 +94,13 @@ impl Node {
     pub(super) fn flood(&mut self, row: &Row, but: Option<LinkId>) {
         let (key, _) = row.about();
         let Some(slot) = self.members.find(key) else { return };
-        if !self.members.may_flood(slot, self.now.tick) {
+        let may = match row {
+            // There are no more of these than of what they answer.
+            Row::Vouch { .. } => true,
+            Row::Suspect { .. } | Row::Seek { .. } => self.members.may_accuse(slot, self.now.tick),
+            _ => self.members.may_flood(slot, self.now.tick),
+        };
+        if !may {
             return;
         }
         for id in self.told_at_once(but) {

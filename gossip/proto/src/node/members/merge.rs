@@ -17,7 +17,7 @@ use crate::{MemberKey, MemberRow, MemberState, Tick};
 /// A verdict this old yields.
 const OLD: Duration = Duration::from_secs(10);
 /// An incarnation may be ahead of what is known by so much: nobody uses up the others' numbers.
-const AHEAD: u64 = 1 << 20;
+pub(super) const AHEAD: u64 = 1 << 20;
 /// The highest incarnation believed of a member nobody spoke of before.
 const HIGHEST: u64 = 1 << 40;
 

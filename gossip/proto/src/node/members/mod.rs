@@ -8,7 +8,8 @@
 //! | `beat`, `watch` | what is said and heard on a link, again and again |
 //! | `pulse`, `due` | when beats are said, and who is late with one |
 //! | `doubt`, `look`, `loss`, `senses` | who is late is asked, and others are asked for it |
-//! | `suspicion` | who does not answer is accused, gets its say, and is down |
+//! | `suspicion`, `verdict` | who does not answer is accused, gets its say, and is down when nothing speaks for it |
+//! | `seek` | members to which there is no link are asked for |
 //! | `status`, `doze` | what the application is told of all that; whose silence does not count |
 //! | `news` | what members say of each other |
 //! | `repair` | what two tables differ in is found and told |
@@ -34,6 +35,7 @@ mod repair;
 mod ring;
 mod row;
 mod rows;
+mod seek;
 mod senses;
 mod states;
 mod status;
@@ -41,6 +43,7 @@ mod sums;
 mod suspicion;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod watch;
 
 pub(super) use self::row::{Member, Slot};
@@ -52,9 +55,6 @@ use super::{Event, Node};
 pub(super) const MEMBERS: u8 = 3;
 
 impl Node {
-    /// Somebody seeks a member: who hears it says so.
-    fn sought(&mut self, _: Slot) {}
-
     /// Two nodes call themselves by one id.
     fn twin(&mut self, slot: Slot) {
         if let Some(id) = self.members.twin(slot, self.now.tick) {

@@ -75,7 +75,7 @@ impl Node {
                 self.accuse(id, slot, row);
             }
             Merged::Vouched(slot) => self.vouched(id, slot, row),
-            Merged::Sought(slot) => self.sought(slot),
+            Merged::Sought(slot) => self.sought(id, slot, row),
             Merged::AboutMe => self.refute(row.about().1),
             Merged::Twin(slot) => self.twin(slot),
             Merged::Refused(why) => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::row::Slot;
 use crate::node::{Effect, Node, Timer};
+use crate::wire::BeatFlags;
 use crate::{MemberKey, NodeId, Tick};
 
 /// So long after members came or went last, as others may follow, and after the first of them.
@@ -35,6 +36,7 @@ impl Node {
 
     /// A link is gone, perhaps one that is wanted.
     pub(in crate::node) fn lost_link(&mut self) {
+        self.members.senses.is_shaken = true;
         self.table_changed();
     }
 
@@ -54,6 +56,8 @@ impl Node {
         }
         let wanted: Vec<Slot> = self.members.neighbours().collect();
         self.give_up_others(&wanted);
+        self.seek_the_missing(&wanted);
+        wanted.iter().for_each(|slot| self.expect_neighbour(*slot));
         let is_lonely = self.established().nth(FEW - 1).is_none();
         let most = if is_lonely { OPEN.1 } else { OPEN.0 };
         let missing: Vec<Slot> = wanted.into_iter().filter(|slot| !self.is_linked(*slot)).collect();
@@ -66,6 +70,16 @@ impl Node {
         }
         let again = missing.iter().filter_map(|slot| self.members.dials.get(&slot.key)).map(Dial::again);
         again.min().into_iter().for_each(|at| self.timers.bring_forward(Timer::Overlay, at));
+    }
+
+    /// There may be a link to a new neighbour on which nothing was promised, as others watched it.
+    fn expect_neighbour(&mut self, slot: Slot) {
+        let links = self.links_to(slot.key);
+        let is_expected = links.iter().any(|id| self.timers.is_set(&Timer::Due(*id)));
+        if let Some(id) = links.first().filter(|_| !is_expected) {
+            self.beat_now(*id, BeatFlags::ANSWER);
+            self.expect_first_beat(*id);
+        }
     }
 
     /// Dials a member if it can be, and it is time to.

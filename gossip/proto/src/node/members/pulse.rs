@@ -42,9 +42,9 @@ impl Pulse {
         if self.hurried > 0 { usual.min(BACK / count) } else { usual }
     }
 
-    /// When a link has its turn again at the latest.
-    fn pace(&self) -> u16 {
-        (self.count.clamp(1, FULL) as u128 * PERIOD.as_millis()).div_ceil(STEP.as_millis()) as u16
+    /// In which time every link has its turn once.
+    fn round(&self) -> Duration {
+        PERIOD * self.count.clamp(1, FULL) as u32
     }
 
     /// Whether we want the link, whatever the other side does.
@@ -57,6 +57,7 @@ impl Node {
     /// Says a beat where it is due first.
     pub(in crate::node) fn pulse(&mut self) {
         let Some(next) = self.look_around() else { return };
+        self.links.get_mut(&next).into_iter().for_each(|link| link.watch.said = self.now.tick);
         if !self.dozes() {
             self.beat_now(next, BeatFlags::default());
         }
@@ -98,11 +99,15 @@ impl Node {
         is_known && self.members.is_large() && !self.is_watched(id)
     }
 
-    /// What a beat on this link says of the next one, and whether we want the link.
+    /// What a beat on this link says of its next turn, whatever is said between, and whether we want the link.
     pub(super) fn pace_on(&self, id: LinkId) -> (u16, bool) {
         let pulse = &self.members.senses.pulse;
-        let is_wanted = self.links.get(&id).is_some_and(|link| pulse.wants(link));
-        (if self.is_watched(id) { pulse.pace() } else { 0 }, is_wanted)
+        let Some(link) = self.links.get(&id) else { return (0, false) };
+        let waits =
+            if link.watch.said > Tick(0) { self.now.tick.since(link.watch.said) } else { Duration::ZERO };
+        let left = pulse.round().saturating_sub(waits).max(PERIOD);
+        let steps = left.as_millis().div_ceil(STEP.as_millis());
+        (if self.is_watched(id) { u16::try_from(steps).unwrap_or(u16::MAX) } else { 0 }, pulse.wants(link))
     }
 
     /// Whether this node has said that it says nothing for a while.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::merge::{Merged, Speaker};
 use super::row::{Member, Slot};
 use crate::node::{Class, LinkId, Node, Timer};
-use crate::wire::{MAX_KEYS, Message, Row, Summed, Table};
+use crate::wire::{BeatFlags, MAX_KEYS, Message, Row, Summed, Table};
 use crate::{MemberKey, MemberState};
 
 /// Tables that differ are compared after this pause, if they have not changed since: rows may be on their way. Twice
@@ -25,20 +25,29 @@ impl Node {
             (link.watch.differ, link.watch.compared, link.watch.apart) = (None, 0, false);
             return self.timers.cancel(&Timer::Table(id));
         }
-        link.watch.differ = Some([ours, theirs]);
+        (link.watch.differ, link.watch.outdated) = (Some([ours, theirs]), false);
+        self.compare_tables_later(id);
+    }
+
+    fn compare_tables_later(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
         let (first, longest) = QUIET;
         let pause = first.saturating_mul(1 << link.watch.compared.min(8)).min(longest);
         self.timers.ensure(Timer::Table(id), self.now.tick + pause);
     }
 
     /// Begins to compare tables that have been different for a while. One side does: who knows nobody yet, or that
-    /// with the smaller id.
+    /// with the smaller id. What has changed here since has changed there too, most often: that is asked first.
     pub(in crate::node) fn compare_tables(&mut self, id: LinkId) {
         let now = self.members.hash();
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some([ours, theirs]) = link.watch.differ.take() else { return };
         if ours != now {
-            return self.hear_table(id, theirs);
+            (link.watch.differ, link.watch.outdated) = (Some([now, theirs]), true);
+            return self.compare_tables_later(id);
+        }
+        if std::mem::take(&mut link.watch.outdated) {
+            return self.beat_now(id, BeatFlags::ANSWER);
         }
         link.watch.compared = link.watch.compared.saturating_add(1);
         if std::mem::take(&mut link.watch.apart) {
@@ -59,7 +68,11 @@ impl Node {
 
     /// A step in the comparison of two tables. Who keeps to its own peers has nothing to compare.
     pub(in crate::node) fn on_table(&mut self, id: LinkId, table: Table) {
+        let me = self.members.me();
         match table {
+            Table::Want(keys) if keys.contains(&me.key) && !self.config.peer_exchange => {
+                self.teach(id, &[me])
+            }
             _ if !self.config.peer_exchange => {}
             Table::All => self.tell_table(id),
             Table::Sums { of, path, sums } => {
@@ -68,7 +81,8 @@ impl Node {
             }
             Table::Bucket { bucket, rows } => self.merge_arc(id, bucket, &rows),
             Table::Want(keys) => {
-                let slots: Vec<Slot> = keys.iter().filter_map(|key| self.members.find(*key)).collect();
+                let keys: BTreeSet<MemberKey> = keys.into_iter().collect();
+                let slots: Vec<Slot> = keys.into_iter().filter_map(|key| self.members.find(key)).collect();
                 self.teach(id, &slots);
             }
         }
@@ -103,6 +117,7 @@ impl Node {
 
     /// Takes in what the other side holds of an arc, asks for those unknown here, and tells what it does not hold.
     fn merge_arc(&mut self, id: LinkId, bucket: u8, rows: &[(MemberKey, u64, MemberState)]) {
+        let is_apart = self.links.get(&id).is_some_and(|link| link.watch.apart);
         let theirs: BTreeSet<MemberKey> = rows.iter().map(|(key, ..)| *key).collect();
         let lacks = |member: &&Member| member.state != MemberState::Down && !theirs.contains(&member.key);
         let lacking = self.members.on_arc(bucket).filter(lacks);
@@ -110,6 +125,11 @@ impl Node {
         let mut want = Vec::new();
         for (key, incarnation, state) in rows {
             let row = statement(*key, *incarnation, *state);
+            if *state == MemberState::Down && self.is_live(*key, *incarnation) {
+                // An old verdict yields, a young one is told with its age. If there are many they are told at once.
+                teach.extend(self.members.find(*key).filter(|_| !is_apart));
+                continue;
+            }
             match self.members.merge(self.now.tick, &row, REPAIR) {
                 Merged::Unknown(key) if *state == MemberState::Live && self.config.peer_exchange => {
                     want.push(key)
@@ -121,6 +141,11 @@ impl Node {
             self.send(id, &Message::Table(Table::Want(want)), Class::Urgent);
         }
         self.teach(id, &teach);
+    }
+
+    fn is_live(&self, key: MemberKey, incarnation: u64) -> bool {
+        let known = self.members.find(key).and_then(|slot| self.members.get(slot));
+        known.is_some_and(|member| (member.state, member.incarnation) == (MemberState::Live, incarnation))
     }
 }
 

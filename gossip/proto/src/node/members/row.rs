@@ -30,6 +30,7 @@ pub(in crate::node) struct Member {
     pub(super) told: Option<PeerStatus>,
     /// Says how often it is spoken of to all,
     pub(super) floods: Bucket,
+    pub(super) charges: Bucket,
     /// and to the application as two.
     pub(super) twins: Bucket,
 }
@@ -58,6 +59,7 @@ impl Member {
             heard: Tick(0),
             told: None,
             floods: Bucket::default(),
+            charges: Bucket::default(),
             twins: Bucket::default(),
         }
     }
@@ -70,7 +72,7 @@ mod tests {
     /// Beside it are its id and addresses, and 48 bytes in two orders.
     #[test]
     fn a_row_is_small() {
-        assert!(size_of::<Option<Member>>() <= 112, "{}", size_of::<Option<Member>>());
+        assert!(size_of::<Option<Member>>() <= 120, "{}", size_of::<Option<Member>>());
         assert_eq!(size_of::<Option<Slot>>(), 16);
     }
 }

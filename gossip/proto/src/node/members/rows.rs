@@ -143,6 +143,12 @@ impl Members {
         self.get_mut(slot).is_some_and(|member| member.floods.take(now, at_once, pause))
     }
 
+    /// The same, of what speaks against it: what speaks for it is not held back by that.
+    pub(super) fn may_accuse(&mut self, slot: Slot, now: Tick) -> bool {
+        let (at_once, pause) = FLOODS;
+        self.get_mut(slot).is_some_and(|member| member.charges.take(now, at_once, pause))
+    }
+
     /// Whose id two nodes have, if it is time to tell the application.
     pub(super) fn twin(&mut self, slot: Slot, now: Tick) -> Option<NodeId> {
         let member = self.get_mut(slot)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::doubt::Doubt;
 use super::loss::{Loss, Tries};
 use super::pulse::Pulse;
+use super::seek::Missing;
 use super::suspicion::Suspicion;
 use crate::node::{LinkId, Node};
 use crate::{MemberKey, Tick};
@@ -20,8 +21,10 @@ pub(super) struct Senses {
     pub(super) loss: Loss,
     pub(super) doubts: BTreeMap<MemberKey, Doubt>,
     pub(super) suspicions: BTreeMap<MemberKey, Suspicion>,
-    /// When the newest question was asked that was answered in time: since then at least this node is in touch.
-    pub(super) touched: Tick,
+    /// Wanted neighbours to which there is no link.
+    pub(super) missing: BTreeMap<MemberKey, Missing>,
+    /// Somebody was lost since these were looked at.
+    pub(super) is_shaken: bool,
     /// How much slower this node is than others think: 0 is well (local health of Lifeguard: Dadgar, Phillips,
     /// Currey 2017).
     health: u32,
@@ -59,9 +62,7 @@ impl Node {
     /// A question sent then to this member was answered in time: this node is in touch, and silence of others
     /// is theirs.
     pub(super) fn touch(&mut self, by: MemberKey, sent: Tick) {
-        let senses = &mut self.members.senses;
-        senses.touched = senses.touched.max(sent);
-        senses.recover();
+        self.members.senses.recover();
         if self.is_alone() {
             return;
         }
@@ -85,6 +86,17 @@ impl Node {
         let id = self.members.find(key).and_then(|slot| self.members.get(slot)).map(|member| &member.id);
         let links = id.and_then(|id| self.peers.get(id)).into_iter().flat_map(|peer| &peer.links);
         links.copied().filter(|id| self.spoken(*id) >= super::MEMBERS).collect()
+    }
+
+    /// A member was proved to be there by others, although links to it bring nothing: these do not work, and their
+    /// silence says nothing of it any more until something comes.
+    pub(super) fn note_deaf(&mut self, key: MemberKey) {
+        let Some(since) = self.members.senses.asked_since(key) else { return };
+        for id in self.links_to(key) {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.watch.is_deaf |= link.heard <= since;
+            }
+        }
     }
 
     /// How long an answer on any of these links may take; at least as long as usual.

@@ -1,10 +1,16 @@
 //! Two sides that were apart tell each other who is alive: a bit for each member, once along each link.
 
+use std::time::Duration;
+
 use super::repair::{REPAIR, statement};
+use super::row::Slot;
 use super::rows::Members;
 use crate::node::{Class, LinkId, Node};
 use crate::wire::{MAX_BITMAP, Message, Row, States, Summed, Table};
 use crate::{MemberKey, MemberState, NodeId};
+
+/// What was told so long ago may still be on its way.
+const TOLD: Duration = Duration::from_secs(1);
 
 impl Members {
     /// A bit for each of those alive and those down.
@@ -22,10 +28,29 @@ impl Members {
     }
 }
 
+impl States {
+    /// Whether it holds somebody to be alive whom the other, of the same members, does not.
+    fn tells_more_than(&self, other: &Self) -> bool {
+        self.live.iter().zip(&other.live).any(|(ours, theirs)| ours & !theirs != 0)
+    }
+}
+
 impl Node {
     pub(super) fn is_down(&self, id: &NodeId) -> bool {
         let member = self.members.find(MemberKey::of(id)).and_then(|slot| self.members.get(slot));
         member.is_some_and(|member| member.state == MemberState::Down)
+    }
+
+    /// One that counts as gone says a beat. Some time after a split that is enough, on both sides of it; else it has to
+    /// contradict, as others heard what was said of it just now.
+    pub(super) fn hear_the_gone(&mut self, id: LinkId, slot: Slot) {
+        let Some(member) = self.members.get(slot) else { return };
+        let row = statement(slot.key, member.incarnation, MemberState::Live);
+        let merged = self.members.merge(self.now.tick, &row, REPAIR);
+        match self.follow(id, &row, merged) {
+            Some(slot) => self.teach(id, &[slot]),
+            None => self.reunite(id),
+        }
     }
 
     /// One that was down is back. Others may be where it was: if more are down they tell each other who is alive,
@@ -44,6 +69,8 @@ impl Node {
     pub(super) fn tell_states(&mut self, id: LinkId) {
         let states = self.members.states();
         if states.live.len() <= MAX_BITMAP {
+            let now = self.now.tick;
+            self.links.get_mut(&id).into_iter().for_each(|link| link.watch.told_states = Some(now));
             self.send(id, &Message::States(states), Class::Urgent);
         }
     }
@@ -64,8 +91,15 @@ impl Node {
             let merged = self.members.merge(self.now.tick, &row, REPAIR);
             self.follow(id, &row, merged);
         }
-        if self.members.hash() != hash {
-            self.pass_on(id, &states);
+        if self.members.hash() == hash {
+            return;
+        }
+        let ours = self.members.states();
+        self.pass_on(id, &ours);
+        let told = self.links.get(&id).and_then(|link| link.watch.told_states);
+        let is_told = told.is_some_and(|told| self.now.tick.since(told) < TOLD);
+        if !is_told && ours.tells_more_than(&states) {
+            self.tell_states(id);
         }
     }
 

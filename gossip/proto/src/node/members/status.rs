@@ -1,7 +1,9 @@
 //! What the application is told of members: here, and nowhere else.
 
+use super::MEMBERS;
 use super::doubt::{DROWSY, Opinion};
 use super::row::{Member, Slot};
+use crate::node::peer::Peer;
 use crate::node::{Event, Node, NodeState, PeerStatus, Timer};
 use crate::{MemberKey, MemberState, NodeId, Tick};
 
@@ -14,6 +16,11 @@ impl Node {
         let awake = member.doze_until + DROWSY;
         let is_first = member.told.is_none();
         let told = member.told.or_else(|| self.peers.get(&id).map(|peer| peer.status));
+        let is_hearsay = told.is_none() && member.state == MemberState::Live;
+        if is_hearsay && status == PeerStatus::Unreachable {
+            // Somebody spoke of it who is not known yet: that it cannot be reached would be a guess.
+            return;
+        }
         if told.is_none() {
             self.notify(Event::PeerAdded(id.clone()));
         }
@@ -43,12 +50,19 @@ impl Node {
         self.members.find(key).into_iter().for_each(|slot| self.settle_status(slot));
     }
 
-    /// Derives a peer's status and tells if it changed. Who is no member is judged by its links alone.
+    /// Derives a peer's status and tells if it changed. Who cannot be a member is judged by its links alone.
     pub(in crate::node) fn review(&mut self, id: &NodeId) {
-        match self.members.find(MemberKey::of(id)) {
+        let key = MemberKey::of(id);
+        match self.members.find(key) {
             Some(slot) => self.settle_status(slot),
+            // It introduces itself in a moment.
+            None if self.peers.get(id).is_some_and(|peer| self.is_introduced_on(peer)) => {}
             None => self.review_links(id),
         }
+    }
+
+    fn is_introduced_on(&self, peer: &Peer) -> bool {
+        peer.links.iter().any(|id| self.spoken(*id) >= MEMBERS)
     }
 
     /// Whether the application was told of a member before.
@@ -64,6 +78,7 @@ impl Node {
         let senses = &self.members.senses;
         let is_over = senses.suspicions.contains_key(&key) && !(is_live && senses.is_suspected(member));
         if is_over {
+            self.note_deaf(key);
             self.drop_suspicion(key);
         }
         if !is_live || is_over {
@@ -95,12 +110,12 @@ impl Node {
         match opinion {
             Some(Opinion::Lost) => PeerStatus::Unreachable,
             Some(Opinion::Suspected) => PeerStatus::Suspected,
-            None if senses.is_suspected(member) => PeerStatus::Suspected,
+            None if senses.is_accused(member) => PeerStatus::Suspected,
             None => PeerStatus::Reachable,
         }
     }
 
-    fn is_dozing(&self, member: &Member) -> bool {
+    pub(super) fn is_dozing(&self, member: &Member) -> bool {
         member.doze_until > Tick(0) && self.now.tick < member.doze_until + DROWSY
     }
 }

@@ -1,15 +1,16 @@
 //! Who does not answer is accused to all, and gets its say: only then it counts as down.
 //!
 //! Suspicion as in SWIM, and timers at *every* receiver; the wait follows what a message takes through the group, the
-//! health of who accuses (Lifeguard) and the loss that was measured. Two have to accuse, or one, when nobody objected in
-//! three times the wait. And who judges must be in touch itself.
+//! health of who accuses (Lifeguard) and the loss that was measured. What follows is in [`verdict`](super::verdict).
 
 use std::time::Duration;
 
+use super::doubt::Doubt;
 use super::row::{Member, Slot};
 use super::senses::Senses;
-use crate::node::{LinkId, Node, Timer};
-use crate::wire::{Accusers, Row};
+use super::verdict::Trial;
+use crate::node::{Class, LinkId, Node, Timer};
+use crate::wire::{Accusers, Message, Row};
 use crate::{MemberKey, MemberState, Tick};
 
 /// Nobody counts as down sooner after it was asked first: so long anybody may pause.
@@ -18,35 +19,48 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(800);
 const SPREAD: Duration = Duration::from_millis(100);
 /// The wait, in times of that.
 const WAIT: u32 = 3;
+/// Who only asks for a member has heard nothing for so long; who was to hear it by then would have.
+const UNHEARD: Duration = Duration::from_secs(8);
 /// Longer waits are not believed.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Suspicions at once.
-const MOST: usize = 256;
-/// So many have to accuse.
-const JURY: usize = 2;
+const MOST: usize = 1_024;
+
+/// What is said of a member.
+#[derive(Debug, Clone, Copy)]
+struct Charge {
+    since: Tick,
+    until: Tick,
+    accusers: Accusers,
+    is_quiet: bool,
+}
 
 /// A member that was accused.
 #[derive(Debug)]
 pub(super) struct Suspicion {
-    slot: Slot,
-    incarnation: u64,
+    pub(super) slot: Slot,
+    pub(super) incarnation: u64,
     /// When it was asked first,
     since: Tick,
     /// and accused here.
     begun: Tick,
-    wait: Duration,
-    until: Tick,
-    accusers: Accusers,
+    pub(super) wait: Duration,
+    pub(super) until: Tick,
+    pub(super) accusers: Accusers,
+    /// Nobody accuses it yet: it is only asked for.
+    is_quiet: bool,
+    pub(super) trial: Trial,
 }
 
 impl Suspicion {
     /// What passed was our own delay.
     pub(super) fn restart(&mut self, now: Tick) {
-        (self.begun, self.until) = (now, now + self.wait);
+        (self.begun, self.until, self.trial) = (now, now + self.wait, Trial::default());
     }
 
-    fn is_backed(&self) -> bool {
-        self.accusers.as_slice().len() >= JURY
+    /// When nobody has objected for so long that one voice is enough.
+    pub(super) fn longest(&self) -> Tick {
+        self.begun + self.wait * WAIT
     }
 }
 
@@ -56,6 +70,28 @@ impl Senses {
         let of_it = self.suspicions.get(&member.key);
         of_it.is_some_and(|suspicion| suspicion.incarnation == member.incarnation)
     }
+
+    /// Whether somebody accuses a member.
+    pub(super) fn is_accused(&self, member: &Member) -> bool {
+        let of_it = self.suspicions.get(&member.key).filter(|_| self.is_suspected(member));
+        of_it.is_some_and(|suspicion| !suspicion.is_quiet)
+    }
+
+    /// Since when a member has been asked.
+    pub(super) fn asked_since(&self, key: MemberKey) -> Option<Tick> {
+        let doubted = self.doubts.get(&key).map(Doubt::since);
+        doubted.or_else(|| self.suspicions.get(&key).map(|suspicion| suspicion.since))
+    }
+
+    /// The same, as milliseconds ago.
+    pub(super) fn age(&self, key: MemberKey, now: Tick) -> u32 {
+        self.asked_since(key).map_or(0, |since| now.since(since).as_millis().try_into().unwrap_or(u32::MAX))
+    }
+}
+
+/// So long ago.
+pub(super) fn before(now: Tick, ago: Duration) -> Tick {
+    Tick(now.0.saturating_sub(ago.as_micros() as u64))
 }
 
 impl Node {
@@ -64,7 +100,7 @@ impl Node {
         let mut accusers = Accusers::one(self.members.me().key);
         second.into_iter().for_each(|key| _ = accusers.add(key));
         let until = (self.now.tick + self.wait()).max(since + PATIENCE);
-        self.raise_suspicion(slot, since, until, accusers, None);
+        self.raise_suspicion(slot, Charge { since, until, accusers, is_quiet: false }, None);
     }
 
     /// Somebody asked a member that is alive here in vain, or holds it to be down.
@@ -73,41 +109,64 @@ impl Node {
         let millis = |millis: &u32| Duration::from_millis(u64::from(*millis)).min(LONGEST);
         match row {
             Row::Suspect { left, age, accusers, .. } => {
-                let since = Tick(now.0.saturating_sub(millis(age).as_micros() as u64));
+                let since = before(now, millis(age));
                 let until = (now + millis(left).max(SPREAD)).max(since + PATIENCE);
-                self.raise_suspicion(slot, since, until, *accusers, Some(id));
+                let charge = Charge { since, until, accusers: *accusers, is_quiet: false };
+                self.raise_suspicion(slot, charge, Some(id));
             }
             // A verdict counts as one more voice.
             Row::Down { .. } => {
                 let Some(by) = self.links.get(&id).map(|link| link.watch.key) else { return };
                 let until = now + self.wait().max(PATIENCE);
-                self.raise_suspicion(slot, now, until, Accusers::one(by), Some(id));
+                let charge = Charge { since: now, until, accusers: Accusers::one(by), is_quiet: false };
+                self.raise_suspicion(slot, charge, Some(id));
+                self.hear_objection(id, slot.key, None);
             }
             _ => {}
         }
     }
 
-    fn raise_suspicion(
-        &mut self,
-        slot: Slot,
-        since: Tick,
-        until: Tick,
-        accusers: Accusers,
-        from: Option<LinkId>,
-    ) {
+    /// Asks all who hears a member to which there is no link: if nobody does it is gone.
+    pub(super) fn seek(&mut self, slot: Slot) {
+        self.ask_for(slot, self.members.me().key, None);
+    }
+
+    /// Somebody asks all who hears a member.
+    pub(super) fn sought(&mut self, id: LinkId, slot: Slot, row: &Row) {
+        let Row::Seek { by, .. } = row else { return };
+        if slot == self.members.me() {
+            return self.flood(&self.voucher(slot), None);
+        }
+        self.ask_for(slot, *by, Some(id));
+    }
+
+    fn ask_for(&mut self, slot: Slot, by: MemberKey, from: Option<LinkId>) {
+        let now = self.now.tick;
+        let (since, until) = (before(now, UNHEARD), now + self.wait().max(PATIENCE));
+        let charge = Charge { since, until, accusers: Accusers::one(by), is_quiet: true };
+        self.raise_suspicion(slot, charge, from);
+    }
+
+    fn raise_suspicion(&mut self, slot: Slot, charge: Charge, from: Option<LinkId>) {
         let Some(member) = self.members.get(slot).filter(|_| !self.is_alone()) else { return };
-        let is_old = member.heard >= since && member.heard > Tick(0);
-        if member.state != MemberState::Live || is_old {
+        let is_proved = member.heard >= charge.since && member.heard > Tick(0);
+        if member.state != MemberState::Live || self.is_dozing(member) {
             return;
         }
-        if from.is_some() && self.last_heard(slot.key) > since {
+        if from.is_some() && self.last_heard(slot.key) > charge.since {
             // It was heard here since.
             return self.vouch_for(slot);
         }
-        if !self.note_suspicion(slot, since, until, accusers) {
+        if is_proved {
+            // All know that, but for who has only just begun to ask.
+            let asker = from.filter(|_| charge.is_quiet);
+            return asker
+                .into_iter()
+                .for_each(|id| self.send(id, &Message::News(vec![self.voucher(slot)]), Class::Urgent));
+        }
+        if !self.note_suspicion(slot, charge) {
             return;
         }
-        self.call_witness(Some(slot.key), 0);
         self.spread_suspicion(slot, from);
         if from.is_some() && !self.links_to(slot.key).is_empty() {
             self.doubt_member(slot);
@@ -116,40 +175,56 @@ impl Node {
     }
 
     /// Says whether it is news.
-    fn note_suspicion(&mut self, slot: Slot, since: Tick, until: Tick, accusers: Accusers) -> bool {
+    fn note_suspicion(&mut self, slot: Slot, charge: Charge) -> bool {
         let Some(incarnation) = self.members.get(slot).map(|member| member.incarnation) else { return false };
+        let Charge { since, until, accusers, is_quiet } = charge;
         let (now, senses) = (self.now.tick, &mut self.members.senses);
         let is_full = senses.suspicions.len() >= MOST;
         let known = senses.suspicions.get_mut(&slot.key);
         let is_new = match known.filter(|known| known.incarnation == incarnation) {
             Some(known) => {
                 known.until = known.until.min(until);
-                let few = known.accusers.as_slice().len() < JURY;
-                accusers.as_slice().iter().filter(|key| few && known.accusers.add(**key)).count() > 0
+                let is_louder = !is_quiet && std::mem::take(&mut known.is_quiet);
+                let few = !known.is_backed();
+                let added = accusers.as_slice().iter().filter(|key| few && known.accusers.add(**key)).count();
+                added > 0 || is_louder
             }
             None if is_full => return false,
             None => {
-                let wait = until.since(now);
-                let new = Suspicion { slot, incarnation, since, begun: now, wait, until, accusers };
+                let (wait, trial) = (until.since(now), Trial::default());
+                let new = Suspicion {
+                    slot,
+                    incarnation,
+                    since,
+                    begun: now,
+                    wait,
+                    until,
+                    accusers,
+                    is_quiet,
+                    trial,
+                };
                 senses.suspicions.insert(slot.key, new);
                 true
             }
         };
-        let until = senses.suspicions.get(&slot.key).map(|suspicion| suspicion.until);
-        until.into_iter().for_each(|until| self.timers.set(Timer::Suspicion(slot.key), until));
+        self.prepare_verdict(slot.key);
         is_new
     }
 
-    fn spread_suspicion(&mut self, slot: Slot, but: Option<LinkId>) {
+    pub(super) fn spread_suspicion(&mut self, slot: Slot, but: Option<LinkId>) {
         let now = self.now.tick;
         let Some(known) = self.members.senses.suspicions.get(&slot.key) else { return };
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
-        let row = Row::Suspect {
-            key: slot.key,
-            incarnation: known.incarnation,
-            left: millis(known.until.since(now)),
-            age: millis(now.since(known.since)),
-            accusers: known.accusers,
+        let (key, incarnation) = (slot.key, known.incarnation);
+        let row = match known.accusers.as_slice() {
+            [by, ..] if known.is_quiet => Row::Seek { key, incarnation, by: *by },
+            _ => Row::Suspect {
+                key,
+                incarnation,
+                left: millis(known.until.since(now)),
+                age: millis(now.since(known.since)),
+                accusers: known.accusers,
+            },
         };
         self.flood(&row, but);
     }
@@ -164,10 +239,14 @@ impl Node {
 
     /// We heard it: says so to all, once.
     pub(super) fn vouch_for(&mut self, slot: Slot) {
-        let Some(incarnation) = self.members.get(slot).map(|member| member.incarnation) else { return };
-        let by = Some(self.members.me().key);
+        let row = self.voucher(slot);
         self.prove(slot.key, None);
-        self.flood(&Row::Vouch { key: slot.key, incarnation, by }, None);
+        self.flood(&row, None);
+    }
+
+    fn voucher(&self, slot: Slot) -> Row {
+        let incarnation = self.members.get(slot).map_or(0, |member| member.incarnation);
+        Row::Vouch { key: slot.key, incarnation, by: Some(self.members.me().key) }
     }
 
     /// Somebody heard a member. What ended something here is passed on.
@@ -183,6 +262,9 @@ impl Node {
     pub(super) fn prove(&mut self, key: MemberKey, by: Option<LinkId>) {
         let Some(slot) = self.members.find(key) else { return };
         self.members.note_heard(slot, self.now.tick);
+        if by.is_none() {
+            self.note_deaf(key);
+        }
         self.end_doubt(key, by.is_some());
         self.drop_suspicion(key);
         self.settle_status(slot);
@@ -194,33 +276,5 @@ impl Node {
             self.timers.cancel(&Timer::Suspicion(key));
         }
         was
-    }
-
-    /// The time to object is over.
-    pub(in crate::node) fn judge_suspicion(&mut self, key: MemberKey) {
-        let now = self.now.tick;
-        let Some(known) = self.members.senses.suspicions.get(&key) else { return };
-        let (slot, incarnation, wait) = (known.slot, known.incarnation, known.wait);
-        let longest = known.begun + wait * WAIT;
-        let holds = |member: &Member| (member.state, member.incarnation) == (MemberState::Live, incarnation);
-        if self.is_alone() || !self.members.get(slot).is_some_and(holds) {
-            self.drop_suspicion(key);
-            return self.settle_status(slot);
-        }
-        if !known.is_backed() && now < longest {
-            self.call_witness(Some(key), 1);
-            return self.timers.set(Timer::Suspicion(key), longest);
-        }
-        if now.since(self.members.senses.touched) > wait {
-            // Objections might not have reached us either.
-            let witness = self.call_witness(Some(key), (now.0 / 1_000) as u32);
-            let pause = witness.map_or(wait, |link| self.patience_on(&[link]));
-            return self.timers.set(Timer::Suspicion(key), now + pause);
-        }
-        self.drop_suspicion(key);
-        self.drop_doubt(key);
-        self.members.set_state(slot, MemberState::Down, incarnation, now);
-        self.settle_status(slot);
-        self.table_changed();
     }
 }

@@ -13,6 +13,13 @@ const NOW: Tick = Tick(1 << 40);
 const HEARSAY: Speaker = Speaker { settled: true, repairs: false };
 const REPAIR: Speaker = Speaker { settled: true, repairs: true };
 
+impl Members {
+    /// How many are asked, and how many accused.
+    pub(in crate::node) fn open(&self) -> (usize, usize) {
+        (self.senses.doubts.len(), self.senses.suspicions.len())
+    }
+}
+
 fn told(name: &str, incarnation: u64) -> MemberRow {
     MemberRow { id: NodeId::new(name).unwrap(), incarnation, instance: 7, addresses: Vec::new() }
 }

@@ -15,12 +15,14 @@ pub(in crate::node) struct Watch {
     pub(in crate::node) key: MemberKey,
     /// This node asked for it to be dialled.
     pub(in crate::node) is_dialled: bool,
-    /// When a beat was said last.
+    /// When it had its turn last.
     pub(super) said: Tick,
-    /// Within which time the other side says its next one after anything else; zero: nothing was promised.
-    pub(super) pace: Duration,
+    /// Until when the other side says its next beat; `None`: nothing was promised.
+    pub(super) due: Option<Tick>,
     /// The other side wants the link.
     pub(super) wanted_there: bool,
+    /// Its member is there, as others say, but nothing comes here.
+    pub(in crate::node) is_deaf: bool,
     /// How often the other side asks for others.
     pub(super) looks: Bucket,
     /// The number of the next beat.
@@ -31,8 +33,12 @@ pub(in crate::node) struct Watch {
     heard: Option<(u8, Tick)>,
     /// Our table's hash and theirs, as long as they differ.
     pub(super) differ: Option<[u64; 2]>,
+    /// Ours has changed since they told theirs.
+    pub(super) outdated: bool,
     /// They hold different members: who of them is alive is told when they agree on that.
     pub(super) apart: bool,
+    /// When it was told who is alive.
+    pub(super) told_states: Option<Tick>,
     /// Comparisons begun since tables were last equal.
     pub(super) compared: u32,
 }
@@ -43,14 +49,17 @@ impl Watch {
             key,
             is_dialled,
             said: Tick(0),
-            pace: Duration::ZERO,
+            due: None,
             wanted_there: false,
+            is_deaf: false,
             looks: Bucket::default(),
             next: 0,
             sent: [None; SENT],
             heard: None,
             differ: None,
+            outdated: false,
             apart: false,
+            told_states: None,
             compared: 0,
         }
     }
@@ -60,7 +69,6 @@ impl Watch {
         let n = self.next;
         self.next = n.wrapping_add(1);
         self.sent[usize::from(n) % SENT] = Some((n, now));
-        self.said = now;
         n
     }
 

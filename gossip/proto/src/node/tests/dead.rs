@@ -128,15 +128,71 @@ fn one_that_comes_back_tells_who_else_is_there() {
     assert_eq!(states.count(), 2);
 }
 
+/// Two halves that did not hear each other for a minute.
+fn halves() -> Ring {
+    let mut ring = Ring::new(20);
+    let across = |one: usize, other: usize| one % 2 != other % 2;
+    let pairs = (0..20).flat_map(|one| (0..20).map(move |other| (one, other)));
+    ring.cut = pairs.filter(|(one, other)| across(*one, *other)).collect();
+    ring.run(SECOND * 60);
+    let live: Vec<usize> = (0..20).map(|at| ring.members(at).live()).collect();
+    assert_eq!(live, [10; 20]);
+    ring
+}
+
+fn incarnations(ring: &Ring) -> Vec<u64> {
+    ring.nodes.iter().map(|node| node.record.incarnation).collect()
+}
+
+/// Nobody has to contradict: a bit for each member, once along each link, is all that is said of members.
+#[test]
+fn two_halves_are_one_again_for_a_few_bytes() {
+    let mut ring = halves();
+    let before = incarnations(&ring);
+    ring.forget();
+    ring.cut.clear();
+    ring.run(SECOND * 2);
+    assert!(
+        (0..20).all(|at| ring.members(at).live() == 20 && ring.members(at).hash() == ring.members(0).hash())
+    );
+    assert_eq!(incarnations(&ring), before);
+    let told = ring.told.iter().filter(|(.., status)| *status == PeerStatus::Reachable);
+    assert_eq!((told.count(), ring.told.len()), (200, 200), "all are back, once");
+    let count = |kind: &str| (0..20).map(|at| ring.sent(at, kind).len()).sum::<usize>();
+    assert_eq!(count("news"), 0);
+    let [tables, states, beacons] = ["table", "states", "beacon"].map(count);
+    assert!(tables <= 10 && states <= 20 * 9 && beacons <= 20, "{tables}, {states} and {beacons}");
+}
+
+/// What each side saw of its own members is found out first, and accuses nobody.
+#[test]
+fn two_halves_of_which_one_has_contradicted_are_one_again() {
+    let mut ring = halves();
+    for _ in 0..3 {
+        ring.nodes[7].begin_incarnation();
+        ring.give(7, Input::Deadline);
+    }
+    ring.run(SECOND * 2);
+    ring.forget();
+    ring.cut.clear();
+    ring.run(SECOND * 4);
+    assert!(
+        (0..20).all(|at| ring.members(at).live() == 20 && ring.members(at).hash() == ring.members(0).hash())
+    );
+    assert!(ring.told.iter().all(|(.., status)| *status == PeerStatus::Reachable), "{:?}", ring.told);
+}
+
 /// One side saw one more come and go: that is found out first.
 #[test]
 fn two_sides_that_know_others_agree_on_them_first() {
     let mut pair = pair(20, 0);
+    [0, 1].into_iter().for_each(|at| pair.give(at, Input::LinkDown { link: LINK }));
     pair.are_told(0, (0..10).map(|number| down(&format!("n{number}"))));
     pair.are_told(1, [live("m")]);
     pair.run(pair.now + Duration::from_secs(12));
+    [0, 1].into_iter().for_each(|at| pair.link(at, LINK));
+    pair.run(pair.now + Duration::from_millis(100));
     pair.said.clear();
-    pair.nodes[1].beat_now(LINK, crate::wire::BeatFlags::ANSWER);
     let states = pair.nodes[1].members.states();
     pair.give(
         0,

@@ -4,13 +4,22 @@ use std::time::Duration;
 
 use super::ring::*;
 use super::*;
-use crate::wire::Seen;
+use crate::wire::{Accusers, BeatFlags, Look, Row, Seen, write};
 use crate::{MemberKey, MemberState};
 use PeerStatus::{Reachable, Suspected, Unreachable};
 
 /// All that was told, in short.
 fn told(ring: &Ring) -> Vec<(usize, usize, PeerStatus)> {
     ring.told.iter().map(|(_, by, of, status)| (*by, *of, *status)).collect()
+}
+
+/// What one node answered to those who asked for others.
+fn seen_by(ring: &Ring, at: usize) -> Vec<Seen> {
+    let seen = ring.said.iter().filter_map(|(_, by, _, said)| match said {
+        Message::Seen(seen) if *by == at => Some(*seen),
+        _ => None,
+    });
+    seen.collect()
 }
 
 #[test]
@@ -44,6 +53,17 @@ fn behaviour_30_an_answer_names_its_beat_and_a_missing_one_leads_to_up_to_three_
             asked.len()
         });
         assert_eq!(most.max(), Some(looks), "{count} nodes");
+        let answers = ring.said.iter().filter_map(|(at, by, to, said)| match said {
+            Message::Beat(beat) if beat.flags.has(BeatFlags::IS_ANSWER) => Some((*at, *by, *to, beat.echo)),
+            _ => None,
+        });
+        for (at, by, to, echo) in answers {
+            let asked = ring.said.iter().any(|(asked, from, of, said)| {
+                matches!(said, Message::Beat(beat) if Some(beat.n) == echo && beat.flags.has(BeatFlags::ANSWER))
+                    && (*from, *of, *asked + ring.delay) == (to, by, at)
+            });
+            assert!(asked, "{by} answers {to} what it did not ask: {echo:?}");
+        }
     }
 }
 
@@ -162,6 +182,13 @@ fn behaviour_35_a_newcomer_is_probed_at_once_and_not_accused_in_its_grace() {
     assert!(!accused, "{:?}", told(&ring));
     ring.run(SECOND * 20);
     assert_eq!(ring.statuses(0, 4).last(), Some(&Unreachable));
+    // Who has answered is no newcomer any more.
+    let mut ring = Ring::with_links(5, |one, other| one != 4 && other != 4);
+    (0..4).for_each(|other| ring.link_up(4, other));
+    ring.run(SECOND * 4);
+    ring.dead.insert(4);
+    ring.run(millis(5_500));
+    assert_eq!(ring.statuses(0, 4).last(), Some(&Unreachable));
 }
 
 /// Node 2 is asked for node 0 and asks it with a number of its own; what it passes on is an answer it got.
@@ -170,14 +197,7 @@ fn behaviour_36_a_helper_uses_its_own_numbers_passes_on_real_answers_and_survive
     let mut ring = Ring::new(3);
     ring.part(0, 1);
     ring.run(SECOND * 3);
-    let seen: Vec<Seen> = ring
-        .said
-        .iter()
-        .filter_map(|(_, by, _, said)| match said {
-            Message::Seen(seen) if *by == 2 => Some(*seen),
-            _ => None,
-        })
-        .collect();
+    let seen = seen_by(&ring, 2);
     assert!(!seen.is_empty() && seen.iter().all(|seen| seen.heard), "{seen:?}");
     let (look, asker) =
         ring.said.iter().find(|(.., said)| said.name() == "look").map(|said| (said.0, said.1)).unwrap();
@@ -229,10 +249,28 @@ fn defect_b19_helpers_wait_as_long_as_their_link_takes() {
     ring.run(SECOND * 120);
     let gone = ring.told.iter().filter(|(.., status)| *status == Unreachable);
     assert_eq!(gone.count(), 0, "{:?}", told(&ring));
-    assert!(!ring.sent(2, "seen").is_empty());
+    let answers = seen_by(&ring, 2);
+    assert!(!answers.is_empty() && answers.iter().all(|seen| seen.heard), "{answers:?}");
+    // Now the member says nothing by itself meanwhile: what is waited for is its answer.
+    ring.cut.clear();
+    ring.run(SECOND * 20);
+    let newest = |ring: &Ring| ring.nodes[2].links[&link(0, 2)].heard;
+    let before = newest(&ring);
+    while newest(&ring) == before {
+        ring.run(millis(1));
+    }
+    ring.forget();
+    let look =
+        Look { serial: 7, key: MemberKey::of(&name(0)), incarnation: ring.nodes[0].record.incarnation };
+    let bytes = write(&Message::Look(look), 3).into_bytes();
+    ring.give(2, Input::Frame { link: link(1, 2), bytes });
+    ring.run(millis(850));
+    assert_eq!(seen_by(&ring, 2), []);
+    ring.run(millis(400));
+    assert_eq!(seen_by(&ring, 2), [Seen { look, heard: true }]);
 }
 
-/// It proves that the member is there, and says nothing of how long the way to it is.
+/// It proves that the member is there, and says nothing of how long the way to it is: also where nothing else does.
 #[test]
 fn defect_b20_an_indirect_answer_clears_suspicion_and_measures_nothing() {
     let mut ring = Ring::new(3);
@@ -242,6 +280,36 @@ fn defect_b20_an_indirect_answer_clears_suspicion_and_measures_nothing() {
     assert!(ring.sent(2, "seen").len() > 1);
     assert_eq!(ring.nodes[1].links[&link(0, 1)].rtt.timeout(), before);
     assert_eq!(ring.statuses(1, 0).last().copied().unwrap_or(Reachable), Reachable);
+    // Node 1 hears nothing any more but an accusation, and that answer.
+    ring.part(1, 2);
+    ring.forget();
+    let (key, incarnation) = (MemberKey::of(&name(0)), ring.nodes[0].record.incarnation);
+    let accusers = Accusers::one(MemberKey::of(&name(2)));
+    let accused = Row::Suspect { key, incarnation, left: 9_000, age: 0, accusers };
+    hear(&mut ring, Message::News(vec![accused]));
+    let look = loop {
+        ring.run(millis(1));
+        let looks = ring.said.iter().filter_map(|(_, by, _, said)| match said {
+            Message::Look(look) if *by == 1 => Some(*look),
+            _ => None,
+        });
+        if let Some(look) = looks.last() {
+            break look;
+        }
+    };
+    assert_eq!(ring.statuses(1, 0), [Suspected]);
+    let guessed = Look { serial: look.serial.wrapping_add(9), ..look };
+    hear(&mut ring, Message::Seen(Seen { look: guessed, heard: true }));
+    assert_eq!(ring.statuses(1, 0), [Suspected], "it asked something else");
+    hear(&mut ring, Message::Seen(Seen { look, heard: true }));
+    assert_eq!(ring.statuses(1, 0), [Suspected, Reachable]);
+    assert_eq!(ring.nodes[1].links[&link(0, 1)].rtt.timeout(), before);
+}
+
+/// Node 1 hears this from node 2.
+fn hear(ring: &mut Ring, message: Message) {
+    let bytes = write(&message, 3).into_bytes();
+    ring.give(1, Input::Frame { link: link(1, 2), bytes });
 }
 
 /// Somebody asks a thousand times, for whom it likes.
@@ -249,8 +317,8 @@ fn defect_b20_an_indirect_answer_clears_suspicion_and_measures_nothing() {
 fn defect_b28_nobody_makes_a_node_probe_strangers_or_many() {
     let mut ring = Ring::with_links(4, |one, other| (one, other) != (3, 0));
     let look = |serial, key| {
-        let look = crate::wire::Look { serial, key, incarnation: 1 };
-        crate::wire::write(&Message::Look(look), 3).into_bytes()
+        let look = Look { serial, key, incarnation: 1, age: 0 };
+        write(&Message::Look(look), 3).into_bytes()
     };
     for (serial, of) in (0..1_000).zip([3, 77].into_iter().cycle()) {
         let bytes = look(serial, MemberKey::of(&name(of)));
@@ -259,6 +327,8 @@ fn defect_b28_nobody_makes_a_node_probe_strangers_or_many() {
     assert_eq!((ring.sent(0, "beat").len(), ring.sent(0, "seen").len()), (0, 0), "no link leads there");
     ring.run(SECOND * 10);
     ring.forget();
+    // It answers at once, so that each look could be a question of its own.
+    ring.delays.insert((0, 2), Duration::from_micros(300));
     for serial in 0..1_000 {
         ring.give(0, Input::Frame { link: link(0, 1), bytes: look(serial, MemberKey::of(&name(2))) });
         ring.run(millis(1));

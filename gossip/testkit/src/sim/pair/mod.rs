@@ -176,7 +176,8 @@ impl Pair {
         self.now = until;
     }
 
-    /// Lets time pass until both hold the same and nothing was said for a second.
+    /// Lets time pass until both hold the same and nothing was said for a second, beside what members say of
+    /// each other again and again.
     ///
     /// # Panics
     /// When that takes more than five minutes of virtual time.
@@ -185,8 +186,9 @@ impl Pair {
         loop {
             let (before, until) = (self.wire.passed.len(), self.now + QUIET);
             self.pass(QUIET);
-            let spoke = self.wire.passed[before..].iter().any(|passed| passed.at + QUIET > until);
-            if !spoke && self.wire.is_empty() && self.same() {
+            let mut passed = self.wire.passed[before..].iter().filter(|passed| !passed.is_of_group());
+            let spoke = passed.any(|passed| passed.at + QUIET > until);
+            if !spoke && self.wire.is_quiet() && self.same() {
                 return;
             }
             assert!(self.now < limit, "not settled, since {:?}:\n{}", self.watched.1, self.traffic());

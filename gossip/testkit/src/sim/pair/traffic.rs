@@ -13,10 +13,10 @@ use super::Side;
 /// What TCP puts before a frame: its length.
 const PREFIX: usize = 4;
 /// Messages that only find out who is there and what is shared.
-const GREETING: [&str; 16] = [
-    "hello", "ping", "pong", "channels", "matches", "rescan", "paused", "goodbye", "garbage", "beat", "look",
-    "seen", "news", "table", "states", "tree",
-];
+const GREETING: [&str; 9] =
+    ["hello", "ping", "pong", "channels", "matches", "rescan", "paused", "goodbye", "garbage"];
+/// Messages that only say who belongs to the group, and who of them is there.
+const GROUP: [&str; 6] = ["beat", "look", "seen", "news", "table", "states"];
 
 /// One frame that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,12 @@ impl Passed {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.frame.len() + PREFIX
+    }
+
+    /// It says who belongs to the group, or who of them is there, which goes on however much or little is held.
+    #[must_use]
+    pub fn is_of_group(&self) -> bool {
+        GROUP.contains(&self.kind)
     }
 }
 
@@ -130,6 +136,12 @@ impl Traffic {
         self.only(|passed| !kinds.contains(&passed.kind))
     }
 
+    /// Without what members say of each other, again and again.
+    #[must_use]
+    pub fn without_group(self) -> Self {
+        self.only(|passed| !passed.is_of_group())
+    }
+
     /// Without what only finds out who is there and which channels are shared; time counts from when
     /// both sides knew that. What the first of them to know says at once may arrive then, after 0 half round
     /// trips.
@@ -138,7 +150,7 @@ impl Traffic {
         if let Some(matched) = self.passed.iter().find(|passed| passed.kind == "matches") {
             self.since = matched.at + self.delay;
         }
-        self.without(&GREETING)
+        self.without_group().without(&GREETING)
     }
 
     /// Up to and with the last frame that carries entries.

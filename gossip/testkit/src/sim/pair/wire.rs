@@ -16,8 +16,8 @@ pub(super) struct Wire {
     /// Of 1,000 frames so many are lost.
     pub(super) loss: u64,
     rng: Rng,
-    /// In order of arrival, because all take equally long.
-    flying: VecDeque<(Tick, Side, Bytes)>,
+    /// Which of those that passed arrive when; in order of arrival, because all take equally long.
+    flying: VecDeque<(Tick, usize)>,
     /// Who hears a recording, and what will arrive of it.
     script: Option<(Side, VecDeque<(Tick, Bytes)>)>,
     /// Every frame sent, lost ones too.
@@ -32,7 +32,7 @@ impl Wire {
     pub(super) fn send(&mut self, now: Tick, from: Side, frame: Bytes) {
         let lost = self.rng.chance(self.loss);
         if !lost {
-            self.flying.push_back((now + self.delay, from.other(), frame.clone()));
+            self.flying.push_back((now + self.delay, self.passed.len()));
         }
         self.passed.push(Passed::read(now, from, lost, frame));
     }
@@ -54,15 +54,17 @@ impl Wire {
             let (to, script) = self.script.as_mut()?;
             return script.pop_front().map(|(_, frame)| (*to, frame));
         }
-        self.flying.pop_front().map(|(_, to, frame)| (to, frame))
+        let (_, at) = self.flying.pop_front()?;
+        self.passed.get(at).map(|passed| (passed.from.other(), passed.frame.clone()))
     }
 
     pub(super) fn lose_all(&mut self) {
         self.flying.clear();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.flying.is_empty()
+    /// Whether nothing is on its way but what members say of each other.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.flying.iter().all(|(_, at)| self.passed[*at].is_of_group())
     }
 
     fn next_played(&self) -> Option<Tick> {

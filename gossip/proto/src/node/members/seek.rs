@@ -1,0 +1,60 @@
+//! Members next to this one to which there is no link and none can be had: whoever hears them is asked to say so.
+//!
+//! Who is watched by nobody on this side of a split, or behind the only node that led to it, would count as reachable for
+//! ever otherwise.
+
+use std::time::Duration;
+
+use super::row::Slot;
+use crate::node::{LinkId, Node, Timer};
+use crate::{MemberKey, Tick};
+
+/// A dial may take so long before others are asked.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Pauses between questions for a member that others hear.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
+
+/// A member that is missing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Missing {
+    tries: u32,
+    /// When it is asked for.
+    at: Tick,
+}
+
+impl Node {
+    /// Asks for those wanted as neighbours that have been missing for a while. Once somebody is gone all of them may be.
+    pub(super) fn seek_the_missing(&mut self, wanted: &[Slot]) {
+        let (now, is_shaken) = (self.now.tick, std::mem::take(&mut self.members.senses.is_shaken));
+        let mut before = std::mem::take(&mut self.members.senses.missing);
+        for slot in wanted {
+            if !self.is_out_of_touch(slot.key) {
+                continue;
+            }
+            let soon = now + PATIENCE;
+            let mut known = before.remove(&slot.key).unwrap_or(Missing { tries: 0, at: soon });
+            if is_shaken {
+                known = Missing { tries: 0, at: known.at.min(soon) };
+            }
+            if known.at <= now {
+                let (first, longest) = PAUSES;
+                let pause = first.saturating_mul(1 << known.tries.min(8)).min(longest);
+                known = Missing { tries: known.tries.saturating_add(1), at: now + pause };
+                // What others have just found out was told to all.
+                let proved = self.members.get(*slot).map_or(Tick(0), |member| member.heard);
+                if proved == Tick(0) || proved + pause <= now {
+                    self.seek(*slot);
+                }
+            }
+            self.members.senses.missing.insert(slot.key, known);
+        }
+        let next = self.members.senses.missing.values().map(|missing| missing.at).min();
+        next.into_iter().for_each(|at| self.timers.bring_forward(Timer::Overlay, at));
+    }
+
+    /// Whether there is no link to a member that works.
+    pub(super) fn is_out_of_touch(&self, key: MemberKey) -> bool {
+        let is_deaf = |id: &LinkId| self.links.get(id).is_some_and(|link| link.watch.is_deaf);
+        self.links_to(key).iter().all(is_deaf)
+    }
+}

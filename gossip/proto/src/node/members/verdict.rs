@@ -1,0 +1,133 @@
+//! Before somebody counts as down another member is asked whether anything speaks for it.
+//!
+//! An objection goes to all, but who was cut off for just that moment has not heard it: a burst of loss takes all copies
+//! of it at once. So each node that is about to judge asks one more, and judges only when that one has no objection
+//! either. Whoever cannot be answered itself calls nobody down.
+
+use std::time::Duration;
+
+use super::row::{Member, Slot};
+use super::suspicion::{Suspicion, before};
+use crate::node::{Class, LinkId, Node, Timer};
+use crate::wire::{Look, Message};
+use crate::{MemberKey, MemberState, Tick};
+
+/// So many have to accuse.
+const JURY: usize = 2;
+/// Of those who were asked so many are believed.
+const ASKED: usize = 8;
+
+/// After so many questions all are told of the suspicion once more.
+const AGAIN: u32 = 4;
+/// Lost messages of a thousand that are many.
+const LOSSY: u16 = 50;
+
+/// Who was asked about one that is accused.
+#[derive(Debug, Default)]
+pub(super) struct Trial {
+    asked: Vec<(LinkId, u16)>,
+    asks: u32,
+    /// Somebody has heard no objection.
+    is_confirmed: bool,
+}
+
+impl Suspicion {
+    pub(super) fn is_backed(&self) -> bool {
+        self.accusers.as_slice().len() >= JURY
+    }
+}
+
+impl Node {
+    /// The question comes a little before the verdict, which then need not wait for the answer.
+    pub(super) fn prepare_verdict(&mut self, key: MemberKey) {
+        let (now, ahead) = (self.now.tick, self.usual_delay() * 3);
+        let Some(known) = self.members.senses.suspicions.get(&key) else { return };
+        let left = known.until.since(now);
+        let at =
+            if known.trial.asks > 0 { known.until } else { now + left.saturating_sub(ahead.min(left / 2)) };
+        self.timers.set(Timer::Suspicion(key), at);
+    }
+
+    /// The time to object is over, or nearly.
+    pub(in crate::node) fn judge_suspicion(&mut self, key: MemberKey) {
+        let now = self.now.tick;
+        let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
+        let (slot, incarnation) = (known.slot, known.incarnation);
+        let longest = known.longest();
+        let is_over = now >= known.until;
+        if is_over && !known.is_backed() && now < longest {
+            (known.until, known.trial) = (longest, Trial::default());
+            return self.prepare_verdict(key);
+        }
+        let is_certain = is_over && known.trial.is_confirmed;
+        let holds = |member: &Member| (member.state, member.incarnation) == (MemberState::Live, incarnation);
+        if self.is_alone() || !self.members.get(slot).is_some_and(holds) {
+            self.drop_suspicion(key);
+            return self.settle_status(slot);
+        }
+        if !is_certain {
+            return self.ask_for_objections(slot, incarnation);
+        }
+        self.drop_suspicion(key);
+        self.drop_doubt(key);
+        self.members.set_state(slot, MemberState::Down, incarnation, now);
+        self.members.senses.is_shaken = true;
+        self.settle_status(slot);
+        self.table_changed();
+    }
+
+    fn ask_for_objections(&mut self, slot: Slot, incarnation: u64) {
+        let (now, key) = (self.now.tick, slot.key);
+        let Some(turn) = self.members.senses.suspicions.get(&key).map(|known| known.trial.asks) else {
+            return;
+        };
+        let witness = self.choose_witness(key, turn);
+        let patience = self.patience_on(witness.as_slice());
+        let serial = self.members.senses.next_serial();
+        let age = self.members.senses.age(key, now);
+        let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
+        known.trial.asks = turn.saturating_add(1);
+        if let Some(link) = witness {
+            known.trial.asked.truncate(ASKED - 1);
+            known.trial.asked.insert(0, (link, serial));
+            let look = Look { serial, key, incarnation, age };
+            self.send(link, &Message::Look(look), Class::Urgent);
+        }
+        // Those who were asked may not have heard of it; where much is lost somebody has not.
+        let is_lossy = self.members.senses.loss.per_mille() >= LOSSY;
+        if turn % AGAIN == AGAIN - 1 || turn == 0 && is_lossy {
+            self.spread_suspicion(slot, None);
+        }
+        let Some(known) = self.members.senses.suspicions.get(&key) else { return };
+        // Nobody may answer for long, if it is us who is cut off.
+        let pause = patience * (1 << turn.saturating_sub(8).min(4));
+        self.timers.set(Timer::Suspicion(key), (now + pause).max(known.until));
+    }
+
+    /// Whether anything speaks for a member that is alive here, if this node can say so without asking it: it was heard
+    /// within that time, or is accused here too.
+    pub(super) fn objection(&self, slot: Slot, age: u32) -> Option<bool> {
+        let proved = self.members.get(slot).map_or(Tick(0), |member| member.heard);
+        let heard = proved.max(self.last_heard(slot.key));
+        if heard > before(self.now.tick, Duration::from_millis(u64::from(age))) {
+            return Some(true);
+        }
+        let senses = &self.members.senses;
+        let is_accused = senses.suspicions.contains_key(&slot.key) && !senses.doubts.contains_key(&slot.key);
+        is_accused.then_some(false)
+    }
+
+    /// Somebody has none, to that question or to any of ours.
+    pub(super) fn hear_objection(&mut self, id: LinkId, key: MemberKey, serial: Option<u16>) {
+        let now = self.now.tick;
+        let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
+        let is_ours =
+            |(link, asked): &(LinkId, u16)| *link == id && serial.is_none_or(|serial| serial == *asked);
+        if known.trial.asked.iter().any(is_ours) {
+            known.trial.is_confirmed = true;
+            if now >= known.until {
+                self.judge_suspicion(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Somebody says a lot of members: what a node makes of it stays small, and passes.
+
+use super::ring::{Ring, SECOND, link, name};
+use super::*;
+use crate::wire::{Accusers, Row, write};
+use crate::{MemberKey, MemberRow};
+
+/// Rows of one message.
+const ROWS: usize = 64;
+
+fn key(name: &str) -> MemberKey {
+    MemberKey::of(&NodeId::new(name).unwrap())
+}
+
+fn live(name: &str, incarnation: u64, doze: u32) -> Row {
+    let id = NodeId::new(name).unwrap();
+    Row::Live { row: MemberRow { id, incarnation, instance: 1, addresses: Vec::new() }, doze }
+}
+
+fn suspect(name: &str, incarnation: u64) -> Row {
+    let accusers = Accusers::one(key("x"));
+    Row::Suspect { key: key(name), incarnation, left: 800, age: 0, accusers }
+}
+
+fn invented() -> impl Iterator<Item = String> {
+    (1_000..2_000).map(|number| format!("n{number}"))
+}
+
+impl Ring {
+    /// Node 0 hears this from node 1.
+    fn lie(&mut self, rows: impl IntoIterator<Item = Row>) {
+        let rows: Vec<Row> = rows.into_iter().collect();
+        for rows in rows.chunks(ROWS) {
+            let bytes = write(&Message::News(rows.to_vec()), 3).into_bytes();
+            self.give(0, Input::Frame { link: link(0, 1), bytes });
+        }
+    }
+}
+
+/// Of a thousand that are accused at once some are, and the rest when somebody says it again.
+#[test]
+fn suspicions_are_as_many_as_are_allowed_and_end() {
+    let mut ring = Ring::new(3);
+    ring.lie(invented().map(|name| live(&name, 1, 0)));
+    assert_eq!(ring.members(0).live(), 1_003);
+    ring.lie(invented().map(|name| suspect(&name, 1)));
+    assert_eq!(ring.members(0).open(), (0, 256), "nobody is asked to whom no link leads");
+    ring.run(SECOND * 20);
+    assert_eq!(ring.members(0).open(), (0, 0));
+    assert_eq!(ring.members(0).live(), 1_003 - 256);
+}
+
+/// As many are asked at once as can be told from an interruption of our own.
+#[test]
+fn doubts_are_as_many_as_are_allowed_and_end() {
+    let mut ring = Ring::with_links(81, |one, other| one == 0 || other == 0);
+    let all: Vec<Row> =
+        ring.members(0).all().map(|member| suspect(member.id.as_str(), member.incarnation)).collect();
+    ring.lie(all);
+    let (doubts, suspicions) = ring.members(0).open();
+    assert!(doubts == 64 && suspicions >= 64, "{doubts} doubts, {suspicions} suspicions");
+    ring.run(SECOND * 5);
+    assert_eq!((ring.members(0).open(), ring.members(0).live()), ((0, 0), 81));
+}
+
+/// One message makes it climb a little, and not to where nobody follows.
+#[test]
+fn nobody_makes_a_node_use_up_its_incarnations() {
+    let mut ring = Ring::new(3);
+    for far in [1 << 20, 1 << 30, 1 << 40, u64::MAX] {
+        for row in [live("n0", far, 0), suspect("n0", far)] {
+            ring.lie([row]);
+            ring.run(SECOND * 5);
+        }
+    }
+    let mine = ring.nodes[0].record.incarnation;
+    assert!(mine < 1 << 20, "{mine}");
+    assert!((1..3).all(|at| ring.members(at).hash() == ring.members(0).hash()), "others followed");
+}
