@@ -6,6 +6,7 @@ mod doubts;
 mod floods;
 mod giving;
 mod incarnations;
+mod looks;
 mod overlay;
 mod ring;
 mod scopes;

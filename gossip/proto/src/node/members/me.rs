@@ -19,6 +19,9 @@ const REFUTATIONS: (u32, Duration) = (4, Duration::from_secs(1));
 /// that they follow even if they missed some. To outrank more takes several.
 const CLIMB: u64 = AHEAD / 16;
 
+/// Who knows no more members than these, itself among them, is told all there are.
+const NOBODY: usize = 2;
+
 impl Node {
     /// Begins a new incarnation: what was said of the one before counts no more.
     pub(in crate::node) fn begin_incarnation(&mut self) {
@@ -57,6 +60,8 @@ impl Node {
     pub(in crate::node) fn introduce(&mut self, id: LinkId) {
         if self.spoken(id) >= MEMBERS {
             self.teach(id, &[self.members.me()]);
+            let is_newcomer = self.members.live() <= NOBODY;
+            self.links.get_mut(&id).into_iter().for_each(|link| link.watch.newcomer = is_newcomer);
             self.begin_pulse();
             self.expect_first_beat(id);
         }

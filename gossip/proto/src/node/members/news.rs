@@ -65,7 +65,11 @@ impl Node {
             }
             Merged::Namesake(instance) => self.meet_namesake(instance, row.about().1),
             Merged::New(slot) => {
-                self.settle_status(slot);
+                match self.members.live() {
+                    // From now on they prove something of each other.
+                    3 => self.settle_all(),
+                    _ => self.settle_status(slot),
+                }
                 self.spread_row(slot, id);
                 self.table_changed();
             }
@@ -94,7 +98,9 @@ impl Node {
 
     /// Tells what is known of some members.
     pub(in crate::node) fn teach(&mut self, id: LinkId, slots: &[Slot]) {
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        // What they said of their table before is old.
+        link.watch.outdated = true;
         let is_companion = link.session.as_ref().is_some_and(|session| !session.shared.is_empty());
         let names = [self.members.me().key, MemberKey::of(&link.peer)];
         let room = link.limits.max_frame.min(MAX_BYTES);

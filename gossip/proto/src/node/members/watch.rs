@@ -31,6 +31,8 @@ pub(in crate::node) struct Watch {
     sent: [Option<(u8, Tick)>; SENT],
     /// The newest beat heard, and when.
     heard: Option<(u8, Tick)>,
+    /// Hardly anybody was known here when the link came: who else there is will be asked for.
+    pub(super) newcomer: bool,
     /// Our table's hash and theirs, as long as they differ.
     pub(super) differ: Option<[u64; 2]>,
     /// Ours has changed since they told theirs.
@@ -58,6 +60,7 @@ impl Watch {
             next: 0,
             sent: [None; SENT],
             heard: None,
+            newcomer: false,
             differ: None,
             outdated: false,
             apart: false,

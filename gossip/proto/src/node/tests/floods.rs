@@ -1,6 +1,6 @@
 //! Somebody says a lot of members: what a node makes of it stays small, and passes.
 
-use super::ring::{Ring, SECOND, link, name};
+use super::ring::{Ring, SECOND, link};
 use super::*;
 use crate::wire::{Accusers, Row, write};
 use crate::{MemberKey, MemberRow};
