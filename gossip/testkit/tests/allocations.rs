@@ -21,14 +21,14 @@ const WARM: u64 = 600_000_000;
 const BEAT: u8 = 26;
 
 fn id(index: usize) -> NodeId {
-    NodeId::new(format!("n{index}")).unwrap()
+    NodeId::new(format!("n{index}")).expect("a node id")
 }
 
 /// A node that knows the others from before.
 fn node(index: usize) -> Node {
     let record = NodeRecord::new(id(index));
     let channel = ChannelRecord {
-        id: ChannelId::new("c").unwrap(),
+        id: ChannelId::new("c").expect("a channel id"),
         members: [id(index)].into(),
         payload_limit: 1 << 20,
     };
@@ -123,7 +123,7 @@ impl Ring {
             (Some(at), Some((due, index))) if due <= at => self.give(at, index, Input::Deadline),
             (Some(at), _) => {
                 let Some(Reverse((_, number, to, link))) = self.flying.pop() else { return false };
-                let bytes = self.frames[number].take().unwrap();
+                let bytes = self.frames[number].take().expect("arrives once");
                 self.give(at, to, Input::Frame { link, bytes });
             }
         }
