@@ -139,8 +139,7 @@ async fn behaviour_38_beats_overtake_bulk(world: World) {
         stream.append(vec![7; 30_000]).await.unwrap();
     }
     // It asks, and what answers it waits behind all that.
-    let misses =
-        async || bob.peer(&ann).await.is_some_and(|ann| ann.status != PeerStatus::Reachable);
+    let misses = async || bob.peer(&ann).await.is_some_and(|ann| ann.status != PeerStatus::Reachable);
     eventually("bob misses ann", misses).await;
     let usage = ann.node.resource_usage().await.unwrap();
     assert!(usage.outbox_bytes > 1 << 20, "{usage:?}");
