@@ -224,7 +224,7 @@ pub trait MessagePort: Send + Sync + 'static {
     /// Closes one link. Its `LinkDown` follows. Unknown links are ignored.
     async fn disconnect(&self, link: LinkId);
 
-    /// Addresses others can connect to, as far as known.
+    /// Addresses others can connect to, as far as known. They may be others when a link comes up, and are told anew then.
     fn local_addresses(&self) -> Vec<PeerAddr>;
 
     /// Frames accepted for a link and not yet handed to the system; 0 for unknown links.

@@ -3,16 +3,19 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use common::tap::Tap;
 use common::{eventually, linked, notes, payloads, soon, with_transport};
 use gossip_core::{
     Config, Coordinator, Error, Event, FoldError, FoldOrder, From, LogEntry, Peer, PeerAddr, PeerStatus,
-    PortError, StateMaterializer,
+    PortError, PortEvent, StateMaterializer,
 };
 use gossip_store_memory::MemoryStore;
+use gossip_testkit::double::{PortHooks, TransportDouble};
 use gossip_transport_memory::{Faults, MemoryNetwork};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,6 +129,38 @@ async fn addresses_are_checked() {
     assert_eq!(ann.local_addresses(), ["memory:ann".parse::<PeerAddr>().unwrap()]);
     ann.connect("memory:nobody-yet").await.unwrap();
     ann.disconnect("memory:nobody-yet").await.unwrap();
+}
+
+/// Learns with the first link where it is reached.
+#[derive(Default)]
+struct Traveller {
+    is_linked: AtomicBool,
+}
+
+#[async_trait]
+impl PortHooks for Traveller {
+    fn received(&self, event: &PortEvent) {
+        self.is_linked.fetch_or(matches!(event, PortEvent::LinkUp { .. }), Ordering::Relaxed);
+    }
+
+    fn addresses(&self, known: Vec<PeerAddr>) -> Vec<PeerAddr> {
+        if self.is_linked.load(Ordering::Relaxed) { vec!["memory:abroad".parse().unwrap()] } else { known }
+    }
+}
+
+#[tokio::test]
+async fn others_are_told_where_a_node_is_once_it_knows() {
+    let network = MemoryNetwork::new(1);
+    let bob = linked(&network, "bob").await;
+    let abroad = TransportDouble::new(Arc::new(network.transport("ann")), Arc::new(Traveller::default()));
+    let ann = with_transport("ann", abroad).await;
+    ann.connect("memory:bob").await.unwrap();
+    let told = async || {
+        let members = bob.members().await.unwrap();
+        members.into_iter().find(|member| member.id.as_str() == "ann").map(|member| member.addresses)
+    };
+    eventually("bob knows where ann is", || async { told().await == Some(vec!["memory:abroad".into()]) })
+        .await;
 }
 
 /// Keeps the payloads as they are given.

@@ -16,8 +16,8 @@ pub(crate) fn course(report: &mut Report) -> Outcome {
     join(&mut group, report)?;
     kill(&mut group, report, 4)?;
     deaf(&mut group, report)?;
-    cut(&mut group, report, Duration::ZERO, cable)?;
-    cut(&mut group, report, Duration::from_secs(25), cable)?;
+    cut(&mut group, report, &Cut { noticed: seconds(4), longer: Duration::ZERO, by: cable })?;
+    cut(&mut group, report, &Cut { noticed: seconds(4), longer: seconds(25), by: cable })?;
     split(&mut group, report)?;
     stop(&mut group, report)?;
     leave(&mut group, report)
@@ -86,27 +86,34 @@ fn deaf(group: &mut Group, report: &mut Report) -> Outcome {
     report.fact("nobody was called unreachable", group.count(&ALL, &ALL, Unreachable, begin) == 0)
 }
 
-/// How a host is cut off, and how that ends.
-pub(crate) type Scissors = fn(&mut Group, usize, bool) -> Outcome;
+/// How a host is cut off.
+pub(crate) struct Cut {
+    /// All others notice within.
+    pub(crate) noticed: Duration,
+    /// Then it lasts so much longer.
+    pub(crate) longer: Duration,
+    /// Cuts a host off, or ends that.
+    pub(crate) by: fn(&mut Group, usize, bool) -> Outcome,
+}
 
 fn cable(_: &mut Group, host: usize, cut: bool) -> Outcome {
     if cut { pull(host) } else { plug(host) }
 }
 
-/// One is cut off for so long after all others noticed, and restored. Both sides write meanwhile.
-pub(crate) fn cut(group: &mut Group, report: &mut Report, longer: Duration, scissors: Scissors) -> Outcome {
+/// One is cut off for a while, and restored. Both sides write meanwhile.
+pub(crate) fn cut(group: &mut Group, report: &mut Report, how: &Cut) -> Outcome {
     let (victim, stay) = (3, [1, 2, 4, 5]);
     let begin = now();
-    scissors(group, victim, true)?;
+    (how.by)(group, victim, true)?;
     let end = group.called(victim, Unreachable, begin)?;
-    report.time("cut off: the others call it unreachable", begin, end, seconds(4))?;
+    report.time("cut off: the others call it unreachable", begin, end, how.noticed)?;
     let texts = group.write(&ALL)?;
-    group.listen_for(seconds(2) + longer)?;
+    group.listen_for(seconds(2) + how.longer)?;
     report
         .fact("each of them told it once", group.count(&stay, &[victim], Unreachable, begin) == stay.len())?;
     report.fact("and called nobody else so", group.count(&stay, &stay, Unreachable, begin) == 0)?;
     let healed = now();
-    scissors(group, victim, false)?;
+    (how.by)(group, victim, false)?;
     group.whole()?;
     let after = (healed - begin) / 1_000;
     let what = format!("restored after {after} s: all know, reach and are linked to all");
@@ -121,7 +128,7 @@ fn split(group: &mut Group, report: &mut Report) -> Outcome {
     let begin = now();
     crate::network::part(&few)?;
     group.parted(&few, &most, begin)?;
-    report.time_until_now("split: each side calls all of the other unreachable", begin, seconds(5))?;
+    report.time_until_now("split: each side calls all of the other unreachable", begin, seconds(6))?;
     let texts = group.write(&ALL)?;
     group.listen_for(seconds(8))?;
     let within = group.count(&few, &few, Unreachable, begin) + group.count(&most, &most, Unreachable, begin);

@@ -48,6 +48,9 @@ use self::report::Report;
 /// Whatever went wrong, for a person.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+/// What happens, one thing after the other.
+type Course = fn(&mut Report) -> Outcome;
+
 /// The channel everything happens in.
 const CHANNEL: &str = "netns";
 /// Its stream.
@@ -70,8 +73,7 @@ fn main() -> ExitCode {
 fn courses() -> Outcome<u64> {
     let only = std::env::var("GOSSIP_NETNS_ONLY").unwrap_or_default();
     let mut report = Report::default();
-    let courses: [(&str, fn(&mut Report) -> Outcome); 2] =
-        [("bridge", bridge::course), ("weather", weather::course)];
+    let courses: [(&str, Course); 2] = [("bridge", bridge::course), ("weather", weather::course)];
     for (name, course) in courses {
         if only.is_empty() || only == name {
             print(&format!("== {name}"))?;

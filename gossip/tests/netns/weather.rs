@@ -5,7 +5,7 @@ use std::time::Duration;
 use gossip::proto::node::PeerStatus::Unreachable;
 
 use crate::Outcome;
-use crate::bridge::{cut, join, kill};
+use crate::bridge::{Cut, cut, join, kill};
 use crate::group::{ALL, Group};
 use crate::report::Report;
 use crate::told::now;
@@ -18,10 +18,12 @@ pub(crate) fn course(report: &mut Report) -> Outcome {
     let mut group = Group::start(true)?;
     join(&mut group, report)?;
     kill(&mut group, report, 4)?;
-    cut(&mut group, report, Duration::ZERO, silence)?;
+    cut(&mut group, report, &Cut { noticed: Duration::from_secs(4), longer: Duration::ZERO, by: silence })?;
     lossy(&mut group, report)?;
     kill(&mut group, report, 1)?;
-    cut(&mut group, report, Duration::from_secs(25), silence)
+    // Who knows that messages get lost asks more often before it says anything.
+    let (noticed, longer) = (Duration::from_secs(5), Duration::from_secs(25));
+    cut(&mut group, report, &Cut { noticed, longer, by: silence })
 }
 
 fn silence(group: &mut Group, host: usize, cut: bool) -> Outcome {

@@ -1,6 +1,7 @@
 //! What can be dialled.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use gossip_core::{PeerAddr, PortError};
 
@@ -30,14 +31,27 @@ fn is_name(host: &str) -> bool {
         && (!numeric || host.parse::<Ipv4Addr>().is_ok())
 }
 
-/// The address under which a listener can be dialled; one that listens everywhere is named by its
-/// loopback address, the only one known to work.
-pub(crate) fn of_listener(bound: SocketAddr) -> Option<PeerAddr> {
-    let mut shown = bound;
+/// The addresses under which a listener can be dialled. One that listens everywhere is named by the ends of its
+/// links here, where others are reached and can reach it; while it has none but to this machine by its loopback
+/// address, the only one known to work.
+pub(crate) fn of_listener(bound: SocketAddr, ends: impl IntoIterator<Item = IpAddr>) -> Vec<PeerAddr> {
+    let mut shown: BTreeSet<IpAddr> = BTreeSet::from([bound.ip()]);
     if bound.ip().is_unspecified() {
-        shown.set_ip(if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        let ends = ends.into_iter().map(|ip| ip.to_canonical());
+        shown = ends.filter(|ip| is_known_elsewhere(*ip) && (ip.is_ipv4() || bound.is_ipv6())).collect();
+        if shown.is_empty() {
+            let is_old = bound.is_ipv4();
+            shown.insert(if is_old { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
     }
-    format!("{SCHEME}://{shown}").parse().ok()
+    let named = |ip| format!("{SCHEME}://{}", SocketAddr::new(ip, bound.port())).parse().ok();
+    shown.into_iter().filter_map(named).collect()
+}
+
+/// Whether another machine may make something of an address; those of one link also need its name there.
+fn is_known_elsewhere(ip: IpAddr) -> bool {
+    let is_of_link = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    !ip.is_loopback() && !ip.is_unspecified() && !is_of_link
 }
 
 #[cfg(test)]
@@ -51,6 +65,27 @@ mod tests {
         {
             assert!(target(&good.parse().unwrap()).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn who_listens_everywhere_is_where_its_links_end() {
+        let listening = |at: &str, ends: &[&str]| {
+            let ends: Vec<IpAddr> = ends.iter().map(|ip| ip.parse().unwrap()).collect();
+            let all = of_listener(at.parse().unwrap(), ends);
+            all.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(listening("10.0.0.7:7400", &["192.168.0.1"]), ["tcp://10.0.0.7:7400"]);
+        assert_eq!(listening("0.0.0.0:7400", &[]), ["tcp://127.0.0.1:7400"]);
+        assert_eq!(listening("0.0.0.0:7400", &["127.0.0.1", "::1", "fd00::7"]), ["tcp://127.0.0.1:7400"]);
+        assert_eq!(
+            listening("0.0.0.0:7400", &["192.168.0.1", "127.0.0.1", "10.0.0.7", "192.168.0.1"]),
+            ["tcp://10.0.0.7:7400", "tcp://192.168.0.1:7400"]
+        );
+        assert_eq!(
+            listening("[::]:7400", &["fe80::1", "fd00::7", "::ffff:10.0.0.7"]),
+            ["tcp://10.0.0.7:7400", "tcp://[fd00::7]:7400"]
+        );
+        assert_eq!(listening("[::]:7400", &[]), ["tcp://[::1]:7400"]);
     }
 
     #[test]

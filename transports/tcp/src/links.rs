@@ -1,6 +1,7 @@
 //! The links of a port: at most one per peer.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gossip_core::PortError;
@@ -104,6 +105,11 @@ impl Links {
 
     pub(crate) fn find(&self, id: LinkId) -> Result<Arc<Link>, PortError> {
         self.lock().by_id.get(&id).cloned().ok_or(PortError::UnknownLink)
+    }
+
+    /// Addresses of this machine that links lead from.
+    pub(crate) fn ends(&self) -> Vec<IpAddr> {
+        self.lock().by_id.values().filter_map(|link| link.outbox.end()).collect()
     }
 
     pub(crate) fn remove(&self, link: &Link) {

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gossip_core::PortError;
@@ -146,6 +147,11 @@ impl Outbox {
                 self.filled.notify_one();
             }
         }
+    }
+
+    /// The address of this machine that the socket is on.
+    pub(crate) fn end(&self) -> Option<IpAddr> {
+        self.socket.local_addr().ok().map(|address| address.ip())
     }
 
     pub(crate) fn pending(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 pub(crate) struct TcpPort {
     shared: Arc<Shared>,
     receiver: Receiver,
-    addresses: Vec<PeerAddr>,
+    /// Where it listens.
+    bound: Option<SocketAddr>,
     dials: Mutex<HashMap<String, AbortHandle>>,
 }
 
@@ -33,11 +35,10 @@ impl TcpPort {
         let (inbox, receiver) = inbox::channel();
         let shared = Arc::new(Shared::new(local, options, inbox));
         let bound = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let addresses = bound.and_then(address::of_listener).into_iter().collect();
         if let Some(listener) = listener {
             shared.spawn(accept::accept(shared.clone(), listener));
         }
-        Self { shared, receiver, addresses, dials: Mutex::default() }
+        Self { shared, receiver, bound, dials: Mutex::default() }
     }
 
     fn check_open(&self) -> Result<(), PortError> {
@@ -102,7 +103,10 @@ impl MessagePort for TcpPort {
     }
 
     fn local_addresses(&self) -> Vec<PeerAddr> {
-        if self.receiver.is_closed() { Vec::new() } else { self.addresses.clone() }
+        match self.bound.filter(|_| !self.receiver.is_closed()) {
+            Some(bound) => address::of_listener(bound, self.shared.links.ends()),
+            None => Vec::new(),
+        }
     }
 
     fn pending(&self, to: LinkId) -> usize {

@@ -27,10 +27,7 @@ pub(crate) async fn launch(
 ) -> Result<Coordinator, BuildError> {
     let (record, sealer) = identity(&*store, builder.node_id.transpose()?, builder.identity).await?;
     let secret = random()?;
-    let seed = match builder.seed {
-        Some(seed) => seed,
-        None => u64::from_le_bytes(random()?),
-    };
+    let seed = builder.seed.map_or_else(|| random().map(u64::from_le_bytes), Ok)?;
     let inventory = inventory(&*store).await?;
     let mut targets = Targets { connected: builder.connect.into_iter().collect(), ..Targets::default() };
     for peer in &inventory.peers {
@@ -51,7 +48,8 @@ pub(crate) async fn launch(
     let (frames, from_ports) = mpsc::channel(shared.config.frames);
     let (lanes, stored) = Lanes::start(&shared);
     let relieved = Arc::new(Notify::new());
-    let links = Links::new(shared.clone(), relieved.clone());
+    let linked = Arc::new(Notify::new());
+    let links = Links::new(shared.clone(), relieved.clone(), linked.clone());
     let sources =
         Sources { commands: from_handles, frames: from_ports, stored, control: from_supervisor, relieved };
     let (wishes, from_driver) = mpsc::channel(WISHES);
@@ -73,6 +71,8 @@ pub(crate) async fn launch(
         keepers,
         targets,
         dials: Dials::new(from_driver),
+        linked,
+        advertised: Vec::new(),
         readers: Vec::new(),
         ports_opened: 0,
     };

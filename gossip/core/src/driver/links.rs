@@ -72,17 +72,19 @@ pub(super) struct Links {
     names: HashMap<(u64, LinkId), LinkId>,
     congested: BTreeSet<LinkId>,
     relieved: Arc<Notify>,
+    linked: Arc<Notify>,
     next: u64,
 }
 
 impl Links {
-    pub(super) fn new(shared: Arc<Shared>, relieved: Arc<Notify>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, relieved: Arc<Notify>, linked: Arc<Notify>) -> Self {
         Self {
             shared,
             links: BTreeMap::new(),
             names: HashMap::new(),
             congested: BTreeSet::new(),
             relieved,
+            linked,
             next: 1,
         }
     }
@@ -102,6 +104,7 @@ impl Links {
         let pump = tokio::spawn(pump(port.clone(), local, outbox.clone(), self.shared.clone()));
         self.links.insert(name, Link { port: port.clone(), local, outbox, pump });
         self.names.insert((port.id, local), name);
+        self.linked.notify_one();
         name
     }
 

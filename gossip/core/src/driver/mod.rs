@@ -10,6 +10,7 @@
 //! The driver never waits while it carries out an effect; everything that may wait is a task of
 //! its own, behind a bounded queue.
 
+mod advertise;
 mod boot;
 mod chores;
 mod dials;

@@ -1,14 +1,14 @@
 //! Starts and stops: one task, one order at a time, so that calls from many tasks cannot mix.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gossip_proto::node::{Command, NodeState, Reply};
-use gossip_proto::{MAX_ADDRESS_BYTES, MAX_ADDRESSES, NodeId, PeerRecord};
-use tokio::sync::{mpsc, oneshot};
+use gossip_proto::{NodeId, PeerRecord};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::advertise::advertised;
 use super::boot::random;
 use super::dials::{Dials, Wish};
 use super::links::{FAREWELL, FromPort, OpenPort, read};
@@ -43,6 +43,10 @@ pub(super) struct Supervisor {
     pub(super) keepers: Vec<JoinHandle<()>>,
     pub(super) targets: Targets,
     pub(super) dials: Dials,
+    /// There is a new link: ports may know better now where others reach this node.
+    pub(super) linked: Arc<Notify>,
+    /// Where others are told to dial this node.
+    pub(super) advertised: Vec<String>,
     pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) ports_opened: u64,
 }
@@ -80,6 +84,10 @@ impl Supervisor {
                 order = self.orders.recv() => order,
                 wish = self.dials.next() => {
                     self.grant(wish).await;
+                    continue;
+                }
+                () = self.linked.notified() => {
+                    self.advertise().await;
                     continue;
                 }
             };
@@ -171,10 +179,21 @@ impl Supervisor {
     }
 
     /// Others are told where this node can be dialled from the first moment on.
-    async fn begin(&self, opened: &[OpenPort]) -> Result<(), Error> {
-        let advertised = advertised(&self.shared.config.advertise, opened);
-        self.command(Command::SetAddresses(advertised)).await?;
+    async fn begin(&mut self, opened: &[OpenPort]) -> Result<(), Error> {
+        self.advertised = advertised(&self.shared.config.advertise, opened.iter().map(|port| &port.port));
+        self.command(Command::SetAddresses(self.advertised.clone())).await?;
         self.moved(Command::Start, NodeState::Running).await
+    }
+
+    /// Tells others where this node can be dialled, if that has changed.
+    async fn advertise(&mut self) {
+        let ports = self.shared.ports().clone();
+        let now = advertised(&self.shared.config.advertise, &ports);
+        if !ports.is_empty() && now != self.advertised {
+            self.advertised = now.clone();
+            // A driver that has ended has nobody to tell.
+            let _ = self.command(Command::SetAddresses(now)).await;
+        }
     }
 
     /// All transports or none.
@@ -331,17 +350,4 @@ async fn close(ports: impl Iterator<Item = &Arc<dyn MessagePort>>) {
     for port in ports {
         port.close().await;
     }
-}
-
-/// What the application says, or else what ports know. Nobody can dial all interfaces.
-fn advertised(given: &[String], opened: &[OpenPort]) -> Vec<String> {
-    if !given.is_empty() {
-        return given.to_vec();
-    }
-    let is_nowhere = |address: &PeerAddr| {
-        address.rest().parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
-    };
-    let known = opened.iter().flat_map(|port| port.port.local_addresses());
-    let known = known.filter(|address| !is_nowhere(address)).map(|address| address.to_string());
-    known.filter(|address| address.len() <= MAX_ADDRESS_BYTES).take(MAX_ADDRESSES).collect()
 }

@@ -29,7 +29,7 @@ pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Message {
             Message::Tree(TreeMessage { tag, eager: rng.chance(500) })
         }
         _ if rng.chance(500) => Message::Have(Have { tag: known.tag, logs: vec![([7; 5], number(rng))] }),
-        _ => Message::Fresh(Fresh { runs: known.runs.first().cloned().into_iter().collect() }),
+        _ => Message::Fresh(Fresh { named: None, runs: known.runs.first().cloned().into_iter().collect() }),
     }
 }
 

@@ -18,6 +18,11 @@ pub trait PortHooks: Send + Sync + 'static {
     async fn sending(&self, _to: LinkId, frame: Frame) -> Result<Option<Frame>, PortError> {
         Ok(Some(frame))
     }
+
+    /// Says where the port can be reached.
+    fn addresses(&self, known: Vec<PeerAddr>) -> Vec<PeerAddr> {
+        known
+    }
 }
 
 /// A transport that opens the ports of another, with hooks on each.
@@ -77,7 +82,7 @@ impl MessagePort for PortDouble {
     }
 
     fn local_addresses(&self) -> Vec<PeerAddr> {
-        self.inner.local_addresses()
+        self.hooks.addresses(self.inner.local_addresses())
     }
 
     fn pending(&self, to: LinkId) -> usize {

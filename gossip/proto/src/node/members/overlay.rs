@@ -32,6 +32,10 @@ impl Node {
         let (now, (quiet, longest)) = (self.now.tick, QUIET);
         let first = *self.members.changed.get_or_insert(now);
         self.timers.set(Timer::Overlay, (now + quiet).min(first + longest));
+        if self.members.live() <= FEW {
+            // With two the link alone tells whether the other one is there.
+            self.settle_all();
+        }
     }
 
     /// A link is gone, perhaps one that is wanted.
