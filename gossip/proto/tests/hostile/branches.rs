@@ -160,8 +160,8 @@ fn a_branch_is_not_parted_while_the_log_goes_on_beside_it() {
     }
 }
 
-/// A branch may have ended before its beginning came to light in the log it parts from. What follows its end is
-/// moved on first: to where it belongs, not beyond that end.
+/// A branch may have ended before its beginning came to light in the log it parts from. What follows its end
+/// is moved on first: to where it belongs, not beyond that end.
 #[test]
 fn what_lies_beyond_two_forks_is_moved_past_the_further_one_first() {
     let (mut scene, (runs, others, root)) = (Scene::new(), twice_forked(false, 10, 10));
@@ -174,7 +174,8 @@ fn what_lies_beyond_two_forks_is_moved_past_the_further_one_first() {
     assert_eq!([&root.name, &middle, &last].map(|name| scene.held(name)), [4, 6, 10]);
 }
 
-/// A branch would be refused before that much of its log is held. Of an author who signs it comes first, and vouches.
+/// A branch would be refused before that much of its log is held. Of an author who signs it comes first, and
+/// vouches.
 #[test]
 fn a_branch_is_asked_for_after_what_it_parts_from() {
     for is_sealed in [false, true] {

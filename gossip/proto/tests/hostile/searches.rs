@@ -9,8 +9,8 @@ use crate::holders::questions;
 use crate::host::{Host, talk};
 use crate::seals::{LINK, log_of};
 
-/// The search for a fork was given up for want of an answer, and the store tells what it was asked then while a later
-/// one compares other places.
+/// The search for a fork was given up for want of an answer, and the store tells what it was asked then while
+/// a later one compares other places.
 #[test]
 fn what_an_earlier_search_waited_for_is_not_taken_for_a_later_one() {
     let (mut scene, mut root) = begun(false, 100);
