@@ -26,6 +26,7 @@ mod links;
 mod recovery;
 mod rooms;
 mod seals;
+mod searches;
 mod serving;
 mod siege;
 mod versions;
