@@ -7,6 +7,7 @@ mod floods;
 mod giving;
 mod incarnations;
 mod looks;
+mod missed;
 mod overlay;
 mod ring;
 mod scopes;
