@@ -65,11 +65,7 @@ impl Node {
             }
             Merged::Namesake(instance) => self.meet_namesake(instance, row.about().1),
             Merged::New(slot) => {
-                match self.members.live() {
-                    // From now on they prove something of each other.
-                    3 => self.settle_all(),
-                    _ => self.settle_status(slot),
-                }
+                self.settle_status(slot);
                 self.spread_row(slot, id);
                 self.table_changed();
             }

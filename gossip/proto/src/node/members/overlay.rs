@@ -33,7 +33,7 @@ impl Node {
         let first = *self.members.changed.get_or_insert(now);
         self.timers.set(Timer::Overlay, (now + quiet).min(first + longest));
         if self.members.live() <= FEW {
-            // With two the link alone tells whether the other one is there.
+            // With two the link alone tells whether the other one is there; three prove something of each other.
             self.settle_all();
         }
     }
