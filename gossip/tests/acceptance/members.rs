@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gossip::proto::wire::Message;
-use gossip::{Config, MemberInfo, MemberState, NodeId, PeerStatus};
+use gossip::{Config, Event, Events, MemberInfo, MemberState, NodeId, PeerStatus};
 
 use crate::tap::carries_runs;
-use crate::wait::eventually;
-use crate::world::{Device, World, converge, holds};
+use crate::wait::{event, eventually};
+use crate::world::{Device, Disk, Wire, World, converge, holds};
 
 on_every_wire! {
     who_joins_one_joins_all,
@@ -127,6 +127,49 @@ async fn who_keeps_to_its_own_peers_is_linked_to_nobody_else(world: World) {
     }
 }
 
+/// What is told of a device, up to and with this.
+async fn told_of(events: &mut Events, id: &NodeId, last: PeerStatus) -> Vec<PeerStatus> {
+    let mut told = Vec::new();
+    while told.last() != Some(&last) {
+        let of_it = |event: &Event| match event {
+            Event::PeerStatusChanged(peer, status) if peer == id => Some(*status),
+            _ => None,
+        };
+        told.push(event(events, &format!("{id} is {last:?}"), of_it).await);
+    }
+    told
+}
+
+/// Links of one of five stay up, but nothing comes over them: it never says goodbye. All the others are told once, and
+/// again when it starts anew.
+#[tokio::test]
+async fn who_falls_silent_is_unreachable_and_comes_back_as_somebody_newer() {
+    let world = World::new(Wire::Memory, Disk::Memory);
+    let config = Config::default();
+    let [ann, bob, cid, dan, eve] = group(&world, NAMES, &config).await;
+    let others = [ann, bob, cid, dan];
+    for other in &others {
+        other.reaches(&eve).await;
+    }
+    let (id, before) = (eve.node.id().clone(), others[0].knows(&eve).await.unwrap().incarnation);
+    let mut events = others.each_ref().map(Device::events);
+    world.network.partition(&NAMES[4..], &NAMES[..4]);
+    for events in &mut events {
+        // Whether somebody suspects it first depends on when the others hear of it.
+        let told = told_of(events, &id, PeerStatus::Unreachable).await;
+        assert!(told.len() <= 2, "{told:?}");
+    }
+    // It ends while nobody hears it.
+    let eve = world.revive(eve, |builder| builder.config(config)).await;
+    world.network.heal();
+    for (other, events) in others.iter().zip(&mut events) {
+        assert_eq!(told_of(events, &id, PeerStatus::Reachable).await, [PeerStatus::Reachable]);
+        assert!(other.knows(&eve).await.unwrap().incarnation > before);
+    }
+    eve.write(1).await;
+    converge(&[&others[3], &eve], 1).await;
+}
+
 /// A link takes nothing for a while, and megabytes wait for it: what answers for the node goes first then.
 async fn behaviour_38_beats_overtake_bulk(world: World) {
     let [ann, bob] = world.devices(["ann", "bob"]).await;
@@ -139,8 +182,7 @@ async fn behaviour_38_beats_overtake_bulk(world: World) {
         stream.append(vec![7; 30_000]).await.unwrap();
     }
     // It asks, and what answers it waits behind all that.
-    let misses =
-        async || bob.peer(&ann).await.is_some_and(|ann| ann.status != PeerStatus::Reachable);
+    let misses = async || bob.peer(&ann).await.is_some_and(|ann| ann.status != PeerStatus::Reachable);
     eventually("bob misses ann", misses).await;
     let usage = ann.node.resource_usage().await.unwrap();
     assert!(usage.outbox_bytes > 1 << 20, "{usage:?}");

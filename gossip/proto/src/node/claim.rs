@@ -56,13 +56,13 @@ impl Node {
         }
     }
 
-    /// The record of a stream is stored with this claim.
+    /// The record of a stream is stored with this claim. Peers may have had what was refused as long as another one
+    /// was.
     pub(super) fn claim_stored(&mut self, channel: &ChannelId, stream: &StreamId, claim: Option<Epoch>) {
         let found = self.channels.get_mut(channel).and_then(|channel| channel.streams.get_mut(stream));
-        if let Some(stream) = found {
-            stream.stored_claim(claim);
+        if found.is_some_and(|stream| stream.stored_claim(claim)) {
+            self.compare_soon(channel);
+            self.fetch_everywhere();
         }
-        self.compare_soon(channel);
-        self.fetch_everywhere();
     }
 }

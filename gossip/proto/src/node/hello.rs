@@ -156,6 +156,7 @@ impl Node {
         self.fetches.forget_link(id);
         self.exchanges.forget_link(id);
         self.refills.forget_link(id);
+        self.forks.forget_link(id);
         self.deliveries.forget_link(id);
         self.tend_callers();
         self.fetch_starved();

@@ -96,6 +96,8 @@ pub struct MemberInfo {
     pub id: NodeId,
     /// What the group holds of it.
     pub state: MemberState,
+    /// What the application was told of it; of this node itself, that it is reachable.
+    pub status: PeerStatus,
     /// For how long.
     pub since: Duration,
     /// Under which incarnation.
@@ -123,6 +125,8 @@ pub struct Health {
     pub reachable: usize,
     /// Members of the group that are alive, this node among them.
     pub members: usize,
+    /// Members that are being asked whether they are there, because they were late.
+    pub doubts: usize,
     /// Channels.
     pub channels: usize,
     /// Logs.

@@ -62,12 +62,13 @@ pub(super) struct Writing {
 }
 
 impl Stream {
-    /// The record is stored with this claim: older ones are gone from disk.
-    pub(super) fn stored_claim(&mut self, claim: Option<Epoch>) {
+    /// The record is stored with this claim: older ones are gone from disk. Says whether there were any.
+    pub(super) fn stored_claim(&mut self, claim: Option<Epoch>) -> bool {
         let current = self.record.writer;
-        if let Some(writing) = self.writing.as_mut() {
-            writing.claimed.retain(|epoch| claim == Some(*epoch) || current == Some(*epoch));
-        }
+        let Some(writing) = self.writing.as_mut() else { return false };
+        let before = writing.claimed.len();
+        writing.claimed.retain(|epoch| claim == Some(*epoch) || current == Some(*epoch));
+        writing.claimed.len() < before
     }
 
     /// Our own log, if it may be continued.

@@ -108,6 +108,7 @@ impl Node {
         MemberInfo {
             id: member.id.clone(),
             state: member.state,
+            status: member.status(),
             since: now.since(member.since),
             incarnation: member.incarnation,
             addresses: member.details.addresses.to_vec(),
@@ -125,6 +126,7 @@ impl Node {
             peers: self.peers.len(),
             reachable: reachable.count(),
             members: self.members.live(),
+            doubts: self.members.doubts(),
             channels: self.channels.len(),
             logs: self.logs.len(),
             store_ops: self.ops.len(),

@@ -8,7 +8,7 @@ use super::pieces::MESSAGE;
 use super::sealed::keep_sealed;
 use super::shared::Shared;
 use super::{Class, LinkId, Node};
-use crate::wire::{Delta, DeltaRun, Fresh, Message, Push};
+use crate::wire::{Delta, DeltaRun, Fresh, Message, NamedRun, Push};
 use crate::{ChannelId, LogId, MAX_RUN_BYTES, NodeId, StreamId};
 
 /// Larger news are announced; peers fetch them at their own pace.
@@ -121,17 +121,31 @@ impl Node {
 
     /// Sends runs that nobody asked for, with as little around them as the link's version allows.
     pub(super) fn push(&mut self, id: LinkId, delta: Delta) {
+        let is_in_tree = self.is_in_tree(id);
         let message = match self.spoken(id) {
             1 => Message::Delta(delta),
             _ if delta.names.is_empty() => {
                 let runs = delta.runs.into_iter().map(|run| run.run).collect();
-                match self.is_in_tree(id) {
-                    true => Message::Fresh(Fresh { runs }),
+                match is_in_tree {
+                    true => Message::Fresh(Fresh { named: None, runs }),
                     false => Message::Push(Push { tag: delta.tag, runs }),
                 }
             }
-            _ => Message::Runs(delta),
+            _ => match first_of_log(&delta).filter(|_| is_in_tree) {
+                named @ Some(_) => Message::Fresh(Fresh { named, runs: Vec::new() }),
+                None => Message::Runs(delta),
+            },
         };
         self.send(id, &message, Class::Live);
     }
+}
+
+/// One run with the name of its log, as most first ones of a writer are.
+fn first_of_log(delta: &Delta) -> Option<NamedRun> {
+    let ([(stream, author, epoch, None)], [DeltaRun { prev: None, run }]) =
+        (&delta.names[..], &delta.runs[..])
+    else {
+        return None;
+    };
+    NamedRun::new(delta.tag, (stream.clone(), author.clone(), *epoch), run)
 }

@@ -6,6 +6,8 @@ mod doubts;
 mod floods;
 mod giving;
 mod incarnations;
+mod looks;
+mod missed;
 mod overlay;
 mod ring;
 mod scopes;

@@ -143,6 +143,13 @@ impl Timers {
 mod tests {
     use super::*;
 
+    impl Timers {
+        /// How many are set, or stay known.
+        pub(in crate::node) fn count(&self) -> usize {
+            self.known.len()
+        }
+    }
+
     #[test]
     fn each_timer_is_due_once_and_in_order() {
         let mut timers = Timers::default();

@@ -136,8 +136,12 @@ impl<'a> Reader<'a> {
 
     /// A run, as a slice of the frame.
     pub(super) fn run(&mut self) -> Result<Run, String> {
-        let encoded = self.body.slice_ref(self.bytes()?);
-        Run::decode(encoded).map_err(text)
+        Run::decode(self.slice()?).map_err(text)
+    }
+
+    /// Bytes that stay where they are.
+    pub(super) fn slice(&mut self) -> Result<Bytes, String> {
+        Ok(self.body.slice_ref(self.bytes()?))
     }
 
     /// What `item` reads, unless there is a null.

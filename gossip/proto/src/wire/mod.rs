@@ -54,7 +54,7 @@ pub use self::runs::Push;
 pub use self::scope::{MAX_SCOPE, Scope};
 pub use self::sketch::{Equal, More, SketchMessage};
 pub use self::table::{MAX_BITMAP, MAX_KEYS, States, Summed, Table};
-pub use self::tree::{Fresh, Have, TreeMessage};
+pub use self::tree::{Fresh, Have, NamedRun, TreeMessage};
 use crate::node::Frame;
 pub use crate::sketch::{COUNTERS, Cell, Kind, MAX_CELLS};
 

@@ -5,7 +5,7 @@ use proptest::sample::Index;
 use super::tests::{TAG, delta, hex};
 use super::*;
 use crate::node::Frame;
-use crate::{MemberKey, MemberRow, MemberState, NodeId, Run};
+use crate::{Epoch, LogId, MemberKey, MemberRow, MemberState, NodeId, Run, StreamId};
 
 const KEY: MemberKey = MemberKey(0x0102_0304_0506_0708);
 const OTHER: MemberKey = MemberKey(0x0102_f304_0506_0708);
@@ -19,7 +19,7 @@ fn samples() -> Vec<(&'static str, usize, Message)> {
         ("beat", 29, Message::Beat(beat())),
         ("first-beat", 25, Message::Beat(Beat { n: 0, echo: None, held: 0, pace: 1, ..beat() })),
         ("look", 19, Message::Look(look)),
-        ("seen", 14, Message::Seen(Seen { serial: 700, key: KEY, heard: true })),
+        ("seen", 16, Message::Seen(Seen { serial: 700, key: KEY, heard: true })),
         ("news", 3 + 43 + 13 + 21 + 25 + 35 + 13 + 12 + 13 + 21, Message::News(news())),
         ("table-all", 4, Message::Table(Table::All)),
         ("table-sums", 135, Message::Table(sums(Summed::Present, None))),
@@ -34,8 +34,18 @@ fn samples() -> Vec<(&'static str, usize, Message)> {
             12 + 1 + 2 * 5 + 1 + 3,
             Message::Have(Have { tag: TAG, logs: vec![([1; 5], 1), ([2; 5], 300)] }),
         ),
-        ("fresh", 3 + 2 * (2 + run), Message::Fresh(Fresh { runs: vec![self::run(), self::run()] })),
+        ("fresh", 3 + 2 * (2 + run), Message::Fresh(fresh(None))),
+        ("fresh-named", 3 + 2 * (2 + run) + 1 + 9 + 2 + 4 + 9 + 2 + run - 18, Message::Fresh(fresh(named()))),
     ]
+}
+
+fn fresh(named: Option<NamedRun>) -> Fresh {
+    Fresh { named, runs: vec![run(), run()] }
+}
+
+fn named() -> Option<NamedRun> {
+    let name = (StreamId::new("s").unwrap(), NodeId::new("ann").unwrap(), Epoch::from_bits(u64::MAX - 1));
+    NamedRun::new(TAG, name, &run())
 }
 
 fn beat() -> Beat {
@@ -136,10 +146,14 @@ fn a_beat_lies_in_its_frame() {
 
 #[test]
 fn runs_are_slices_of_the_frame() {
-    let bytes = frame(&Message::Fresh(Fresh { runs: vec![run(), run()] }));
+    let bytes = frame(&Message::Fresh(fresh(named())));
     let Ok(Content::Whole(Message::Fresh(fresh))) = read(&bytes) else { panic!("it is a fresh") };
     let inside = |run: &Run| bytes.as_ptr_range().contains(&run.encoded().as_ptr());
     assert!(fresh.runs.len() == 2 && fresh.runs.iter().all(inside));
+    // What was left out of the other one comes from its name.
+    let named = fresh.named.unwrap();
+    assert_eq!(named.run(run().log()), Ok(run()));
+    assert_eq!(named.run(LogId([9; 16])).map(|run| run.log()), Ok(LogId([9; 16])));
 }
 
 /// What a later version says of members does not keep this one from understanding the rest.
@@ -281,10 +295,12 @@ proptest! {
     }
 
     #[test]
-    fn any_question_and_answer_survives((serial, key, incarnation, heard) in any::<(u16, u64, u64, bool)>()) {
-        let look = Look { serial, key: MemberKey(key), incarnation };
+    fn any_question_and_answer_survives(
+            (serial, key, incarnation, age, heard) in any::<(u16, u64, u64, u32, bool)>()
+        ) {
+        let look = Look { serial, key: MemberKey(key), incarnation, age };
         round_trip(Message::Look(look));
-        round_trip(Message::Seen(Seen { look, heard }));
+        round_trip(Message::Seen(Seen { serial, key: MemberKey(key), heard }));
         let tag = heard.then(|| ChannelTag(key.to_le_bytes()));
         round_trip(Message::Tree(TreeMessage { tag, eager: serial % 2 == 0 }));
     }

@@ -2,11 +2,12 @@
 //! Rodrigues 2007).
 
 use bytes::Bytes;
+use minicbor::data::Type;
 
 use super::ask::{columns, logs};
-use super::cbor::{self, Reader};
+use super::cbor::{self, Reader, text};
 use super::{ChannelTag, WireError};
-use crate::{Run, Seq};
+use crate::{Epoch, LogId, NodeId, Run, RunError, Seq, StreamId};
 
 /// Whether fresh entries shall come over this link at once (graft), or be announced (prune). It holds for both
 /// directions.
@@ -27,11 +28,53 @@ pub struct Have {
     pub logs: Vec<([u8; 5], Seq)>,
 }
 
-/// Fresh runs of logs that the listener knows by name, all of one channel, which they name themselves.
+/// Fresh runs of logs that the listener knows by name, all of one channel, which they name themselves; and the first
+/// one of a log that it may not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fresh {
+    /// The first run of a log.
+    pub named: Option<NamedRun>,
     /// The runs.
     pub runs: Vec<Run>,
+}
+
+/// A run with the name of its log, from which follows the log's id: it is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRun {
+    /// The channel.
+    pub tag: ChannelTag,
+    /// The log's stream.
+    pub stream: StreamId,
+    /// Who writes it.
+    pub author: NodeId,
+    /// Which of the author's generations.
+    pub epoch: Epoch,
+    rest: Bytes,
+}
+
+/// How every run begins, in front of its log's id: nine parts, of which the first has 16 bytes.
+const RUN: [u8; 2] = [0x89, 0x50];
+
+impl NamedRun {
+    /// A run of a log of that name that is no branch; `None` if it is not encoded as runs are here.
+    #[must_use]
+    pub fn new(
+        tag: ChannelTag,
+        (stream, author, epoch): (StreamId, NodeId, Epoch),
+        run: &Run,
+    ) -> Option<Self> {
+        let id = run.log().0;
+        let begins = run.encoded().starts_with(&RUN) && run.encoded()[RUN.len()..].starts_with(&id);
+        begins.then(|| Self { tag, stream, author, epoch, rest: run.encoded().slice(RUN.len() + id.len()..) })
+    }
+
+    /// The run, as one of this log. It is a copy.
+    ///
+    /// # Errors
+    /// [`RunError`] if it is none.
+    pub fn run(&self, log: LogId) -> Result<Run, RunError> {
+        Run::decode([&RUN[..], &log.0, &self.rest].concat().into())
+    }
 }
 
 impl TreeMessage {
@@ -77,7 +120,11 @@ impl Have {
 impl Fresh {
     pub(super) fn write(&self, head: &mut Vec<u8>) -> Vec<Bytes> {
         cbor::write(head, |out| {
-            out.array(self.runs.len() as u64)?;
+            out.array((self.named.iter().len() + self.runs.len()) as u64)?;
+            if let Some(named) = &self.named {
+                out.array(5)?.bytes(&named.tag.0)?.str(named.stream.as_str())?.str(named.author.as_str())?;
+                out.u64(named.epoch.bits())?.bytes(&named.rest)?;
+            }
             Ok(())
         });
         cbor::write_runs(head, &self.runs)
@@ -86,7 +133,20 @@ impl Fresh {
     pub(super) fn read(fields: &Bytes) -> Result<Self, WireError> {
         Reader::whole("fresh", fields, |input| {
             let len = input.len()?;
-            Ok(Self { runs: input.items(len, Reader::run)? })
+            let is_named = len > 0 && input.kind()? == Type::Array;
+            let named = if is_named { Some(input.named_run()?) } else { None };
+            Ok(Self { named, runs: input.items(len - u64::from(is_named), Reader::run)? })
         })
+    }
+}
+
+impl Reader<'_> {
+    fn named_run(&mut self) -> Result<NamedRun, String> {
+        self.array(5)?;
+        let tag = ChannelTag(self.fixed()?);
+        let stream = StreamId::new(self.text()?).map_err(text)?;
+        let author = NodeId::new(self.text()?).map_err(text)?;
+        let epoch = Epoch::from_bits(self.number()?);
+        Ok(NamedRun { tag, stream, author, epoch, rest: self.slice()? })
     }
 }

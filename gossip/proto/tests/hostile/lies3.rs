@@ -8,12 +8,16 @@ use gossip_proto::{MemberKey, MemberRow, MemberState, NodeId, Rng};
 use crate::lies::{Known, number};
 
 pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Message {
-    let look =
-        |rng: &mut Rng| Look { serial: rng.next_u64() as u16, key: key(rng), incarnation: number(rng) };
+    let look = |rng: &mut Rng| Look {
+        serial: rng.next_u64() as u16,
+        key: key(rng),
+        incarnation: number(rng),
+        age: rng.next_u64() as u32,
+    };
     match rng.below(9) {
         0 => Message::Beat(beat(rng)),
         1 => Message::Look(look(rng)),
-        2 => Message::Seen(Seen { look: look(rng), heard: rng.chance(500) }),
+        2 => Message::Seen(Seen { serial: rng.next_u64() as u16, key: key(rng), heard: rng.chance(500) }),
         3 | 4 => Message::News((0..rng.below(64)).map(|_| row(known, rng)).collect()),
         5 => Message::Table(table(rng)),
         6 => {
@@ -25,7 +29,7 @@ pub(crate) fn draw(known: &Known, rng: &mut Rng) -> Message {
             Message::Tree(TreeMessage { tag, eager: rng.chance(500) })
         }
         _ if rng.chance(500) => Message::Have(Have { tag: known.tag, logs: vec![([7; 5], number(rng))] }),
-        _ => Message::Fresh(Fresh { runs: known.runs.first().cloned().into_iter().collect() }),
+        _ => Message::Fresh(Fresh { named: None, runs: known.runs.first().cloned().into_iter().collect() }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gossip_proto::node::{Command, CommandError, CommandId, Event, LinkId, PeerInfo, Reply};
+use gossip_proto::node::{Command, CommandError, CommandId, Event, LinkId, MemberInfo, PeerInfo, Reply};
 use gossip_proto::wire::Message;
 use gossip_proto::{ChannelId, LogId, NodeId, Now, StoreRequest, StreamId, VersionVector};
 
@@ -64,7 +64,9 @@ pub(super) struct Group {
 /// What one host says of itself at the end.
 #[derive(Debug, Default)]
 pub(super) struct Statement {
+    pub(super) me: Option<NodeId>,
     pub(super) peers: Vec<PeerInfo>,
+    pub(super) group: Vec<MemberInfo>,
     pub(super) versions: Vec<(ChannelId, StreamId, VersionVector)>,
 }
 
@@ -76,6 +78,8 @@ pub(super) struct Ending<'a> {
     pub(super) statements: Vec<Statement>,
     /// For each host the peers it has a link to.
     pub(super) linked: Vec<Vec<NodeId>>,
+    /// And those it is told of, along links of those who share channels.
+    pub(super) companions: Vec<Vec<NodeId>>,
     /// Frames sent, and deadlines served, in the quiet time; and what they may be at most.
     pub(super) quiet: Quiet,
 }

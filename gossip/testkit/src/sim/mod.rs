@@ -12,6 +12,7 @@
 //! | `host`, `seals`, `disk`, `net` | a machine, how it signs, its dumb disk, the network between |
 //! | `client`, `work` | what applications want and do |
 //! | `storm`, `restore`, `twin`, `liar`, `settle`, `stuck` | what goes wrong; how it ends |
+//! | `group` | who tells whom of others, and how often |
 //! | `fact`, `invariants` | what is seen, and what must hold |
 //! | `pair` | two nodes, one link and nothing left to chance: bytes and round trips counted |
 //! | `coverage`, `trace`, `wiretap` | what was reached, what happened, what was sent |
@@ -22,6 +23,7 @@ mod client;
 mod coverage;
 pub(crate) mod disk;
 mod fact;
+mod group;
 mod happen;
 mod host;
 mod invariants;

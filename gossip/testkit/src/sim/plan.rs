@@ -15,6 +15,8 @@ use super::topology::Shape;
 const OLD: u64 = 300;
 /// and with one that lies.
 const LIAR: u64 = 100;
+/// Hosts in 1,000 that tell others of each other, in a fifth of seeds each.
+const EXCHANGE: [u64; 5] = [1_000, 1_000, 1_000, 500, 0];
 
 /// How hard a seed is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +127,7 @@ impl Plan {
         let mut hosts: Vec<_> = (0..count).map(|index| draw_host(index, payload_limit, rng)).collect();
         let (sealed, scheme) = seals::draw(seed, sealed, &mut hosts);
         let liar = draw_company(&mut hosts, &mut rng_for(seed, 6));
+        draw_exchange(&mut hosts, &mut rng_for(seed, 10));
         let pause = |rng: &mut Rng, low, high| Duration::from_millis(between(rng, low, high));
         let trouble_pause = match severity {
             Severity::Calm => pause(rng, 4_000, 10_000),
@@ -154,7 +157,7 @@ impl Plan {
     pub(super) fn describe(&self) -> String {
         format!(
             "{:?}, {} hosts, sealed {:?} {:?}, {:?} of {} edges, {} channels, loss {} then {}, payloads {:?}, \
-             storm of {:?}, versions {:?}, liar {:?}",
+             storm of {:?}, versions {:?}, exchange {:?}, liar {:?}",
             self.severity,
             self.hosts.len(),
             self.sealed,
@@ -167,6 +170,7 @@ impl Plan {
             self.payload,
             self.storm_length,
             self.hosts.iter().map(|host| host.version).collect::<Vec<_>>(),
+            self.hosts.iter().map(|host| u8::from(host.config.peer_exchange)).collect::<Vec<_>>(),
             self.liar,
         )
     }
@@ -211,6 +215,12 @@ fn draw_company(hosts: &mut [HostPlan], rng: &mut Rng) -> Option<usize> {
         hosts[any(rng)].version = oldest + rng.below(u64::from(OFFERED_VERSION - oldest)) as u8;
     }
     rng.chance(LIAR).then(|| any(rng))
+}
+
+/// Who tells its peers of each other.
+fn draw_exchange(hosts: &mut [HostPlan], rng: &mut Rng) {
+    let share = EXCHANGE[rng.below(EXCHANGE.len() as u64) as usize];
+    hosts.iter_mut().for_each(|host| host.config.peer_exchange = rng.chance(share));
 }
 
 fn draw_edges(shape: Shape, count: usize, payload_limit: u64, rng: &mut Rng) -> Vec<Edge> {

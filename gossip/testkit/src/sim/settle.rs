@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// How often equality is looked for.
 const GLANCE: Duration = Duration::from_millis(500);
 /// How long everybody is left alone to see whether they fall silent.
-const SILENCE: Duration = Duration::from_secs(120);
+pub(super) const SILENCE: Duration = Duration::from_secs(120);
 
 impl World {
     /// From the first boot to the last check.
@@ -151,8 +151,9 @@ impl World {
             1 + SILENCE.as_millis() as u64 / config.keepalive.min(config.round_max).as_millis() as u64
         };
         let ends: Vec<_> = self.net.linked().flat_map(|edge| self.net.edges()[edge].ends).collect();
-        let frames_allowed = ends.iter().map(|host| 8 * beats(*host)).sum();
-        let deadlines_allowed = ends.iter().map(|host| 16 * beats(*host)).sum();
+        let of_links: u64 = ends.iter().map(|host| 8 * beats(*host)).sum();
+        let of_group = self.pulse();
+        let (frames_allowed, deadlines_allowed) = (of_links + of_group, 2 * (of_links + of_group));
         Quiet {
             frames: self.net.frames - frames,
             frames_allowed,
@@ -167,18 +168,20 @@ impl World {
             return;
         }
         let linked: Vec<_> = (0..self.hosts.len()).map(|host| self.neighbours(host)).collect();
+        let companions: Vec<_> = (0..self.hosts.len()).map(|host| self.companions(host)).collect();
         let mut statements = Vec::new();
         // On a link that loses frames a doubt may come up at any time; it must not stay.
         for _ in 0..6 {
             statements = (0..self.hosts.len()).map(|host| self.statement(host)).collect();
-            if reachability::check(&statements, &linked, &self.groups()).is_ok() {
+            let is_linked = reachability::check(&statements, &linked, &self.groups()).is_ok();
+            if is_linked && reachability::check_members(&statements, &companions).is_ok() {
                 break;
             }
             self.run_until(self.calendar.now() + Duration::from_secs(15));
         }
         let groups = self.groups();
         let volumes = self.hosts.iter().map(|host| &host.disk.volume).collect();
-        self.checks.end(&Ending { volumes, groups, statements, linked, quiet });
+        self.checks.end(&Ending { volumes, groups, statements, linked, companions, quiet });
     }
 
     fn neighbours(&self, host: usize) -> Vec<gossip_proto::NodeId> {
@@ -190,14 +193,15 @@ impl World {
         let places = self.hosts[host].disk.volume.open_streams().into_iter();
         let query = |(channel, stream)| (host, Command::Query(Query::Version(channel, stream)));
         let mut queries: Vec<_> = places.map(query).collect();
-        queries.push((host, Command::Query(Query::Peers)));
-        let mut statement = Statement::default();
+        queries.extend([Query::Peers, Query::Group].map(|query| (host, Command::Query(query))));
+        let mut statement = Statement { me: Some(self.id(host)), ..Statement::default() };
         for answer in self.ask_all(queries) {
             match (answer.command, answer.result) {
                 (Command::Query(Query::Version(channel, stream)), Ok(Reply::Version(version))) => {
                     statement.versions.push((channel, stream, version));
                 }
                 (_, Ok(Reply::Peers(peers))) => statement.peers = peers,
+                (_, Ok(Reply::Group(group))) => statement.group = group,
                 (command, other) => {
                     self.checks.fail("answered_once", format!("n{host}: {command:?} answered {other:?}"));
                 }

@@ -121,13 +121,14 @@ impl World {
     }
 
     fn draw_query(&mut self, channel: ChannelId, stream: StreamId) -> Query {
-        match self.work.rng.below(7) {
+        match self.work.rng.below(8) {
             0 => Query::Channels,
             1 => Query::Streams(channel),
             2 => Query::Members(channel),
             3 => Query::Peers,
             4 => Query::ChannelsForPeer(self.draw_member()),
             5 => Query::Health,
+            6 => Query::Group,
             _ => Query::Version(channel, stream),
         }
     }

@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gossip_proto::Tick;
 use gossip_proto::wire::{self, Content, Message};
+use gossip_proto::{LogId, Tick};
 
 /// Types of messages, and 0 for pieces and what cannot be read.
 const KINDS: usize = 256;
@@ -97,7 +97,10 @@ fn entries(message: &Message) -> u64 {
     match message {
         Message::Delta(delta) | Message::Runs(delta) => delta.runs.iter().map(|run| run.run.count()).sum(),
         Message::Push(push) => push.runs.iter().map(|run| run.count()).sum(),
-        Message::Fresh(fresh) => fresh.runs.iter().map(|run| run.count()).sum(),
+        Message::Fresh(fresh) => {
+            let named = fresh.named.iter().filter_map(|named| named.run(LogId([0; 16])).ok());
+            named.chain(fresh.runs.iter().cloned()).map(|run| run.count()).sum()
+        }
         _ => 0,
     }
 }

@@ -160,18 +160,24 @@ impl Node {
 
     /// Who is asked then.
     pub(super) fn choose_witness(&self, of: MemberKey, turn: u32) -> Option<LinkId> {
-        let doubts = &self.members.senses.doubts;
         let others = self.links.iter().filter(|(id, link)| {
             link.watch.key != of && link.is_open() && self.spoken(**id) >= super::MEMBERS
         });
         let order = others.map(|(id, link)| {
-            let is_silent = doubts.contains_key(&link.watch.key) || link.watch.is_deaf;
+            let is_silent = link.watch.is_deaf || self.is_in_question(link.watch.key);
             (is_silent, link.rtt.smoothed().unwrap_or(Duration::MAX), *id)
         });
         let mut order: Vec<_> = order.collect();
         order.sort_unstable();
         order.truncate(3);
         order.get(turn as usize % order.len().max(1)).map(|(_, _, link)| *link)
+    }
+
+    fn is_in_question(&self, key: MemberKey) -> bool {
+        let senses = &self.members.senses;
+        let member = self.members.find(key).and_then(|slot| self.members.get(slot));
+        let is_live = member.is_some_and(|member| member.state == MemberState::Live);
+        !is_live || senses.doubts.contains_key(&key) || senses.suspicions.contains_key(&key)
     }
 
     /// Time has passed, or an answer of somebody else came.
@@ -263,7 +269,7 @@ impl Node {
     }
 
     /// Nobody has heard the member yet.
-    fn is_new(&self, member: &Member) -> bool {
+    pub(super) fn is_new(&self, member: &Member) -> bool {
         member.heard == Tick(0) && self.now.tick.since(member.since) < GRACE
     }
 

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use super::row::Slot;
-use crate::node::{Class, LinkId, Node};
-use crate::wire::{Message, Table};
+use crate::node::{LinkId, Node};
 use crate::{MemberKey, MemberState, Tick};
 
 /// A node whose timers are served so late heard nothing meanwhile, nor said anything.
@@ -34,13 +33,15 @@ impl Node {
 
     /// A beat of a member came. One that counts as gone is back, or is told so and contradicts.
     pub(super) fn hear_member(&mut self, id: LinkId, key: MemberKey, dozes: bool) {
-        let Some(slot) = self.members.find(key) else {
-            // Its introduction was lost.
-            return self.send(id, &Message::Table(Table::Want(vec![key])), Class::Urgent);
-        };
+        // Its introduction was lost.
+        let Some(slot) = self.members.find(key) else { return self.ask_who(id) };
         let Some(member) = self.members.get(slot) else { return };
         let (state, is_first) = (member.state, member.heard == Tick(0));
-        let did_doze = member.doze_until > Tick(0);
+        let (did_doze, is_old) =
+            (member.doze_until > Tick(0), member.details.incarnation < member.incarnation);
+        if is_old {
+            self.ask_who(id);
+        }
         if state != MemberState::Live {
             return self.hear_the_gone(id, slot);
         }

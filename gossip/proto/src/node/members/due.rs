@@ -33,7 +33,7 @@ impl Node {
     pub(in crate::node) fn miss_beat(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
         let (key, slack) = (link.watch.key, link.rtt.slack());
-        let Some(slot) = self.members.find(key) else { return };
+        let Some(slot) = self.members.find(key) else { return self.introduce_again(id) };
         let is_live = self.members.get(slot).is_some_and(|member| member.state == MemberState::Live);
         if !is_live {
             return;

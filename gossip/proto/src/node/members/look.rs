@@ -100,16 +100,19 @@ impl Node {
     /// The answer to that. One that was not asked for means nothing.
     pub(in crate::node) fn on_seen(&mut self, id: LinkId, seen: Seen) {
         let Seen { serial, key, heard } = seen;
+        let is_of_doubt = self.note_answer(id, seen);
         if !heard {
-            self.hear_objection(id, key, Some(serial));
+            self.hear_no_objection(id, key, Some(serial));
+        } else if is_of_doubt || self.is_asked_to_object(id, key, serial) {
+            self.prove(key, None);
         }
-        let Some(doubt) = self.members.senses.doubts.get_mut(&key) else { return };
-        let asked = doubt.helpers.iter_mut().find(|helper| (helper.link, helper.serial) == (id, serial));
-        let Some(helper) = asked else { return };
-        if !heard {
-            helper.denied = true;
-            return;
-        }
-        self.prove(key, None);
+    }
+
+    /// Whether a helper was asked that; notes that its own tries have failed.
+    fn note_answer(&mut self, id: LinkId, seen: Seen) -> bool {
+        let doubt = self.members.senses.doubts.get_mut(&seen.key);
+        let mut helpers = doubt.into_iter().flat_map(|doubt| &mut doubt.helpers);
+        let asked = helpers.find(|helper| (helper.link, helper.serial) == (id, seen.serial));
+        asked.map(|helper| helper.denied = !seen.heard).is_some()
     }
 }

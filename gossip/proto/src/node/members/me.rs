@@ -4,17 +4,23 @@ use std::time::Duration;
 
 use super::MEMBERS;
 use super::merge::AHEAD;
+use super::pulse::PERIOD;
 use super::row::Details;
 use crate::member::{MAX_ADDRESS_BYTES, MAX_ADDRESSES};
 use crate::node::admin::Job;
-use crate::node::{Class, CommandError, CommandId, LinkId, Node, Reply};
-use crate::wire::{Message, Row};
+use crate::node::{Class, CommandError, CommandId, LinkId, Node, Reply, Timer};
+use crate::wire::{Message, Row, Table};
 
+/// Of two nodes with one id each outranks the other so often.
+const RIVALRY: Duration = Duration::from_secs(60);
 /// Contradictions at once, and the pause between more. Each costs a write, and a message to all.
 const REFUTATIONS: (u32, Duration) = (4, Duration::from_secs(1));
 /// So far one contradiction goes beyond what this node said itself: a sixteenth of what others believe at once, so
 /// that they follow even if they missed some. To outrank more takes several.
 const CLIMB: u64 = AHEAD / 16;
+
+/// Who knows no more members than these, itself among them, is told all there are.
+const NOBODY: usize = 2;
 
 impl Node {
     /// Begins a new incarnation: what was said of the one before counts no more.
@@ -54,6 +60,8 @@ impl Node {
     pub(in crate::node) fn introduce(&mut self, id: LinkId) {
         if self.spoken(id) >= MEMBERS {
             self.teach(id, &[self.members.me()]);
+            let is_newcomer = self.members.live() <= NOBODY;
+            self.links.get_mut(&id).into_iter().for_each(|link| link.watch.newcomer = is_newcomer);
             self.begin_pulse();
             self.expect_first_beat(id);
         }
@@ -66,14 +74,55 @@ impl Node {
     }
 
     /// Something said of this node under such an incarnation is to be outranked, unless it is said again and again.
-    pub(super) fn refute(&mut self, least: u64) {
+    /// Says whether it was.
+    pub(super) fn refute(&mut self, least: u64) -> bool {
         let (at_once, pause) = REFUTATIONS;
         self.members.senses.sicken();
         if !self.members.refutations.take(self.now.tick, at_once, pause) {
-            return;
+            return false;
         }
         let addresses = self.own_details().map(|details| details.addresses).unwrap_or_default();
         self.raise(least.min(self.record.incarnation.saturating_add(CLIMB)), addresses);
+        true
+    }
+
+    /// Somebody is wrong about this node. Who goes by what another node of this id said last hears of that in time.
+    pub(super) fn contradict(&mut self, incarnation: u64) {
+        let is_rivals = incarnation > self.record.incarnation && self.members.rivalry.is_spent(self.now.tick);
+        if !is_rivals {
+            self.refute(incarnation);
+        }
+    }
+
+    /// Somebody else calls itself as this node does. It may be an earlier life of ours, which said what its store had
+    /// not written when it ended, or has forgotten since: it is outranked. If it comes back again and again a person
+    /// is told that there are two, and each outranks the other now and then only: one of them may be gone.
+    pub(super) fn meet_namesake(&mut self, instance: u32, incarnation: u64) {
+        let me = self.members.me();
+        let is_twin = self.members.is_twin(me, instance);
+        if is_twin {
+            self.twin(me);
+        }
+        let may = !is_twin || self.members.rivalry.take(self.now.tick, 1, RIVALRY);
+        if may && self.refute(incarnation) {
+            self.members.outrank(instance);
+        }
+    }
+
+    /// The other side does not know who this is, or has not told who it is: an introduction was lost.
+    pub(super) fn introduce_again(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.watch.introduced = link.watch.introduced.saturating_add(1);
+        let pause = PERIOD.saturating_mul(1 << link.watch.introduced.min(8));
+        self.teach(id, &[self.members.me()]);
+        self.ask_who(id);
+        self.set_timer(Timer::Due(id), pause);
+    }
+
+    /// Asks the other side who it is now.
+    pub(super) fn ask_who(&mut self, id: LinkId) {
+        let Some(key) = self.links.get(&id).map(|link| link.watch.key) else { return };
+        self.send(id, &Message::Table(Table::Want(vec![key])), Class::Urgent);
     }
 
     /// The incarnation after both the present one and this. It is written down, but nothing waits for that.
@@ -82,7 +131,7 @@ impl Node {
         self.record.incarnation = incarnation;
         self.members.set_me(self.now.tick, incarnation, addresses);
         self.queue_job(Job::SaveNode);
-        let me = self.members.get(self.members.me()).map(|member| self.row_of(member, true));
+        let me = self.members.get(self.members.me()).map(|member| self.row_of(member));
         me.into_iter().for_each(|row| self.flood(&row, None));
     }
 

@@ -56,8 +56,15 @@ pub(in crate::node) enum Merged {
     Sought(Slot),
     /// It is about this node, and has to be contradicted.
     AboutMe,
-    /// Two nodes call themselves by one id.
-    Twin(Slot),
+    /// The row changed, and shows that two nodes call themselves by one id: they take turns.
+    Twin {
+        /// Whose.
+        slot: Slot,
+        /// Others are to know at once.
+        flood: bool,
+    },
+    /// Another instance calls itself as this node does.
+    Namesake(u32),
     /// It is not believed.
     Refused(&'static str),
 }
@@ -101,7 +108,7 @@ impl Members {
     }
 
     fn merge_known(&mut self, now: Tick, slot: Slot, row: &Row, by: Speaker) -> Merged {
-        let is_twin = self.is_twin(slot, row);
+        let is_twin = matches!(row, Row::Live { row, .. } if self.is_twin(slot, row.instance));
         let learned = matches!(row, Row::Live { row, .. } if self.learn(slot, details(row)));
         let Some(member) = self.get(slot) else { return Merged::Nothing };
         let (_, incarnation) = row.about();
@@ -117,8 +124,16 @@ impl Members {
             && was == (incarnation, MemberState::Down)
             && now.since(member.since) >= OLD;
         let order = (incarnation, says).cmp(&was);
+        let is_old = matches!(row, Row::Live { row, .. } if details(row) < member.details);
         if order == Ordering::Less && !is_revived {
-            return behind(slot, was.1, row, incarnation == was.0);
+            return match row {
+                Row::Live { .. } if learned && incarnation < was.0 => {
+                    Merged::Changed { slot, flood: !by.repairs }
+                }
+                // What it told of itself last, under an incarnation that was outranked since.
+                Row::Live { .. } if !is_old && incarnation < was.0 => Merged::Nothing,
+                _ => behind(slot, was.1, row, incarnation == was.0),
+            };
         }
         if order == Ordering::Greater || is_revived {
             self.set_state(slot, says, incarnation, now);
@@ -129,19 +144,18 @@ impl Members {
             Row::Down { .. } if by.repairs => Merged::Accused(slot),
             Row::Vouch { .. } if !by.repairs => Merged::Vouched(slot),
             Row::Seek { .. } => Merged::Sought(slot),
-            _ if is_twin => Merged::Twin(slot),
+            _ if learned && is_twin => Merged::Twin { slot, flood: !by.repairs },
             _ if learned || dozes || order == Ordering::Greater || is_revived => {
                 Merged::Changed { slot, flood: !by.repairs }
             }
+            // Of two instances under one incarnation the one that yields is to hear of the other.
+            Row::Live { row, .. } if self.is_other(slot, row.instance) => Merged::Teach(slot),
             _ => Merged::Nothing,
         }
     }
 
-    /// Whether another instance tells of the same incarnation.
-    fn is_twin(&self, slot: Slot, row: &Row) -> bool {
-        let Some(known) = self.get(slot).map(|member| &member.details) else { return false };
-        matches!(row, Row::Live { row, .. }
-            if row.incarnation == known.incarnation && row.instance != known.instance)
+    fn is_other(&self, slot: Slot, instance: u32) -> bool {
+        self.get(slot).is_some_and(|member| member.details.instance != instance)
     }
 
     fn hear_doze(&mut self, now: Tick, slot: Slot, row: &Row) -> bool {
@@ -180,10 +194,10 @@ fn about_me(me: Slot, mine: u64, instance: u32, said: &Row) -> Merged {
         (Ordering::Greater, _) if incarnation > HIGHEST + AHEAD => {
             Merged::Refused("an incarnation nobody can have")
         }
+        (_, Row::Live { row, .. }) if row.instance != instance => Merged::Namesake(row.instance),
         (Ordering::Greater, _) => Merged::AboutMe,
         (_, Row::Suspect { .. } | Row::Down { .. } | Row::Left { .. }) => Merged::AboutMe,
         (_, Row::Seek { .. }) => Merged::Sought(me),
-        (_, Row::Live { row, .. }) if row.instance != instance => Merged::Twin(me),
         (_, Row::Live { .. } | Row::Vouch { .. } | Row::Doze { .. }) => Merged::Nothing,
     }
 }

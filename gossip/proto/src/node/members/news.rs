@@ -1,7 +1,7 @@
 //! What members say of each other.
 
 use super::merge::{Merged, Speaker};
-use super::row::{Member, Slot};
+use super::row::{Details, Member, Slot};
 use crate::node::{Class, DropReason, LinkId, Node};
 use crate::wire::{MAX_ROWS, Message, Row};
 use crate::{MemberKey, MemberRow, MemberState, NodeId};
@@ -58,15 +58,18 @@ impl Node {
         match merged {
             Merged::Nothing | Merged::Unknown(_) => {}
             Merged::Teach(slot) => return Some(slot),
-            Merged::Changed { slot, flood } => {
-                if flood {
-                    self.flood(row, Some(id));
-                }
-                self.settle_status(slot);
-                self.table_changed();
+            Merged::Changed { slot, flood } => self.follow_change(id, row, slot, flood),
+            Merged::Twin { slot, flood } => {
+                self.follow_change(id, row, slot, flood);
+                self.twin(slot);
             }
+            Merged::Namesake(instance) => self.meet_namesake(instance, row.about().1),
             Merged::New(slot) => {
-                self.settle_status(slot);
+                match self.members.live() {
+                    // From now on they prove something of each other.
+                    3 => self.settle_all(),
+                    _ => self.settle_status(slot),
+                }
                 self.spread_row(slot, id);
                 self.table_changed();
             }
@@ -76,8 +79,7 @@ impl Node {
             }
             Merged::Vouched(slot) => self.vouched(id, slot, row),
             Merged::Sought(slot) => self.sought(id, slot, row),
-            Merged::AboutMe => self.refute(row.about().1),
-            Merged::Twin(slot) => self.twin(slot),
+            Merged::AboutMe => self.contradict(row.about().1),
             Merged::Refused(why) => {
                 let peer = self.links.get(&id).map(|link| link.peer.clone());
                 self.drop_from(peer, DropReason::Bound, why);
@@ -86,36 +88,58 @@ impl Node {
         None
     }
 
+    fn follow_change(&mut self, id: LinkId, row: &Row, slot: Slot, flood: bool) {
+        if flood {
+            self.flood(row, Some(id));
+        }
+        self.settle_status(slot);
+        self.table_changed();
+    }
+
     /// Tells what is known of some members.
     pub(in crate::node) fn teach(&mut self, id: LinkId, slots: &[Slot]) {
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        // What they said of their table before is old.
+        link.watch.outdated = true;
         let is_companion = link.session.as_ref().is_some_and(|session| !session.shared.is_empty());
         let names = [self.members.me().key, MemberKey::of(&link.peer)];
         let room = link.limits.max_frame.min(MAX_BYTES);
         let members = slots.iter().filter_map(|slot| self.members.get(*slot));
-        let rows = members.map(|member| self.row_of(member, is_companion || names.contains(&member.key)));
+        let rows =
+            members.flat_map(|member| self.rows_of(member, is_companion || names.contains(&member.key)));
         for rows in batches(rows.collect(), room) {
             self.send(id, &Message::News(rows), Class::Urgent);
         }
     }
 
-    /// All that is known of a member, or what does without its name.
-    pub(super) fn row_of(&self, member: &Member, by_name: bool) -> Row {
+    /// All that is known of a member, or what does without its name. What it told of itself it told under an
+    /// incarnation that may have been outranked since.
+    pub(in crate::node) fn rows_of(
+        &self,
+        member: &Member,
+        by_name: bool,
+    ) -> impl Iterator<Item = Row> + use<> {
         let (key, incarnation) = (member.key, member.incarnation);
-        match member.state {
-            MemberState::Live if by_name => {
-                let addresses = member.details.addresses.to_vec();
-                let (id, instance) = (member.id.clone(), member.details.instance);
-                let doze = member.doze_until.since(self.now.tick).as_secs().try_into().unwrap_or(u32::MAX);
-                Row::Live { row: MemberRow { id, incarnation, instance, addresses }, doze }
-            }
-            MemberState::Live => Row::Vouch { key, incarnation, by: None },
-            MemberState::Left => Row::Left { key, incarnation },
+        let is_old = member.details.incarnation < incarnation;
+        let (row, rest) = match member.state {
+            MemberState::Live if by_name => (self.row_of(member), is_old),
+            MemberState::Live => (Row::Vouch { key, incarnation, by: None }, false),
+            MemberState::Left => (Row::Left { key, incarnation }, false),
             MemberState::Down => {
                 let age = self.now.tick.since(member.since).as_secs().try_into().unwrap_or(u32::MAX);
-                Row::Down { key, incarnation, age }
+                (Row::Down { key, incarnation, age }, false)
             }
-        }
+        };
+        let rest = rest.then_some(Row::Vouch { key, incarnation, by: None });
+        [row].into_iter().chain(rest)
+    }
+
+    /// A member by name, as it told of itself.
+    pub(super) fn row_of(&self, member: &Member) -> Row {
+        let Details { incarnation, instance, .. } = member.details;
+        let (id, addresses) = (member.id.clone(), member.details.addresses.to_vec());
+        let doze = member.doze_until.since(self.now.tick).as_secs().try_into().unwrap_or(u32::MAX);
+        Row::Live { row: MemberRow { id, incarnation, instance, addresses }, doze }
     }
 }
 

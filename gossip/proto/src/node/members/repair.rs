@@ -21,9 +21,15 @@ impl Node {
     pub(super) fn hear_table(&mut self, id: LinkId, theirs: u64) {
         let ours = self.members.hash();
         let Some(link) = self.links.get_mut(&id).filter(|_| self.config.peer_exchange) else { return };
+        let is_companion = link.session.as_ref().is_some_and(|session| !session.shared.is_empty());
         if theirs == ours {
+            link.watch.newcomer = false;
             (link.watch.differ, link.watch.compared, link.watch.apart) = (None, 0, false);
             return self.timers.cancel(&Timer::Table(id));
+        }
+        if link.watch.newcomer && is_companion {
+            self.links.values_mut().for_each(|link| link.watch.newcomer = false);
+            return self.send(id, &Message::Table(Table::All), Class::Urgent);
         }
         (link.watch.differ, link.watch.outdated) = (Some([ours, theirs]), false);
         self.compare_tables_later(id);
@@ -36,8 +42,8 @@ impl Node {
         self.timers.ensure(Timer::Table(id), self.now.tick + pause);
     }
 
-    /// Begins to compare tables that have been different for a while. One side does: who knows nobody yet, or that
-    /// with the smaller id. What has changed here since has changed there too, most often: that is asked first.
+    /// Begins to compare tables that have been different for a while. One side does, that with
+    /// the smaller id. What has changed here since has changed there too, most often: that is asked first.
     pub(in crate::node) fn compare_tables(&mut self, id: LinkId) {
         let now = self.members.hash();
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -53,17 +59,11 @@ impl Node {
         if std::mem::take(&mut link.watch.apart) {
             return self.tell_states(id);
         }
-        let is_companion = link.session.as_ref().is_some_and(|session| !session.shared.is_empty());
-        let is_first = self.record.id < link.peer;
-        let table = match self.members.live() {
-            ..=2 if is_companion => Table::All,
-            _ if is_first => {
-                let sums = self.members.sums(Summed::Present, None);
-                Table::Sums { of: Summed::Present, path: None, sums }
-            }
-            _ => return,
-        };
-        self.send(id, &Message::Table(table), Class::Urgent);
+        if self.record.id < link.peer {
+            let sums = self.members.sums(Summed::Present, None);
+            let table = Table::Sums { of: Summed::Present, path: None, sums };
+            self.send(id, &Message::Table(table), Class::Urgent);
+        }
     }
 
     /// A step in the comparison of two tables. Who keeps to its own peers has nothing to compare.

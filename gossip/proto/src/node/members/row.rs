@@ -22,6 +22,7 @@ pub(in crate::node) struct Member {
     /// When it came to be so.
     pub(in crate::node) since: Tick,
     pub(in crate::node) details: Details,
+    pub(super) former: Former,
     /// It means to say nothing until then; 0: it does not.
     pub(in crate::node) doze_until: Tick,
     /// When it was last proved to be there while that was in question; 0: never.
@@ -44,6 +45,34 @@ pub(in crate::node) struct Details {
     pub(in crate::node) addresses: Box<[String]>,
 }
 
+/// The instance before the present one; 0: none. Who starts anew takes the place of its earlier life, of which some may
+/// still know more than its store did; but an earlier life does not come back again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Former {
+    instance: u32,
+    /// How often these two have taken each other's place.
+    returns: u8,
+}
+
+/// So often they do when there are two nodes.
+const RETURNS: u8 = 3;
+
+impl Former {
+    /// One instance takes the place of another.
+    pub(super) fn replace(&mut self, old: u32, new: u32) {
+        *self = Self { instance: old, returns: self.returns_with(new) };
+    }
+
+    /// Whether there are two nodes if this instance is the next one.
+    pub(super) fn is_twin(&self, new: u32) -> bool {
+        self.returns_with(new) >= RETURNS
+    }
+
+    fn returns_with(&self, new: u32) -> u8 {
+        if self.instance == new { self.returns.saturating_add(1) } else { 0 }
+    }
+}
+
 impl Member {
     /// A member nobody has spoken of before: it is alive.
     pub(super) fn new(now: Tick, row: MemberRow) -> Self {
@@ -55,6 +84,7 @@ impl Member {
             state: MemberState::Live,
             since: now,
             details: Details { incarnation, instance, addresses: addresses.into() },
+            former: Former::default(),
             doze_until: Tick(0),
             heard: Tick(0),
             told: None,
@@ -62,6 +92,11 @@ impl Member {
             charges: Bucket::default(),
             twins: Bucket::default(),
         }
+    }
+
+    /// What the application was told of it. Of this node it is told nothing.
+    pub(in crate::node) fn status(&self) -> PeerStatus {
+        self.told.unwrap_or(PeerStatus::Reachable)
     }
 }
 
@@ -72,7 +107,7 @@ mod tests {
     /// Beside it are its id and addresses, and 48 bytes in two orders.
     #[test]
     fn a_row_is_small() {
-        assert!(size_of::<Option<Member>>() <= 120, "{}", size_of::<Option<Member>>());
+        assert!(size_of::<Option<Member>>() <= 128, "{}", size_of::<Option<Member>>());
         assert_eq!(size_of::<Option<Slot>>(), 16);
     }
 }

@@ -33,6 +33,8 @@ pub(in crate::node) struct Members {
     pub(super) dead: Dead,
     /// How often this node contradicts.
     pub(super) refutations: Bucket,
+    /// How often it outranks another node that calls itself the same.
+    pub(super) rivalry: Bucket,
     /// What is made of what is heard.
     pub(super) senses: Senses,
 }
@@ -62,6 +64,7 @@ impl Members {
             dials: BTreeMap::new(),
             dead: Dead::default(),
             refutations: Bucket::default(),
+            rivalry: Bucket::default(),
             senses: Senses::default(),
         }
     }
@@ -206,8 +209,22 @@ impl Members {
     /// Notes what a member tells of itself, if it is newer than what is known; says whether it is.
     pub(super) fn learn(&mut self, slot: Slot, details: Details) -> bool {
         let Some(member) = self.get_mut(slot).filter(|member| details > member.details) else { return false };
+        if details.instance != member.details.instance {
+            member.former.replace(member.details.instance, details.instance);
+        }
         member.details = details;
         true
+    }
+
+    /// Notes that this node outranks another instance of itself.
+    pub(super) fn outrank(&mut self, instance: u32) {
+        self.get_mut(self.me).into_iter().for_each(|me| me.former.replace(instance, instance));
+    }
+
+    /// Whether an instance of a member shows that there are two of it.
+    pub(super) fn is_twin(&self, slot: Slot, instance: u32) -> bool {
+        let member = self.get(slot).filter(|member| member.details.instance != instance);
+        member.is_some_and(|member| member.former.is_twin(instance))
     }
 
     /// Notes that a member was proved to be there.

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
+use super::doubt::GRACE;
 use super::row::Slot;
+use super::suspicion::UNHEARD;
 use crate::node::{LinkId, Node, Timer};
 use crate::{MemberKey, Tick};
 
@@ -37,19 +39,29 @@ impl Node {
                 known = Missing { tries: 0, at: known.at.min(soon) };
             }
             if known.at <= now {
-                let (first, longest) = PAUSES;
-                let pause = first.saturating_mul(1 << known.tries.min(8)).min(longest);
-                known = Missing { tries: known.tries.saturating_add(1), at: now + pause };
-                // What others have just found out was told to all.
-                let proved = self.members.get(*slot).map_or(Tick(0), |member| member.heard);
-                if proved == Tick(0) || proved + pause <= now {
-                    self.seek(*slot);
-                }
+                known = self.seek_in_turn(*slot, known);
             }
             self.members.senses.missing.insert(slot.key, known);
         }
         let next = self.members.senses.missing.values().map(|missing| missing.at).min();
         next.into_iter().for_each(|at| self.timers.bring_forward(Timer::Overlay, at));
+    }
+
+    /// Asks for one, unless others have just found out, which they told all; says when it is asked for next.
+    fn seek_in_turn(&mut self, slot: Slot, missing: Missing) -> Missing {
+        let (now, (first, longest)) = (self.now.tick, PAUSES);
+        let pause = first.saturating_mul(1 << missing.tries.min(8)).min(longest);
+        let known_for = if missing.tries == 0 { UNHEARD } else { pause };
+        let Some(member) = self.members.get(slot) else { return missing };
+        if self.is_new(member) {
+            return Missing { at: member.since + GRACE, ..missing };
+        }
+        let proved = member.heard;
+        if proved > Tick(0) && proved + known_for > now {
+            return Missing { at: proved + known_for, ..missing };
+        }
+        self.seek(slot);
+        Missing { tries: missing.tries.saturating_add(1), at: now + pause }
     }
 
     /// Whether there is no link to a member that works.

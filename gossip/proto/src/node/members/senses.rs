@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::doubt::Doubt;
 use super::loss::{Loss, Tries};
 use super::pulse::Pulse;
+use super::rows::Members;
 use super::seek::Missing;
 use super::suspicion::Suspicion;
 use crate::node::{LinkId, Node};
@@ -55,6 +56,13 @@ impl Senses {
     pub(super) fn next_serial(&mut self) -> u16 {
         self.serial = self.serial.wrapping_add(1);
         self.serial
+    }
+}
+
+impl Members {
+    /// How many are asked whether they are there.
+    pub(in crate::node) fn doubts(&self) -> usize {
+        self.senses.doubts.len()
     }
 }
 

@@ -61,7 +61,8 @@ impl Node {
             return self.tell_states(id);
         }
         let back = self.links.get(&id).and_then(|link| self.members.find(link.watch.key));
-        let row = back.and_then(|slot| self.members.get(slot)).map(|member| self.row_of(member, true));
+        let back = back.and_then(|slot| self.members.get(slot));
+        let row = back.and_then(|member| self.rows_of(member, true).next());
         row.into_iter().for_each(|row| self.flood(&row, Some(id)));
     }
 

@@ -24,8 +24,11 @@ impl Node {
         if told.is_none() {
             self.notify(Event::PeerAdded(id.clone()));
         }
-        if status == PeerStatus::Dozing {
-            self.timers.set(Timer::Doze(slot.key), awake);
+        match status {
+            PeerStatus::Dozing => self.timers.set(Timer::Doze(slot.key), awake),
+            // It may have said that of a hundred years.
+            _ if told == Some(PeerStatus::Dozing) => self.timers.cancel(&Timer::Doze(slot.key)),
+            _ => {}
         }
         self.members.note_told(slot, status);
         if let Some(peer) = self.peers.get_mut(&id) {

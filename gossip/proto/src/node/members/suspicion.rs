@@ -20,7 +20,7 @@ const SPREAD: Duration = Duration::from_millis(100);
 /// The wait, in times of that.
 const WAIT: u32 = 3;
 /// Who only asks for a member has heard nothing for so long; who was to hear it by then would have.
-const UNHEARD: Duration = Duration::from_secs(8);
+pub(super) const UNHEARD: Duration = Duration::from_secs(8);
 /// Longer waits are not believed.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Suspicions at once.
@@ -120,7 +120,7 @@ impl Node {
                 let until = now + self.wait().max(PATIENCE);
                 let charge = Charge { since: now, until, accusers: Accusers::one(by), is_quiet: false };
                 self.raise_suspicion(slot, charge, Some(id));
-                self.hear_objection(id, slot.key, None);
+                self.hear_no_objection(id, slot.key, None);
             }
             _ => {}
         }
@@ -153,7 +153,9 @@ impl Node {
         if member.state != MemberState::Live || self.is_dozing(member) {
             return;
         }
-        if from.is_some() && self.last_heard(slot.key) > charge.since {
+        let is_doubted =
+            self.members.senses.doubts.get(&slot.key).is_some_and(|doubt| doubt.since() > charge.since);
+        if from.is_some() && !is_doubted && self.last_heard(slot.key) > charge.since {
             // It was heard here since.
             return self.vouch_for(slot);
         }

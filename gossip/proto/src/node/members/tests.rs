@@ -156,7 +156,8 @@ fn a_verdict_in_a_repair_is_a_suspicion() {
 fn what_is_said_of_this_node_is_contradicted_once_it_is_wrong() {
     let mut members = alone();
     let me = members.me();
-    let twin = Row::Live { row: MemberRow { instance: 8, ..told("me", 5) }, doze: 0 };
+    let other =
+        |incarnation| Row::Live { row: MemberRow { instance: 8, ..told("me", incarnation) }, doze: 0 };
     let cases = [
         (down("me", 4), Merged::Teach(me)),
         (live("me", 5), Merged::Nothing),
@@ -165,14 +166,44 @@ fn what_is_said_of_this_node_is_contradicted_once_it_is_wrong() {
         (down("me", 5), Merged::AboutMe),
         (left("me", 5), Merged::AboutMe),
         (live("me", 6), Merged::AboutMe),
-        (twin, Merged::Twin(me)),
+        (other(4), Merged::Teach(me)),
+        (other(5), Merged::Namesake(8)),
+        (other(6), Merged::Namesake(8)),
         (Row::Seek { key: me.key, incarnation: 5, by: key("x") }, Merged::Sought(me)),
     ];
     for (row, merged) in cases {
         assert_eq!(members.merge(NOW, &row, HEARSAY), merged, "{row:?}");
         assert_eq!(known(&members, "me"), (5, MemberState::Live));
     }
-    assert!(matches!(members.merge(NOW, &live("me", u64::MAX), HEARSAY), Merged::Refused(_)));
+    for row in [live("me", u64::MAX), other(u64::MAX)] {
+        assert!(matches!(members.merge(NOW, &row, HEARSAY), Merged::Refused(_)));
+    }
+}
+
+/// Who starts anew is another instance, also when its store had not written what it called itself before.
+#[test]
+fn instances_that_take_turns_show_that_there_are_two() {
+    let mut members = group(&["a"]);
+    let slot = members.find(key("a")).unwrap();
+    let a =
+        |incarnation, instance| Row::Live { row: MemberRow { instance, ..told("a", incarnation) }, doze: 0 };
+    let changed = Merged::Changed { slot, flood: true };
+    let cases = [
+        (a(1, 9), changed),
+        (a(1, 9), Merged::Nothing),
+        (a(1, 8), Merged::Teach(slot)),
+        (a(2, 8), changed),
+        (a(3, 5), changed),
+        // Who told of the one or the other may have been behind, but not three times.
+        (a(4, 6), changed),
+        (a(5, 5), changed),
+        (a(6, 6), changed),
+        (a(7, 5), Merged::Twin { slot, flood: true }),
+        (a(8, 1), changed),
+    ];
+    for (row, merged) in cases {
+        assert_eq!(members.merge(NOW, &row, HEARSAY), merged, "{row:?}");
+    }
 }
 
 #[test]
@@ -221,8 +252,9 @@ fn statement() -> impl Strategy<Value = Row> {
 
 /// What all of them come to, but for when.
 fn outcome(members: &Members) -> (Vec<Member>, sums::Sums) {
-    let members_at_no_time = members.all().map(|member| Member { heard: Tick(0), ..member.clone() });
-    (members_at_no_time.collect(), members.sums.clone())
+    let without_history =
+        |member: &Member| Member { heard: Tick(0), former: Default::default(), ..member.clone() };
+    (members.all().map(without_history).collect(), members.sums.clone())
 }
 
 /// The sums of a table as if it had been filled at once.

@@ -117,8 +117,13 @@ impl Node {
         is_accused.then_some(false)
     }
 
+    pub(super) fn is_asked_to_object(&self, id: LinkId, key: MemberKey, serial: u16) -> bool {
+        let known = self.members.senses.suspicions.get(&key);
+        known.is_some_and(|known| known.trial.asked.contains(&(id, serial)))
+    }
+
     /// Somebody has none, to that question or to any of ours.
-    pub(super) fn hear_objection(&mut self, id: LinkId, key: MemberKey, serial: Option<u16>) {
+    pub(super) fn hear_no_objection(&mut self, id: LinkId, key: MemberKey, serial: Option<u16>) {
         let now = self.now.tick;
         let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
         let is_ours =

@@ -31,12 +31,16 @@ pub(in crate::node) struct Watch {
     sent: [Option<(u8, Tick)>; SENT],
     /// The newest beat heard, and when.
     heard: Option<(u8, Tick)>,
+    /// Hardly anybody was known here when the link came: who else there is will be asked for.
+    pub(super) newcomer: bool,
     /// Our table's hash and theirs, as long as they differ.
     pub(super) differ: Option<[u64; 2]>,
     /// Ours has changed since they told theirs.
     pub(super) outdated: bool,
     /// They hold different members: who of them is alive is told when they agree on that.
     pub(super) apart: bool,
+    /// How often this node introduced itself again.
+    pub(super) introduced: u32,
     /// When it was told who is alive.
     pub(super) told_states: Option<Tick>,
     /// Comparisons begun since tables were last equal.
@@ -56,9 +60,11 @@ impl Watch {
             next: 0,
             sent: [None; SENT],
             heard: None,
+            newcomer: false,
             differ: None,
             outdated: false,
             apart: false,
+            introduced: 0,
             told_states: None,
             compared: 0,
         }

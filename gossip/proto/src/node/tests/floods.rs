@@ -1,6 +1,6 @@
 //! Somebody says a lot of members: what a node makes of it stays small, and passes.
 
-use super::ring::{Ring, SECOND, link, name};
+use super::ring::{Ring, SECOND, link};
 use super::*;
 use crate::wire::{Accusers, Row, write};
 use crate::{MemberKey, MemberRow};
@@ -23,7 +23,7 @@ fn suspect(name: &str, incarnation: u64) -> Row {
 }
 
 fn invented() -> impl Iterator<Item = String> {
-    (1_000..2_000).map(|number| format!("n{number}"))
+    (1_000..3_000).map(|number| format!("n{number}"))
 }
 
 impl Ring {
@@ -37,17 +37,18 @@ impl Ring {
     }
 }
 
-/// Of a thousand that are accused at once some are, and the rest when somebody says it again.
+/// Of two thousand that are accused at once some are, and the rest when somebody says it again.
 #[test]
 fn suspicions_are_as_many_as_are_allowed_and_end() {
     let mut ring = Ring::new(3);
     ring.lie(invented().map(|name| live(&name, 1, 0)));
-    assert_eq!(ring.members(0).live(), 1_003);
+    assert_eq!(ring.members(0).live(), 2_003);
     ring.lie(invented().map(|name| suspect(&name, 1)));
-    assert_eq!(ring.members(0).open(), (0, 256), "nobody is asked to whom no link leads");
+    assert_eq!(ring.members(0).open(), (0, 1_024), "nobody is asked to whom no link leads");
     ring.run(SECOND * 20);
-    assert_eq!(ring.members(0).open(), (0, 0));
-    assert_eq!(ring.members(0).live(), 1_003 - 256);
+    // Of the others only those are asked for to whom somebody wants a link.
+    assert!(ring.members(0).open().1 <= 16, "{:?}", ring.members(0).open());
+    assert!((2_003 - 1_100..=2_003 - 1_024).contains(&ring.members(0).live()), "{}", ring.members(0).live());
 }
 
 /// As many are asked at once as can be told from an interruption of our own.

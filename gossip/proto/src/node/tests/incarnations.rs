@@ -135,21 +135,97 @@ fn nobody_makes_a_node_contradict_all_the_time() {
     assert_eq!(pair.known(0, "b"), Some((6, MemberState::Live)));
 }
 
-/// Two nodes with one id would outrank each other for ever: nobody raises anything, and a person is told.
+impl Pair {
+    /// Somebody calls itself `b`, one incarnation above `b` itself, at both.
+    fn listen_to_another(&mut self, instance: u32) {
+        let id = NodeId::new("b").unwrap();
+        let incarnation = self.nodes[1].record.incarnation + 1;
+        let row = MemberRow { id, incarnation, instance, addresses: Vec::new() };
+        [0, 1].into_iter().for_each(|at| self.listen(at, Row::Live { row: row.clone(), doze: 0 }));
+    }
+}
+
+/// Its store had not written the incarnation it was in when its power failed.
 #[test]
-fn a_copy_is_told_once_an_hour_and_nobody_raises_anything() {
+fn an_earlier_life_is_outranked() {
     let mut pair = met();
-    let b = NodeId::new("b").unwrap();
-    let event = Event::DuplicateIdentity(b.clone());
-    for (hours, told) in [(0, 1), (1, 2)] {
-        pair.now = pair.now + Duration::from_secs(3600 * hours);
-        for instance in 1..=9 {
-            let row = MemberRow { id: b.clone(), incarnation: 1, instance, addresses: Vec::new() };
-            [0, 1].into_iter().for_each(|at| pair.listen(at, Row::Live { row: row.clone(), doze: 0 }));
+    pair.listen_to_another(77);
+    assert_eq!([0, 1].map(|at| pair.known(at, "b")), [Some((3, MemberState::Live)); 2]);
+    let event = Event::DuplicateIdentity(NodeId::new("b").unwrap());
+    assert_eq!([0, 1].map(|at| pair.is_told(at, &event)), [0, 0]);
+}
+
+/// Two nodes with one id would outrank each other for ever: a person is told.
+#[test]
+fn a_copy_is_told_once_an_hour_and_outranked_once_a_minute() {
+    let mut pair = met();
+    let event = Event::DuplicateIdentity(NodeId::new("b").unwrap());
+    // After the hour it also hears what the other said last, from who goes by that.
+    for (told, raised) in [(1, 9), (2, 13)] {
+        for _ in 0..9 {
+            pair.now = pair.now + Duration::from_secs(5);
+            pair.listen_to_another(77);
         }
         assert_eq!([0, 1].map(|at| pair.is_told(at, &event)), [told; 2]);
+        assert_eq!(pair.nodes[1].record.incarnation, raised);
+        pair.now = pair.now + Duration::from_secs(3600);
     }
-    assert_eq!(pair.nodes[1].record.incarnation, 1);
+}
+
+impl Pair {
+    /// One of them has lost what it knew of the other, as if that had never introduced itself.
+    fn lose_member(&mut self, at: usize, name: &str) {
+        let members = &mut self.nodes[at].members;
+        let slot = members.find(key(name)).unwrap();
+        members.remove(slot).unwrap();
+    }
+}
+
+#[test]
+fn introductions_that_were_lost_are_repeated() {
+    for lost in [&[(0, "b")][..], &[(1, "a")], &[(0, "b"), (1, "a")]] {
+        let mut pair = met();
+        lost.iter().for_each(|(at, name)| pair.lose_member(*at, name));
+        pair.run(Tick(12_000_000));
+        let known = [(0, "b"), (1, "a")].map(|(at, name)| pair.known(at, name));
+        assert_eq!(known, [Some((1, MemberState::Live)); 2], "{lost:?}");
+    }
+}
+
+/// A node that told of an incarnation with what was told under an earlier one would make two of its own.
+#[test]
+fn what_a_member_told_of_itself_is_repeated_as_it_said_it() {
+    let mut pair = met();
+    let ahead = Row::Vouch { key: key("b"), incarnation: 5, by: None };
+    pair.listen(0, ahead.clone());
+    let members = &pair.nodes[0].members;
+    let b = members.get(members.find(key("b")).unwrap()).unwrap();
+    let rows: Vec<Row> = pair.nodes[0].rows_of(b, true).collect();
+    assert!(
+        matches!(&rows[..], [Row::Live { row, .. }, vouch] if row.incarnation == 1 && *vouch == ahead),
+        "{rows:?}"
+    );
+    pair.run(Tick(12_000_000));
+    assert_eq!([0, 1].map(|at| pair.known(at, "b")), [Some((6, MemberState::Live)); 2]);
+}
+
+/// With two the link tells whether the other one is there, with three the group does.
+#[test]
+fn who_is_the_third_is_reachable() {
+    let mut pair = met();
+    pair.lose_member(0, "b");
+    let row = |name: &str, incarnation| {
+        let (id, addresses) = (NodeId::new(name).unwrap(), Vec::new());
+        Row::Live { row: MemberRow { id, incarnation, instance: 9, addresses }, doze: 0 }
+    };
+    pair.listen(0, row("c", 1));
+    pair.listen(0, row("b", 1));
+    let c = NodeId::new("c").unwrap();
+    let told = pair.told.iter().filter(|(at, _)| *at == 0).filter_map(|(_, event)| match event {
+        Event::PeerStatusChanged(id, status) if *id == c => Some(*status),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [PeerStatus::Reachable]);
 }
 
 #[test]

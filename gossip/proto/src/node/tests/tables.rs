@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ring::Ring;
 use super::*;
 use crate::node::members::Members;
 use crate::node::members::merge::Speaker;
@@ -121,6 +122,20 @@ fn a_newcomer_is_told_all_who_are_there() {
         (301, None, Some((299, MemberState::Live)))
     );
     assert!(cost < 300 * 25, "{cost} bytes");
+}
+
+/// Also while others join: what is told of those in the meantime is not taken for all there is.
+#[test]
+fn who_joins_asks_for_all_and_nothing_else() {
+    let mut ring = Ring::unlinked(16);
+    for at in 1..16 {
+        ring.link_up(0, at);
+        ring.run(Duration::from_millis(20));
+    }
+    ring.run(Duration::from_millis(500));
+    assert!((0..16).all(|at| ring.members(at).live() == 16));
+    let asked: Vec<usize> = (0..16).map(|at| ring.sent(at, "table").len()).collect();
+    assert!(asked.iter().all(|asked| *asked <= 1) && asked.iter().sum::<usize>() >= 10, "{asked:?}");
 }
 
 /// Ids of members are told to who shares a channel, and to nobody else.

@@ -24,12 +24,61 @@ fn each_entry_comes_once_to_everybody_whoever_wrote_it() {
     assert_eq!(wood.edges(), 2 * (NODES - 1), "both sides of a link think alike, and it is a tree");
 }
 
+/// Whoever writes for the first time: nobody compares, which would make other links look faster than the tree is.
+#[test]
+fn the_first_entry_of_a_writer_goes_along_the_tree_alone() {
+    let mut wood = Wood::new();
+    for _ in 0..4 {
+        wood.append(0, 100);
+        wood.pass(SECOND);
+    }
+    wood.said.clear();
+    for at in 1..NODES {
+        wood.append(at, 100);
+        wood.pass(SECOND);
+    }
+    assert!(wood.agree(), "{:?}", wood.held());
+    assert_eq!(wood.count(is_push), (NODES - 1) * (NODES - 1));
+    assert_eq!(wood.said.len(), wood.count(is_push) + wood.named("beat"));
+}
+
+/// With its name, and without what follows from that; damaged it is of no use, and harms nothing.
+#[test]
+fn the_first_run_of_a_log_comes_with_its_name() {
+    let mut wood = Wood::new();
+    wood.append(0, 100);
+    wood.pass(SECOND);
+    let first: Vec<_> = wood.said.iter().filter(|(_, _, message)| is_push(message)).cloned().collect();
+    let longest = first.iter().map(|(_, _, message)| write(message, 3).len()).max();
+    assert!(wood.agree() && longest <= Some(162), "{longest:?} bytes for 100");
+    let mut other = Wood::new();
+    let Some((from, to, message)) = first.into_iter().next() else { panic!("it was pushed") };
+    let Message::Fresh(mut fresh) = message else { panic!("it is fresh") };
+    let named = fresh.named.as_mut().unwrap();
+    named.tag = other.tag(from, to);
+    let sound = write(&Message::Fresh(fresh.clone()), 3).into_bytes();
+    for at in 0..sound.len() {
+        let mut bytes = sound.to_vec();
+        bytes[at] ^= 0x40;
+        other.give(to, Input::Frame { link: link(from, to), bytes: bytes.into() });
+    }
+    assert!(other.nodes[to].links.contains_key(&link(from, to)));
+    other.give(to, Input::Frame { link: link(from, to), bytes: sound });
+    other.pass(SECOND);
+    assert!(other.held()[to] > 0, "the sound one is taken");
+}
+
 #[test]
 fn nothing_but_beats_is_said_while_nothing_happens() {
     let mut wood = Wood::pruned();
     wood.pass(SECOND * 300);
-    assert_eq!(wood.said.len(), wood.named("beat"));
-    assert!(wood.said.len() >= 280 * NODES);
+    assert_eq!(wood.said.len(), wood.named("beat") + wood.named("news"));
+    assert!(wood.named("beat") >= 280 * NODES);
+    // Some have no link to those next to them: these are asked for, at first and ever more rarely.
+    let sought = wood.named("news");
+    wood.said.clear();
+    wood.pass(SECOND * 300);
+    assert!(wood.named("news") < sought / 2, "{} after {sought}", wood.named("news"));
 }
 
 #[test]
@@ -151,8 +200,9 @@ fn who_joins_is_told_of_once_to_everybody() {
     let mut wood = Wood::new();
     for number in 0..60 {
         let id = NodeId::new(format!("new{number}")).unwrap();
-        let row =
-            Row::Live { row: MemberRow { id, incarnation: 1, instance: 1, addresses: vec![] }, doze: 0 };
+        let row = MemberRow { id, incarnation: 1, instance: 1, addresses: vec![] };
+        // Nobody misses one that dozes.
+        let row = Row::Live { row, doze: 1 << 20 };
         wood.said.clear();
         wood.meet(number % NODES, &row);
         wood.pass(SECOND * 2);

@@ -28,9 +28,9 @@ pub(super) use self::prune::{Grove, Season};
 use self::purse::Purse;
 use super::members::MEMBERS;
 use super::session::Link;
-use super::{LinkId, Node};
-use crate::wire::{Fresh, Push};
-use crate::{LogId, Seq, Tick};
+use super::{DropReason, LinkId, Node};
+use crate::wire::{Delta, DeltaRun, Fresh, NamedRun, Push};
+use crate::{LogId, LogName, Seq, Tick};
 
 /// A link, as far as trees are concerned.
 #[derive(Debug, Default)]
@@ -71,11 +71,33 @@ impl Node {
 
     /// Entries came along the tree. Of which channel, the logs tell: who sends them knows that they are known here.
     pub(super) fn on_fresh(&mut self, id: LinkId, fresh: Fresh) {
+        if let Some(named) = fresh.named {
+            self.on_named(id, named);
+        }
         let log = fresh.runs.first().and_then(|run| self.logs.get(&run.log()));
         let Some((name, _)) = log.and_then(|log| self.logs.place_of(log)) else { return };
         let name = name.clone();
         if let Some(tag) = self.shared(id, &name).map(|shared| shared.tag) {
             self.on_delta(id, Push { tag, runs: fresh.runs }.into());
+        }
+    }
+
+    /// The first run of a log that may be unknown here.
+    fn on_named(&mut self, id: LinkId, named: NamedRun) {
+        let Some((channel, shared)) = self.shared_by_tag(id, named.tag) else { return };
+        let tag = shared.tag;
+        let (stream, author, epoch) = (named.stream.clone(), named.author.clone(), named.epoch);
+        let name = LogName { channel, stream, author, epoch, branch: None };
+        match named.run(name.id()) {
+            Ok(run) => {
+                let names = vec![(name.stream, name.author, epoch, None)];
+                let runs = vec![DeltaRun { prev: None, run }];
+                self.on_delta(id, Delta { tag, serial: 0, end: true, names, floors: Vec::new(), runs });
+            }
+            Err(error) => {
+                let peer = self.links.get(&id).map(|link| link.peer.clone());
+                self.drop_from(peer, DropReason::Malformed, error);
+            }
         }
     }
 

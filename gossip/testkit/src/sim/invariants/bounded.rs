@@ -1,4 +1,7 @@
-//! Queues have bounds: effects of a turn, store operations, bytes handed to the store, frames.
+//! Queues and tables have bounds: effects of a turn, store operations, bytes handed to the store, frames, members
+//! and doubts about them.
+
+use gossip_proto::node::{Health, Reply};
 
 use super::{Check, Invariant};
 use crate::sim::fact::{Fact, Scene};
@@ -8,11 +11,15 @@ use crate::sim::plan::Plan;
 const MAX_EFFECTS: usize = 5_000;
 /// Store operations at once, at most.
 const MAX_STORE_OPS: usize = 256;
+/// Members asked at once, at most.
+const MAX_DOUBTS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Bounded {
     /// Bytes each host may have handed to its store.
     store_bytes: Vec<usize>,
+    /// Members each may know.
+    members: Vec<usize>,
 }
 
 impl Bounded {
@@ -22,7 +29,16 @@ impl Bounded {
             // One group commit and one answer may be under way when the budget is reached.
             config.store_budget_bytes + config.append_queue_bytes + config.window_bytes + config.message_bytes
         };
-        Self { store_bytes: plan.hosts.iter().map(bound).collect() }
+        let members = plan.hosts.iter().map(|host| host.config.max_members).collect();
+        Self { store_bytes: plan.hosts.iter().map(bound).collect(), members }
+    }
+
+    fn look_at(&self, host: usize, health: &Health) -> Check {
+        let Health { members, doubts, .. } = *health;
+        if members > self.members[host] || doubts > MAX_DOUBTS {
+            return Err(format!("{members} members, {doubts} doubts"));
+        }
+        Ok(())
     }
 }
 
@@ -42,6 +58,10 @@ impl Invariant for Bounded {
             Fact::Turn { store_bytes, .. } if store_bytes > self.store_bytes[scene.host] => {
                 Err(format!("{store_bytes} bytes handed to the store"))
             }
+            Fact::Answered(_, Ok(Reply::Group(all))) if all.len() > self.members[scene.host] => {
+                Err(format!("{} members, also those that are gone", all.len()))
+            }
+            Fact::Answered(_, Ok(Reply::Health(health))) => self.look_at(scene.host, health),
             Fact::Missent(how) => Err(format!("a frame was sent {how}")),
             _ => Ok(()),
         }

@@ -7,6 +7,7 @@ pub(super) mod converged;
 mod forks_told;
 mod heights;
 pub(super) mod holes;
+mod incarnations;
 mod no_hole;
 mod no_leak;
 mod one_content;
@@ -62,6 +63,7 @@ impl Checks {
                 Box::new(stamps_increase::StampsIncrease::new(plan)),
                 Box::new(no_leak::NoLeak::new(hosts)),
                 Box::new(told_once::ToldOnce::new(hosts)),
+                Box::new(incarnations::Incarnations::new(plan)),
                 Box::new(bounded::Bounded::new(plan)),
                 Box::new(room_kept::RoomKept::new(plan)),
                 Box::new(converged::Converged),

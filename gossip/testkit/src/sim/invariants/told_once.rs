@@ -1,10 +1,10 @@
 //! Every event is told once: entries when they are new and on disk, channels and streams when
-//! they come and go, states when they change.
+//! they come and go, states when they change, peers when they come and when they are something else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gossip_proto::node::{Event, NodeState};
-use gossip_proto::{ChannelId, LogId, Seq, SeqRange, StreamId};
+use gossip_proto::node::{Event, NodeState, PeerStatus};
+use gossip_proto::{ChannelId, LogId, NodeId, Seq, SeqRange, StreamId};
 
 use super::{Check, Invariant};
 use crate::sim::disk::Volume;
@@ -16,6 +16,8 @@ struct Told {
     state: Option<NodeState>,
     channels: BTreeSet<ChannelId>,
     streams: BTreeSet<(ChannelId, StreamId)>,
+    /// Peers and members, and what was told of them last.
+    peers: BTreeMap<NodeId, Option<PeerStatus>>,
     /// Highest sequence told of, for each log.
     entries: BTreeMap<LogId, Seq>,
     /// What below that was not told because it had not come; it is told when it fills a hole.
@@ -69,6 +71,7 @@ impl Told {
             state: Some(NodeState::Stopped),
             channels: volume.channels.keys().cloned().collect(),
             streams: volume.open_streams(),
+            peers: volume.peers.keys().map(|peer| (peer.clone(), None)).collect(),
             entries: volume.logs.iter().map(|(id, log)| (*id, log.head.height)).collect(),
             skipped: volume.logs.iter().map(|(id, log)| (*id, missed(log))).collect(),
         }
@@ -88,6 +91,11 @@ impl Told {
                 self.forget_gone(volume);
                 self.streams.remove(&(channel.clone(), stream.clone()))
             }
+            Event::PeerAdded(peer) => self.peers.insert(peer.clone(), None).is_none(),
+            Event::PeerRemoved(peer) => self.peers.remove(peer).is_some(),
+            Event::PeerStatusChanged(peer, status) => {
+                self.peers.get_mut(peer).is_some_and(|told| told.replace(*status) != Some(*status))
+            }
             Event::EntriesMerged { entries, .. } => {
                 return entries.iter().try_for_each(|(log, range)| self.entries(volume, *log, *range));
             }
@@ -97,7 +105,7 @@ impl Told {
             }
             _ => true,
         };
-        if news { Ok(()) } else { Err(format!("told again: {event:?}")) }
+        if news { Ok(()) } else { Err(format!("told again, or of nobody known: {event:?}")) }
     }
 
     /// What is not on disk any more may come back and be told again.
