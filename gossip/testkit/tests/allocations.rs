@@ -9,9 +9,8 @@ use gossip_proto::{
     ChannelId, ChannelRecord, Inventory, MemberRow, NodeId, NodeRecord, Now, StoreReply, Tick, WallMs,
 };
 
-/// A large group; each is linked to the next ones.
+/// A large group; each is linked to all, so that nobody misses a link.
 const NODES: usize = 12;
-const AHEAD: usize = 2;
 const LIMITS: LinkLimits = LinkLimits { max_frame: 1_200, ordered: false, reliable: false, cost: 1 };
 /// One way, in microseconds.
 const DELAY: u64 = 20_000;
@@ -73,8 +72,8 @@ impl Ring {
         for index in 0..NODES {
             ring.give(Tick(0), index, Input::Command { id: CommandId(1), command: Command::Start });
         }
-        for (from, ahead) in (0..NODES).flat_map(|from| (1..=AHEAD).map(move |ahead| (from, ahead))) {
-            let (to, link) = ((from + ahead) % NODES, LinkId((from * AHEAD + ahead) as u64));
+        for (from, to) in (0..NODES).flat_map(|from| (0..from).map(move |to| (from, to))) {
+            let link = LinkId((from * NODES + to) as u64);
             for (end, other) in [(from, to), (to, from)] {
                 ring.links.insert((end, link), other);
                 ring.give(Tick(0), end, Input::LinkUp { peer: id(other), link, limits: LIMITS });

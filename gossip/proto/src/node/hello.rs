@@ -107,7 +107,8 @@ impl Node {
         let first = hello.echo == Some(handshake.nonce) && !handshake.complete;
         if first {
             handshake.complete = true;
-            if handshake.tries <= 1 {
+            // What was said twice may be answered once (Karn, Partridge 1987), and an answer to what they asked is none.
+            if handshake.tries == 1 {
                 link.rtt.sample(self.now.tick.since(handshake.sent));
             }
         }
