@@ -5,6 +5,7 @@ mod dead;
 mod doubts;
 mod giving;
 mod incarnations;
+mod near;
 mod overlay;
 mod ring;
 mod scopes;

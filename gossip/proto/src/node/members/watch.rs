@@ -21,6 +21,10 @@ pub(in crate::node) struct Watch {
     pub(super) pace: Duration,
     /// The other side wants the link.
     pub(super) wanted_there: bool,
+    /// The other side wants it as we are near.
+    pub(super) near_there: bool,
+    /// Since when nobody has wanted the link, if it was dialled for the group.
+    pub(super) idle_since: Option<Tick>,
     /// How often the other side asks for others.
     pub(super) looks: Bucket,
     /// The number of the next beat.
@@ -51,6 +55,8 @@ impl Watch {
             said: Tick(0),
             pace: Duration::ZERO,
             wanted_there: false,
+            near_there: false,
+            idle_since: None,
             looks: Bucket::default(),
             next: 0,
             sent: [None; SENT],
