@@ -39,7 +39,9 @@ impl Handshake {
 
 /// Nobody is there who was dialled for the group and does not answer so many hellos, about three seconds. Other links
 /// are for the transport to give up.
-const GREETINGS: u32 = 4;
+const GREETINGS: u32 = 5;
+/// So many hellos are said before pauses become long.
+const PATIENT: u32 = 8;
 /// The first pause between two hellos, and the one once the other side is known to wait.
 const SOON: Duration = Duration::from_millis(200);
 
@@ -51,10 +53,12 @@ impl Node {
             self.effects.push_back(Effect::Close { link: id });
             return self.on_link_down(id);
         }
+        // Who is starting answers soon; who did not for a while may not be there.
+        let most = if link.handshake.tries < PATIENT { 2 } else { 5 };
         let again = link
             .rtt
             .backoff(link.handshake.tries, Duration::from_secs(4))
-            .min(SOON * (1 << link.handshake.tries.min(5)));
+            .min(SOON * (1 << link.handshake.tries.min(most)));
         link.handshake.tries += 1;
         link.handshake.sent = self.now.tick;
         let again = self.rng.jitter(again);
@@ -115,6 +119,9 @@ impl Node {
         let peer = link.peer.clone();
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.paused = hello.paused;
+        }
+        if first && !self.judge_trial(id) {
+            return;
         }
         if !hello.complete {
             self.send_hello(id);

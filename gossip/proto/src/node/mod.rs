@@ -286,6 +286,7 @@ impl Node {
             Timer::Erase(job) => self.step_erasure(job),
             Timer::Forks => self.look_at_branches(),
             Timer::Overlay => self.look_round(),
+            Timer::Near => self.try_near(),
             Timer::Dead => self.try_the_dead(),
             Timer::Gone => self.forget_the_gone(),
             Timer::Table(link) => self.compare_tables(link),

@@ -8,6 +8,7 @@ mod giving;
 mod incarnations;
 mod looks;
 mod missed;
+mod near;
 mod overlay;
 mod ring;
 mod scopes;

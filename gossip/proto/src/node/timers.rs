@@ -43,6 +43,8 @@ pub(super) enum Timer {
     Forks,
     /// Look for neighbours.
     Overlay,
+    /// Try whether a member is near.
+    Near,
     /// Try members that are down.
     Dead,
     /// Forget members that are gone.

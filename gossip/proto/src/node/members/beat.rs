@@ -16,6 +16,7 @@ impl Node {
         let n = link.watch.send(now);
         let flags = flags.with(BeatFlags::PAUSED, is_paused).with(BeatFlags::DOZING, dozes);
         let flags = flags.with(BeatFlags::WANTED, wanted);
+        let flags = flags.with(BeatFlags::NEAR, self.members.is_nearest(link.watch.key));
         let beat = Beat { n, echo, held, flags, pace, table, content };
         self.send_frame(id, write_beat(&beat, version), Class::Urgent);
     }
@@ -43,6 +44,7 @@ impl Node {
         }
         self.hear_table(id, beat.table);
         self.hear_content(id, beat.content);
+        self.hear_near(id, beat.flags.has(BeatFlags::NEAR));
     }
 
     /// Both may speak of others by name now.

@@ -14,6 +14,8 @@
 //! | `news` | what members say of each other |
 //! | `repair` | what two tables differ in is found and told |
 //! | `ring`, `overlay` | who is next to whom, and links to those next to this node |
+//! | `near` | a link to one that is near |
+//! | `idle` | links that nobody wants any more |
 //! | `dead` | those that are down are tried again, and forgotten in the end |
 //! | `states` | two sides that were apart tell each other who is alive |
 //! | `bucket` | how often something may happen |
@@ -24,10 +26,12 @@ mod dead;
 mod doubt;
 mod doze;
 mod due;
+mod idle;
 mod look;
 mod loss;
 mod me;
 pub(super) mod merge;
+mod near;
 mod news;
 mod overlay;
 mod pulse;

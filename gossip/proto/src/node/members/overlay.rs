@@ -49,7 +49,9 @@ impl Node {
         self.members.changed = None;
         self.tend_grove();
         self.forget_the_gone();
+        self.tend_near();
         self.seek_neighbours();
+        self.end_idle_links();
         self.try_the_dead();
     }
 

@@ -9,7 +9,7 @@ use crate::MemberKey;
 /// In groups up to this size everybody has a link to everybody, if there is a way.
 const SMALL: usize = 8;
 /// In larger ones to so many along the ring; as many have one to us.
-const AHEAD: usize = 2;
+pub(super) const AHEAD: usize = 2;
 
 impl Members {
     /// Those alive, from the first behind a key on, all the way round, without `from` itself.
@@ -33,15 +33,16 @@ impl Members {
     }
 
     /// With whom this node wants a link: with those next to it the group holds together, whoever fails; with one
-    /// that is anywhere on the ring it is a few steps across (Watts, Strogatz 1998).
+    /// that is anywhere on the ring it is a few steps across (Watts, Strogatz 1998), and one that is near is that too.
     pub(in crate::node) fn neighbours(&self) -> impl Iterator<Item = Slot> + '_ {
         let me = self.me().key;
         let count = if self.is_large() { AHEAD } else { SMALL };
         // Keys are hashes: their lower half is as good as drawn.
         let far = self.is_large().then(|| self.behind(MemberKey(me.0.rotate_left(32))));
+        let far = self.nearest().into_iter().chain(far.into_iter().flatten());
         let is_new =
             move |slot: &Slot| slot.key != me && !self.behind(me).take(AHEAD).any(|next| next == *slot);
-        self.behind(me).take(count).chain(far.into_iter().flatten().find(is_new))
+        self.behind(me).take(count).chain(far.filter(|_| self.is_large()).find(is_new))
     }
 
     pub(in crate::node) fn is_large(&self) -> bool {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::super::slab::{At, Slab};
 use super::bucket::Bucket;
 use super::dead::Dead;
+use super::near::Near;
 use super::overlay::Dial;
 use super::row::{Details, Member, Slot};
 use super::senses::Senses;
@@ -29,6 +30,7 @@ pub(in crate::node) struct Members {
     pub(super) changed: Option<Tick>,
     /// Neighbours without a link that were dialled.
     pub(super) dials: BTreeMap<MemberKey, Dial>,
+    pub(super) near: Near,
     /// Those that are down, as far as this node tries them.
     pub(super) dead: Dead,
     /// How often this node contradicts.
@@ -62,6 +64,7 @@ impl Members {
             sums,
             changed: None,
             dials: BTreeMap::new(),
+            near: Near::default(),
             dead: Dead::default(),
             refutations: Bucket::default(),
             rivalry: Bucket::default(),
@@ -128,9 +131,9 @@ impl Members {
         self.sums.step(of, path)
     }
 
-    /// Whether this node seeks a link to a member, or tries it again.
+    /// Whether this node seeks a link to a member, or tries it.
     pub(in crate::node) fn is_dialled(&self, key: MemberKey) -> bool {
-        self.dials.contains_key(&key) || self.dead.tries(key)
+        self.dials.contains_key(&key) || self.dead.tries(key) || self.near.is_tried(key)
     }
 
     /// Changes what this node tells of itself.

@@ -23,6 +23,10 @@ pub(in crate::node) struct Watch {
     pub(super) wanted_there: bool,
     /// Its member is there, as others say, but nothing comes here.
     pub(in crate::node) is_deaf: bool,
+    /// The other side wants it as we are near.
+    pub(super) near_there: bool,
+    /// Since when nobody has wanted the link, if it was dialled for the group.
+    pub(super) idle_since: Option<Tick>,
     /// How often the other side asks for others.
     pub(super) looks: Bucket,
     /// The number of the next beat.
@@ -56,6 +60,8 @@ impl Watch {
             due: None,
             wanted_there: false,
             is_deaf: false,
+            near_there: false,
+            idle_since: None,
             looks: Bucket::default(),
             next: 0,
             sent: [None; SENT],

@@ -37,6 +37,8 @@ pub(super) struct Ring {
     blocked: BTreeMap<usize, Vec<(bool, Flight)>>,
     /// Nodes that are gone.
     pub(super) dead: BTreeSet<usize>,
+    /// Nodes can dial each other.
+    pub(super) dials: bool,
     flights: BTreeMap<(Tick, u64), Flight>,
     sent: u64,
     rng: Rng,
@@ -49,6 +51,11 @@ pub(super) struct Ring {
 /// Every two nodes have one link, of this name at both ends.
 pub(super) fn link(one: usize, other: usize) -> LinkId {
     LinkId((one.min(other) * 1_000 + one.max(other)) as u64)
+}
+
+fn other_end(at: usize, id: LinkId) -> usize {
+    let (one, other) = (id.0 as usize / 1_000, id.0 as usize % 1_000);
+    if at == one { other } else { one }
 }
 
 pub(super) fn name(number: usize) -> NodeId {
@@ -88,6 +95,7 @@ impl Ring {
             cut: BTreeSet::new(),
             blocked: BTreeMap::new(),
             dead: BTreeSet::new(),
+            dials: false,
             flights: BTreeMap::new(),
             sent: 0,
             rng: Rng::new(7),
@@ -149,14 +157,27 @@ impl Ring {
                 Effect::Notify(Event::PeerStatusChanged(id, status)) => {
                     self.told.push((self.now.since(Tick(0)), at, number(&id), status));
                 }
+                Effect::Dial { peer, .. } if self.dials => self.dial(at, number(&peer)),
+                Effect::Close { link } => self.close(at, link),
                 _ => {}
             }
         }
     }
 
+    fn dial(&mut self, from: usize, to: usize) {
+        if [from, to].iter().all(|at| !self.nodes[*at].links.contains_key(&link(from, to))) {
+            self.link_up(from, to);
+        }
+    }
+
+    fn close(&mut self, at: usize, id: LinkId) {
+        let to = other_end(at, id);
+        self.fly(Flight { at: self.now + self.delay, to, input: Input::LinkDown { link: id } });
+    }
+
     fn send(&mut self, from: usize, id: LinkId, bytes: bytes::Bytes) {
         let (one, other) = (id.0 as usize / 1_000, id.0 as usize % 1_000);
-        let to = if from == one { other } else { one };
+        let to = other_end(from, id);
         if let Ok(Content::Whole(message)) = read(&bytes) {
             self.said.push((self.now.since(Tick(0)), from, to, message));
         }

@@ -56,6 +56,12 @@ pub(super) struct Edge {
     awaited: BTreeMap<[u8; 5], Seq>,
 }
 
+impl Edge {
+    pub(super) fn is_lazy(&self) -> bool {
+        self.is_lazy
+    }
+}
+
 impl Limb {
     /// The link says that it is full.
     pub(super) fn fill_up(&mut self, now: Tick) {
