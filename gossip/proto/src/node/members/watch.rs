@@ -25,6 +25,8 @@ pub(in crate::node) struct Watch {
     pub(in crate::node) is_deaf: bool,
     /// How often the other side asks for others.
     pub(super) looks: Bucket,
+    /// and accuses them.
+    pub(super) accusations: Bucket,
     /// The number of the next beat.
     next: u8,
     /// When the last ones were sent, each at its number modulo [`SENT`].
@@ -57,6 +59,7 @@ impl Watch {
             wanted_there: false,
             is_deaf: false,
             looks: Bucket::default(),
+            accusations: Bucket::default(),
             next: 0,
             sent: [None; SENT],
             heard: None,
