@@ -92,7 +92,7 @@ fn two_talk_and_remember() {
 
     bob.say("/quit");
     bob.ends_well();
-    ann.hear("bob is away");
+    ann.hear("bob is gone, and said so");
     ann.say("are you there?");
     ann.hear("ann: are you there?");
 

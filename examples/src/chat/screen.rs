@@ -45,6 +45,8 @@ pub(super) fn status(status: PeerStatus) -> &'static str {
         PeerStatus::Reachable => "linked",
         PeerStatus::Suspected => "linked, but does not answer",
         PeerStatus::Unreachable => "away",
+        PeerStatus::Dozing => "asleep",
+        PeerStatus::Left => "gone, and said so",
         _ => "in a state unknown to this program",
     }
 }

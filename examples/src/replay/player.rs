@@ -13,7 +13,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use futures_util::TryFutureExt;
-use gossip::{Coordinator, EventStream, From, PeerStatus, RedbStore, TcpTransport};
+use gossip::{Config, Coordinator, EventStream, From, PeerStatus, RedbStore, TcpTransport};
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter, Lines, Stdin, stdin};
 use tokio::task::JoinSet;
@@ -65,6 +65,13 @@ pub async fn play(part: Part) -> bool {
     speaking.await.is_ok() && result.is_ok()
 }
 
+/// Nobody tells the others where it can be reached: they would find a way around the wire that is to be cut.
+fn over_the_wire_only() -> Config {
+    let mut config = Config::default();
+    config.node.peer_exchange = false;
+    config
+}
+
 async fn perform(part: &Part, voice: &Voice) -> Result<(), Failure> {
     let trace = part.trace.as_deref().map_or_else(Trace::built_in, Trace::load)?;
     let cast = Cast::of(&trace);
@@ -75,6 +82,7 @@ async fn perform(part: &Part, voice: &Voice) -> Result<(), Failure> {
         .node_id(part.name.as_str())
         .store(RedbStore::open(&part.dir)?)
         .transport(TcpTransport::listen("127.0.0.1:0"))
+        .config(over_the_wire_only())
         .build()
         .await?;
     node.start().await?;

@@ -7,11 +7,11 @@ mod common;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use common::{Count, Joined, notes, on, payloads, soon};
+use common::{Count, Joined, exported, imported, notes, on, payloads, soon};
 use gossip_core::proto::Scope;
 use gossip_core::{
-    CommandError, Coordinator, EntryId, EntryRepository, Error, EventStream, FileError, From, Imported,
-    PageQuery, Retention,
+    CommandError, Coordinator, EntryId, EntryRepository, Error, EventStream, FileError, From, PageQuery,
+    Retention,
 };
 use gossip_store_memory::MemoryStore;
 use gossip_testkit::fixture::LogWriter;
@@ -31,15 +31,6 @@ async fn stores(store: &MemoryStore, text: &str) -> bool {
 
 fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
-}
-
-async fn exported(node: &Coordinator) -> Vec<u8> {
-    let channel = node.channel("project").await.unwrap();
-    soon("export", channel.export(Vec::new())).await.unwrap().1
-}
-
-async fn imported(node: &Coordinator, file: &[u8]) -> Imported {
-    soon("import", node.import(io::Cursor::new(file.to_vec()))).await.unwrap().1
 }
 
 #[tokio::test]

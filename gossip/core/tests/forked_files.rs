@@ -4,14 +4,13 @@
 
 mod common;
 
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use common::{local, notes, on, payloads, soon};
-use gossip_core::proto::{Branch, CommitItem, LogHead, LogName, Meta, Scope, Stamp, StoredRun, Turn};
-use gossip_core::{Config, Coordinator, EntryRepository, Imported, LogId, Seq, StoreResult};
+use common::{exported, imported, local, notes, on, payloads};
+use gossip_core::proto::{CommitItem, LogHead, LogName, Meta, Scope, Stamp, StoredRun, Turn};
+use gossip_core::{Config, Coordinator, EntryRepository, LogId, Seq, StoreResult};
 use gossip_store_memory::MemoryStore;
 use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
 use gossip_testkit::fixture::{LogWriter, stored};
@@ -52,9 +51,7 @@ async fn head(store: &MemoryStore, log: LogId) -> LogHead {
 async fn place(store: &MemoryStore, log: LogId, common: Seq) -> (Turn, LogName) {
     let hashes = store.hash_at(log, &[common, common + 1]).await.unwrap();
     let name = head(store, log).await.name;
-    let parent = name.first_log();
-    let branch = Some(Branch { parent, first: hashes[1] });
-    (Turn { at: common + 1, prev: hashes[0], first: Some(hashes[1]) }, LogName { branch, ..name })
+    (Turn { at: common + 1, prev: hashes[0], first: Some(hashes[1]) }, name.branching(hashes[1]))
 }
 
 /// Copies what follows a place to the branch it belongs to.
@@ -105,15 +102,6 @@ fn written() -> Vec<String> {
     (0..4).flat_map(|n| [format!("{n}a"), format!("{n}b")]).collect()
 }
 
-async fn exported(node: &Coordinator) -> Vec<u8> {
-    let channel = node.channel("project").await.unwrap();
-    soon("export", channel.export(Vec::new())).await.unwrap().1
-}
-
-async fn imported(node: &Coordinator, file: &[u8]) -> Imported {
-    soon("import", node.import(io::Cursor::new(file.to_vec()))).await.unwrap().1
-}
-
 #[tokio::test]
 async fn nothing_is_left_out_whenever_a_log_parts_while_it_is_exported() {
     for author in [Some("ann"), None] {
@@ -154,8 +142,8 @@ async fn branches_of_branches_travel_in_whichever_order_their_ids_are() {
         // Both histories came from others, one of them is not here yet.
         let turn = Turn { at: 4, prev, first };
         store.turn(&name, &turn).await.unwrap();
-        let branch = Some(Branch { parent: log.id(), first: theirs.hash_at(4).unwrap() });
-        let branch = branch_off(&store, LogName { branch, ..name }, turn, vec![theirs]).await;
+        let branch = name.branching(theirs.hash_at(4).unwrap());
+        let branch = branch_off(&store, branch, turn, vec![theirs]).await;
         copy(&store, branch, 5).await;
         cut(&store, branch, 5).await;
     }
@@ -215,8 +203,7 @@ async fn a_branch_without_a_seal_of_its_own_is_not_left_out() {
     let (middle, prev) = runs[1].cut_back(3).unwrap();
     let rest = [&[runs[1].cut_front(4).unwrap()][..], &runs[2..]].concat();
     let turns = [Turn { at: 3, prev: end, first: None }, Turn { at: 4, prev, first: None }];
-    let branch = |first| LogName { branch: Some(Branch { parent: log, first }), ..name.clone() };
-    let names = [branch(prev), branch(rest[0].hash_at(4).unwrap())];
+    let names = [name.branching(prev), name.branching(rest[0].hash_at(4).unwrap())];
     store.turn(&name, &turns[0]).await.unwrap();
     branch_off(&store, names[0].clone(), turns[0], vec![middle]).await;
     store.turn(&names[0], &turns[1]).await.unwrap();

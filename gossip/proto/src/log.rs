@@ -123,6 +123,12 @@ impl LogName {
         self.branch.map_or_else(|| self.id(), |branch| branch.parent)
     }
 
+    /// The history of the same log, of whichever branch, that goes on with this hash after a fork.
+    #[must_use]
+    pub fn branching(&self, first: ChainHash) -> Self {
+        Self { branch: Some(Branch { parent: self.first_log(), first }), ..self.clone() }
+    }
+
     /// `h(0)`, where the chain begins; that of a branch begins where that of its log does, however far on
     /// its first entry follows.
     #[must_use]

@@ -9,9 +9,8 @@ use gossip_proto::{
     ChannelId, ChannelRecord, Inventory, MemberRow, NodeId, NodeRecord, Now, StoreReply, Tick, WallMs,
 };
 
-/// A large group; each is linked to the next ones.
+/// A large group; each is linked to all, so that nobody misses a link.
 const NODES: usize = 12;
-const AHEAD: usize = 2;
 const LIMITS: LinkLimits = LinkLimits { max_frame: 1_200, ordered: false, reliable: false, cost: 1 };
 /// One way, in microseconds.
 const DELAY: u64 = 20_000;
@@ -21,14 +20,14 @@ const WARM: u64 = 600_000_000;
 const BEAT: u8 = 26;
 
 fn id(index: usize) -> NodeId {
-    NodeId::new(format!("n{index}")).unwrap()
+    NodeId::new(format!("n{index}")).expect("a node id")
 }
 
 /// A node that knows the others from before.
 fn node(index: usize) -> Node {
     let record = NodeRecord::new(id(index));
     let channel = ChannelRecord {
-        id: ChannelId::new("c").unwrap(),
+        id: ChannelId::new("c").expect("a channel id"),
         members: [id(index)].into(),
         payload_limit: 1 << 20,
     };
@@ -73,8 +72,8 @@ impl Ring {
         for index in 0..NODES {
             ring.give(Tick(0), index, Input::Command { id: CommandId(1), command: Command::Start });
         }
-        for (from, ahead) in (0..NODES).flat_map(|from| (1..=AHEAD).map(move |ahead| (from, ahead))) {
-            let (to, link) = ((from + ahead) % NODES, LinkId((from * AHEAD + ahead) as u64));
+        for (from, to) in (0..NODES).flat_map(|from| (0..from).map(move |to| (from, to))) {
+            let link = LinkId((from * NODES + to) as u64);
             for (end, other) in [(from, to), (to, from)] {
                 ring.links.insert((end, link), other);
                 ring.give(Tick(0), end, Input::LinkUp { peer: id(other), link, limits: LIMITS });
@@ -123,7 +122,7 @@ impl Ring {
             (Some(at), Some((due, index))) if due <= at => self.give(at, index, Input::Deadline),
             (Some(at), _) => {
                 let Some(Reverse((_, number, to, link))) = self.flying.pop() else { return false };
-                let bytes = self.frames[number].take().unwrap();
+                let bytes = self.frames[number].take().expect("arrives once");
                 self.give(at, to, Input::Frame { link, bytes });
             }
         }

@@ -59,7 +59,7 @@ enum Why {
 /// Logs remembered.
 const MAX_LOGS: usize = 1 << 14;
 /// Fewer small runs are not worth a look of their own.
-const FEW: usize = 8;
+const FEW_RUNS: usize = 8;
 /// A log nobody wrote to for so long is calm (for twice as long at most).
 const CALM: Duration = Duration::from_secs(1);
 /// So many small runs earn a step. Neighbours that do not fit into one run make at least half of one, so
@@ -124,7 +124,7 @@ impl Chores {
         gathered.runs += 1;
         gathered.size.add(size);
         gathered.is_calm = false;
-        let is_many = gathered.runs >= FEW;
+        let is_many = gathered.runs >= FEW_RUNS;
         if gathered.size.is_full() {
             self.queue(log, Why::Full);
         } else if is_new && size.first > 1 {
@@ -166,7 +166,7 @@ impl Chores {
         if self.calm_at.is_some_and(|at| at <= now) {
             self.calm_at = None;
             for log in std::mem::take(&mut self.stirred) {
-                let Some(gathered) = self.logs.get_mut(&log).filter(|found| found.runs >= FEW) else {
+                let Some(gathered) = self.logs.get_mut(&log).filter(|found| found.runs >= FEW_RUNS) else {
                     continue;
                 };
                 match std::mem::replace(&mut gathered.is_calm, true) {
@@ -243,7 +243,7 @@ impl Chores {
         }
         if tidied.more {
             self.queue(chore.log, if chore.only_full { Why::Full } else { Why::Calm });
-        } else if gathered.runs >= FEW {
+        } else if gathered.runs >= FEW_RUNS {
             self.stirred.insert(chore.log);
         }
     }

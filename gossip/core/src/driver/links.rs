@@ -26,7 +26,7 @@ pub(super) struct OpenPort {
 pub(super) const FAREWELL: Duration = Duration::from_millis(500);
 
 /// To more links the pumps write beside each other, and the driver goes on meanwhile.
-const FEW: usize = 8;
+const FEW_LINKS: usize = 8;
 
 /// Something from a port; `None` when it has ended.
 pub(super) type FromPort = (Arc<OpenPort>, Option<PortEvent>);
@@ -131,10 +131,10 @@ impl Links {
     /// Sends a frame, or queues it where it would have to wait; `true` when the link has just become
     /// congested.
     pub(super) fn send(&mut self, name: LinkId, mut frame: Frame, class: Class) -> bool {
-        let few = self.links.len() <= FEW;
+        let are_few = self.links.len() <= FEW_LINKS;
         let Some(link) = self.links.get(&name) else { return false };
         // Nothing else fills an outbox: one that is idle stays so meanwhile.
-        if few && link.outbox.is_idle() {
+        if are_few && link.outbox.is_idle() {
             match link.port.port.send_at_once(link.local, frame, class) {
                 Ok(()) => return false,
                 Err(back) => frame = back,

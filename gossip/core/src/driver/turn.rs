@@ -28,7 +28,7 @@ pub(super) enum Control {
 const QUOTA: usize = 128;
 /// So many callers can append again in less time than a disk takes to sync. More are served by turns: some
 /// append while the others are written.
-const FEW: usize = 64;
+const FEW_CALLERS: usize = 64;
 
 /// Where inputs come from.
 pub(super) struct Sources {
@@ -261,7 +261,7 @@ impl Driver {
             }
         }
         let answers = told.iter().filter(|effect| matches!(effect, Effect::Reply { .. })).count();
-        self.answered = (1..=FEW).contains(&answers) && 2 * answers > self.replies.len();
+        self.answered = (1..=FEW_CALLERS).contains(&answers) && 2 * answers > self.replies.len();
         if !self.answered {
             // The store works on what waited before anyone is told of what is done.
             self.dispatch();

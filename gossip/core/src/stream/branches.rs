@@ -1,6 +1,6 @@
 //! Logs that fork: what followed the place is a log of its own, with other ids for the same entries.
 
-use gossip_proto::{Branch, EntryId, LogHead, LogId, LogName, Scope, Seq};
+use gossip_proto::{EntryId, LogHead, LogId, LogName, Scope, Seq};
 
 use super::StreamRef;
 use crate::{Store, StoreResult};
@@ -31,9 +31,7 @@ pub(crate) async fn moved(store: &dyn Store, mut id: EntryId) -> StoreResult<Ent
 
 /// The branch that what followed the end of a log moved to.
 pub(crate) fn branch_from(head: &LogHead) -> Option<LogId> {
-    let first = head.turn?.first?;
-    let branch = Some(Branch { parent: head.name.first_log(), first });
-    Some(LogName { branch, ..head.name.clone() }.id())
+    head.turn?.first.map(|first| head.name.branching(first).id())
 }
 
 /// The log whose end moved here to a branch that begins at `first`: what was known of it as that log's is

@@ -7,11 +7,12 @@ pub(crate) mod tap;
 pub(crate) mod tuned;
 
 use std::future::Future;
+use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gossip_core::{
-    Coordinator, EventStream, FoldError, FoldOrder, LogEntry, StateMaterializer, Store, Transport,
+    Coordinator, EventStream, FoldError, FoldOrder, Imported, LogEntry, StateMaterializer, Store, Transport,
 };
 use gossip_store_memory::MemoryStore;
 use gossip_transport_memory::MemoryNetwork;
@@ -61,6 +62,16 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 pub(crate) async fn payloads(stream: &EventStream) -> Vec<String> {
     let entries = stream.read_all().await.expect("open").collect().await.expect("read");
     entries.iter().map(|entry| String::from_utf8_lossy(entry.payload()).into_owned()).collect()
+}
+
+/// The channel of these streams as a file.
+pub(crate) async fn exported(node: &Coordinator) -> Vec<u8> {
+    let channel = node.channel("project").await.expect("channel");
+    soon("export", channel.export(Vec::new())).await.expect("export").1
+}
+
+pub(crate) async fn imported(node: &Coordinator, file: &[u8]) -> Imported {
+    soon("import", node.import(Cursor::new(file.to_vec()))).await.expect("import").1
 }
 
 /// Joins the payloads in stream order; refuses empty ones.

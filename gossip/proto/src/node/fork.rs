@@ -9,12 +9,12 @@
 
 use std::time::Duration;
 
-use super::forks::{ForkOp, Seen};
-use super::log::Tip;
+use super::forks::{ForkOp, Seen, of_link};
+use super::log::{Log, Tip};
 use super::sealed::Vouch;
 use super::{Event, LinkId, Node, OpId, Timer};
 use crate::wire::DeltaRun;
-use crate::{ChainHash, ChannelId, LogId, LogName, Seal, Seq, StoreFailure, StoreReply, StoredRun};
+use crate::{ChainHash, ChannelId, LogId, LogName, Seal, Seq, StoreFailure, StoreReply, StoredRun, Tick};
 
 /// A search that came to nothing rests so long.
 const RETRY: Duration = Duration::from_secs(1);
@@ -64,7 +64,7 @@ impl Node {
     ) {
         match what {
             ForkOp::Answer(link) => self.answer_positions(link, result),
-            ForkOp::Search(link, log) => self.on_own_hashes(link, log, result),
+            ForkOp::Search(link, log) => self.on_own_hashes(link, log, op, result),
             ForkOp::Part(log) => self.on_part_stored(log, op, result),
             ForkOp::Look(branch) => self.on_looked(branch, result),
             ForkOp::Weigh(log) => self.on_weighed(log, op, result),
@@ -83,8 +83,12 @@ impl Node {
     /// What came to nothing may be tried again when the fork is seen again, but not at once: it could go on
     /// like that as fast as the link carries it.
     pub(super) fn fork_again(&mut self, link: LinkId, log: LogId) {
+        self.lift_fork_at(link, log, self.now.tick + RETRY);
+    }
+
+    /// Until then it rests.
+    pub(super) fn lift_fork_at(&mut self, link: LinkId, log: LogId, at: Tick) {
         if self.links.contains_key(&link) {
-            let at = self.now.tick + RETRY;
             self.forks.again.insert((link, log), at);
             self.timers.bring_forward(Timer::Search(link), at);
         }
@@ -93,12 +97,30 @@ impl Node {
     /// Lets what came to nothing be tried again.
     pub(super) fn lift_forks(&mut self, link: LinkId) {
         let now = self.now.tick;
-        let again = self.forks.again.iter().filter(|((of, _), at)| *of == link && **at <= now);
+        let again = self.forks.again.range(of_link(link)).filter(|(_, at)| **at <= now);
         for key in again.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.forks.again.remove(&key);
             let Some((channel, _)) = self.log_place(&key.1) else { continue };
             self.shared(link, &channel).into_iter().for_each(|shared| _ = shared.forks.remove(&key.1));
         }
+    }
+
+    /// What was set apart of a log and its branches may be asked for again, as far as it is meant. Whether
+    /// anything was.
+    pub(super) fn lift_apart(&mut self, name: &LogName, is_meant: impl Fn(&Log) -> bool) -> bool {
+        let (first, mut any) = (name.first_log(), false);
+        for link in self.established().collect::<Vec<_>>() {
+            let logs = &self.logs;
+            let is_kept =
+                |id: &LogId| logs.get(id).is_none_or(|log| log.first_log() != first || !is_meant(log));
+            let session = self.links.get_mut(&link).and_then(|link| link.session.as_mut());
+            let shared = session.and_then(|session| session.shared.get_mut(&name.channel));
+            let Some(shared) = shared else { continue };
+            let before = shared.forks.len();
+            shared.forks.retain(is_kept);
+            any |= shared.forks.len() < before;
+        }
+        any
     }
 
     /// The first hash of what follows a place in a history, if these runs show it: they chain, and of a

@@ -9,7 +9,7 @@ use super::accept::Batch;
 use super::log::Log;
 use super::{LinkId, Node};
 use crate::wire::{DeltaRun, FloorNote};
-use crate::{Branch, ChainHash, ChannelId, LogId, LogName, NodeId, Run, Seq, Stamp, StoredRun};
+use crate::{ChainHash, ChannelId, LogId, LogName, NodeId, Run, Seq, Stamp, StoredRun};
 
 impl Node {
     /// How far peers can tell of something of a log: up to where it ends, unless what follows is wanted too.
@@ -73,7 +73,7 @@ impl Node {
         if run.verify(hash).is_err() {
             return;
         }
-        let name = LogName { branch: Some(Branch { parent: name.first_log(), first }), ..name.clone() };
+        let name = name.branching(first);
         let log = name.id();
         if !self.know_log(name.clone(), log) {
             return self.tell_crowded(peer);

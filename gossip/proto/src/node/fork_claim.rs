@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fork_search::TRIES;
-use super::forks::{Claim, Seen};
+use super::forks::{Claim, Seen, of_link};
 use super::{Class, LinkId, Node, Timer};
 use crate::wire::{DeltaRun, Message, Want, WantLog};
 use crate::{ChainHash, ChannelId, LogId, MAX_RUN_BYTES, Seq};
@@ -40,7 +40,7 @@ impl Node {
 
     /// Runs came on a link: they may be what was asked for.
     pub(super) fn weigh_claims(&mut self, id: LinkId, runs: &[DeltaRun]) {
-        let claims = self.forks.claims.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16])));
+        let claims = self.forks.claims.range(of_link(id));
         let claims = claims.map(|((_, log), claim)| (*log, claim.at, claim.prev, claim.ours));
         for (log, at, prev, ours) in claims.collect::<Vec<_>>() {
             let Some(name) = self.logs.name(&log) else { continue };
@@ -53,7 +53,7 @@ impl Node {
 
     /// An answer has ended: what it did not show begins anew when the fork is seen again.
     pub(super) fn end_claim(&mut self, id: LinkId, serial: u64) {
-        let claims = self.forks.claims.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16])));
+        let claims = self.forks.claims.range(of_link(id));
         let ended = claims.filter(|(_, claim)| claim.serial == serial).map(|((_, log), _)| *log).next();
         if let Some(log) = ended {
             self.forks.claims.remove(&(id, log));

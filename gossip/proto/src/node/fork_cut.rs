@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::forks::{AT_ONCE, ForkOp, Seen, Weighing};
 use super::log::Log;
 use super::ops::Op;
-use super::{Node, OpId};
+use super::{LinkId, Node, OpId};
 use crate::{ChainHash, LogId, Seq, StoreFailure, StoreReply, StoreRequest, Tick};
 
 /// Branches of one log that begin where others do, and are taken from peers. Whoever writes many histories of
@@ -105,10 +105,10 @@ impl Node {
                 return self.refuse(seen, branch, if is_cut { MANY_CUTS } else { MANY_BRANCHES });
             }
             if is_cut
-                && matches!(seen, Seen::Link(_))
+                && let Seen::Link(link) = seen
                 && let Some(until) = self.spares_epoch(log)
             {
-                return self.put_off(seen, branch, until);
+                return self.put_off(link, branch, until);
             }
         }
         self.part_log(seen, log, at, prev);
@@ -121,28 +121,25 @@ impl Node {
     }
 
     /// A branch is not asked for on a link before that.
-    fn put_off(&mut self, seen: Seen, branch: LogId, until: Tick) {
+    fn put_off(&mut self, link: LinkId, branch: LogId, until: Tick) {
         let Some((channel, _)) = self.log_place(&branch) else { return };
-        if let Seen::Link(link) = seen
-            && let Some(shared) = self.shared(link, &channel)
-        {
-            shared.todo.remove(&branch);
-            shared.forks.insert(branch);
-            self.forks.again.insert((link, branch), until);
-        }
+        let Some(shared) = self.shared(link, &channel) else { return };
+        shared.todo.remove(&branch);
+        shared.forks.insert(branch);
+        self.lift_fork_at(link, branch, until);
     }
 
     /// A cut would end our epoch: until when it does not, if another one did before. Else it is noted.
     fn spares_epoch(&mut self, log: LogId) -> Option<Tick> {
-        let name = self
-            .logs
-            .name(&log)
-            .filter(|name| name.author.is_key() && self.is_claimed(&log) && name.branch.is_none())?;
-        let (stream, now) = ((name.channel.clone(), name.stream.clone()), self.now.tick);
+        let stream = self.logs.get(&log).and_then(|log| self.stream_of(log))?;
+        if stream.writer() != Some(log) || !self.record.id.is_key() {
+            return None;
+        }
+        let (place, now) = (self.log_place(&log)?, self.now.tick);
         self.forks.spared.retain(|_, until| *until > now);
-        let until = self.forks.spared.get(&stream).copied();
+        let until = self.forks.spared.get(&place).copied();
         if until.is_none() {
-            self.forks.spared.insert(stream, now + REST);
+            self.forks.spared.insert(place, now + REST);
         }
         until
     }

@@ -5,23 +5,23 @@
 
 use super::Node;
 use super::erase::new_entries;
-use crate::{Branch, EntryId, LogId, LogName, SeqRange, Turn};
+use crate::{EntryId, LogId, LogName, SeqRange, Turn};
 
 impl Node {
     /// The id an entry has now, if it followed a fork since it got this one.
     pub(super) fn moved(&self, mut id: EntryId) -> EntryId {
         while let Some(log) = self.logs.get(&id.log)
             && let Some(turn) = log.turn().filter(|turn| turn.at <= id.sequence)
-            && let Some(branch) = self.logs.name_of(log).and_then(|name| branch_of(&name, turn))
+            && let Some((name, first)) = self.logs.name_of(log).zip(turn.first)
         {
-            id.log = branch;
+            id.log = name.branching(first).id();
         }
         id
     }
 
     /// The end of a log moved to its branch: what was erased of it here is, there.
     pub(super) fn move_erasures(&mut self, name: &LogName, log: LogId, turn: Turn) {
-        let Some(branch) = branch_of(name, turn) else { return };
+        let Some(branch) = turn.first.map(|first| name.branching(first).id()) else { return };
         let stream = self.channels.get(&name.channel).and_then(|channel| channel.streams.get(&name.stream));
         let Some(stream) = stream else { return };
         let own =
@@ -44,10 +44,4 @@ impl Node {
             self.move_erasures(&name, id, turn);
         }
     }
-}
-
-/// The branch that what followed the end of a log moved to.
-fn branch_of(name: &LogName, turn: Turn) -> Option<LogId> {
-    let branch = Some(Branch { parent: name.first_log(), first: turn.first? });
-    Some(LogName { branch, ..name.clone() }.id())
 }

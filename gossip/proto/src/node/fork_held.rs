@@ -159,20 +159,7 @@ impl Node {
     /// It is known where a sealed branch begins, which vouches for what it left: that may be asked for again.
     fn lift_left(&mut self, id: LogId) {
         let Some(name) = self.logs.name(&id).filter(|name| name.author.is_key()) else { return };
-        let (first, mut any) = (name.first_log(), false);
-        for link in self.established().collect::<Vec<_>>() {
-            let logs = &self.logs;
-            let is_left = |id: &LogId| {
-                logs.get(id).is_some_and(|log| log.pending().height == 0 && log.first_log() == first)
-            };
-            let session = self.links.get_mut(&link).and_then(|link| link.session.as_mut());
-            let shared = session.and_then(|session| session.shared.get_mut(&name.channel));
-            let Some(shared) = shared else { continue };
-            let before = shared.forks.len();
-            shared.forks.retain(|id| !is_left(id));
-            any |= shared.forks.len() < before;
-        }
-        if any {
+        if self.lift_apart(&name, |log| log.pending().height == 0) {
             self.compare_soon(&name.channel);
         }
     }

@@ -11,10 +11,10 @@ use super::forks::{AT_ONCE, ForkOp, Parting, Seen, Step};
 use super::log::{Log, Tip};
 use super::ops::{Landed, Landing, Op};
 use super::serve::{AHEAD, PAGE};
-use super::{Event, LinkId, Node, OpId};
+use super::{Event, Node, OpId};
 use crate::{
-    Branch, ChainHash, CommitItem, Fault, LogId, LogName, NodeId, Seq, StoreFailure, StoreReply,
-    StoreRequest, StoredRun, Turn,
+    ChainHash, CommitItem, Fault, LogId, LogName, NodeId, Seq, StoreFailure, StoreReply, StoreRequest,
+    StoredRun, Turn,
 };
 
 impl Node {
@@ -166,9 +166,8 @@ impl Node {
         }
         let turn = Turn { at, prev, first: hashes.get(1).copied() };
         let Some(first) = turn.first else { return self.end_log(log, turn) };
-        let parent = held.first_log();
         let Some(held) = self.logs.name_of(held) else { return self.give_up_parting(&log) };
-        let name = LogName { branch: Some(Branch { parent, first }), ..held };
+        let name = held.branching(first);
         let branch = name.id();
         if branch == log {
             // It begins there itself.
@@ -325,26 +324,14 @@ impl Node {
         if let Some(channel) = self.channels.get_mut(&name.channel) {
             channel.move_log(log, &name.stream, &old, &new);
         }
-        self.lift_apart(&name, log);
+        for link in self.established().collect::<Vec<_>>() {
+            self.shared(link, &name.channel).into_iter().for_each(|shared| _ = shared.todo.remove(&log));
+        }
+        self.lift_apart(&name, |_| true);
         self.suspect(log);
         self.notify(Event::ForkDetected { log: (*name).clone(), at: turn.at, peer: parting.peer });
         self.move_erasures(&name, log, turn);
         self.look_beside(log);
         self.compare_soon(&name.channel);
-    }
-
-    /// What was set apart of a log and its branches may be asked for again.
-    fn lift_apart(&mut self, name: &LogName, log: LogId) {
-        let first = name.first_log();
-        let links: Vec<LinkId> = self.established().collect();
-        for link in links {
-            let Some(session) = self.links.get_mut(&link).and_then(|link| link.session.as_mut()) else {
-                continue;
-            };
-            let Some(shared) = session.shared.get_mut(&name.channel) else { continue };
-            shared.todo.remove(&log);
-            let logs = &self.logs;
-            shared.forks.retain(|id| logs.get(id).is_none_or(|held| held.first_log() != first));
-        }
     }
 }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::forks::{AT_ONCE, Answer, ForkOp};
+use super::forks::{AT_ONCE, Answer, ForkOp, of_link};
 use super::ops::Op;
-use super::{Class, Event, LinkId, Node, Timer};
+use super::{Class, Event, LinkId, Node, OpId, Timer};
 use crate::wire::{Hashes, MAX_POSITIONS, Message, Positions};
 use crate::{ChainHash, ChannelId, Check, LogId, Seq, StoreFailure, StoreReply, StoreRequest, Tick};
 
@@ -35,6 +35,8 @@ pub(super) struct Search {
     rounds: u32,
     /// Places of this round.
     asked: Vec<Seq>,
+    /// What tells our hashes there. What an earlier search of the log waited for is of other places.
+    waits: Option<OpId>,
     ours: Option<Vec<(Seq, ChainHash)>>,
     theirs: Option<Hashes>,
     /// When the peer is asked again.
@@ -93,8 +95,7 @@ impl Node {
     pub(super) fn search_fork(&mut self, id: LinkId, channel: &ChannelId, log: LogId, at: Seq) {
         let now = self.now.tick;
         self.forks.again.remove(&(id, log));
-        self.tend_searches(id);
-        let many = self.forks.searches.range((id, LogId([0; 16]))..=(id, LogId([0xff; 16]))).count();
+        let many = self.forks.searches.range(of_link(id)).count();
         let top = self.logs.get(&log).map_or(0, |held| held.stored.height.min(at));
         if many >= AT_ONCE
             || top == 0
@@ -112,6 +113,7 @@ impl Node {
             top,
             rounds: 0,
             asked: Vec::new(),
+            waits: None,
             ours: None,
             theirs: None,
             until: now,
@@ -135,10 +137,11 @@ impl Node {
             return self.end_search(id, log, Found::Lost(top));
         }
         let serial = self.forks.next_serial();
+        let request = StoreRequest::HashAt { log, positions: at.clone() };
+        let op = self.store(Op::Fork(ForkOp::Search(id, log)), request);
         let Some(search) = self.forks.searches.get_mut(&(id, log)) else { return };
         (search.serial, search.tries, search.ours, search.theirs) = (serial, 0, None, None);
-        search.asked.clone_from(&at);
-        self.store(Op::Fork(ForkOp::Search(id, log)), StoreRequest::HashAt { log, positions: at });
+        (search.asked, search.waits) = (at, Some(op));
         self.send_places(id, log);
     }
 
@@ -153,15 +156,21 @@ impl Node {
         self.send(id, &Message::Positions(Positions { tag, serial, log, at }), Class::Live);
     }
 
-    pub(super) fn on_own_hashes(&mut self, id: LinkId, log: LogId, result: Result<StoreReply, StoreFailure>) {
+    pub(super) fn on_own_hashes(
+        &mut self,
+        id: LinkId,
+        log: LogId,
+        op: OpId,
+        result: Result<StoreReply, StoreFailure>,
+    ) {
+        let search = self.forks.searches.get_mut(&(id, log));
+        let Some(search) = search.filter(|search| search.waits == Some(op)) else { return };
         let Ok(StoreReply::Hashes(hashes)) = result else {
             self.forks.searches.remove(&(id, log));
             return self.fork_again(id, log);
         };
-        if let Some(search) = self.forks.searches.get_mut(&(id, log)) {
-            // What was asked for, and nothing else, or the two could not be put side by side.
-            search.ours = Some(search.asked.iter().copied().zip(hashes).collect());
-        }
+        // What was asked for, and nothing else, or the two could not be put side by side.
+        search.ours = Some(search.asked.iter().copied().zip(hashes).collect());
         self.go_on_searching(id, log);
     }
 
@@ -204,22 +213,21 @@ impl Node {
     /// Asks again what was not answered in time, or gives it up.
     pub(super) fn tend_searches(&mut self, id: LinkId) {
         let now = self.now.tick;
-        let all = (id, LogId([0; 16]))..=(id, LogId([0xff; 16]));
-        let waits = self.forks.searches.range(all.clone()).filter(|(_, search)| search.theirs.is_none());
+        let waits = self.forks.searches.range(of_link(id)).filter(|(_, search)| search.theirs.is_none());
         let late: Vec<LogId> = waits.filter(|(_, s)| s.until <= now).map(|((_, log), _)| *log).collect();
         for log in late {
             self.repeat_search(id, log);
         }
-        let claims = self.forks.claims.range(all.clone());
+        let claims = self.forks.claims.range(of_link(id));
         let late: Vec<LogId> = claims.filter(|(_, c)| c.until <= now).map(|((_, log), _)| *log).collect();
         for log in late {
             self.repeat_claim(id, log);
         }
         self.lift_forks(id);
-        let waits = self.forks.searches.range(all.clone()).filter(|(_, search)| search.theirs.is_none());
+        let waits = self.forks.searches.range(of_link(id)).filter(|(_, search)| search.theirs.is_none());
         let searches = waits.map(|(_, search)| search.until);
-        let claims = self.forks.claims.range(all.clone()).map(|(_, claim)| claim.until);
-        let again = self.forks.again.range(all).map(|(_, at)| *at);
+        let claims = self.forks.claims.range(of_link(id)).map(|(_, claim)| claim.until);
+        let again = self.forks.again.range(of_link(id)).map(|(_, at)| *at);
         if let Some(next) = searches.chain(claims).chain(again).min() {
             self.timers.bring_forward(Timer::Search(id), next);
         }
@@ -304,6 +312,7 @@ mod tests {
             top: heights[0],
             rounds: 0,
             asked: Vec::new(),
+            waits: None,
             ours: None,
             theirs: None,
             until: Tick(0),

@@ -1,6 +1,7 @@
 //! What is being done about forks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::fork_search::Search;
@@ -49,7 +50,7 @@ const STRANGERS: usize = 1024;
 impl Forks {
     /// Something came on a link: answers that are on their way get more time.
     pub(super) fn extend(&mut self, link: LinkId, until: Tick) {
-        for (_, claim) in self.claims.iter_mut().filter(|((of, _), _)| *of == link) {
+        for (_, claim) in self.claims.range_mut(of_link(link)) {
             claim.until = claim.until.max(until.min(claim.end));
         }
     }
@@ -112,6 +113,11 @@ impl Forks {
         self.again.retain(|(of, _), _| *of != link);
         self.answering.remove(&link);
     }
+}
+
+/// What is kept by link and log, of one link.
+pub(super) fn of_link(link: LinkId) -> RangeInclusive<(LinkId, LogId)> {
+    (link, LogId([0; 16]))..=(link, LogId([0xff; 16]))
 }
 
 /// A place where a peer says that it has another history.

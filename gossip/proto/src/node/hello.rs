@@ -107,7 +107,8 @@ impl Node {
         let first = hello.echo == Some(handshake.nonce) && !handshake.complete;
         if first {
             handshake.complete = true;
-            if handshake.tries <= 1 {
+            // What was said twice may be answered once (Karn, Partridge 1987), and an answer to what they asked is none.
+            if handshake.tries == 1 {
                 link.rtt.sample(self.now.tick.since(handshake.sent));
             }
         }
@@ -156,6 +157,7 @@ impl Node {
         self.fetches.forget_link(id);
         self.exchanges.forget_link(id);
         self.refills.forget_link(id);
+        self.forks.forget_link(id);
         self.deliveries.forget_link(id);
         self.tend_callers();
         self.fetch_starved();

@@ -38,7 +38,6 @@ impl Node {
         if !self.is_active() {
             return;
         }
-        self.tend_searches(id);
         let Some(link) = self.links.get(&id) else { return };
         let Some(session) = link.session.as_ref() else { return };
         let Some(shared) = session.shared.get(channel) else { return };

@@ -135,16 +135,18 @@ impl Node {
             // Whoever was given up cannot be told from who still waits.
             self.reply(oldest.command, Err(CommandError::Busy));
         }
-        let links = self.links_of(&channel);
-        let wanted =
-            |id: &LinkId| peer.is_none() || self.links.get(id).map(|link| &link.peer) == peer.as_ref();
-        let links: Vec<LinkId> = links.into_iter().filter(wanted).collect();
+        let links = self.links_with(peer.as_ref(), &channel);
         let from = links.iter().filter_map(|id| Some((*id, self.next_answer(*id, &channel)?))).collect();
         for id in links {
             self.timers.bring_forward(Timer::Round(id, channel.clone()), self.now.tick);
         }
         self.waiters.waiting.push_back(Waiter { command, channel, peer, from, agreed: BTreeSet::new() });
         self.waiters.look_again();
+    }
+
+    /// The links on which a channel is spoken of with a peer, or with all.
+    fn links_with(&self, peer: Option<&NodeId>, name: &ChannelId) -> Vec<LinkId> {
+        peer.map_or_else(|| self.links_of(name), |peer| self.voices(peer, name).collect())
     }
 
     /// The number of the first answer to what is said from now on. What was said long ago was lost.
@@ -213,9 +215,7 @@ impl Node {
         if self.channels.get(&waiter.channel).is_none_or(|channel| channel.removing) {
             return Some(Err(CommandError::UnknownChannel(waiter.channel.clone())));
         }
-        let of = |id: &LinkId| self.links.get(id).map(|link| &link.peer);
-        let mut links = self.links_of(&waiter.channel);
-        links.retain(|id| waiter.peer.is_none() || of(id) == waiter.peer.as_ref());
+        let links = self.links_with(waiter.peer.as_ref(), &waiter.channel);
         let done = !links.is_empty() && links.iter().all(|id| waiter.agreed.contains(id));
         done.then_some(Ok(Reply::Done))
     }

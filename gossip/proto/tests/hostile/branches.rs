@@ -1,13 +1,13 @@
 //! Branches that cut a log where nothing forks, or come while it is being parted.
 
-use bytes::Bytes;
 use gossip_proto::node::{Command, CommandError, ImportFloor, ImportPart, NodeConfig};
-use gossip_proto::wire::{self, Content, Delta, FloorNote, Message};
-use gossip_proto::{ChainHash, EntryId, Seq, Stamp, StoreRequest, StoredRun};
+use gossip_proto::wire::{Delta, FloorNote, Message};
+use gossip_proto::{ChainHash, EntryId, LogName, NewPayload, Seq, Stamp, StoreRequest, StoredRun};
 
 use crate::forks::{BRANCHES, History, named_by};
-use crate::host::{Host, channel};
-use crate::seals::{LINK, Scene, sealer};
+use crate::holders::questions;
+use crate::host::{Host, channel, stream};
+use crate::seals::{Scene, sealer};
 
 /// Branches of a log that are kept though nothing differs beside them.
 const CUTS: usize = 64;
@@ -44,24 +44,50 @@ fn cuts_take_no_room_from_forks() {
 fn a_cut_ends_our_epoch_seldom() {
     let mut scene = Scene::with(Host::signing(sealer(1), NodeConfig::default()));
     let mut cut = |after: u64| {
-        (0..3).for_each(|_| scene.victim.append(10));
-        let newest = |victim: &Host| {
-            let heads = victim.own_logs().filter_map(|log| victim.disk.head(log));
-            let last = heads.filter(|head| head.name.branch.is_none()).max_by_key(|head| head.name.epoch);
-            last.expect("a log").name.clone()
-        };
-        let name = newest(&scene.victim);
-        let runs = scene.victim.disk.runs(name.id()).to_vec();
-        let (height, hash, size) = (0, name.root(), 10);
-        let branch = named_by(&History { name: name.clone(), height, hash, size }, &runs[1]);
+        let (name, branch, runs) = cut_own(&mut scene.victim);
         scene.victim.pass(after);
-        scene.bring(&branch, &runs[1..]);
+        scene.bring(&branch, &runs);
         scene.victim.append(10);
         newest(&scene.victim) == name
     };
     assert!(!cut(0), "whoever met another history has to be believed");
     assert!(cut(0), "but not again and again");
     assert!(!cut(600_000_000));
+}
+
+/// The epoch a node writes to.
+fn newest(victim: &Host) -> LogName {
+    let heads = victim.own_logs().filter_map(|log| victim.disk.head(log));
+    let last = heads.filter(|head| head.name.branch.is_none()).max_by_key(|head| head.name.epoch);
+    last.expect("a log").name.clone()
+}
+
+/// Has a node write, and cuts that behind the first entry: the log, the branch and its runs.
+fn cut_own(victim: &mut Host) -> (LogName, LogName, Vec<StoredRun>) {
+    (0..3).for_each(|_| victim.append(10));
+    let name = newest(victim);
+    let runs = victim.disk.runs(name.id())[1..].to_vec();
+    (name.clone(), named_by(&History::of(name), &runs[0]), runs)
+}
+
+/// The first cut ended our epoch, though the log could not be parted at once: it is when it is shown again.
+#[test]
+fn a_cut_is_not_put_off_for_itself() {
+    let mut scene = Scene::with(Host::signing(sealer(1), NodeConfig::default()));
+    let (name, branch, runs) = cut_own(&mut scene.victim);
+    scene.victim.slow_disk = true;
+    let payloads = vec![NewPayload::new("on its way")];
+    let append = Command::Append { channel: channel(), stream: stream(), payloads };
+    assert_eq!(scene.victim.command(append), None);
+    scene.show(&branch, &runs);
+    // What our own hashes are, before the entry and the end of the epoch are stored; then only the entry.
+    scene.victim.disk_overtakes();
+    scene.victim.disk_goes_on();
+    scene.victim.pass(3_000_000);
+    scene.show(&branch, &runs);
+    scene.victim.disk_overtakes();
+    scene.victim.disk_works();
+    assert_eq!(scene.held(&name), 1, "it is parted");
 }
 
 /// A history of some entries in a run of each, and others that leave it behind the fourth and the sixth.
@@ -134,6 +160,41 @@ fn a_branch_is_not_parted_while_the_log_goes_on_beside_it() {
     }
 }
 
+/// A branch may have ended before its beginning came to light in the log it parts from. What follows its end
+/// is moved on first: to where it belongs, not beyond that end.
+#[test]
+fn what_lies_beyond_two_forks_is_moved_past_the_further_one_first() {
+    let (mut scene, (runs, others, root)) = (Scene::new(), twice_forked(false, 10, 10));
+    let (middle, last) = (named_by(&root, &runs[4]), named_by(&root, &runs[6]));
+    assert_eq!(scene.bring(&middle, &runs[5..6]), 6, "its beginning was pruned");
+    // It ends where this one is shown, which never comes.
+    scene.show(&named_by(&root, &others[1]), &others[1..]);
+    assert_eq!(scene.bring(&root.name, &runs), 10);
+    assert_eq!(scene.bring(&named_by(&root, &others[0]), &others[..1]), 6);
+    assert_eq!([&root.name, &middle, &last].map(|name| scene.held(name)), [4, 6, 10]);
+}
+
+/// A branch would be refused before that much of its log is held. Of an author who signs it comes first, and
+/// vouches.
+#[test]
+fn a_branch_is_asked_for_after_what_it_parts_from() {
+    for is_sealed in [false, true] {
+        let (mut scene, mut root) = (Scene::new(), History::new(is_sealed));
+        let (common, name) = (root.write(4, 0), root.name.clone());
+        let mut other = root.clone();
+        let here = [other.write(2, 1)];
+        let branch = named_by(&root, &here[0]);
+        let serial = scene.offer(&name, (root.height, root.hash), 0).expect("it is asked for");
+        let at_once = scene.offer(&branch, (other.height, other.hash), root.height);
+        assert_eq!(at_once.is_some(), is_sealed);
+        scene.send(serial, &[(name.clone(), vec![common])]);
+        let serial = at_once.or_else(|| scene.asked()).expect("it is asked for when the log is held");
+        scene.send(serial, &[(branch.clone(), here.to_vec())]);
+        assert_eq!(scene.bring(&branch, &here), 6);
+        assert_eq!(scene.held(&name), 4);
+    }
+}
+
 /// A floor that no log can reach is none, whichever log it is of.
 #[test]
 fn a_branch_does_not_begin_beyond_all_sequences() {
@@ -166,11 +227,8 @@ fn who_holds_an_entry_is_found_out_while_its_log_is_cut() {
         let entry = EntryId { log: root.name.id(), sequence };
         assert_eq!(scene.victim.command(Command::FindHolders { channel: channel(), entry }), None);
         scene.victim.disk_works();
-        let asked = |frame: &Bytes| match wire::read(frame) {
-            Ok(Content::Whole(Message::Positions(positions))) => Some((positions.log, positions.at)),
-            _ => None,
-        };
-        let asked: Vec<_> = scene.victim.take_sent(LINK).iter().filter_map(asked).collect();
+        let asked: Vec<_> =
+            questions(&mut scene.victim).into_iter().map(|asked| (asked.log, asked.at)).collect();
         let names = [root.name.clone(), named_by(&root, &runs[4])];
         assert_eq!(asked, [(names[log].id(), vec![sequence, [4, 10][log]])]);
     }

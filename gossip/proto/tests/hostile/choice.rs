@@ -32,7 +32,7 @@ fn choose(host: &mut Host, streams: Streams) {
     host.must(Command::SetSync(choice(streams)));
 }
 
-fn write(host: &mut Host, stream: &str) {
+pub(crate) fn write(host: &mut Host, stream: &str) {
     let (stream, retention) = (named(stream), Retention::KeepAll);
     host.must(Command::CreateStream { channel: channel(), stream: stream.clone(), retention });
     let payloads = vec![NewPayload::new(vec![7; 100])];

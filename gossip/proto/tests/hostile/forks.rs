@@ -4,12 +4,12 @@ use bytes::Bytes;
 use gossip_proto::node::Command;
 use gossip_proto::wire::{self, Content, Delta, DeltaRun, FloorNote, Message};
 use gossip_proto::{
-    Branch, ChainHash, Epoch, Fault, LogName, NewPayload, NodeId, Retention, RunBuilder, Seal, Sealer, Seq,
-    SeqRange, Stamp, StoreRequest, StoredRun, seal_message,
+    ChainHash, Fault, LogName, NewPayload, NodeId, Retention, RunBuilder, Seal, Sealer, Seq, SeqRange, Stamp,
+    StoreRequest, StoredRun, seal_message,
 };
 
 use crate::host::{DAWN, channel, stream};
-use crate::seals::{LINK, Scene, sealer};
+use crate::seals::{LINK, Scene, log_of, sealer};
 
 /// A history of a log that a peer tells of, under the name of the log or of a branch.
 #[derive(Clone)]
@@ -25,9 +25,10 @@ impl History {
     /// Nothing so far, of an author that signs or does not.
     pub(crate) fn new(is_sealed: bool) -> Self {
         let plain = || NodeId::new("away").expect("an id");
-        let author = if is_sealed { sealer(1).public().node_id() } else { plain() };
-        let name =
-            LogName { channel: channel(), stream: stream(), author, epoch: Epoch::new(1, 7), branch: None };
+        Self::of(log_of(if is_sealed { sealer(1).public().node_id() } else { plain() }))
+    }
+
+    pub(crate) fn of(name: LogName) -> Self {
         Self { hash: name.root(), name, height: 0, size: 10 }
     }
 
@@ -43,13 +44,10 @@ impl History {
 
     fn go_on(&mut self, count: u64, mark: u8, is_sealed: bool) -> StoredRun {
         let (prev, from) = (self.hash, self.height);
-        let builder = || RunBuilder::new(self.name.id(), from + 1, prev);
-        let (mut probe, mut builder) = (builder(), builder());
+        let mut builder = RunBuilder::new(self.name.id(), from + 1, prev);
         for at in from + 1..=from + count {
-            let (stamp, payload) =
-                (Stamp::new(DAWN + 60_000 + at, 0), NewPayload::new(vec![mark; self.size]));
-            self.hash = probe.push_new(stamp, &payload).expect("room");
-            builder.push_new(stamp, &payload).expect("room");
+            let stamp = Stamp::new(DAWN + 60_000 + at, 0);
+            self.hash = builder.push_new(stamp, &NewPayload::new(vec![mark; self.size])).expect("room");
         }
         self.height += count;
         let seal = self.seal().filter(|_| is_sealed).map(|seal| seal.0);
@@ -65,7 +63,7 @@ impl History {
 
     /// The name of a branch of it.
     pub(crate) fn branch(&self, first: ChainHash) -> LogName {
-        LogName { branch: Some(Branch { parent: self.name.id(), first }), ..self.name.clone() }
+        self.name.branching(first)
     }
 }
 
@@ -80,7 +78,7 @@ impl Scene {
     }
 
     /// Answers with runs under these names, each with what lies before it as floor if it is not the first.
-    fn send(&mut self, serial: u64, parts: &[(LogName, Vec<StoredRun>)]) {
+    pub(crate) fn send(&mut self, serial: u64, parts: &[(LogName, Vec<StoredRun>)]) {
         let key = |name: &LogName| (name.stream.clone(), name.author.clone(), name.epoch, name.branch);
         let runs = parts.iter().flat_map(|(name, runs)| runs.iter().map(|run| run.relabel(name.id())));
         let runs = runs.map(|stored| DeltaRun { prev: None, run: stored.expect("a run").run }).collect();
@@ -114,13 +112,19 @@ impl Scene {
     }
 }
 
+/// A scene with so many entries of a log, all of which are held.
+pub(crate) fn begun(is_sealed: bool, count: u64) -> (Scene, History) {
+    let (mut scene, mut root) = (Scene::new(), History::new(is_sealed));
+    let common = root.write(count, 0);
+    assert_eq!(scene.bring(&root.name.clone(), &[common]), count);
+    (scene, root)
+}
+
 /// Where a fork is known a member could offer the sealed history of another under as many names as it likes, from a
 /// place within it: the author has vouched for what lies there.
 #[test]
 fn nobody_gives_a_sealed_history_another_name() {
-    let (mut scene, mut root) = (Scene::new(), History::new(true));
-    let common = root.write(4, 0);
-    assert_eq!(scene.bring(&root.name.clone(), &[common]), 4);
+    let (mut scene, root) = begun(true, 4);
     let (mut left, mut right) = (root.clone(), root.clone());
     let here = [left.write(2, 1), left.write(2, 1)];
     let first = named_by(&root, &here[0]);
@@ -196,8 +200,7 @@ impl Scene {
 /// that is told once. It is parted when the gap was filled.
 #[test]
 fn a_gap_at_the_place_keeps_nothing_closed() {
-    let (mut scene, mut root) = (Scene::new(), History::new(false));
-    let common = root.write(2, 0);
+    let (mut scene, root) = begun(false, 2);
     let (mut left, mut third) = (root.clone(), root.clone());
     let first = left.write(1, 1);
     let mut right = left.clone();
@@ -206,7 +209,6 @@ fn a_gap_at_the_place_keeps_nothing_closed() {
     let (other, more) = (right.write(3, 2), right.write(2, 2));
     let one = third.write(1, 3);
     let [left_name, right_name, third_name] = [&first, &other, &one].map(|run| named_by(&root, run));
-    assert_eq!(scene.bring(&root.name.clone(), &[common]), 2);
     assert_eq!(scene.bring(&third_name, &[one]), 3);
     assert_eq!(scene.bring(&right_name, &[other]), 7, "it begins beside nothing that is held");
     assert_eq!(scene.bring(&left_name, &[first]), 3);
@@ -282,14 +284,12 @@ fn a_gap_up_to_the_end_holds_nothing_up() {
 /// way to the store, and is not forgotten because the log is to end there.
 #[test]
 fn an_end_without_a_seal_waits_for_what_comes_before_it() {
-    let (mut scene, mut root) = (Scene::new(), History::new(true));
-    let common = root.write(2, 0);
+    let (mut scene, root) = begun(true, 2);
     let (mut left, mut third) = (root.clone(), root.clone());
     let one = third.write(1, 3);
     let (first, next, end) = (left.write(1, 1), left.write(2, 1), left.unsealed(1, 1));
     let beyond = left.clone().write(2, 2);
     let name = named_by(&root, &first);
-    scene.bring(&root.name.clone(), &[common]);
     assert_eq!(scene.bring(&named_by(&root, &one), &[one]), 3);
     assert_eq!(scene.bring(&named_by(&root, &beyond), &[beyond]), 8);
     assert_eq!(scene.bring(&name, &[first]), 3);
@@ -309,13 +309,11 @@ fn an_end_without_a_seal_waits_for_what_comes_before_it() {
 /// again.
 #[test]
 fn a_branch_without_a_seal_is_taken_when_what_left_it_is_known() {
-    let (mut scene, mut root) = (Scene::new(), History::new(true));
-    let common = root.write(4, 0);
+    let (mut scene, root) = begun(true, 4);
     let other = root.clone().write(2, 3);
     let mut history = root.clone();
     let mut next = |count| (history.unsealed(count, 1), history.clone().write(2, 2));
     let ((first, second), (then, third), last) = (next(2), next(2), history.write(2, 1));
-    scene.bring(&root.name.clone(), &[common]);
     assert_eq!(scene.bring(&named_by(&root, &other), &[other]), 6);
     let unsealed = [&first, &then].map(|run| (named_by(&root, run), vec![run.clone()]));
     for (name, runs) in &unsealed {
@@ -367,9 +365,7 @@ fn what_an_earlier_parting_waited_for_is_not_taken_for_a_later_one() {
 #[test]
 fn a_branch_that_is_lost_before_it_came_in_leaves_nothing_out() {
     for (is_sealed, below) in [(true, 0), (false, 0), (true, 2)] {
-        let (mut scene, mut root) = (Scene::new(), History::new(is_sealed));
-        let start = [root.write(4, 0)];
-        assert_eq!(scene.bring(&root.name.clone(), &start), 4);
+        let (mut scene, mut root) = begun(is_sealed, 4);
         let middle = (below > 0).then(|| root.write(below, 0));
         let (mut lost, mut left) = (root.clone(), root.clone());
         let never_again = [lost.write(2, 1)];

@@ -32,7 +32,7 @@ fn asked() -> (Host, Positions) {
     (victim, question)
 }
 
-fn questions(victim: &mut Host) -> Vec<Positions> {
+pub(crate) fn questions(victim: &mut Host) -> Vec<Positions> {
     let positions = |frame: &Bytes| match wire::read(frame) {
         Ok(Content::Whole(Message::Positions(positions))) => Some(positions),
         _ => None,

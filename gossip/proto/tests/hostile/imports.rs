@@ -91,10 +91,7 @@ fn an_imported_branch_that_begins_with_the_first_entry_is_judged() {
     };
     let mut root = Author::new(1);
     let run = root.sealed();
-    let branch = |first| {
-        let branch = Some(Branch { parent: root.name.id(), first });
-        LogName { branch, ..root.name.clone() }
-    };
+    let branch = |first| root.name.branching(first);
     for made_up in 0..10 {
         let name = branch(ChainHash([made_up; 32]));
         assert!(matches!(import(&name, &run), Err(CommandError::Unplaced { .. })), "{made_up}");

@@ -1,9 +1,9 @@
 //! Several links to one peer, on which different streams are exchanged.
 
+use gossip_proto::NewPayload;
 use gossip_proto::node::{Command, CommandId, Input, LinkId, LinkLimits, Query, Reply, Streams, SyncRule};
-use gossip_proto::{NewPayload, Retention};
 
-use crate::choice::{choice, except, held, named, only, started};
+use crate::choice::{choice, except, held, named, only, started, write};
 use crate::host::{Host, channel};
 
 /// As both see them; what they cost only the phone knows.
@@ -44,11 +44,6 @@ fn talk(phone: &mut Host, home: &mut Host, lost: Option<u64>, millis: u64) {
     }
 }
 
-fn write(host: &mut Host, stream: &str) {
-    let (stream, payloads) = (named(stream), vec![NewPayload::new(vec![7; 100])]);
-    host.must(Command::Append { channel: channel(), stream, payloads });
-}
-
 /// Whether each sees the other once, and the same everywhere.
 fn agrees(host: &mut Host) -> bool {
     match host.must(Command::Query(Query::Sync(None))) {
@@ -68,8 +63,6 @@ fn pair(version: u8, rules: &[SyncRule]) -> [Host; 2] {
     phone.must(Command::SetSync(chosen));
     for host in [&mut phone, &mut home] {
         for stream in ["calls", "photos"] {
-            let retention = Retention::KeepAll;
-            host.must(Command::CreateStream { channel: channel(), stream: named(stream), retention });
             write(host, stream);
         }
     }

@@ -28,6 +28,7 @@ mod members;
 mod recovery;
 mod rooms;
 mod seals;
+mod searches;
 mod serving;
 mod siege;
 mod versions;

@@ -6,8 +6,8 @@ use gossip_proto::wire::{
     self, ChannelTag, Content, Delta, DeltaRun, DigestTag, FloorNote, Message, Offer, OfferLog,
 };
 use gossip_proto::{
-    ChainHash, Ed25519Sealer, Epoch, LogName, NewPayload, RunBuilder, Seal, Sealer, SecretKey, Seq, Stamp,
-    StoredRun, seal_message,
+    ChainHash, Ed25519Sealer, Epoch, LogName, NewPayload, NodeId, RunBuilder, Seal, Sealer, SecretKey, Seq,
+    Stamp, StoredRun, seal_message,
 };
 
 use crate::host::{DAWN, Host, channel, stream, talk};
@@ -18,6 +18,11 @@ pub(crate) const LINK: u64 = 1;
 
 pub(crate) fn sealer(seed: u8) -> Ed25519Sealer {
     Ed25519Sealer::new(&SecretKey::from_seed([seed; 32]))
+}
+
+/// A log in the stream of the victim.
+pub(crate) fn log_of(author: NodeId) -> LogName {
+    LogName { channel: channel(), stream: stream(), author, epoch: Epoch::new(1, 7), branch: None }
 }
 
 /// Somebody who signs, far away: what it writes comes through others.
@@ -31,9 +36,8 @@ pub(crate) struct Author {
 impl Author {
     pub(crate) fn new(seed: u8) -> Self {
         let sealer = sealer(seed);
-        let (author, epoch) = (sealer.public().node_id(), Epoch::new(1, 7));
-        let name = LogName { channel: channel(), stream: stream(), author, epoch, branch: None };
-        Self { hash: name.hash().root(), sealer, name, height: 0 }
+        let name = log_of(sealer.public().node_id());
+        Self { hash: name.root(), sealer, name, height: 0 }
     }
 
     /// The seal of where it is now.
@@ -47,21 +51,14 @@ impl Author {
 
     /// The next run, of two entries, with what `seal` makes of it.
     pub(crate) fn run(&mut self, seal: impl FnOnce(&Self) -> Option<Vec<u8>>) -> StoredRun {
-        let entries = |builder: &mut RunBuilder| {
-            let (from, mut hash) = (self.height, self.hash);
-            for at in from + 1..=from + 2 {
-                // Later than what the victim writes meanwhile.
-                let stamp = Stamp::new(DAWN + 60_000 + at, 0);
-                hash = builder.push_new(stamp, &NewPayload::new(vec![at as u8; 10])).expect("room");
-            }
-            hash
-        };
         let prev = self.hash;
-        let begun = || RunBuilder::new(self.name.id(), self.height + 1, prev);
-        let (mut probe, mut builder) = (begun(), begun());
-        let end = entries(&mut probe);
-        entries(&mut builder);
-        (self.height, self.hash) = (self.height + 2, end);
+        let mut builder = RunBuilder::new(self.name.id(), self.height + 1, prev);
+        for at in self.height + 1..=self.height + 2 {
+            // Later than what the victim writes meanwhile.
+            let stamp = Stamp::new(DAWN + 60_000 + at, 0);
+            self.hash = builder.push_new(stamp, &NewPayload::new(vec![at as u8; 10])).expect("room");
+        }
+        self.height += 2;
         let (run, _) = builder.finish(seal(self).as_deref()).expect("a run");
         StoredRun { prev, run }
     }
@@ -141,6 +138,12 @@ impl Scene {
 
     /// Offers a log that stands at a place and begins at a floor; the serial by which it is asked for, if it is.
     pub(crate) fn offer(&mut self, name: &LogName, end: (Seq, ChainHash), floor: Seq) -> Option<u64> {
+        self.announce(name, end, floor);
+        self.asked()
+    }
+
+    /// The same, whatever comes of it.
+    pub(crate) fn announce(&mut self, name: &LogName, end: (Seq, ChainHash), floor: Seq) {
         let (streams, authors) = (vec![name.stream.clone()], vec![name.author.clone()]);
         let (epoch, branch, height, check) = (name.epoch, name.branch, end.0, end.1.check());
         let log = OfferLog { stream: 0, author: 0, epoch, branch, height, check, floor };
@@ -148,6 +151,10 @@ impl Scene {
         let (refused, logs) = (Vec::new(), vec![log]);
         self.victim.sent.clear();
         self.tell(Message::Offer(Offer { tag, mine, range: None, refused, streams, authors, logs }));
+    }
+
+    /// The serial of what was asked for last.
+    pub(crate) fn asked(&mut self) -> Option<u64> {
         let serial_of = |frame: &Bytes| match wire::read(frame) {
             Ok(Content::Whole(Message::Want(want))) => Some(want.serial),
             Ok(Content::Whole(Message::Ask(ask))) => Some(u64::from(ask.serial)),

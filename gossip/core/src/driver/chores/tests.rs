@@ -32,6 +32,14 @@ fn bounds(chores: Vec<Chore>) -> Option<(Seq, Seq)> {
     one(chores).map(|chore| (chore.from, chore.last))
 }
 
+/// A log with these single entries of which a step has begun; enough was paid for others.
+fn begun(entries: std::ops::RangeInclusive<Seq>) -> (Chores, Chore) {
+    let mut chores = noted(entries.map(|n| single(1, n)));
+    chores.credit = 10 * STEP;
+    let chore = one(chores.next_paid()).expect("due");
+    (chores, chore)
+}
+
 #[test]
 fn a_log_is_due_when_it_has_a_full_run_together() {
     let mut chores = noted((1..=255).map(|n| single(1, n)));
@@ -79,9 +87,7 @@ fn what_a_full_run_left_waits_until_it_is_calm() {
 
 #[test]
 fn what_is_written_during_a_step_counts_once() {
-    let mut chores = noted((1..=256).map(|n| single(1, n)));
-    chores.credit = 10 * STEP;
-    let chore = one(chores.next_paid()).expect("due");
+    let (mut chores, chore) = begun(1..=256);
     (257..=300).for_each(|n| chores.note_run(&single(1, n)));
     // It was read with the rest.
     let left = (250..=300).map(|n| Size::of(&single(1, n))).collect();
@@ -96,9 +102,7 @@ fn what_is_written_during_a_step_counts_once() {
 
 #[test]
 fn a_hole_that_is_filled_during_a_step_is_looked_at() {
-    let mut chores = noted((1000..=1255).map(|n| single(1, n)));
-    chores.credit = 10 * STEP;
-    let chore = one(chores.next_paid()).expect("due");
+    let (mut chores, chore) = begun(1000..=1255);
     (500..=755).for_each(|n| chores.note_run(&single(1, n)));
     chores.done(chore, &Tidied { from: Some(1256), ..Tidied::default() });
     assert_eq!(bounds(chores.next_paid()), Some((244, 1255)));
@@ -106,9 +110,7 @@ fn a_hole_that_is_filled_during_a_step_is_looked_at() {
 
 #[test]
 fn a_join_that_failed_is_no_reason_to_walk_over_the_whole_log() {
-    let mut chores = noted((1000..=1255).map(|n| single(1, n)));
-    chores.credit = 10 * STEP;
-    let chore = one(chores.next_paid()).expect("due");
+    let (mut chores, chore) = begun(1000..=1255);
     (1256..=1511).for_each(|n| chores.note_run(&single(1, n)));
     chores.done(chore, &Tidied::default());
     let again = one(chores.next_paid()).expect("what was written meanwhile is due");

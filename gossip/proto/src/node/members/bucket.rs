@@ -10,6 +10,11 @@ use crate::Tick;
 pub(in crate::node) struct Bucket(Tick);
 
 impl Bucket {
+    /// Whether it happened less than a pause ago.
+    pub(super) fn is_spent(&self, now: Tick) -> bool {
+        self.0 > now
+    }
+
     /// Whether it may happen now; counted if so.
     pub(in crate::node) fn take(&mut self, now: Tick, at_once: u32, pause: Duration) -> bool {
         let due = self.0.max(now);

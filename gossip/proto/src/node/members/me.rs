@@ -86,6 +86,14 @@ impl Node {
         true
     }
 
+    /// Somebody is wrong about this node. Who goes by what another node of this id said last hears of that in time.
+    pub(super) fn contradict(&mut self, incarnation: u64) {
+        let is_rivals = incarnation > self.record.incarnation && self.members.rivalry.is_spent(self.now.tick);
+        if !is_rivals {
+            self.refute(incarnation);
+        }
+    }
+
     /// Somebody else calls itself as this node does. It may be an earlier life of ours, which said what its store had
     /// not written when it ended, or has forgotten since: it is outranked. If it comes back again and again a person
     /// is told that there are two, and each outranks the other now and then only: one of them may be gone.

@@ -83,11 +83,7 @@ impl Node {
             }
             Merged::Namesake(instance) => self.meet_namesake(instance, row.about().1),
             Merged::New(slot) => {
-                match self.members.live() {
-                    // From now on they prove something of each other.
-                    3 => self.settle_all(),
-                    _ => self.settle_status(slot),
-                }
+                self.settle_status(slot);
                 self.spread_row(slot, id);
                 self.table_changed();
             }
@@ -97,7 +93,7 @@ impl Node {
             }
             Merged::Vouched(slot) => self.vouched(id, slot, row),
             Merged::Sought(slot) => self.sought(id, slot, row),
-            Merged::AboutMe => _ = self.refute(row.about().1),
+            Merged::AboutMe => self.contradict(row.about().1),
             Merged::Refused(why) => {
                 let peer = self.links.get(&id).map(|link| link.peer.clone());
                 self.drop_from(peer, DropReason::Bound, why);

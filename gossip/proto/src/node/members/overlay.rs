@@ -33,7 +33,7 @@ impl Node {
         let first = *self.members.changed.get_or_insert(now);
         self.timers.set(Timer::Overlay, (now + quiet).min(first + longest));
         if self.members.live() <= FEW {
-            // With two the link alone tells whether the other one is there.
+            // With two the link alone tells whether the other one is there; three prove something of each other.
             self.settle_all();
         }
     }
@@ -72,8 +72,10 @@ impl Node {
                 self.dial(*slot);
             }
         }
+        // Some may wait for others that are being dialled.
+        let soon = self.now.tick + QUIET.0;
         let again = missing.iter().filter_map(|slot| self.members.dials.get(&slot.key)).map(Dial::again);
-        again.min().into_iter().for_each(|at| self.timers.bring_forward(Timer::Overlay, at));
+        again.min().into_iter().for_each(|at| self.timers.bring_forward(Timer::Overlay, at.max(soon)));
     }
 
     /// There may be a link to a new neighbour on which nothing was promised, as others watched it.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decay;
 use super::log::{Log, adopt, prune, seal};
 use gossip_proto::{
-    Arrival, Branch, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, EntryId, Hint,
-    Inventory, LogId, LogName, NodeId, NodeRecord, PeerRecord, Pruned, Removed, Seq, SeqRange,
-    StoreIncarnation, StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord, Turn,
+    Arrival, ChainHash, ChannelId, ChannelRecord, CommitItem, Committed, Durability, EntryId, Hint,
+    Inventory, LogId, NodeId, NodeRecord, PeerRecord, Pruned, Removed, Seq, SeqRange, StoreIncarnation,
+    StoreReply, StoreRequest, StoredRun, StreamId, StreamRecord, Turn,
 };
 
 /// The contents of a disk; a clone of it is what a power cut may leave.
@@ -55,8 +55,7 @@ impl Volume {
             && let Some(Turn { at, first: Some(first), .. }) = log.head.turn
             && at <= id.sequence
         {
-            let branch = Some(Branch { parent: log.head.name.first_log(), first });
-            id.log = LogName { branch, ..log.head.name.clone() }.id();
+            id.log = log.head.name.branching(first).id();
         }
         id
     }
