@@ -1,5 +1,7 @@
 //! What members say of each other.
 
+use std::time::Duration;
+
 use super::merge::{Merged, Speaker};
 use super::row::{Details, Member, Slot};
 use crate::node::{Class, DropReason, LinkId, Node};
@@ -10,6 +12,9 @@ use crate::{MemberKey, MemberRow, MemberState, NodeId};
 const MAX_BYTES: usize = 1_200;
 /// What a row takes beside its texts, at most, and each of them beside its bytes.
 const ROW: usize = 32;
+/// Accusations one link may bring at once, and the pause between more: each may be answered to all. A thousand that
+/// crash together are no more.
+const ACCUSATIONS: (u32, Duration) = (2_048, Duration::from_millis(4));
 
 impl Node {
     /// News of members: what changes something here is passed on.
@@ -21,7 +26,7 @@ impl Node {
         let known = self.members.find(speaker).and_then(|slot| self.members.get(slot));
         let known = known.map(|member| member.incarnation).filter(|_| was_down);
         for row in rows {
-            if !self.may_meet(&peer, &row) {
+            if !self.may_meet(&peer, &row) || !self.may_accuse_on(id, &row) {
                 continue;
             }
             others += usize::from(matches!(row, Row::Live { .. }) && row.about().0 != speaker);
@@ -51,6 +56,19 @@ impl Node {
     fn may_meet(&self, peer: &NodeId, row: &Row) -> bool {
         let (key, _) = row.about();
         self.config.peer_exchange || self.members.find(key).is_some() || key == MemberKey::of(peer)
+    }
+
+    /// Whether it is no accusation, or one that is heard.
+    fn may_accuse_on(&mut self, id: LinkId, row: &Row) -> bool {
+        let (now, (at_once, pause)) = (self.now.tick, ACCUSATIONS);
+        let accuses = matches!(row, Row::Suspect { .. } | Row::Seek { .. } | Row::Down { .. });
+        let Some(link) = self.links.get_mut(&id).filter(|_| accuses) else { return true };
+        if link.watch.accusations.take(now, at_once, pause) {
+            return true;
+        }
+        let peer = link.peer.clone();
+        self.drop_from(Some(peer), DropReason::Bound, "more accusations than a link may bring");
+        false
     }
 
     /// Does what follows from a statement; answers of whom its speaker is to be told.

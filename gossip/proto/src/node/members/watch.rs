@@ -29,6 +29,8 @@ pub(in crate::node) struct Watch {
     pub(super) idle_since: Option<Tick>,
     /// How often the other side asks for others.
     pub(super) looks: Bucket,
+    /// and accuses them.
+    pub(super) accusations: Bucket,
     /// The number of the next beat.
     next: u8,
     /// When the last ones were sent, each at its number modulo [`SENT`].
@@ -63,6 +65,7 @@ impl Watch {
             near_there: false,
             idle_since: None,
             looks: Bucket::default(),
+            accusations: Bucket::default(),
             next: 0,
             sent: [None; SENT],
             heard: None,
