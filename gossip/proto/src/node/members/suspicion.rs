@@ -46,6 +46,8 @@ pub(super) struct Suspicion {
     begun: Tick,
     pub(super) wait: Duration,
     pub(super) until: Tick,
+    /// When somebody accused it last who had asked it.
+    fresh: Tick,
     pub(super) accusers: Accusers,
     /// Nobody accuses it yet: it is only asked for.
     is_quiet: bool,
@@ -56,6 +58,11 @@ impl Suspicion {
     /// What passed was our own delay.
     pub(super) fn restart(&mut self, now: Tick) {
         (self.begun, self.until, self.trial) = (now, now + self.wait, Trial::default());
+    }
+
+    /// Whether there was a verdict by now, or is soon: what stands for longer is news that ended elsewhere.
+    pub(super) fn is_fresh(&self, now: Tick) -> bool {
+        now < self.until.max(self.fresh) + self.wait * 2
     }
 
     /// When nobody has objected for so long that one voice is enough.
@@ -180,12 +187,14 @@ impl Node {
     fn note_suspicion(&mut self, slot: Slot, charge: Charge) -> bool {
         let Some(incarnation) = self.members.get(slot).map(|member| member.incarnation) else { return false };
         let Charge { since, until, accusers, is_quiet } = charge;
+        let is_own = accusers.as_slice().first() == Some(&self.members.me().key);
         let (now, senses) = (self.now.tick, &mut self.members.senses);
         let is_full = senses.suspicions.len() >= MOST;
         let known = senses.suspicions.get_mut(&slot.key);
         let is_new = match known.filter(|known| known.incarnation == incarnation) {
             Some(known) => {
                 known.until = known.until.min(until);
+                known.fresh = if is_own { now } else { known.fresh };
                 let is_louder = !is_quiet && std::mem::take(&mut known.is_quiet);
                 let few = !known.is_backed();
                 let added = accusers.as_slice().iter().filter(|key| few && known.accusers.add(**key)).count();
@@ -201,6 +210,7 @@ impl Node {
                     begun: now,
                     wait,
                     until,
+                    fresh: now,
                     accusers,
                     is_quiet,
                     trial,

@@ -105,7 +105,7 @@ impl Node {
     }
 
     /// Whether anything speaks for a member that is alive here, if this node can say so without asking it: it was heard
-    /// within that time, or is accused here too.
+    /// within that time, or is accused here too. Two who missed the same objection do not confirm each other for ever.
     pub(super) fn objection(&self, slot: Slot, age: u32) -> Option<bool> {
         let proved = self.members.get(slot).map_or(Tick(0), |member| member.heard);
         let heard = proved.max(self.last_heard(slot.key));
@@ -113,8 +113,9 @@ impl Node {
             return Some(true);
         }
         let senses = &self.members.senses;
-        let is_accused = senses.suspicions.contains_key(&slot.key) && !senses.doubts.contains_key(&slot.key);
-        is_accused.then_some(false)
+        let is_fresh = |known: &Suspicion| known.is_fresh(self.now.tick);
+        let is_accused = senses.suspicions.get(&slot.key).is_some_and(is_fresh);
+        (is_accused && !senses.doubts.contains_key(&slot.key)).then_some(false)
     }
 
     pub(super) fn is_asked_to_object(&self, id: LinkId, key: MemberKey, serial: u16) -> bool {
