@@ -1,9 +1,12 @@
-//! Nobody stays in the table who is not there, and nothing of who is gone.
+//! Nobody stays in the table who is not there, nor asleep who is awake, and nothing of who is gone.
+
+use std::time::Duration;
 
 use super::ring::{Ring, SECOND, link, name};
 use super::*;
 use crate::wire::{Row, write};
 use crate::{MemberKey, MemberRow};
+use PeerStatus::{Dozing, Reachable, Unreachable};
 
 fn live(name: &str, doze: u32) -> Row {
     let id = NodeId::new(name).unwrap();
@@ -60,4 +63,40 @@ fn nothing_is_awaited_of_who_is_gone() {
     assert_eq!(ring.members(0).live(), 3);
     let after = ring.nodes[0].timers.count();
     assert!(after <= before + 64, "{before} and then {after} timers");
+}
+
+/// Its neighbours hear it, and it contradicts to all.
+#[test]
+fn nobody_is_put_to_sleep_by_others() {
+    let mut ring = Ring::new(12);
+    let (key, incarnation) = (MemberKey::of(&name(5)), ring.nodes[5].record.incarnation);
+    ring.tell([Row::Doze { key, incarnation, seconds: u32::MAX }]);
+    ring.run(SECOND * 5);
+    for at in (0..12).filter(|at| *at != 5) {
+        assert!([None, Some(&Reachable)].contains(&ring.statuses(at, 5).last()), "at {at}");
+    }
+    ring.dead.insert(5);
+    ring.run(SECOND * 10);
+    for at in (0..12).filter(|at| *at != 5) {
+        assert_eq!(ring.statuses(at, 5).last(), Some(&Unreachable), "at {at}");
+    }
+}
+
+/// One that hears nothing just then hears of it later.
+#[test]
+fn who_wakes_is_awake_to_everybody_in_the_end() {
+    let mut ring = Ring::new(12);
+    let doze = |ring: &mut Ring, lasting| {
+        ring.give(5, Input::Command { id: CommandId(3), command: Command::Doze { lasting } });
+        ring.run(SECOND / 4);
+    };
+    doze(&mut ring, SECOND * 3_600);
+    assert!((0..12).filter(|at| *at != 5).all(|at| ring.statuses(at, 5) == [Dozing]));
+    (1..12).for_each(|other| ring.part(0, other));
+    doze(&mut ring, Duration::ZERO);
+    ring.cut.clear();
+    ring.run(SECOND * 60);
+    for at in (0..12).filter(|at| *at != 5) {
+        assert_eq!(ring.statuses(at, 5).last(), Some(&Reachable), "at {at}");
+    }
 }
