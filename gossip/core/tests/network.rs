@@ -144,7 +144,11 @@ impl PortHooks for Traveller {
     }
 
     fn addresses(&self, known: Vec<PeerAddr>) -> Vec<PeerAddr> {
-        if self.is_linked.load(Ordering::Relaxed) { vec!["memory:abroad".parse().unwrap()] } else { known }
+        if self.is_linked.load(Ordering::Relaxed) {
+            vec!["memory:abroad".parse().expect("an address")]
+        } else {
+            known
+        }
     }
 }
 
