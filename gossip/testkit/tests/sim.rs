@@ -29,7 +29,8 @@ fn all_kinds_of_signing_converge() {
 #[test]
 fn seeds_that_once_failed_pass() {
     let early = [63, 78, 81, 94, 108, 181, 252, 344, 377, 427, 489, 496, 506, 510];
-    for seed in early.into_iter().chain([1_401, 1_915, 4_932, 6_967, 7_852]) {
+    let of_members = [182, 816, 970, 1_663, 1_917];
+    for seed in early.into_iter().chain(of_members).chain([1_401, 1_915, 4_932, 6_967, 7_852]) {
         pass(seed);
     }
 }

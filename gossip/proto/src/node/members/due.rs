@@ -19,13 +19,16 @@ impl Node {
     /// A beat came with a promise of the next.
     pub(super) fn expect_beat(&mut self, id: LinkId, beat: &Beat) {
         let Some(link) = self.links.get_mut(&id) else { return };
+        let is_known = self.members.find(link.watch.key).is_some();
         link.watch.wanted_there = beat.flags.has(BeatFlags::WANTED);
         let is_promised = beat.pace > 0 && !beat.flags.has(BeatFlags::DOZING);
         link.watch.due = is_promised.then(|| self.now.tick + u32::from(beat.pace) * STEP);
         let slack = link.rtt.slack();
         match link.watch.due {
             Some(due) => self.timers.set(Timer::Due(id), due + slack),
-            None => self.timers.cancel(&Timer::Due(id)),
+            None if is_known => self.timers.cancel(&Timer::Due(id)),
+            // Its introduction may be lost more than once.
+            None => self.expect_first_beat(id),
         }
     }
 
