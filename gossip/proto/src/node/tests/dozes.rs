@@ -36,8 +36,12 @@ fn who_wakes_is_awake_to_everybody_in_the_end() {
     };
     doze(&mut ring, SECOND * 3_600);
     assert!((0..12).filter(|at| *at != 5).all(|at| ring.statuses(at, 5) == [Dozing]));
-    (1..12).for_each(|other| ring.part(0, other));
+    // No beats of it come to this one.
+    let is_far = |at: &usize| *at != 5 && !ring.nodes[*at].is_watched(link(*at, 5));
+    let deaf = (0..12).find(is_far).expect("not everybody is next to it");
+    (0..12).filter(|other| *other != deaf).for_each(|other| ring.part(deaf, other));
     doze(&mut ring, Duration::ZERO);
+    assert_eq!(ring.statuses(deaf, 5), [Dozing]);
     ring.cut.clear();
     ring.run(SECOND * 60);
     for at in (0..12).filter(|at| *at != 5) {
