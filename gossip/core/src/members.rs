@@ -20,7 +20,8 @@ impl Coordinator {
     }
 
     /// Tells the group that this node will say nothing for so long, as when a phone is about to put the process to
-    /// sleep: nobody takes its silence for a failure until then. What arrives meanwhile is handled as always.
+    /// sleep: nobody takes its silence for a failure until then. What arrives meanwhile is handled as always. Told in whole
+    /// seconds, and heeded for a week at most.
     ///
     /// # Errors
     /// [`Error::State`] after shutdown.

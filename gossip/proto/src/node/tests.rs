@@ -3,6 +3,7 @@
 mod beats;
 mod dead;
 mod doubts;
+mod dozes;
 mod floods;
 mod giving;
 mod incarnations;

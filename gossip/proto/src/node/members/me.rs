@@ -46,11 +46,13 @@ impl Node {
     /// Says nothing for a while, and means to.
     pub(in crate::node) fn doze(&mut self, id: CommandId, lasting: Duration) {
         let seconds = lasting.as_secs().try_into().unwrap_or(u32::MAX);
-        let me = self.members.me();
+        let (me, did_doze) = (self.members.me(), self.dozes());
         self.members.doze(me, self.now.tick, self.now.tick + Duration::from_secs(u64::from(seconds)));
-        let row = Row::Doze { key: me.key, incarnation: self.record.incarnation, seconds };
-        self.flood(&row, None);
-        if seconds == 0 {
+        if seconds > 0 {
+            self.flood(&Row::Doze { key: me.key, incarnation: self.record.incarnation, seconds }, None);
+        } else if did_doze {
+            // Who misses that it is back finds out as tables are compared.
+            self.begin_incarnation();
             self.hurry_pulse();
         }
         self.reply(id, Ok(Reply::Done));

@@ -20,6 +20,8 @@ const OLD: Duration = Duration::from_secs(10);
 pub(super) const AHEAD: u64 = 1 << 20;
 /// The highest incarnation believed of a member nobody spoke of before.
 const HIGHEST: u64 = 1 << 40;
+/// Nobody dozes longer: it may say so again.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Who makes a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +83,8 @@ impl Members {
             return Merged::Refused("two members with one key");
         }
         if slot == self.me() {
-            return about_me(slot, member.incarnation, member.details.instance, row);
+            let is_awake = member.doze_until <= now;
+            return about_me(slot, member.incarnation, member.details.instance, is_awake, row);
         }
         if incarnation > member.incarnation.saturating_add(AHEAD) {
             return Merged::Refused("an incarnation far ahead");
@@ -103,7 +106,7 @@ impl Members {
         let Some(slot) = self.insert(now, row.clone()) else {
             return Merged::Refused("more members than allowed");
         };
-        self.doze(slot, now, now + Duration::from_secs(u64::from(*doze)));
+        self.doze(slot, now, now + Duration::from_secs(u64::from(*doze)).min(LONGEST));
         Merged::New(slot)
     }
 
@@ -138,6 +141,10 @@ impl Members {
         if order == Ordering::Greater || is_revived {
             self.set_state(slot, says, incarnation, now);
         }
+        if incarnation > was.0 {
+            // Who wakes is a new one, so that all hear of it in the end.
+            self.doze(slot, now, Tick(0));
+        }
         let dozes = self.hear_doze(now, slot, row);
         match row {
             Row::Suspect { .. } => Merged::Accused(slot),
@@ -161,7 +168,7 @@ impl Members {
     fn hear_doze(&mut self, now: Tick, slot: Slot, row: &Row) -> bool {
         match row {
             Row::Live { doze: seconds, .. } | Row::Doze { seconds, .. } => {
-                self.doze(slot, now, now + Duration::from_secs(u64::from(*seconds)))
+                self.doze(slot, now, now + Duration::from_secs(u64::from(*seconds)).min(LONGEST))
             }
             _ => false,
         }
@@ -187,7 +194,7 @@ fn behind(slot: Slot, state: MemberState, row: &Row, is_same_incarnation: bool) 
     }
 }
 
-fn about_me(me: Slot, mine: u64, instance: u32, said: &Row) -> Merged {
+fn about_me(me: Slot, mine: u64, instance: u32, is_awake: bool, said: &Row) -> Merged {
     let (_, incarnation) = said.about();
     match (incarnation.cmp(&mine), said) {
         (Ordering::Less, _) => Merged::Teach(me),
@@ -197,6 +204,7 @@ fn about_me(me: Slot, mine: u64, instance: u32, said: &Row) -> Merged {
         (_, Row::Live { row, .. }) if row.instance != instance => Merged::Namesake(row.instance),
         (Ordering::Greater, _) => Merged::AboutMe,
         (_, Row::Suspect { .. } | Row::Down { .. } | Row::Left { .. }) => Merged::AboutMe,
+        (_, Row::Live { doze: 1.., .. } | Row::Doze { seconds: 1.., .. }) if is_awake => Merged::AboutMe,
         (_, Row::Seek { .. }) => Merged::Sought(me),
         (_, Row::Live { .. } | Row::Vouch { .. } | Row::Doze { .. }) => Merged::Nothing,
     }
