@@ -53,9 +53,9 @@ impl Node {
         }
     }
 
-    /// The transport says that a link is gone.
+    /// The transport says that a link is gone. One on which nothing was promised may have been given up.
     pub(in crate::node) fn on_lost_link(&mut self, id: LinkId) {
-        let key = self.links.get(&id).map(|link| link.watch.key);
+        let key = self.links.get(&id).map(|link| link.watch.key).filter(|_| self.is_watched(id));
         self.on_link_down(id);
         let slot = key.and_then(|key| self.members.find(key)).filter(|_| !self.is_alone());
         let gone: Option<Slot> = slot.filter(|slot| self.links_to(slot.key).is_empty());
