@@ -18,7 +18,7 @@ use super::{Class, DropReason, Effect, Event, LinkId, LinkLimits, Node, NodeStat
 use crate::wire::{self, ChannelTag, Content, Message, WireError};
 use crate::{ChannelId, MemberKey, NodeId, Tick};
 
-/// Frames of this size tell how fast a link is,
+/// Frames of this size, or of half of what a link takes at once, tell how fast it is,
 const LARGE: usize = 4096;
 /// as long as they come at least this often.
 const MAX_PACE: Duration = Duration::from_secs(4);
@@ -196,7 +196,7 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.traffic.frames_received += 1;
         link.traffic.bytes_received += bytes.len() as u64;
-        if bytes.len() >= LARGE {
+        if bytes.len() >= LARGE.min(link.limits.max_frame / 2) {
             // A longer pause is a pause, not a pace.
             let gap = self.now.tick.since(link.heard).min(MAX_PACE);
             link.pace = (link.pace * 3 + gap) / 4;

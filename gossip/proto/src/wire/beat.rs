@@ -55,6 +55,8 @@ impl BeatFlags {
     pub const DOZING: Self = Self(32);
     /// The speaker wants this link because it is short.
     pub const NEAR: Self = Self(64);
+    /// Enough others want a link to the speaker as it is near: another is sought.
+    pub const FULL: Self = Self(128);
 
     /// Whether all of those are there.
     #[must_use]

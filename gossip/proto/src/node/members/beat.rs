@@ -45,6 +45,9 @@ impl Node {
         self.hear_table(id, beat.table);
         self.hear_content(id, beat.content);
         self.hear_near(id, beat.flags.has(BeatFlags::NEAR));
+        if beat.flags.has(BeatFlags::FULL) {
+            self.hear_full(id);
+        }
     }
 
     /// Both may speak of others by name now.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::row::Slot;
 use super::rows::Members;
 use crate::node::{Class, Effect, LinkId, Node, Timer};
-use crate::wire::Message;
+use crate::wire::{BeatFlags, Message};
 use crate::{MemberKey, MemberState, Tick};
 
 /// Members that are tried at first: of so many drawn ones the nearest is not much farther than the nearest of all.
@@ -25,6 +25,8 @@ const LATER: (Duration, Duration) = (Duration::from_secs(600), Duration::from_se
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Others to which this node is near, at most.
 const INBOUND: usize = 2;
+/// Of those who had no room so many are not asked again.
+const REMEMBERED: usize = 8;
 
 /// Who is near, as far as is known.
 #[derive(Debug, Default)]
@@ -37,6 +39,8 @@ pub(in crate::node) struct Near {
     /// Trials after those.
     later: u32,
     has_begun: bool,
+    /// Who had no room for us, the last ones.
+    full: Vec<MemberKey>,
 }
 
 impl Near {
@@ -122,7 +126,10 @@ impl Node {
         let me = self.members.me().key;
         let member = self.members.find(key).and_then(|slot| self.members.get(slot));
         let is_live = member.is_some_and(|member| member.state == MemberState::Live);
-        is_live && key != me && !self.members.around(me, super::ring::AHEAD).any(|slot| slot.key == key)
+        is_live
+            && key != me
+            && !self.members.near.full.contains(&key)
+            && !self.members.around(me, super::ring::AHEAD).any(|slot| slot.key == key)
     }
 
     fn give_up_trial(&mut self) {
@@ -154,17 +161,40 @@ impl Node {
         is_nearer
     }
 
-    /// Whether the other side keeps this link as we are near. Only some can.
+    /// Whether the other side wants this link as we are near. Only some can; another way may not be known to it, so
+    /// that the link is not for us to end.
     pub(super) fn hear_near(&mut self, id: LinkId, is_near: bool) {
+        let wants = self.links.get(&id).is_some_and(|link| self.wants(link.watch.key));
         let Some(link) = self.links.get_mut(&id) else { return };
         let is_new = !std::mem::replace(&mut link.watch.near_there, is_near) && is_near;
         let others = self.links.values().filter(|link| link.watch.near_there).count();
-        let wants = self
-            .members
-            .neighbours()
-            .any(|slot| self.links.get(&id).is_some_and(|link| link.watch.key == slot.key));
         if is_new && others > INBOUND && !wants {
+            let link = self.links.get_mut(&id).into_iter();
+            link.for_each(|link| (link.watch.near_there, link.watch.wanted_there) = (false, false));
+            self.beat_now(id, BeatFlags::FULL);
+        }
+    }
+
+    fn wants(&self, key: MemberKey) -> bool {
+        self.members.neighbours().any(|slot| slot.key == key)
+    }
+
+    /// Enough others keep a link to whom we hold to be the nearest: somebody else is sought.
+    pub(super) fn hear_full(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let (key, is_ours) = (link.watch.key, link.watch.is_dialled);
+        let near = &mut self.members.near;
+        if near.chosen.take_if(|chosen| *chosen == key).is_none() {
+            return;
+        }
+        near.full.truncate(REMEMBERED - 1);
+        near.full.insert(0, key);
+        if is_ours && !self.wants(key) {
             self.dismiss(id);
+        }
+        if self.members.near.left > 0 {
+            let pause = self.rng.jitter(APART);
+            self.timers.bring_forward(Timer::Near, self.now.tick + pause);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Nobody stays in the table who is not there, and nothing of who is gone.
 
-use super::ring::{Ring, SECOND, link, name};
+use super::ring::{Ring, SECOND, link, millis, name};
 use super::*;
 use crate::wire::{Row, write};
 use crate::{MemberKey, MemberRow};
@@ -60,4 +60,39 @@ fn nothing_is_awaited_of_who_is_gone() {
     assert_eq!(ring.members(0).live(), 3);
     let after = ring.nodes[0].timers.count();
     assert!(after <= before + 64, "{before} and then {after} timers");
+}
+
+/// Its links end, as where a process is killed; what it had said before is still on its way to some, who speak for it
+/// once more. Then nobody has a link on which anything could be missed.
+#[test]
+fn who_is_killed_is_missed_however_its_last_words_travel() {
+    for (late, count) in
+        [100, 250, 400, 700].into_iter().flat_map(|late| [4, 5, 8].map(|count| (late, count)))
+    {
+        let mut ring = Ring::new(count);
+        ring.dead.insert(0);
+        let begin = ring.time();
+        ring.run(millis(10));
+        let down = |at: usize| Input::LinkDown { link: link(0, at) };
+        (1..count - 1).for_each(|at| ring.give(at, down(at)));
+        let last = count - 1;
+        for _ in 0..late / 20 {
+            ring.run(millis(20));
+            let bytes = write(&Message::Ping(1, false), 3).into_bytes();
+            ring.give(last, Input::Frame { link: link(0, last), bytes });
+        }
+        ring.give(last, down(last));
+        ring.run(SECOND * 60);
+        for at in 1..count {
+            let gone = ring
+                .told
+                .iter()
+                .find(|(_, by, of, status)| (*by, *of, *status) == (at, 0, PeerStatus::Unreachable));
+            let after = gone.map(|(when, ..)| *when - begin);
+            assert!(
+                after.is_some_and(|after| after < SECOND * 5),
+                "{at} of {count}, {late} ms late: {after:?}"
+            );
+        }
+    }
 }

@@ -58,19 +58,21 @@ fn one_of_a_nodes_links_leads_to_who_is_near() {
 
 /// What was dialled on the way there, and what was tried.
 #[test]
-fn links_that_nobody_wants_are_ended_and_five_to_seven_are_left() {
+fn links_that_nobody_wants_are_ended_and_about_six_are_left() {
     let mut ring = chain();
     ring.run(SECOND * 60);
     let mut links = 0;
     for at in 0..NODES {
         let watched = ring.watched(at);
-        assert!((4..=8).contains(&watched.len()), "{at} has {watched:?}");
+        // Four along the ring, the nearest or one far along it, and those to whom it is that.
+        assert!((4..=10).contains(&watched.len()), "{at} has {watched:?}");
         links += watched.len();
         let others = (0..NODES).filter(|other| !watched.contains(other) && other.abs_diff(at) > 1);
         let kept = others.filter(|other| ring.nodes[at].links.contains_key(&link(at, *other))).count();
         assert!(kept <= 2, "{at} keeps {kept} besides");
     }
-    assert!((5 * NODES..=7 * NODES).contains(&links), "{links} of {NODES}");
+    // Who has no more than seven links uses all of them.
+    assert!((5 * NODES..=15 * NODES / 2).contains(&links), "{links} of {NODES}");
     ring.forget();
     ring.run(SECOND * 60);
     let goodbyes: usize = (0..NODES).map(|at| ring.sent(at, "goodbye").len()).sum();
