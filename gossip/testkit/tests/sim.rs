@@ -39,9 +39,12 @@ fn seeds_that_once_failed_pass() {
 /// noticed used to compare again at once, for ever.)
 #[test]
 fn a_restored_backup_forks_and_the_rest_converges() {
-    let outcome = pass(7);
-    assert!(outcome.coverage.count("backup restored") > 0, "{}", outcome.setting);
-    assert!(outcome.coverage.count("fork") > 0, "{}", outcome.setting);
+    let forks = |outcome: Outcome| {
+        let [restored, forks] = ["backup restored", "fork"].map(|name| outcome.coverage.count(name));
+        restored > 0 && forks > 0
+    };
+    // Which of them do depends on who met whom in between.
+    assert!([7, 484, 608].map(pass).into_iter().any(forks));
 }
 
 const LOUD: Options = Options { harsh: true, sealed: None, record: true };
