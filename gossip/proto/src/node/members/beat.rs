@@ -8,12 +8,14 @@ impl Node {
     /// Says a beat, on a link on which both sides know how.
     pub(in crate::node) fn beat_now(&mut self, id: LinkId, flags: BeatFlags) {
         let version = self.spoken(id);
+        self.join_turns(id);
         let is_paused = self.state == NodeState::Paused;
         let (now, table, content) = (self.now.tick, self.members.hash(), self.content(id));
         let (dozes, (pace, wanted)) = (self.dozes(), self.pace_on(id));
         let Some(link) = self.links.get_mut(&id).filter(|_| version >= MEMBERS) else { return };
         let (echo, held) = link.watch.echo(now);
         let n = link.watch.send(now);
+        link.watch.promised = pace > 0 && !dozes;
         let flags = flags.with(BeatFlags::PAUSED, is_paused).with(BeatFlags::DOZING, dozes);
         let flags = flags.with(BeatFlags::WANTED, wanted);
         let flags = flags.with(BeatFlags::NEAR, self.members.is_nearest(link.watch.key));
@@ -42,6 +44,7 @@ impl Node {
         if beat.flags.has(BeatFlags::ANSWER) {
             self.beat_now(id, BeatFlags::IS_ANSWER);
         }
+        self.take_back_promise(id);
         self.hear_table(id, beat.table);
         self.hear_content(id, beat.content);
         self.hear_near(id, beat.flags.has(BeatFlags::NEAR));

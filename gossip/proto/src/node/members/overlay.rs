@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::row::Slot;
-use crate::node::{Effect, Node, Timer};
+use crate::node::{Effect, LinkId, Node, Timer};
 use crate::wire::BeatFlags;
 use crate::{MemberKey, NodeId, Tick};
 
@@ -51,8 +51,34 @@ impl Node {
         self.forget_the_gone();
         self.tend_near();
         self.seek_neighbours();
+        self.begin_pulse();
+        let open: Vec<LinkId> = self.established().collect();
+        open.into_iter().for_each(|id| self.take_back_promise(id));
         self.end_idle_links();
         self.try_the_dead();
+    }
+
+    /// A link that has turns again has its first one after all others: as many may be back at once.
+    pub(super) fn join_turns(&mut self, id: LinkId) {
+        let now = self.now.tick;
+        if self.is_watched(id)
+            && let Some(link) = self.links.get_mut(&id).filter(|link| !link.watch.promised)
+        {
+            link.watch.said = now;
+        }
+    }
+
+    /// A link has no turn any more, on which a beat was promised: it is said, and promises nothing.
+    pub(super) fn take_back_promise(&mut self, id: LinkId) {
+        let (is_watched, is_idle) = (self.is_watched(id), self.is_idle(id));
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.watch.promised && !is_watched) else {
+            return;
+        };
+        link.watch.promised = false;
+        // Who is down expects nothing.
+        if is_idle {
+            self.beat_now(id, BeatFlags::default());
+        }
     }
 
     /// Dials those next to this node to whom there is no link, and gives up those who are not any more.

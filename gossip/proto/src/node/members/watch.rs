@@ -19,6 +19,8 @@ pub(in crate::node) struct Watch {
     pub(super) said: Tick,
     /// Until when the other side says its next beat; `None`: nothing was promised.
     pub(super) due: Option<Tick>,
+    /// We have said when we say our next beat.
+    pub(super) promised: bool,
     /// The other side wants the link.
     pub(super) wanted_there: bool,
     /// Its member is there, as others say, but nothing comes here.
@@ -60,6 +62,7 @@ impl Watch {
             is_dialled,
             said: Tick(0),
             due: None,
+            promised: false,
             wanted_there: false,
             is_deaf: false,
             near_there: false,

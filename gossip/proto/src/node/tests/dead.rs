@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ring::{Ring, SECOND, millis};
 use super::*;
 use crate::node::members::merge::Speaker;
-use crate::wire::{Row, Table};
+use crate::wire::{BeatFlags, Row, Table};
 use crate::{MemberKey, MemberRow, MemberState};
 
 const NEWS: Speaker = Speaker { settled: true, repairs: false };
@@ -163,6 +163,12 @@ fn two_halves_are_one_again_for_a_few_bytes() {
     assert_eq!(count("news"), 0);
     let [tables, states, beacons] = ["table", "states", "beacon"].map(count);
     assert!(tables <= 10 && states <= 20 * 9 && beacons <= 20, "{tables}, {states} and {beacons}");
+    ring.forget();
+    ring.run(SECOND * 10);
+    let is_question =
+        |said: &Message| matches!(said, Message::Beat(beat) if beat.flags.has(BeatFlags::ANSWER));
+    let asked = ring.said.iter().filter(|(.., said)| is_question(said)).count();
+    assert!(asked <= 20, "{asked} questions to who was not to say anything yet");
 }
 
 /// What each side saw of its own members is found out first, and accuses nobody.
