@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::MEMBERS;
 use super::doubt::Helper;
 use super::row::Slot;
 use crate::node::{Class, LinkId, Node};
@@ -26,7 +27,8 @@ impl Node {
         let incarnation = self.incarnation_of(key);
         let age = self.members.senses.age(key, self.now.tick);
         let Some(doubt) = self.members.senses.doubts.get(&key) else { return };
-        let unanswered: Vec<Helper> = doubt.helpers.iter().filter(|helper| !helper.denied).copied().collect();
+        let is_asked = |helper: &&Helper| !helper.denied && self.spoken(helper.link) >= MEMBERS;
+        let unanswered: Vec<Helper> = doubt.helpers.iter().filter(is_asked).copied().collect();
         for Helper { link, serial, .. } in unanswered {
             let look = Look { serial, key, incarnation, age };
             self.send(link, &Message::Look(look), Class::Urgent);
