@@ -22,13 +22,12 @@ impl Node {
         let is_known = self.members.find(link.watch.key).is_some();
         link.watch.wanted_there = beat.flags.has(BeatFlags::WANTED);
         let is_promised = beat.pace > 0 && !beat.flags.has(BeatFlags::DOZING);
-        link.watch.due = is_promised.then(|| self.now.tick + u32::from(beat.pace) * STEP);
-        let slack = link.rtt.slack();
-        match link.watch.due {
-            Some(due) => self.timers.set(Timer::Due(id), due + slack),
-            None if is_known => self.timers.cancel(&Timer::Due(id)),
+        let due = self.now.tick + u32::from(beat.pace) * STEP + link.rtt.slack();
+        match is_promised {
+            true => self.timers.set(Timer::Due(id), due),
+            false if is_known => self.timers.cancel(&Timer::Due(id)),
             // Its introduction may be lost more than once.
-            None => self.expect_first_beat(id),
+            false => self.expect_first_beat(id),
         }
     }
 

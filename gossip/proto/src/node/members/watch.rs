@@ -17,8 +17,6 @@ pub(in crate::node) struct Watch {
     pub(in crate::node) is_dialled: bool,
     /// When it had its turn last.
     pub(super) said: Tick,
-    /// Until when the other side says its next beat; `None`: nothing was promised.
-    pub(super) due: Option<Tick>,
     /// We have said when we say our next beat.
     pub(super) promised: bool,
     /// The other side wants the link.
@@ -61,7 +59,6 @@ impl Watch {
             key,
             is_dialled,
             said: Tick(0),
-            due: None,
             promised: false,
             wanted_there: false,
             is_deaf: false,
