@@ -11,6 +11,8 @@ use crate::{MemberKey, MemberRow, NodeId};
 pub const MAX_ROWS: usize = 64;
 /// and its bytes: one row of the largest size fits, whatever its id.
 pub const MAX_NEWS_BYTES: usize = 4096;
+/// The age of what nobody has heard.
+pub const UNHEARD: u32 = u32::MAX;
 /// Elements of a row that tells all of a member.
 const LIVE: u64 = 6;
 
@@ -30,8 +32,8 @@ pub enum Row {
         key: MemberKey,
         /// as it was heard.
         incarnation: u64,
-        /// Who heard it; `None`: it speaks itself.
-        by: Option<MemberKey>,
+        /// Milliseconds since somebody heard it himself; [`UNHEARD`]: nobody is known to have.
+        age: u32,
     },
     /// It does not answer.
     Suspect {
@@ -167,9 +169,10 @@ impl Row {
         out.array(elements)?.u8(kind)?.bytes(&key.to_bytes())?.u64(incarnation)?;
         match self {
             Self::Live { .. } | Self::Left { .. } => out,
-            Self::Vouch { by: None, .. } => out.null()?,
-            Self::Vouch { by: Some(by), .. } | Self::Seek { by, .. } => out.bytes(&by.to_bytes())?,
-            Self::Down { age: seconds, .. } | Self::Doze { seconds, .. } => out.u32(*seconds)?,
+            Self::Seek { by, .. } => out.bytes(&by.to_bytes())?,
+            Self::Vouch { age: time, .. }
+            | Self::Down { age: time, .. }
+            | Self::Doze { seconds: time, .. } => out.u32(*time)?,
             Self::Suspect { left, age, accusers, .. } => {
                 out.u32(*left)?.u32(*age)?.bytes(&join(accusers.as_slice()))?
             }
@@ -221,7 +224,7 @@ impl Reader<'_> {
     fn short_row(&mut self, kind: u64) -> Result<Row, String> {
         let (key, incarnation) = (self.key()?, self.number()?);
         Ok(match kind {
-            1 => Row::Vouch { key, incarnation, by: self.nullable(Reader::key)? },
+            1 => Row::Vouch { key, incarnation, age: self.short()? },
             2 => {
                 let (left, age, accusers) = (self.short()?, self.short()?, self.accusers()?);
                 Row::Suspect { key, incarnation, left, age, accusers }

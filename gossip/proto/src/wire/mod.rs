@@ -43,7 +43,7 @@ pub use self::beat::{Beat, BeatFlags, Look, Seen, write_beat};
 pub use self::delta::{Delta, DeltaRun, FloorNote, LogKey};
 pub use self::hashes::{Hashes, MAX_POSITIONS, Positions};
 pub use self::history::{Back, BackLog, Erase, EraseLog};
-pub use self::members::{Accusers, MAX_NEWS_BYTES, MAX_ROWS, Row};
+pub use self::members::{Accusers, MAX_NEWS_BYTES, MAX_ROWS, Row, UNHEARD};
 pub use self::message::{
     Beacon, ChannelTag, Channels, DigestTag, Hello, Matches, Message, Nonce, PieceWant, Proof, SessionTag,
     StreamKey,

@@ -20,7 +20,7 @@ fn samples() -> Vec<(&'static str, usize, Message)> {
         ("first-beat", 25, Message::Beat(Beat { n: 0, echo: None, held: 0, pace: 1, ..beat() })),
         ("look", 19, Message::Look(look)),
         ("seen", 16, Message::Seen(Seen { serial: 700, key: KEY, heard: true })),
-        ("news", 3 + 43 + 13 + 21 + 25 + 35 + 13 + 12 + 13 + 21, Message::News(news())),
+        ("news", 3 + 43 + 13 + 17 + 25 + 35 + 13 + 12 + 13 + 21, Message::News(news())),
         ("table-all", 4, Message::Table(Table::All)),
         ("table-sums", 135, Message::Table(sums(Summed::Present, None))),
         ("table-roster", 135, Message::Table(sums(Summed::Roster, Some(15)))),
@@ -63,8 +63,8 @@ fn news() -> Vec<Row> {
         MemberRow { id: NodeId::new("ann-the-first").unwrap(), incarnation, instance: 70_000, addresses };
     vec![
         Row::Live { row, doze: 0 },
-        Row::Vouch { key, incarnation, by: None },
-        Row::Vouch { key, incarnation, by: Some(OTHER) },
+        Row::Vouch { key, incarnation, age: 0 },
+        Row::Vouch { key, incarnation, age: UNHEARD },
         Row::Suspect { key, incarnation, left: 800, age: 5, accusers: Accusers::one(OTHER) },
         Row::Suspect { key, incarnation, left: 800, age: 300, accusers },
         Row::Down { key, incarnation, age: 5 },
@@ -245,14 +245,14 @@ fn row() -> impl Strategy<Value = Row> {
         Row::Live { row, doze }
     });
     let others = proptest::collection::btree_set(any::<u64>(), 1..=4);
-    let short = (0..6, key(), any::<u64>(), any::<(u32, u32, bool)>(), others);
-    let short = short.prop_map(|(kind, key, incarnation, (a, b, some), others)| {
+    let short = (0..6, key(), any::<u64>(), any::<(u32, u32)>(), others);
+    let short = short.prop_map(|(kind, key, incarnation, (a, b), others)| {
         let mut others = others.into_iter().map(MemberKey);
         let by = others.next().unwrap();
         let mut accusers = Accusers::one(by);
         others.for_each(|key| _ = accusers.add(key));
         match kind {
-            0 => Row::Vouch { key, incarnation, by: some.then_some(by) },
+            0 => Row::Vouch { key, incarnation, age: a },
             1 => Row::Suspect { key, incarnation, left: a, age: b, accusers },
             2 => Row::Down { key, incarnation, age: a },
             3 => Row::Left { key, incarnation },

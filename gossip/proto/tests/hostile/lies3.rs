@@ -59,7 +59,7 @@ fn row(known: &Known, rng: &mut Rng) -> Row {
             let id = if rng.chance(100) { known.liar.clone() } else { name(rng) };
             Row::Live { row: MemberRow { id, incarnation, instance: number_, addresses }, doze: number_ }
         }
-        2 => Row::Vouch { key, incarnation, by: None },
+        2 => Row::Vouch { key, incarnation, age: number_ },
         3 => Row::Suspect { key, incarnation, left: number_, age: 0, accusers: Accusers::one(key) },
         4 => Row::Down { key, incarnation, age: number_ },
         5 => Row::Left { key, incarnation },

@@ -116,7 +116,7 @@ fn rows_about_the_victim_cost_an_answer_each() {
             suspect(me, incarnation),
             Row::Down { key: me, incarnation, age: 9 },
             Row::Left { key: me, incarnation },
-            Row::Vouch { key: me, incarnation, by: None },
+            Row::Vouch { key: me, incarnation, age: 0 },
             Row::Doze { key: me, incarnation, seconds: 9 },
             Row::Seek { key: me, incarnation, by: me },
         ];

@@ -98,6 +98,8 @@ impl Doubt {
     /// Begins again: what passed was our own delay.
     pub(super) fn restart(&mut self, now: Tick) {
         (self.since, self.last, self.tries, self.witnessed) = (now, now, 0, false);
+        // They answer whether they heard it since then.
+        self.helpers.clear();
     }
 }
 
@@ -192,7 +194,7 @@ impl Node {
         let is_alone = self.is_alone();
         let Some(doubt) = self.members.senses.doubts.get_mut(&key) else { return };
         if doubt.rests.is_some() && !is_alone {
-            (doubt.since, doubt.tries) = (now, 0);
+            doubt.restart(now);
         }
         if doubt.tries < tries.few {
             return self.ask(key);

@@ -26,8 +26,8 @@ impl Node {
         }
         self.end_doubt(key, true);
         match self.members.find(key).filter(|_| is_suspected) {
-            Some(slot) => self.vouch_for(slot),
-            None => self.prove(key, Some(id)),
+            Some(slot) => self.vouch_for(slot, self.now.tick),
+            None => self.prove(key, self.now.tick, Some(id)),
         }
     }
 

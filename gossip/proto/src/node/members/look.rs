@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::MEMBERS;
 use super::doubt::Helper;
 use super::row::Slot;
+use super::suspicion::millis;
 use crate::node::{Class, LinkId, Node};
 use crate::wire::{Look, Message, Seen};
-use crate::{MemberKey, MemberState};
+use crate::{MemberKey, MemberState, Tick};
 
 /// Others that are asked.
 const HELPERS: usize = 3;
@@ -25,8 +26,8 @@ impl Node {
     pub(super) fn ask_others(&mut self, key: MemberKey) {
         self.find_helpers(key);
         let incarnation = self.incarnation_of(key);
-        let age = self.members.senses.age(key, self.now.tick);
         let Some(doubt) = self.members.senses.doubts.get(&key) else { return };
+        let age = millis(self.now.tick.since(doubt.since()));
         let is_asked = |helper: &&Helper| !helper.denied && self.spoken(helper.link) >= MEMBERS;
         let unanswered: Vec<Helper> = doubt.helpers.iter().filter(is_asked).copied().collect();
         for Helper { link, serial, .. } in unanswered {
@@ -102,19 +103,22 @@ impl Node {
     /// The answer to that. One that was not asked for means nothing.
     pub(in crate::node) fn on_seen(&mut self, id: LinkId, seen: Seen) {
         let Seen { serial, key, heard } = seen;
-        let is_of_doubt = self.note_answer(id, seen);
-        if !heard {
-            self.hear_no_objection(id, key, Some(serial));
-        } else if is_of_doubt || self.is_asked_to_object(id, key, serial) {
-            self.prove(key, None);
+        let asked_since = self.note_answer(id, seen).or_else(|| self.objected_since(id, key, serial));
+        match asked_since {
+            // Later than that, nobody says when.
+            Some(since) if heard => self.prove(key, Tick(since.0 + 1), None),
+            _ if !heard => self.hear_no_objection(id, key, Some(serial)),
+            _ => {}
         }
     }
 
-    /// Whether a helper was asked that; notes that its own tries have failed.
-    fn note_answer(&mut self, id: LinkId, seen: Seen) -> bool {
-        let doubt = self.members.senses.doubts.get_mut(&seen.key);
-        let mut helpers = doubt.into_iter().flat_map(|doubt| &mut doubt.helpers);
-        let asked = helpers.find(|helper| (helper.link, helper.serial) == (id, seen.serial));
-        asked.map(|helper| helper.denied = !seen.heard).is_some()
+    /// Since when a helper was asked whether it heard the member; notes that its own tries have failed.
+    fn note_answer(&mut self, id: LinkId, seen: Seen) -> Option<Tick> {
+        let doubt = self.members.senses.doubts.get_mut(&seen.key)?;
+        let since = doubt.since();
+        let asked =
+            doubt.helpers.iter_mut().find(|helper| (helper.link, helper.serial) == (id, seen.serial))?;
+        asked.denied = !seen.heard;
+        Some(since)
     }
 }

@@ -134,17 +134,17 @@ impl Node {
         by_name: bool,
     ) -> impl Iterator<Item = Row> + use<> {
         let (key, incarnation) = (member.key, member.incarnation);
-        let is_old = member.details.incarnation < incarnation;
+        let (is_old, age) = (member.details.incarnation < incarnation, self.unheard_for(member));
         let (row, rest) = match member.state {
             MemberState::Live if by_name => (self.row_of(member), is_old),
-            MemberState::Live => (Row::Vouch { key, incarnation, by: None }, false),
+            MemberState::Live => (Row::Vouch { key, incarnation, age }, false),
             MemberState::Left => (Row::Left { key, incarnation }, false),
             MemberState::Down => {
                 let age = self.now.tick.since(member.since).as_secs().try_into().unwrap_or(u32::MAX);
                 (Row::Down { key, incarnation, age }, false)
             }
         };
-        let rest = rest.then_some(Row::Vouch { key, incarnation, by: None });
+        let rest = rest.then_some(Row::Vouch { key, incarnation, age });
         [row].into_iter().chain(rest)
     }
 

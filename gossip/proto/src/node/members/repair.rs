@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::merge::{Merged, Speaker};
 use super::row::{Member, Slot};
 use crate::node::{Class, LinkId, Node, Timer};
-use crate::wire::{BeatFlags, MAX_KEYS, Message, Row, Summed, Table};
+use crate::wire::{BeatFlags, MAX_KEYS, Message, Row, Summed, Table, UNHEARD};
 use crate::{MemberKey, MemberState};
 
 /// Tables that differ are compared after this pause, if they have not changed since: rows may be on their way. Twice
@@ -152,7 +152,7 @@ impl Node {
 /// A row that says as much.
 pub(super) fn statement(key: MemberKey, incarnation: u64, state: MemberState) -> Row {
     match state {
-        MemberState::Live => Row::Vouch { key, incarnation, by: None },
+        MemberState::Live => Row::Vouch { key, incarnation, age: UNHEARD },
         MemberState::Down => Row::Down { key, incarnation, age: 0 },
         MemberState::Left => Row::Left { key, incarnation },
     }

@@ -25,7 +25,8 @@ pub(in crate::node) struct Member {
     pub(super) former: Former,
     /// It means to say nothing until then; 0: it does not.
     pub(in crate::node) doze_until: Tick,
-    /// When it was last proved to be there while that was in question; 0: never.
+    /// When somebody heard it last, as far as that was in question; 0: never. What others say counts as of when they
+    /// heard it, not as of when they say so: else they would keep a dead one alive by each other's word.
     pub(super) heard: Tick,
     /// What the application was told last.
     pub(super) told: Option<PeerStatus>,

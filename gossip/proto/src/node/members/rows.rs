@@ -230,9 +230,9 @@ impl Members {
         member.is_some_and(|member| member.former.is_twin(instance))
     }
 
-    /// Notes that a member was proved to be there.
-    pub(super) fn note_heard(&mut self, slot: Slot, now: Tick) {
-        self.get_mut(slot).into_iter().for_each(|member| member.heard = now);
+    /// Notes that somebody heard a member then.
+    pub(super) fn note_heard(&mut self, slot: Slot, then: Tick) {
+        self.get_mut(slot).into_iter().for_each(|member| member.heard = member.heard.max(then));
     }
 
     /// Notes what the application is told of a member.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::doubt::GRACE;
 use super::row::Slot;
-use super::suspicion::UNHEARD;
+use super::suspicion::UNASKED;
 use crate::node::{LinkId, Node, Timer};
 use crate::{MemberKey, Tick};
 
@@ -51,7 +51,7 @@ impl Node {
     fn seek_in_turn(&mut self, slot: Slot, missing: Missing) -> Missing {
         let (now, (first, longest)) = (self.now.tick, PAUSES);
         let pause = first.saturating_mul(1 << missing.tries.min(8)).min(longest);
-        let known_for = if missing.tries == 0 { UNHEARD } else { pause };
+        let known_for = if missing.tries == 0 { UNASKED } else { pause };
         let Some(member) = self.members.get(slot) else { return missing };
         if self.is_new(member) {
             return Missing { at: member.since + GRACE, ..missing };

@@ -10,7 +10,7 @@ use super::row::{Member, Slot};
 use super::senses::Senses;
 use super::verdict::Trial;
 use crate::node::{Class, LinkId, Node, Timer};
-use crate::wire::{Accusers, Message, Row};
+use crate::wire::{Accusers, Message, Row, UNHEARD};
 use crate::{MemberKey, MemberState, Tick};
 
 /// Nobody counts as down sooner after it was asked first: so long anybody may pause.
@@ -20,7 +20,7 @@ const SPREAD: Duration = Duration::from_millis(100);
 /// The wait, in times of that.
 const WAIT: u32 = 3;
 /// Who only asks for a member has heard nothing for so long; who was to hear it by then would have.
-pub(super) const UNHEARD: Duration = Duration::from_secs(8);
+pub(super) const UNASKED: Duration = Duration::from_secs(8);
 /// Longer waits are not believed.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Suspicions at once.
@@ -40,9 +40,9 @@ struct Charge {
 pub(super) struct Suspicion {
     pub(super) slot: Slot,
     pub(super) incarnation: u64,
-    /// When it was asked first,
-    since: Tick,
-    /// and accused here.
+    /// Since when nothing was heard of it, as those say who accuse it: any word that is younger speaks for it.
+    pub(super) since: Tick,
+    /// When it was accused here.
     begun: Tick,
     pub(super) wait: Duration,
     pub(super) until: Tick,
@@ -55,6 +55,27 @@ pub(super) struct Suspicion {
 }
 
 impl Suspicion {
+    fn new(slot: Slot, incarnation: u64, charge: Charge, now: Tick) -> Self {
+        let Charge { since, until, accusers, is_quiet } = charge;
+        let (wait, trial) = (until.since(now), Trial::default());
+        Self { slot, incarnation, since, begun: now, wait, until, fresh: now, accusers, is_quiet, trial }
+    }
+
+    /// Somebody else says so, or the same once more; says whether it is somebody else.
+    fn join(&mut self, charge: Charge, now: Tick, me: MemberKey) -> bool {
+        self.until = self.until.min(charge.until);
+        if charge.accusers.as_slice().first() == Some(&me) {
+            self.fresh = now;
+        }
+        let few = !self.is_backed();
+        let added = charge.accusers.as_slice().iter().filter(|key| few && self.accusers.add(**key)).count();
+        if added > 0 {
+            // What refutes the first of them does not refute all.
+            self.since = self.since.max(charge.since);
+        }
+        added > 0
+    }
+
     /// What passed was our own delay.
     pub(super) fn restart(&mut self, now: Tick) {
         (self.begun, self.until, self.trial) = (now, now + self.wait, Trial::default());
@@ -89,16 +110,16 @@ impl Senses {
         let doubted = self.doubts.get(&key).map(Doubt::since);
         doubted.or_else(|| self.suspicions.get(&key).map(|suspicion| suspicion.since))
     }
-
-    /// The same, as milliseconds ago.
-    pub(super) fn age(&self, key: MemberKey, now: Tick) -> u32 {
-        self.asked_since(key).map_or(0, |since| now.since(since).as_millis().try_into().unwrap_or(u32::MAX))
-    }
 }
 
 /// So long ago.
 pub(super) fn before(now: Tick, ago: Duration) -> Tick {
     Tick(now.0.saturating_sub(ago.as_micros() as u64))
+}
+
+/// In the unit in which members speak of time.
+pub(super) fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 impl Node {
@@ -113,19 +134,19 @@ impl Node {
     /// Somebody asked a member that is alive here in vain, or holds it to be down.
     pub(super) fn accuse(&mut self, id: LinkId, slot: Slot, row: &Row) {
         let now = self.now.tick;
-        let millis = |millis: &u32| Duration::from_millis(u64::from(*millis)).min(LONGEST);
+        let time = |millis: &u32| Duration::from_millis(u64::from(*millis)).min(LONGEST);
         match row {
             Row::Suspect { left, age, accusers, .. } => {
-                let since = before(now, millis(age));
-                let until = (now + millis(left).max(SPREAD)).max(since + PATIENCE);
+                let since = before(now, time(age));
+                let until = (now + time(left).max(SPREAD)).max(since + PATIENCE);
                 let charge = Charge { since, until, accusers: *accusers, is_quiet: false };
                 self.raise_suspicion(slot, charge, Some(id));
             }
-            // A verdict counts as one more voice.
+            // A verdict counts as one more voice, of who has heard nothing for a while.
             Row::Down { .. } => {
                 let Some(by) = self.links.get(&id).map(|link| link.watch.key) else { return };
-                let until = now + self.wait().max(PATIENCE);
-                let charge = Charge { since: now, until, accusers: Accusers::one(by), is_quiet: false };
+                let (since, until) = (before(now, PATIENCE), now + self.wait().max(PATIENCE));
+                let charge = Charge { since, until, accusers: Accusers::one(by), is_quiet: false };
                 self.raise_suspicion(slot, charge, Some(id));
                 self.hear_no_objection(id, slot.key, None);
             }
@@ -149,14 +170,14 @@ impl Node {
 
     fn ask_for(&mut self, slot: Slot, by: MemberKey, from: Option<LinkId>) {
         let now = self.now.tick;
-        let (since, until) = (before(now, UNHEARD), now + self.wait().max(PATIENCE));
+        let (since, until) = (before(now, UNASKED), now + self.wait().max(PATIENCE));
         let charge = Charge { since, until, accusers: Accusers::one(by), is_quiet: true };
         self.raise_suspicion(slot, charge, from);
     }
 
     fn raise_suspicion(&mut self, slot: Slot, charge: Charge, from: Option<LinkId>) {
         let Some(member) = self.members.get(slot).filter(|_| !self.is_alone()) else { return };
-        let is_proved = member.heard >= charge.since && member.heard > Tick(0);
+        let is_proved = member.heard > charge.since;
         if member.state != MemberState::Live || self.is_dozing(member) {
             return;
         }
@@ -164,7 +185,7 @@ impl Node {
             self.members.senses.doubts.get(&slot.key).is_some_and(|doubt| doubt.since() > charge.since);
         if from.is_some() && !is_doubted && self.last_heard(slot.key) > charge.since {
             // It was heard here since.
-            return self.vouch_for(slot);
+            return self.vouch_for(slot, self.last_heard(slot.key));
         }
         if is_proved {
             // All know that, but for who has only just begun to ask.
@@ -186,36 +207,17 @@ impl Node {
     /// Says whether it is news.
     fn note_suspicion(&mut self, slot: Slot, charge: Charge) -> bool {
         let Some(incarnation) = self.members.get(slot).map(|member| member.incarnation) else { return false };
-        let Charge { since, until, accusers, is_quiet } = charge;
-        let is_own = accusers.as_slice().first() == Some(&self.members.me().key);
-        let (now, senses) = (self.now.tick, &mut self.members.senses);
-        let is_full = senses.suspicions.len() >= MOST;
-        let known = senses.suspicions.get_mut(&slot.key);
-        let is_new = match known.filter(|known| known.incarnation == incarnation) {
-            Some(known) => {
-                known.until = known.until.min(until);
-                known.fresh = if is_own { now } else { known.fresh };
-                let is_louder = !is_quiet && std::mem::take(&mut known.is_quiet);
-                let few = !known.is_backed();
-                let added = accusers.as_slice().iter().filter(|key| few && known.accusers.add(**key)).count();
-                added > 0 || is_louder
-            }
+        let (now, me) = (self.now.tick, self.members.me().key);
+        let suspicions = &mut self.members.senses.suspicions;
+        let is_full = suspicions.len() >= MOST;
+        let known = suspicions.get_mut(&slot.key).filter(|known| known.incarnation == incarnation);
+        // A question is as good as answered once somebody accuses.
+        let is_new = match known {
+            Some(known) if charge.is_quiet && !known.is_quiet => return false,
+            Some(known) if charge.is_quiet == known.is_quiet => known.join(charge, now, me),
             None if is_full => return false,
-            None => {
-                let (wait, trial) = (until.since(now), Trial::default());
-                let new = Suspicion {
-                    slot,
-                    incarnation,
-                    since,
-                    begun: now,
-                    wait,
-                    until,
-                    fresh: now,
-                    accusers,
-                    is_quiet,
-                    trial,
-                };
-                senses.suspicions.insert(slot.key, new);
+            _ => {
+                suspicions.insert(slot.key, Suspicion::new(slot, incarnation, charge, now));
                 true
             }
         };
@@ -226,7 +228,6 @@ impl Node {
     pub(super) fn spread_suspicion(&mut self, slot: Slot, but: Option<LinkId>) {
         let now = self.now.tick;
         let Some(known) = self.members.senses.suspicions.get(&slot.key) else { return };
-        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
         let (key, incarnation) = (slot.key, known.incarnation);
         let row = match known.accusers.as_slice() {
             [by, ..] if known.is_quiet => Row::Seek { key, incarnation, by: *by },
@@ -249,36 +250,61 @@ impl Node {
         self.members.senses.patient(spread.max(SPREAD) * WAIT * tries / 3).min(LONGEST)
     }
 
-    /// We heard it: says so to all, once.
-    pub(super) fn vouch_for(&mut self, slot: Slot) {
-        let row = self.voucher(slot);
-        self.prove(slot.key, None);
-        self.flood(&row, None);
+    /// We heard it then: says so to all, once.
+    pub(super) fn vouch_for(&mut self, slot: Slot, heard: Tick) {
+        self.prove(slot.key, heard, None);
+        self.flood(&self.voucher(slot), None);
     }
 
     fn voucher(&self, slot: Slot) -> Row {
-        let incarnation = self.members.get(slot).map_or(0, |member| member.incarnation);
-        Row::Vouch { key: slot.key, incarnation, by: Some(self.members.me().key) }
+        let (incarnation, age) = self
+            .members
+            .get(slot)
+            .map_or((0, UNHEARD), |member| (member.incarnation, self.unheard_for(member)));
+        Row::Vouch { key: slot.key, incarnation, age }
+    }
+
+    /// When somebody heard a member last, as far as that is known here.
+    pub(super) fn heard_at(&self, member: &Member) -> Tick {
+        let is_me = member.key == self.members.me().key;
+        if is_me { self.now.tick } else { member.heard.max(self.last_heard(member.key)) }
+    }
+
+    /// The same, as milliseconds ago.
+    pub(super) fn unheard_for(&self, member: &Member) -> u32 {
+        match self.heard_at(member) {
+            Tick(0) => UNHEARD,
+            heard => millis(self.now.tick.since(heard) + Duration::from_micros(999)),
+        }
     }
 
     /// Somebody heard a member. What ended something here is passed on.
     pub(super) fn vouched(&mut self, id: LinkId, slot: Slot, row: &Row) {
+        let Row::Vouch { age, .. } = row else { return };
+        let heard = before(self.now.tick, Duration::from_millis(u64::from(*age)));
         let was_suspected = self.members.senses.suspicions.contains_key(&slot.key);
-        self.prove(slot.key, None);
-        if was_suspected {
+        self.prove(slot.key, heard, None);
+        if was_suspected && !self.members.senses.suspicions.contains_key(&slot.key) {
             self.flood(row, Some(id));
         }
     }
 
-    /// A member is there, as its own frame or somebody else proves: doubts and suspicions end.
-    pub(super) fn prove(&mut self, key: MemberKey, by: Option<LinkId>) {
+    /// A member was there then, as its own frame or somebody else proves: doubts and suspicions end that are older.
+    pub(super) fn prove(&mut self, key: MemberKey, then: Tick, by: Option<LinkId>) {
         let Some(slot) = self.members.find(key) else { return };
-        self.members.note_heard(slot, self.now.tick);
-        if by.is_none() {
+        self.members.note_heard(slot, then);
+        let senses = &self.members.senses;
+        let is_doubted = senses.doubts.get(&key).is_some_and(|doubt| doubt.since() >= then);
+        let is_suspected = senses.suspicions.get(&key).is_some_and(|known| known.since >= then);
+        if by.is_none() && !is_doubted {
             self.note_deaf(key);
         }
-        self.end_doubt(key, by.is_some());
-        self.drop_suspicion(key);
+        if !is_doubted {
+            self.end_doubt(key, by.is_some());
+        }
+        if !is_suspected {
+            self.drop_suspicion(key);
+        }
         self.settle_status(slot);
     }
 

@@ -63,7 +63,7 @@ fn left(name: &str, incarnation: u64) -> Row {
 }
 
 fn vouch(name: &str, incarnation: u64) -> Row {
-    Row::Vouch { key: key(name), incarnation, by: None }
+    Row::Vouch { key: key(name), incarnation, age: 0 }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::row::{Member, Slot};
-use super::suspicion::{Suspicion, before};
+use super::suspicion::{Suspicion, before, millis};
 use crate::node::{Class, LinkId, Node, Timer};
 use crate::wire::{Look, Message};
 use crate::{MemberKey, MemberState, Tick};
@@ -22,10 +22,18 @@ const AGAIN: u32 = 4;
 /// Lost messages of a thousand that are many.
 const LOSSY: u16 = 50;
 
+/// Whether anything was heard since then.
+#[derive(Debug)]
+struct Asked {
+    link: LinkId,
+    serial: u16,
+    since: Tick,
+}
+
 /// Who was asked about one that is accused.
 #[derive(Debug, Default)]
 pub(super) struct Trial {
-    asked: Vec<(LinkId, u16)>,
+    asked: Vec<Asked>,
     asks: u32,
     /// Somebody has heard no objection.
     is_confirmed: bool,
@@ -84,12 +92,12 @@ impl Node {
         let witness = self.choose_witness(key, turn);
         let patience = self.patience_on(witness.as_slice());
         let serial = self.members.senses.next_serial();
-        let age = self.members.senses.age(key, now);
         let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
+        let age = millis(now.since(known.since));
         known.trial.asks = turn.saturating_add(1);
         if let Some(link) = witness {
             known.trial.asked.truncate(ASKED - 1);
-            known.trial.asked.insert(0, (link, serial));
+            known.trial.asked.insert(0, Asked { link, serial, since: known.since });
             let look = Look { serial, key, incarnation, age };
             self.send(link, &Message::Look(look), Class::Urgent);
         }
@@ -107,8 +115,7 @@ impl Node {
     /// Whether anything speaks for a member that is alive here, if this node can say so without asking it: it was heard
     /// within that time, or is accused here too. Two who missed the same objection do not confirm each other for ever.
     pub(super) fn objection(&self, slot: Slot, age: u32) -> Option<bool> {
-        let proved = self.members.get(slot).map_or(Tick(0), |member| member.heard);
-        let heard = proved.max(self.last_heard(slot.key));
+        let heard = self.members.get(slot).map_or(Tick(0), |member| self.heard_at(member));
         if heard > before(self.now.tick, Duration::from_millis(u64::from(age))) {
             return Some(true);
         }
@@ -118,17 +125,18 @@ impl Node {
         (is_accused && !senses.doubts.contains_key(&slot.key)).then_some(false)
     }
 
-    pub(super) fn is_asked_to_object(&self, id: LinkId, key: MemberKey, serial: u16) -> bool {
-        let known = self.members.senses.suspicions.get(&key);
-        known.is_some_and(|known| known.trial.asked.contains(&(id, serial)))
+    /// Since when somebody was asked whether anything speaks for a member.
+    pub(super) fn objected_since(&self, id: LinkId, key: MemberKey, serial: u16) -> Option<Tick> {
+        let known = self.members.senses.suspicions.get(&key)?;
+        let asked = known.trial.asked.iter().find(|asked| (asked.link, asked.serial) == (id, serial))?;
+        Some(asked.since)
     }
 
     /// Somebody has none, to that question or to any of ours.
     pub(super) fn hear_no_objection(&mut self, id: LinkId, key: MemberKey, serial: Option<u16>) {
         let now = self.now.tick;
         let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
-        let is_ours =
-            |(link, asked): &(LinkId, u16)| *link == id && serial.is_none_or(|serial| serial == *asked);
+        let is_ours = |asked: &Asked| asked.link == id && serial.is_none_or(|serial| serial == asked.serial);
         if known.trial.asked.iter().any(is_ours) {
             known.trial.is_confirmed = true;
             if now >= known.until {

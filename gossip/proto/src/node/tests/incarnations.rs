@@ -196,7 +196,7 @@ fn introductions_that_were_lost_are_repeated() {
 #[test]
 fn what_a_member_told_of_itself_is_repeated_as_it_said_it() {
     let mut pair = met();
-    let ahead = Row::Vouch { key: key("b"), incarnation: 5, by: None };
+    let ahead = Row::Vouch { key: key("b"), incarnation: 5, age: 0 };
     pair.listen(0, ahead.clone());
     let members = &pair.nodes[0].members;
     let b = members.get(members.find(key("b")).unwrap()).unwrap();
