@@ -162,6 +162,12 @@ impl Node {
 
     /// Who is asked then.
     pub(super) fn choose_witness(&self, of: MemberKey, turn: u32) -> Option<LinkId> {
+        let order = self.witnesses(of);
+        order.get(turn as usize % order.len().max(1)).copied()
+    }
+
+    /// Three that can be asked about a member, those first that are likely to answer, and soon.
+    pub(super) fn witnesses(&self, of: MemberKey) -> Vec<LinkId> {
         let others = self.links.iter().filter(|(id, link)| {
             link.watch.key != of && link.is_open() && self.spoken(**id) >= super::MEMBERS
         });
@@ -171,8 +177,7 @@ impl Node {
         });
         let mut order: Vec<_> = order.collect();
         order.sort_unstable();
-        order.truncate(3);
-        order.get(turn as usize % order.len().max(1)).map(|(_, _, link)| *link)
+        order.into_iter().map(|(_, _, link)| link).take(3).collect()
     }
 
     fn is_in_question(&self, key: MemberKey) -> bool {

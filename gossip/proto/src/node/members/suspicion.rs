@@ -50,7 +50,7 @@ pub(super) struct Suspicion {
     fresh: Tick,
     pub(super) accusers: Accusers,
     /// Nobody accuses it yet: it is only asked for.
-    is_quiet: bool,
+    pub(super) is_quiet: bool,
     pub(super) trial: Trial,
 }
 
@@ -72,6 +72,9 @@ impl Suspicion {
         if added > 0 {
             // What refutes the first of them does not refute all.
             self.since = self.since.max(charge.since);
+        }
+        if self.is_backed() {
+            self.until = self.until.min(now.max(self.begun + self.wait));
         }
         added > 0
     }
@@ -188,8 +191,9 @@ impl Node {
             return self.vouch_for(slot, self.last_heard(slot.key));
         }
         if is_proved {
-            // All know that, but for who has only just begun to ask.
-            let asker = from.filter(|_| charge.is_quiet);
+            // All know that, but for who has only just begun to ask, or has not heard it until the end.
+            let asker =
+                from.filter(|_| charge.is_quiet || charge.until.since(self.now.tick) < self.wait() / 2);
             return asker
                 .into_iter()
                 .for_each(|id| self.send(id, &Message::News(vec![self.voucher(slot)]), Class::Urgent));

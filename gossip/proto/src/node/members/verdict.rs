@@ -16,6 +16,8 @@ use crate::{MemberKey, MemberState, Tick};
 const JURY: usize = 2;
 /// Of those who were asked so many are believed.
 const ASKED: usize = 8;
+/// So many must have heard no objection where fewer accuse, or nobody does.
+const WITNESSES: usize = 3;
 
 /// After so many questions all are told of the suspicion once more.
 const AGAIN: u32 = 4;
@@ -35,13 +37,32 @@ struct Asked {
 pub(super) struct Trial {
     asked: Vec<Asked>,
     asks: u32,
-    /// Somebody has heard no objection.
-    is_confirmed: bool,
+    /// Who has heard no objection.
+    confirmed: Vec<LinkId>,
+}
+
+impl Trial {
+    fn note(&mut self, asked: Asked) {
+        self.asked.truncate(ASKED - 1);
+        self.asked.insert(0, asked);
+    }
 }
 
 impl Suspicion {
     pub(super) fn is_backed(&self) -> bool {
-        self.accusers.as_slice().len() >= JURY
+        !self.is_quiet && self.accusers.as_slice().len() >= JURY
+    }
+
+    /// Whether those who were asked have not heard anything that speaks for it, of so many that can be asked.
+    fn is_confirmed(&self, witnesses: usize) -> bool {
+        let enough = if self.is_backed() { 1 } else { WITNESSES };
+        self.trial.confirmed.len() >= enough.min(witnesses)
+    }
+
+    /// Its time is over, and only one accuses it: others are asked again and again for much longer.
+    fn extend(&mut self) {
+        self.until = self.longest();
+        self.trial.confirmed.clear();
     }
 }
 
@@ -58,16 +79,15 @@ impl Node {
 
     /// The time to object is over, or nearly.
     pub(in crate::node) fn judge_suspicion(&mut self, key: MemberKey) {
-        let now = self.now.tick;
+        let (now, witnesses) = (self.now.tick, self.witnesses(key).len().max(1));
         let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
         let (slot, incarnation) = (known.slot, known.incarnation);
         let longest = known.longest();
         let is_over = now >= known.until;
         if is_over && !known.is_backed() && now < longest {
-            (known.until, known.trial) = (longest, Trial::default());
-            return self.prepare_verdict(key);
+            known.extend();
         }
-        let is_certain = is_over && known.trial.is_confirmed;
+        let is_certain = now >= known.until && known.is_confirmed(witnesses);
         let holds = |member: &Member| (member.state, member.incarnation) == (MemberState::Live, incarnation);
         if self.is_alone() || !self.members.get(slot).is_some_and(holds) {
             self.drop_suspicion(key);
@@ -84,22 +104,22 @@ impl Node {
         self.table_changed();
     }
 
+    /// One is asked in time, and all that can be as soon as only their answer is missing.
     fn ask_for_objections(&mut self, slot: Slot, incarnation: u64) {
-        let (now, key) = (self.now.tick, slot.key);
-        let Some(turn) = self.members.senses.suspicions.get(&key).map(|known| known.trial.asks) else {
-            return;
-        };
-        let witness = self.choose_witness(key, turn);
-        let patience = self.patience_on(witness.as_slice());
-        let serial = self.members.senses.next_serial();
+        let (now, key, mut witnesses) = (self.now.tick, slot.key, self.witnesses(slot.key));
+        let patience = self.patience_on(&witnesses);
         let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
-        let age = millis(now.since(known.since));
+        let (turn, since) = (known.trial.asks, known.since);
         known.trial.asks = turn.saturating_add(1);
-        if let Some(link) = witness {
-            known.trial.asked.truncate(ASKED - 1);
-            known.trial.asked.insert(0, Asked { link, serial, since: known.since });
-            let look = Look { serial, key, incarnation, age };
+        if now < known.until {
+            witnesses = witnesses.get(turn as usize % witnesses.len().max(1)).copied().into_iter().collect();
+        }
+        for link in witnesses {
+            let serial = self.members.senses.next_serial();
+            let look = Look { serial, key, incarnation, age: millis(now.since(since)) };
             self.send(link, &Message::Look(look), Class::Urgent);
+            let known = self.members.senses.suspicions.get_mut(&key);
+            known.into_iter().for_each(|known| known.trial.note(Asked { link, serial, since }));
         }
         // Those who were asked may not have heard of it; where much is lost somebody has not.
         let is_lossy = self.members.senses.loss.per_mille() >= LOSSY;
@@ -108,8 +128,9 @@ impl Node {
         }
         let Some(known) = self.members.senses.suspicions.get(&key) else { return };
         // Nobody may answer for long, if it is us who is cut off.
-        let pause = patience * (1 << turn.saturating_sub(8).min(4));
-        self.timers.set(Timer::Suspicion(key), (now + pause).max(known.until));
+        let next = now + patience * (1 << turn.saturating_sub(8).min(4));
+        let at = if known.is_backed() { next.max(known.until) } else { next };
+        self.timers.set(Timer::Suspicion(key), at);
     }
 
     /// Whether anything speaks for a member that is alive here, if this node can say so without asking it: it was heard
@@ -138,7 +159,9 @@ impl Node {
         let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
         let is_ours = |asked: &Asked| asked.link == id && serial.is_none_or(|serial| serial == asked.serial);
         if known.trial.asked.iter().any(is_ours) {
-            known.trial.is_confirmed = true;
+            if !known.trial.confirmed.contains(&id) {
+                known.trial.confirmed.push(id);
+            }
             if now >= known.until {
                 self.judge_suspicion(key);
             }

@@ -2,7 +2,7 @@
 
 use super::ring::{Ring, SECOND, link, millis, name};
 use super::*;
-use crate::wire::{Row, write};
+use crate::wire::{Accusers, Row, write};
 use crate::{MemberKey, MemberRow};
 
 fn live(name: &str, doze: u32) -> Row {
@@ -13,8 +13,12 @@ fn live(name: &str, doze: u32) -> Row {
 impl Ring {
     /// Node 0 is told of members by node 1.
     fn tell(&mut self, rows: impl IntoIterator<Item = Row>) {
+        self.hear(0, 1, rows);
+    }
+
+    fn hear(&mut self, at: usize, from: usize, rows: impl IntoIterator<Item = Row>) {
         let bytes = write(&Message::News(rows.into_iter().collect()), 3).into_bytes();
-        self.give(0, Input::Frame { link: link(0, 1), bytes });
+        self.give(at, Input::Frame { link: link(from, at), bytes });
     }
 }
 
@@ -43,6 +47,29 @@ fn who_was_never_there_is_missed() {
     ring.run(SECOND * 300);
     let live: Vec<usize> = (0..12).map(|at| ring.members(at).live()).collect();
     assert_eq!(live, [12; 12]);
+}
+
+/// Two have heard an accusation, and neither of them what refuted it. The others have, and say so when they are told of the
+/// accusation once more; else the two would confirm each other.
+#[test]
+fn who_missed_a_refutation_hears_it_before_it_judges() {
+    let mut ring = Ring::new(6);
+    // They are the first that each other asks.
+    ring.delays.insert((0, 1), millis(1));
+    ring.run(SECOND * 60);
+    ring.tell([live("n500", 0)]);
+    ring.run(SECOND);
+    let (key, incarnation) = (MemberKey::of(&name(500)), 1);
+    let accusers = Accusers::one(MemberKey::of(&name(5)));
+    for at in 2..6 {
+        ring.hear(at, 0, [Row::Vouch { key, incarnation, age: 100 }]);
+    }
+    for (at, from) in [(0, 1), (1, 0)] {
+        ring.hear(at, from, [Row::Suspect { key, incarnation, left: 400, age: 700, accusers }]);
+    }
+    ring.run(SECOND * 5);
+    let live: Vec<usize> = (0..6).map(|at| ring.members(at).live()).collect();
+    assert_eq!(live, [7; 6]);
 }
 
 /// What is awaited of a member goes with it: here the ends of dozes of a hundred years.
