@@ -47,6 +47,12 @@ impl Near {
     pub(super) fn is_tried(&self, key: MemberKey) -> bool {
         self.trial.is_some_and(|(trial, _)| trial == key)
     }
+
+    pub(super) fn forget(&mut self, key: MemberKey) {
+        self.trial.take_if(|(trial, _)| *trial == key);
+        self.chosen.take_if(|chosen| *chosen == key);
+        self.full.retain(|full| *full != key);
+    }
 }
 
 impl Members {
