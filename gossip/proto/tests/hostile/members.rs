@@ -203,6 +203,40 @@ fn comparisons_say_no_more_than_was_asked_for() {
     assert_eq!(victim.health().members, 502);
 }
 
+impl Host {
+    /// Says something a thousand times a second for so many minutes; answers what that brought, in bytes.
+    fn told_in(&mut self, minutes: u64, message: &Message) -> usize {
+        let mut told = 0;
+        for _ in 0..minutes * 60 {
+            for _ in 0..1_000 {
+                self.hear(message.clone());
+                told += self.take_sent(LINK).iter().map(Bytes::len).sum::<usize>();
+            }
+            self.pass(1_000_000);
+        }
+        told
+    }
+}
+
+/// The whole table is a lot for four bytes: who lost half of it is told again at once, then it takes time.
+#[test]
+fn who_asks_for_the_table_in_a_loop_is_told_it_now_and_then() {
+    let mut victim = crowded(2_000);
+    let dropped = victim.health().dropped;
+    victim.hear(Message::Table(Table::All));
+    let table: usize = victim.take_sent(LINK).iter().map(Bytes::len).sum();
+    assert!(table > 2_000 * 11, "{table} bytes");
+    victim.hear(Message::Table(Table::All));
+    assert_eq!(victim.take_sent(LINK).iter().map(Bytes::len).sum::<usize>(), table, "once more at once");
+    let told = victim.told_in(2, &Message::Table(Table::All));
+    assert!((800_000..1_600_000).contains(&told), "{told} bytes for 120,000 questions");
+    assert!(victim.health().dropped - dropped > 100_000);
+    victim.pass(70_000_000);
+    victim.sent.clear();
+    victim.hear(Message::Table(Table::All));
+    assert_eq!(victim.take_sent(LINK).iter().map(Bytes::len).sum::<usize>(), table, "and again later");
+}
+
 /// Nobody is asked, and nobody answered, for who is no member or has no link.
 #[test]
 fn looks_for_strangers_and_answers_nobody_asked_for_do_nothing() {

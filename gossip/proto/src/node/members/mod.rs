@@ -19,8 +19,9 @@
 //! | `dead` | those that are down are tried again |
 //! | `gone` | rows that go, and what goes with them |
 //! | `states` | two sides that were apart tell each other who is alive |
-//! | `bucket` | how often something may happen |
+//! | `bucket`, `answers` | how often something may happen, and how much may be asked for |
 
+mod answers;
 mod beat;
 mod bucket;
 mod dead;

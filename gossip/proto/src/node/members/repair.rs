@@ -74,7 +74,7 @@ impl Node {
                 self.teach(id, &[me])
             }
             _ if !self.config.peer_exchange => {}
-            Table::All => self.tell_table(id),
+            Table::All => self.answer(id, |node| node.tell_table(id)),
             Table::Sums { of, path, sums } => {
                 self.links.get_mut(&id).into_iter().for_each(|link| link.watch.apart |= of == Summed::Roster);
                 self.compare_sums(id, of, path, &sums)
