@@ -42,7 +42,7 @@ impl Node {
                 merged => merged,
             };
             if let Some(slot) = self.follow(id, &row, merged) {
-                self.teach(id, &[slot]);
+                self.answer(id, |node| node.teach(id, &[slot]));
             }
         }
         if others > 0 && !is_new {

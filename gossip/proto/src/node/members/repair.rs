@@ -66,15 +66,20 @@ impl Node {
         }
     }
 
-    /// A step in the comparison of two tables. Who keeps to its own peers has nothing to compare.
+    /// A question, or a step in the comparison of two tables.
     pub(in crate::node) fn on_table(&mut self, id: LinkId, table: Table) {
+        self.answer(id, |node| node.answer_table(id, table));
+    }
+
+    /// Who keeps to its own peers has nothing to compare.
+    fn answer_table(&mut self, id: LinkId, table: Table) {
         let me = self.members.me();
         match table {
             Table::Want(keys) if keys.contains(&me.key) && !self.config.peer_exchange => {
                 self.teach(id, &[me])
             }
             _ if !self.config.peer_exchange => {}
-            Table::All => self.answer(id, |node| node.tell_table(id)),
+            Table::All => self.tell_table(id),
             Table::Sums { of, path, sums } => {
                 self.links.get_mut(&id).into_iter().for_each(|link| link.watch.apart |= of == Summed::Roster);
                 self.compare_sums(id, of, path, &sums)
