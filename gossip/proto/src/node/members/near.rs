@@ -141,10 +141,9 @@ impl Node {
     fn give_up_trial(&mut self) {
         let now = self.now.tick;
         let trial = self.members.near.trial.take_if(|(_, since)| now.since(*since) >= PATIENCE);
-        let member =
-            trial.and_then(|(key, _)| self.members.find(key)).and_then(|slot| self.members.get(slot));
-        let peer = member.map(|member| member.id.clone());
-        peer.into_iter().for_each(|peer| self.effects.push_back(Effect::Forget { peer }));
+        let slot = trial.and_then(|(key, _)| self.members.find(key));
+        let peer = slot.and_then(|slot| Some((slot.key, self.members.get(slot)?.id.clone())));
+        peer.into_iter().for_each(|(key, peer)| self.dial_no_more(key, peer));
     }
 
     /// Who was dialled to be tried has greeted. Says whether the link is kept.
