@@ -19,7 +19,7 @@
 //! | `dead` | those that are down are tried again |
 //! | `gone` | rows that go, and what goes with them |
 //! | `states` | two sides that were apart tell each other who is alive |
-//! | `bucket`, `answers` | how often something may happen, and how much may be asked for |
+//! | `bucket`, `answers`, `pauses` | how often something may happen, how much is told, and when again |
 
 mod answers;
 mod beat;
@@ -37,6 +37,7 @@ pub(super) mod merge;
 mod near;
 mod news;
 mod overlay;
+mod pauses;
 mod pulse;
 mod repair;
 mod ring;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::pauses::Pauses;
 use super::row::Slot;
 use super::rows::Members;
 use crate::node::{Class, Effect, LinkId, Node, Timer};
@@ -20,7 +21,7 @@ const APART: Duration = Duration::from_millis(400);
 /// Members that came may be followed by others.
 const CALM: Duration = Duration::from_secs(2);
 /// Later one more is tried after such pauses, twice as long each time.
-const LATER: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(7_200));
+const LATER: Pauses = Pauses(Duration::from_secs(1_200), Duration::from_secs(7_200));
 /// Who is tried has so long to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Others to which this node is near, at most.
@@ -103,8 +104,9 @@ impl Node {
             near.left -= 1;
             APART
         } else {
+            let pause = LATER.doubled(near.later);
             near.later = near.later.saturating_add(1);
-            LATER.0.saturating_mul(1 << near.later.min(8)).min(LATER.1)
+            pause
         };
         if self.members.near.trial.is_none() {
             self.begin_trial();

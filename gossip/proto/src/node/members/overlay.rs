@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::pauses::Pauses;
 use super::row::{Member, Slot};
 use crate::node::{Effect, LinkId, Node, Timer};
 use crate::wire::BeatFlags;
@@ -11,7 +12,7 @@ use crate::{MemberKey, NodeId, Tick};
 /// So long after members came or went last, as others may follow, and after the first of them.
 const QUIET: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(2));
 /// Pauses before a member is dialled again.
-const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const AGAIN: Pauses = Pauses(Duration::from_secs(1), Duration::from_secs(60));
 /// A dial that takes longer is not counted as open.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Dials at once, and while hardly anybody is there.
@@ -175,8 +176,7 @@ impl Node {
 impl Dial {
     /// When it may be tried again.
     fn again(&self, member: &Member) -> Tick {
-        let (first, longest) = AGAIN;
-        self.at + first.saturating_mul(1 << self.tries_of(member).saturating_sub(1).min(8)).min(longest)
+        self.at + AGAIN.doubled(self.tries_of(member).saturating_sub(1))
     }
 
     /// Who has started anew, contradicted or can be dialled elsewhere was not dialled in vain yet.
