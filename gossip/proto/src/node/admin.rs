@@ -368,7 +368,9 @@ impl Node {
             }
             None => {
                 self.peers.insert(id.clone(), Peer::added(record));
-                self.notify(Event::PeerAdded(id));
+                if !self.is_told(&id) {
+                    self.notify(Event::PeerAdded(id));
+                }
                 Reply::Changed(true)
             }
         }

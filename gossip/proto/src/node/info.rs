@@ -96,7 +96,7 @@ pub struct MemberInfo {
     pub id: NodeId,
     /// What the group holds of it.
     pub state: MemberState,
-    /// What the application was told of it; of this node itself, that it is reachable.
+    /// What the application was told of it, or what would be; of this node itself, that it is reachable.
     pub status: PeerStatus,
     /// For how long.
     pub since: Duration,

@@ -111,6 +111,7 @@ impl Node {
             self.effects.push_back(Effect::Close { link });
             self.on_link_down(link);
         }
+        self.give_up_all();
         self.settle_all();
     }
 

@@ -108,7 +108,7 @@ impl Node {
         MemberInfo {
             id: member.id.clone(),
             state: member.state,
-            status: member.status(),
+            status: self.status_told(member),
             since: now.since(member.since),
             incarnation: member.incarnation,
             addresses: member.details.addresses.to_vec(),

@@ -159,7 +159,7 @@ impl Node {
         let gone = self.peers.get(id).is_some_and(|peer| peer.record.is_none() && peer.links.is_empty());
         if gone && self.peers.len() > REMEMBERED {
             self.peers.remove(id);
-            self.notify(Event::PeerRemoved(id.clone()));
+            self.tell_removed(id);
         }
     }
 
@@ -172,8 +172,10 @@ impl Node {
         }
         self.timers.cancel(&Timer::Pieces(id.clone()));
         self.drop_doubt(MemberKey::of(id));
+        // If the group knows it still, it is told of anew.
+        self.members.forget_told(id);
         if self.peers.remove(id).is_some() {
-            self.notify(Event::PeerRemoved(id.clone()));
+            self.tell_removed(id);
         }
     }
 

@@ -6,6 +6,7 @@ mod doubts;
 mod dozes;
 mod floods;
 mod giving;
+mod gone;
 mod incarnations;
 mod looks;
 mod missed;

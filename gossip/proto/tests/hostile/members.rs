@@ -190,7 +190,7 @@ fn comparisons_say_no_more_than_was_asked_for() {
         (Message::States(bits), 135),
     ];
     for (message, most) in steps {
-        for _ in 0..200 {
+        for _ in 0..20 {
             victim.hear(message.clone());
             let told: usize = victim.take_sent(LINK).iter().map(Bytes::len).sum();
             assert!(told <= most, "{told} bytes for a {}", message.name());
@@ -201,6 +201,70 @@ fn comparisons_say_no_more_than_was_asked_for() {
     let rows = (0..MAX_KEYS as u64).map(unknown).collect();
     victim.hear(Message::Table(Table::Bucket { bucket: of.bucket(), rows }));
     assert_eq!(victim.health().members, 502);
+}
+
+impl Host {
+    /// Says something 300 times a second for so many minutes; answers what that brought, in bytes.
+    fn told_in(&mut self, minutes: u64, message: &Message) -> usize {
+        let mut told = 0;
+        for _ in 0..minutes * 60 {
+            for _ in 0..300 {
+                self.hear(message.clone());
+                told += self.take_sent(LINK).iter().map(Bytes::len).sum::<usize>();
+            }
+            self.pass(1_000_000);
+        }
+        told
+    }
+}
+
+/// The whole table is a lot for four bytes: who lost half of it is told again at once, then it takes time.
+#[test]
+fn who_asks_for_the_table_in_a_loop_is_told_it_now_and_then() {
+    let mut victim = crowded(2_000);
+    let dropped = victim.health().dropped;
+    victim.hear(Message::Table(Table::All));
+    let table: usize = victim.take_sent(LINK).iter().map(Bytes::len).sum();
+    assert!(table > 2_000 * 11, "{table} bytes");
+    victim.hear(Message::Table(Table::All));
+    assert_eq!(victim.take_sent(LINK).iter().map(Bytes::len).sum::<usize>(), table, "once more at once");
+    let told = victim.told_in(2, &Message::Table(Table::All));
+    assert!((800_000..1_600_000).contains(&told), "{told} bytes for 36,000 questions");
+    assert!(victim.health().dropped - dropped > 30_000);
+    victim.pass(70_000_000);
+    victim.sent.clear();
+    victim.hear(Message::Table(Table::All));
+    assert_eq!(victim.take_sent(LINK).iter().map(Bytes::len).sum::<usize>(), table, "and again later");
+}
+
+/// Whatever is asked.
+#[test]
+fn no_question_is_answered_all_the_time() {
+    let names: Vec<String> = (0..256).map(|number| format!("n{number}")).collect();
+    let keys = || names.iter().map(|name| key(name));
+    let bucket = key("n1").bucket();
+    let old = keys().take(MAX_ROWS).map(|key| Row::Vouch { key, incarnation: 0, by: None });
+    let questions = [
+        sums(Summed::Present, None, 7),
+        sums(Summed::Roster, Some(bucket >> 4), 7),
+        Message::Table(Table::Bucket { bucket, rows: Vec::new() }),
+        Message::Table(Table::Want(keys().collect())),
+        Message::Table(Table::Want((0..256).map(MemberKey).collect())),
+        Message::States(States { roster: 7, live: Vec::new() }),
+        Message::News(old.collect()),
+    ];
+    for question in questions {
+        let mut victim = crowded(1_000);
+        let dropped = victim.health().dropped;
+        let told = victim.told_in(1, &question);
+        assert!(told < 1_100_000, "{told} bytes for 18,000 of {question:?}");
+        assert!(victim.health().dropped - dropped > 1_000, "{question:?}");
+        // Another minute, and it is answered.
+        victim.pass(70_000_000);
+        let dropped = victim.health().dropped;
+        victim.hear(question);
+        assert_eq!(victim.health().dropped, dropped);
+    }
 }
 
 /// Nobody is asked, and nobody answered, for who is no member or has no link.

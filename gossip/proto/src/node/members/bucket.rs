@@ -15,12 +15,21 @@ impl Bucket {
         self.0 > now
     }
 
+    /// How far it is ahead of an even pace.
+    pub(super) fn owes(&self, now: Tick) -> Duration {
+        self.0.since(now)
+    }
+
+    /// Counts something that takes so long at an even pace.
+    pub(super) fn spend(&mut self, now: Tick, cost: Duration) {
+        self.0 = self.0.max(now) + cost;
+    }
+
     /// Whether it may happen now; counted if so.
     pub(in crate::node) fn take(&mut self, now: Tick, at_once: u32, pause: Duration) -> bool {
-        let due = self.0.max(now);
-        let may = due.since(now) <= pause * at_once.saturating_sub(1);
+        let may = self.owes(now) <= pause * at_once.saturating_sub(1);
         if may {
-            self.0 = due + pause;
+            self.spend(now, pause);
         }
         may
     }

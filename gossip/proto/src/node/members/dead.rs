@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::row::{Member, Slot};
 use super::rows::Members;
-use crate::node::{Effect, Event, Node, Timer};
+use crate::node::{Effect, Node, Timer};
 use crate::wire::BeatFlags;
 use crate::{MemberKey, MemberState, Tick};
 
@@ -13,9 +13,6 @@ use crate::{MemberKey, MemberState, Tick};
 const PART: u32 = 8;
 /// between these bounds.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// So long it is known that somebody left, and that it is down.
-const LEFT: Duration = Duration::from_secs(60);
-const DOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// When those that are down are tried next, as far as this node does.
 #[derive(Debug, Default)]
@@ -26,6 +23,10 @@ pub(super) struct Dead {
 impl Dead {
     pub(super) fn tries(&self, key: MemberKey) -> bool {
         self.next.contains_key(&key)
+    }
+
+    pub(super) fn forget(&mut self, key: MemberKey) {
+        self.next.remove(&key);
     }
 }
 
@@ -42,17 +43,6 @@ impl Members {
 
     fn down(&self, member: &Member) -> Option<Slot> {
         (member.state == MemberState::Down).then(|| self.find(member.key)).flatten()
-    }
-}
-
-impl Member {
-    /// When nothing is known of it any more, once it is gone.
-    fn forgotten_at(&self) -> Option<Tick> {
-        match self.state {
-            MemberState::Live => None,
-            MemberState::Left => Some(self.since + LEFT),
-            MemberState::Down => Some(self.since + DOWN),
-        }
     }
 }
 
@@ -95,22 +85,6 @@ impl Node {
         // One that is being dialled has a link on which it has said nothing yet.
         if self.config.peer_exchange && !addresses.is_empty() && !self.is_linked(slot) {
             self.effects.push_back(Effect::Dial { peer, addresses });
-        }
-    }
-
-    /// Forgets who left a while ago, and who has been down for a day.
-    pub(in crate::node) fn forget_the_gone(&mut self) {
-        let now = self.now.tick;
-        let gone = self.members.all().filter_map(|member| Some((member.forgotten_at()?, member.key)));
-        let (due, later): (Vec<_>, Vec<_>) = gone.partition(|(at, _)| *at <= now);
-        for (_, key) in due {
-            let gone = self.members.find(key).and_then(|slot| self.members.remove(slot));
-            let unknown = gone.filter(|member| member.told.is_some() && !self.peers.contains_key(&member.id));
-            unknown.into_iter().for_each(|member| self.notify(Event::PeerRemoved(member.id)));
-        }
-        match later.iter().map(|(at, _)| *at).min() {
-            Some(at) => self.timers.set(Timer::Gone, at),
-            None => self.timers.cancel(&Timer::Gone),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::MEMBERS;
 use super::merge::AHEAD;
+use super::pauses::Pauses;
 use super::pulse::PERIOD;
 use super::row::Details;
 use crate::member::{MAX_ADDRESS_BYTES, MAX_ADDRESSES};
@@ -15,6 +16,8 @@ use crate::wire::{Message, Row, Table};
 const RIVALRY: Duration = Duration::from_secs(60);
 /// Contradictions at once, and the pause between more. Each costs a write, and a message to all.
 const REFUTATIONS: (u32, Duration) = (4, Duration::from_secs(1));
+/// Pauses after which a node introduces itself again, from the second on.
+const INTRODUCTIONS: Pauses = Pauses(PERIOD, Duration::from_secs(256));
 /// So far one contradiction goes beyond what this node said itself: a sixteenth of what others believe at once, so
 /// that they follow even if they missed some. To outrank more takes several.
 const CLIMB: u64 = AHEAD / 16;
@@ -115,7 +118,7 @@ impl Node {
     pub(super) fn introduce_again(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.watch.introduced = link.watch.introduced.saturating_add(1);
-        let pause = PERIOD.saturating_mul(1 << link.watch.introduced.min(8));
+        let pause = INTRODUCTIONS.doubled(link.watch.introduced);
         self.teach(id, &[self.members.me()]);
         self.ask_who(id);
         self.set_timer(Timer::Due(id), pause);

@@ -98,6 +98,13 @@ impl Members {
         self.merge(now, &Row::Live { row, doze: 0 }, by);
     }
 
+    /// Who has to go before a statement is taken in: the table is full, and its member is new.
+    pub(super) fn in_the_way(&self, row: &Row) -> Option<Slot> {
+        let Row::Live { row, .. } = row else { return None };
+        let may_come = row.incarnation <= HIGHEST && self.find(MemberKey::of(&row.id)).is_none();
+        if may_come && self.is_full() { self.longest_gone() } else { None }
+    }
+
     fn meet(&mut self, now: Tick, key: MemberKey, row: &Row) -> Merged {
         let Row::Live { row, doze } = row else { return Merged::Unknown(key) };
         if row.incarnation > HIGHEST {

@@ -16,16 +16,19 @@
 //! | `ring`, `overlay` | who is next to whom, and links to those next to this node |
 //! | `near` | a link to one that is near |
 //! | `idle` | links that nobody wants any more |
-//! | `dead` | those that are down are tried again, and forgotten in the end |
+//! | `dead` | those that are down are tried again |
+//! | `gone` | rows that go, and what goes with them |
 //! | `states` | two sides that were apart tell each other who is alive |
-//! | `bucket` | how often something may happen |
+//! | `bucket`, `answers`, `pauses` | how often something may happen, how much is told, and when again |
 
+mod answers;
 mod beat;
 mod bucket;
 mod dead;
 mod doubt;
 mod doze;
 mod due;
+mod gone;
 mod idle;
 mod look;
 mod loss;
@@ -34,6 +37,7 @@ pub(super) mod merge;
 mod near;
 mod news;
 mod overlay;
+mod pauses;
 mod pulse;
 mod repair;
 mod ring;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::pauses::Pauses;
 use super::row::Slot;
 use super::rows::Members;
 use crate::node::{Class, Effect, LinkId, Node, Timer};
@@ -20,7 +21,7 @@ const APART: Duration = Duration::from_millis(400);
 /// Members that came may be followed by others.
 const CALM: Duration = Duration::from_secs(2);
 /// Later one more is tried after such pauses, twice as long each time.
-const LATER: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(7_200));
+const LATER: Pauses = Pauses(Duration::from_secs(1_200), Duration::from_secs(7_200));
 /// Who is tried has so long to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Others to which this node is near, at most.
@@ -46,6 +47,12 @@ pub(in crate::node) struct Near {
 impl Near {
     pub(super) fn is_tried(&self, key: MemberKey) -> bool {
         self.trial.is_some_and(|(trial, _)| trial == key)
+    }
+
+    pub(super) fn forget(&mut self, key: MemberKey) {
+        self.trial.take_if(|(trial, _)| *trial == key);
+        self.chosen.take_if(|chosen| *chosen == key);
+        self.full.retain(|full| *full != key);
     }
 }
 
@@ -97,8 +104,9 @@ impl Node {
             near.left -= 1;
             APART
         } else {
+            let pause = LATER.doubled(near.later);
             near.later = near.later.saturating_add(1);
-            LATER.0.saturating_mul(1 << near.later.min(8)).min(LATER.1)
+            pause
         };
         if self.members.near.trial.is_none() {
             self.begin_trial();
@@ -135,10 +143,9 @@ impl Node {
     fn give_up_trial(&mut self) {
         let now = self.now.tick;
         let trial = self.members.near.trial.take_if(|(_, since)| now.since(*since) >= PATIENCE);
-        let member =
-            trial.and_then(|(key, _)| self.members.find(key)).and_then(|slot| self.members.get(slot));
-        let peer = member.map(|member| member.id.clone());
-        peer.into_iter().for_each(|peer| self.effects.push_back(Effect::Forget { peer }));
+        let slot = trial.and_then(|(key, _)| self.members.find(key));
+        let peer = slot.and_then(|slot| Some((slot.key, self.members.get(slot)?.id.clone())));
+        peer.into_iter().for_each(|(key, peer)| self.dial_no_more(key, peer));
     }
 
     /// Who was dialled to be tried has greeted. Says whether the link is kept.

@@ -32,6 +32,7 @@ impl Node {
             others += usize::from(matches!(row, Row::Live { .. }) && row.about().0 != speaker);
             // Who judges a member does so from what it heard itself.
             let by = Speaker { settled: true, repairs: matches!(row, Row::Down { .. }) };
+            self.make_room(&row);
             let merged = self.members.merge(self.now.tick, &row, by);
             is_new |= merged != Merged::Nothing;
             // Who is back tells who else is, which says more for less.
@@ -41,7 +42,7 @@ impl Node {
                 merged => merged,
             };
             if let Some(slot) = self.follow(id, &row, merged) {
-                self.teach(id, &[slot]);
+                self.answer(id, |node| node.teach(id, &[slot]));
             }
         }
         if others > 0 && !is_new {

@@ -1,8 +1,10 @@
 //! Links to the members next to this one are sought.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::row::Slot;
+use super::pauses::Pauses;
+use super::row::{Member, Slot};
 use crate::node::{Effect, LinkId, Node, Timer};
 use crate::wire::BeatFlags;
 use crate::{MemberKey, NodeId, Tick};
@@ -10,7 +12,7 @@ use crate::{MemberKey, NodeId, Tick};
 /// So long after members came or went last, as others may follow, and after the first of them.
 const QUIET: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(2));
 /// Pauses before a member is dialled again.
-const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const AGAIN: Pauses = Pauses(Duration::from_secs(1), Duration::from_secs(60));
 /// A dial that takes longer is not counted as open.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Dials at once, and while hardly anybody is there.
@@ -18,10 +20,11 @@ const OPEN: (usize, usize) = (3, 8);
 /// Links of who has hardly any.
 const FEW: usize = 3;
 
-/// A member that was dialled so often, or is about to be.
+/// A member that was dialled so often in its present life, or is about to be.
 #[derive(Debug)]
 pub(super) struct Dial {
     peer: NodeId,
+    incarnation: u64,
     tries: u32,
     at: Tick,
 }
@@ -102,7 +105,10 @@ impl Node {
         }
         // Some may wait for others that are being dialled.
         let soon = self.now.tick + QUIET.0;
-        let again = missing.iter().filter_map(|slot| self.members.dials.get(&slot.key)).map(Dial::again);
+        let again = missing.iter().filter_map(|slot| {
+            let (dial, member) = (self.members.dials.get(&slot.key)?, self.members.get(*slot)?);
+            Some(dial.again(member))
+        });
         again.min().into_iter().for_each(|at| self.timers.bring_forward(Timer::Overlay, at.max(soon)));
     }
 
@@ -120,14 +126,15 @@ impl Node {
     fn dial(&mut self, slot: Slot) {
         let Some(member) = self.members.get(slot) else { return };
         let (now, known) = (self.now.tick, self.members.dials.get(&slot.key));
-        if member.details.addresses.is_empty() || known.is_some_and(|dial| dial.again() > now) {
+        if member.details.addresses.is_empty() || known.is_some_and(|dial| dial.again(member) > now) {
             return;
         }
-        let (peer, addresses) = (member.id.clone(), member.details.addresses.to_vec());
+        let (peer, incarnation) = (member.id.clone(), member.incarnation);
+        let addresses = member.details.addresses.to_vec();
         // In a small group both sides want the link: one of them waits first.
         let waits = known.is_none() && !self.members.is_large() && slot.key < self.members.me().key;
-        let tries = known.map_or(u32::from(!waits), |dial| dial.tries.saturating_add(1));
-        self.members.dials.insert(slot.key, Dial { peer: peer.clone(), tries, at: now });
+        let tries = known.map_or(u32::from(!waits), |dial| dial.tries_of(member).saturating_add(1));
+        self.members.dials.insert(slot.key, Dial { peer: peer.clone(), incarnation, tries, at: now });
         if !waits {
             self.effects.push_back(Effect::Dial { peer, addresses });
         }
@@ -141,14 +148,23 @@ impl Node {
             }
         }
         let is_wanted = |key: &MemberKey| wanted.iter().any(|slot| slot.key == *key);
-        let (effects, dials) = (&mut self.effects, &mut self.members.dials);
-        dials.retain(|key, dial| {
-            let stays = is_wanted(key);
-            if !stays {
-                effects.push_back(Effect::Forget { peer: dial.peer.clone() });
-            }
-            stays
-        });
+        type Dials = BTreeMap<MemberKey, Dial>;
+        let dials = std::mem::take(&mut self.members.dials).into_iter();
+        let (kept, unwanted): (Dials, Dials) = dials.partition(|(key, _)| is_wanted(key));
+        self.members.dials = kept;
+        unwanted.into_iter().for_each(|(key, dial)| self.dial_no_more(key, dial.peer));
+    }
+
+    /// A reason to reach a member is gone: unless there is another it is dialled no more.
+    pub(super) fn dial_no_more(&mut self, key: MemberKey, peer: NodeId) {
+        if !self.members.is_dialled(key) {
+            self.effects.push_back(Effect::Forget { peer });
+        }
+    }
+
+    /// Nobody is next to a node that has stopped. When it starts again it begins anew.
+    pub(in crate::node) fn give_up_all(&mut self) {
+        self.give_up_others(&[]);
     }
 
     pub(super) fn is_linked(&self, slot: Slot) -> bool {
@@ -159,8 +175,12 @@ impl Node {
 
 impl Dial {
     /// When it may be tried again.
-    fn again(&self) -> Tick {
-        let (first, longest) = AGAIN;
-        self.at + first.saturating_mul(1 << self.tries.saturating_sub(1).min(8)).min(longest)
+    fn again(&self, member: &Member) -> Tick {
+        self.at + AGAIN.doubled(self.tries_of(member).saturating_sub(1))
+    }
+
+    /// Who has started anew, contradicted or can be dialled elsewhere was not dialled in vain yet.
+    fn tries_of(&self, member: &Member) -> u32 {
+        if self.incarnation == member.incarnation { self.tries } else { 0 }
     }
 }

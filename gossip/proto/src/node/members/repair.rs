@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::merge::{Merged, Speaker};
+use super::pauses::Pauses;
 use super::row::{Member, Slot};
 use crate::node::{Class, LinkId, Node, Timer};
 use crate::wire::{BeatFlags, MAX_KEYS, Message, Row, Summed, Table, UNHEARD};
@@ -13,7 +14,7 @@ use crate::{MemberKey, MemberState};
 
 /// Tables that differ are compared after this pause, if they have not changed since: rows may be on their way. Twice
 /// as long after each comparison that did not help, up to the second.
-const QUIET: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(64));
+const QUIET: Pauses = Pauses(Duration::from_millis(250), Duration::from_secs(64));
 pub(super) const REPAIR: Speaker = Speaker { settled: true, repairs: true };
 
 impl Node {
@@ -37,9 +38,7 @@ impl Node {
 
     fn compare_tables_later(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
-        let (first, longest) = QUIET;
-        let pause = first.saturating_mul(1 << link.watch.compared.min(8)).min(longest);
-        self.timers.ensure(Timer::Table(id), self.now.tick + pause);
+        self.timers.ensure(Timer::Table(id), self.now.tick + QUIET.doubled(link.watch.compared));
     }
 
     /// Begins to compare tables that have been different for a while. One side does, that with
@@ -66,8 +65,13 @@ impl Node {
         }
     }
 
-    /// A step in the comparison of two tables. Who keeps to its own peers has nothing to compare.
+    /// A question, or a step in the comparison of two tables.
     pub(in crate::node) fn on_table(&mut self, id: LinkId, table: Table) {
+        self.answer(id, |node| node.answer_table(id, table));
+    }
+
+    /// Who keeps to its own peers has nothing to compare.
+    fn answer_table(&mut self, id: LinkId, table: Table) {
         let me = self.members.me();
         match table {
             Table::Want(keys) if keys.contains(&me.key) && !self.config.peer_exchange => {

@@ -94,11 +94,6 @@ impl Member {
             twins: Bucket::default(),
         }
     }
-
-    /// What the application was told of it. Of this node it is told nothing.
-    pub(in crate::node) fn status(&self) -> PeerStatus {
-        self.told.unwrap_or(PeerStatus::Reachable)
-    }
 }
 
 #[cfg(test)]

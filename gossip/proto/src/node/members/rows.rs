@@ -161,9 +161,9 @@ impl Members {
         member.twins.take(now, 1, TWINS).then(|| member.id.clone())
     }
 
-    /// Takes in a member nobody spoke of before. Who has been gone longest makes room for it if there is none.
+    /// Takes in a member nobody spoke of before, if there is room.
     pub(super) fn insert(&mut self, now: Tick, row: MemberRow) -> Option<Slot> {
-        if self.keys.len() >= self.most && !self.forget_oldest() {
+        if self.is_full() {
             return None;
         }
         let member = Member::new(now, row);
@@ -176,7 +176,19 @@ impl Members {
         Some(Slot { at, key })
     }
 
-    /// Gives up a row.
+    pub(super) fn is_full(&self) -> bool {
+        self.keys.len() >= self.most
+    }
+
+    /// Who has been gone longest.
+    pub(super) fn longest_gone(&self) -> Option<Slot> {
+        // Mostly nobody is gone.
+        let gone = self.all().filter(|member| member.state != MemberState::Live);
+        let gone = gone.take(self.keys.len() - self.ring.len());
+        gone.min_by_key(|member| member.since).and_then(|member| self.find(member.key))
+    }
+
+    /// Gives up a row, and nothing else that is held of its member: `Node::forget_member` does.
     pub(in crate::node) fn remove(&mut self, slot: Slot) -> Option<Member> {
         self.get(slot)?;
         let member = self.rows.remove(slot.at)?;
@@ -186,10 +198,12 @@ impl Members {
         Some(member)
     }
 
-    fn forget_oldest(&mut self) -> bool {
-        let gone = self.all().filter(|member| member.state != MemberState::Live);
-        let oldest = gone.min_by_key(|member| member.since).map(|member| member.key);
-        oldest.and_then(|key| self.find(key)).and_then(|slot| self.remove(slot)).is_some()
+    /// Nothing is wanted of a member any more.
+    pub(super) fn forget_wishes(&mut self, key: MemberKey) {
+        self.dials.remove(&key);
+        self.near.forget(key);
+        self.dead.forget(key);
+        self.senses.missing.remove(&key);
     }
 
     /// Changes what is hashed of a member: there is no other way to.
@@ -238,6 +252,12 @@ impl Members {
     /// Notes what the application is told of a member.
     pub(super) fn note_told(&mut self, slot: Slot, status: PeerStatus) {
         self.get_mut(slot).into_iter().for_each(|member| member.told = Some(status));
+    }
+
+    /// The application forgets what it was told of a member.
+    pub(in crate::node) fn forget_told(&mut self, id: &NodeId) {
+        let slot = self.find(MemberKey::of(id));
+        slot.and_then(|slot| self.get_mut(slot)).into_iter().for_each(|member| member.told = None);
     }
 
     /// Notes until when a member says nothing; says whether that is news.

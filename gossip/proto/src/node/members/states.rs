@@ -79,16 +79,19 @@ impl Node {
     /// What two sides hold of each other that were apart: whom the other side holds to be alive comes back. (Whom
     /// it holds to be down may only have been on our side.) Who knows other members finds out first which.
     pub(in crate::node) fn on_states(&mut self, id: LinkId, states: States) {
-        if !self.config.peer_exchange {
-            return;
+        if self.config.peer_exchange {
+            self.answer(id, |node| node.answer_states(id, &states));
         }
+    }
+
+    fn answer_states(&mut self, id: LinkId, states: &States) {
         if states.roster != self.members.roster() {
             let sums = self.members.sums(Summed::Roster, None);
             let table = Table::Sums { of: Summed::Roster, path: None, sums };
             return self.send(id, &Message::Table(table), Class::Urgent);
         }
         let hash = self.members.hash();
-        for row in self.back(&states) {
+        for row in self.back(states) {
             let merged = self.members.merge(self.now.tick, &row, REPAIR);
             self.follow(id, &row, merged);
         }
@@ -99,7 +102,7 @@ impl Node {
         self.pass_on(id, &ours);
         let told = self.links.get(&id).and_then(|link| link.watch.told_states);
         let is_told = told.is_some_and(|told| self.now.tick.since(told) < TOLD);
-        if !is_told && ours.tells_more_than(&states) {
+        if !is_told && ours.tells_more_than(states) {
             self.tell_states(id);
         }
     }

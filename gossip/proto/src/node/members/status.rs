@@ -16,9 +16,8 @@ impl Node {
         let awake = member.doze_until + DROWSY;
         let is_first = member.told.is_none();
         let told = member.told.or_else(|| self.peers.get(&id).map(|peer| peer.status));
-        let is_hearsay = told.is_none() && member.state == MemberState::Live;
-        if is_hearsay && status == PeerStatus::Unreachable {
-            // Somebody spoke of it who is not known yet: that it cannot be reached would be a guess.
+        if told.is_none() && matches!(status, PeerStatus::Unreachable | PeerStatus::Left) {
+            // Nobody waits for one that never was there; if it lives that nobody reaches it is a guess.
             return;
         }
         if told.is_none() {
@@ -66,6 +65,13 @@ impl Node {
 
     fn is_introduced_on(&self, peer: &Peer) -> bool {
         peer.links.iter().any(|id| self.spoken(*id) >= MEMBERS)
+    }
+
+    /// What the application was told of a member, or would be; of this node itself, that it is reachable.
+    pub(in crate::node) fn status_told(&self, member: &Member) -> PeerStatus {
+        let is_me = member.key == self.members.me().key;
+        let told = member.told.or(is_me.then_some(PeerStatus::Reachable));
+        told.unwrap_or_else(|| self.status_of(member))
     }
 
     /// Whether the application was told of a member before.

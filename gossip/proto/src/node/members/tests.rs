@@ -86,10 +86,17 @@ fn the_longest_dead_make_room_and_nobody_else() {
         members.merge(NOW, &live(name, 0), HEARSAY);
     }
     assert!(matches!(members.merge(NOW, &live("c", 0), HEARSAY), Merged::Refused(_)));
+    assert_eq!(members.in_the_way(&live("c", 0)), None, "all are alive");
     members.merge(later, &down("a", 0), HEARSAY);
     members.merge(NOW, &down("b", 0), HEARSAY);
+    let longest = members.find(key("b"));
+    assert_eq!(members.in_the_way(&live("c", 0)), longest);
+    for row in [live("a", 1), vouch("c", 0), live("c", u64::MAX)] {
+        assert_eq!(members.in_the_way(&row), None, "{row:?} needs no room");
+    }
+    members.remove(longest.unwrap());
+    assert_eq!(members.in_the_way(&live("c", 0)), None);
     assert!(matches!(members.merge(later, &live("c", 0), HEARSAY), Merged::New(_)));
-    assert!(members.find(key("b")).is_none() && members.find(key("a")).is_some());
 }
 
 #[test]

@@ -29,8 +29,10 @@ pub(in crate::node) struct Watch {
     pub(super) idle_since: Option<Tick>,
     /// How often the other side asks for others.
     pub(super) looks: Bucket,
-    /// and accuses them.
+    /// and accuses them,
     pub(super) accusations: Bucket,
+    /// and how much it was told because it asked.
+    pub(super) answers: Bucket,
     /// The number of the next beat.
     next: u8,
     /// When the last ones were sent, each at its number modulo [`SENT`].
@@ -66,6 +68,7 @@ impl Watch {
             idle_since: None,
             looks: Bucket::default(),
             accusations: Bucket::default(),
+            answers: Bucket::default(),
             next: 0,
             sent: [None; SENT],
             heard: None,

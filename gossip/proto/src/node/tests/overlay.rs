@@ -144,3 +144,101 @@ fn a_link_on_which_nobody_answers_is_given_up_if_we_dialled_it() {
     assert!(!has(&pair, 70) && has(&pair, 71), "the transport keeps the other one");
     assert!(pair.after(10_000).contains(&"n0".into()));
 }
+
+fn back(name: &str, incarnation: u64) -> Row {
+    let Row::Live { row, doze } = told(name) else { unreachable!() };
+    Row::Live { row: MemberRow { incarnation, ..row }, doze }
+}
+
+impl Pair {
+    fn is_down(&mut self, name: &str, incarnation: u64) {
+        let key = MemberKey::of(&NodeId::new(name).unwrap());
+        let by = members::merge::Speaker { settled: true, repairs: false };
+        self.nodes[0].members.merge(self.now, &Row::Down { key, incarnation, age: 0 }, by);
+        self.nodes[0].table_changed();
+        self.give(0, Input::Deadline);
+    }
+
+    /// In how many milliseconds a member is dialled next.
+    fn wait(&mut self, name: &str) -> u64 {
+        let step = 50;
+        step * (1..2_000).find(|_| self.after(step).iter().any(|dialled| dialled == name)).unwrap()
+    }
+}
+
+/// However long it was dialled in vain, and whether that it was gone was noticed or not.
+#[test]
+fn who_was_down_and_is_back_is_dialled_at_once() {
+    for (down, given_up) in [(100, 0), (700, 1)] {
+        let mut pair = met();
+        pair.news(vec![told("n0")]);
+        pair.after(600_000);
+        let usual = pair.wait("n0") + pair.wait("n0");
+        assert!(usual > 60_000, "{usual} ms");
+        pair.is_down("n0", 1);
+        assert_eq!(pair.after(down), [""; 0]);
+        assert_eq!(pair.given_up.len(), given_up);
+        pair.news(vec![back("n0", 2)]);
+        // One that waits for the other side to dial waits for a second.
+        let waits = [(); 4].map(|()| pair.wait("n0"));
+        assert!(waits[0] <= 1_400 && waits[3] <= 4_100, "down for {down} ms: {waits:?}");
+        assert_eq!(pair.given_up.len(), given_up, "nobody gives up who was dialled since");
+        let hour = pair.after(3_600_000);
+        assert!((60..=66).contains(&hour.len()), "{} in an hour", hour.len());
+    }
+}
+
+/// Whoever says that it is a new one again and again: each is dialled after a second.
+#[test]
+fn new_lives_are_not_dialled_all_the_time() {
+    let mut pair = met();
+    let mut dialled = 0;
+    for incarnation in 1..200 {
+        pair.news(vec![back("n0", incarnation)]);
+        dialled += pair.after(310).len();
+    }
+    assert!((20..=62).contains(&dialled), "{dialled} in 62 seconds");
+}
+
+/// Somebody is dialled to see whether it is near, and then as it is next to this node.
+#[test]
+fn who_is_dialled_for_two_reasons_is_not_given_up_for_one() {
+    let mut pair = met();
+    pair.news(names(0..60).iter().map(|name| told(name)).collect());
+    let behind = |pair: &Pair, name: &str| {
+        let members = &pair.nodes[0].members;
+        let key = MemberKey::of(&NodeId::new(name).unwrap());
+        members.behind(members.me().key).position(|slot| slot.key == key).unwrap()
+    };
+    // Somebody with enough others behind it that those before it can leave.
+    let tried = loop {
+        let next = pair.next_to_a();
+        let tried = pair.after(50).into_iter().find(|name| !next.contains(name));
+        if let Some(tried) = tried.filter(|name| (2..45).contains(&behind(&pair, name))) {
+            break tried;
+        }
+    };
+    let members = &pair.nodes[0].members;
+    let between = members.behind(members.me().key).take(behind(&pair, &tried));
+    let leave: Vec<Row> = between.map(|slot| Row::Left { key: slot.key, incarnation: 1 }).collect();
+    pair.news(leave);
+    pair.given_up.clear();
+    let dialled = pair.after(1_000);
+    assert!(pair.next_to_a().contains(&tried) && dialled.contains(&tried));
+    pair.after(2_000);
+    assert!(pair.given_up.iter().all(|(_, name)| *name != tried), "{:?}", pair.given_up);
+}
+
+/// What was in vain before says nothing of then.
+#[test]
+fn who_starts_again_dials_at_once() {
+    let mut pair = met();
+    pair.news(vec![told("n0")]);
+    pair.after(600_000);
+    pair.command(0, Command::Stop);
+    assert_eq!(pair.given_up, [(0, "n0".to_owned())]);
+    assert_eq!(pair.after(100_000), [""; 0]);
+    pair.command(0, Command::Start);
+    let wait = pair.wait("n0");
+    assert!(wait <= 1_400, "{wait} ms");
+}
