@@ -2,6 +2,7 @@
 
 mod beats;
 mod dead;
+mod deaf;
 mod doubts;
 mod dozes;
 mod floods;
