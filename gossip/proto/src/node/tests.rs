@@ -6,6 +6,7 @@ mod deaf;
 mod doubts;
 mod dozes;
 mod floods;
+mod full;
 mod giving;
 mod incarnations;
 mod looks;
