@@ -26,19 +26,12 @@ mod world;
 
 use std::process::ExitCode;
 
-use gossip_testkit::swarm::{Case, Length, Row, Samples, cases, json};
-
-struct Arguments {
-    sizes: Vec<usize>,
-    only: Vec<String>,
-    seeds: Option<u64>,
-    length: Length,
-}
+use gossip_testkit::swarm::{Case, Row, Samples, Selection, json};
 
 fn main() -> ExitCode {
-    match parse(std::env::args().skip(1)) {
-        Ok(arguments) => {
-            println!("{}", json(&measure(&arguments)));
+    match parse(std::env::args().skip(1)).and_then(|selection| measure(&selection)) {
+        Ok(rows) => {
+            println!("{}", json(&rows));
             ExitCode::SUCCESS
         }
         Err(what) => {
@@ -48,32 +41,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments =
-        Arguments { sizes: vec![20, 100], only: Vec::new(), seeds: None, length: Length::Bounded };
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Selection, String> {
+    let mut selection = Selection::of(&[20, 100]);
     while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or(format!("{word} needs a value"));
-        match word.as_str() {
-            "--n" => arguments.sizes = value()?.split(',').map(number).collect::<Result<_, _>>()?,
-            "--only" => arguments.only = value()?.split(',').map(str::to_uppercase).collect(),
-            "--seeds" => arguments.seeds = Some(number(&value()?)? as u64),
-            "--long" => arguments.length = Length::Long,
-            _ => return Err(format!("unknown argument {word}; known are --n, --only, --seeds, --long")),
+        let value = || words.next().ok_or(format!("{word} needs a value"));
+        if !selection.take(&word, value)? {
+            return Err(format!("unknown argument {word}; known are {}", Selection::WORDS));
         }
     }
-    Ok(arguments)
-}
-
-fn number(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| format!("{text} is not a number"))
+    Ok(selection)
 }
 
 /// All cases that are asked for and that foca can be in.
-fn measure(arguments: &Arguments) -> Vec<Row> {
-    let all = cases(arguments.length, &arguments.sizes).into_iter();
-    let is_wanted = |id: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == id);
-    let wanted = all.filter(|case| is_wanted(case.scenario.id()) && scenario::is_known(case));
-    wanted.map(|case| row(&Case { seeds: arguments.seeds.unwrap_or(case.seeds), ..case })).collect()
+fn measure(selection: &Selection) -> Result<Vec<Row>, String> {
+    let wanted = selection.cases()?.into_iter().filter(scenario::is_known);
+    Ok(wanted.map(|case| row(&case)).collect())
 }
 
 fn row(case: &Case) -> Row {

@@ -2,9 +2,11 @@
 
 mod beats;
 mod dead;
+mod deaf;
 mod doubts;
 mod dozes;
 mod floods;
+mod full;
 mod giving;
 mod gone;
 mod incarnations;

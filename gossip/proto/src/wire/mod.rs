@@ -20,6 +20,8 @@ mod cbor;
 mod delta;
 mod hashes;
 mod history;
+#[cfg(test)]
+mod laws;
 mod members;
 mod message;
 mod offer;

@@ -2,12 +2,13 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::tests::{LOG, MINE, TAG, delta, hex};
+use super::laws::{by_name, is_malformed};
+use super::tests::{LOG, MINE, TAG, delta};
 use super::*;
 use crate::{Check, Run, Seal};
 
 /// One of each message that version 1 does not know, by name, and its size.
-fn samples() -> Vec<(&'static str, usize, Message)> {
+fn samples() -> Vec<laws::Sample> {
     let positions = Positions { tag: TAG, serial: 70_000, log: LOG, at: vec![1, 300] };
     let at = vec![(1, Some(Check([9; 8]))), (300, None)];
     let hashes = Hashes { tag: TAG, serial: 70_000, log: LOG, height: 300, at };
@@ -65,54 +66,34 @@ fn runs() -> Delta {
 }
 
 fn frame(message: &Message) -> Bytes {
-    write(message, 2).into_bytes()
+    laws::frame(message, 2)
 }
 
+#[track_caller]
 fn round_trip(message: Message) {
-    let found = read(&frame(&message));
-    assert_eq!(found, Ok(Content::Whole(message)));
+    laws::survives(message, 2);
 }
 
 #[test]
 fn messages_survive_the_wire_at_the_size_they_are_meant_to_have() {
-    for (name, size, message) in samples() {
-        assert_eq!(frame(&message).len(), size, "{name}");
-        round_trip(message);
-    }
+    laws::survive_at_their_sizes(samples(), 2);
 }
 
 #[test]
 fn golden_bytes_of_every_message_of_version_2() {
-    let beacon = Message::Beacon(Beacon { tag: TAG, mine: MINE, yours: None });
-    let old = [("beacon", beacon)].into_iter();
-    let all = old.chain(samples().into_iter().map(|(name, _, message)| (name, message)));
-    let lines = all.map(|(name, message)| format!("{name} {}\n", hex(&frame(&message))));
-    let piece = Piece { id: [1; 8], total: 1000, offset: 200, bytes: Bytes::from_static(b"part") };
-    let piece = format!("piece {}\n", hex(&write_piece(&piece, 2).into_bytes()));
-    let found: String = lines.chain([piece]).collect();
+    let old = [("beacon", Message::Beacon(Beacon { tag: TAG, mine: MINE, yours: None }))];
+    let found = laws::golden(&old, 2) + &laws::golden(&by_name(samples()), 2) + &laws::golden_piece(2);
     assert_eq!(found, include_str!("golden-v2.txt"), "version 2 changed");
 }
 
 #[test]
 fn version_1_knows_none_of_them() {
-    for (name, _, message) in samples() {
-        let mut bytes = frame(&message).to_vec();
-        bytes[0] = 0x10;
-        let kind = bytes[1];
-        assert_eq!(read(&bytes.into()), Err(WireError::Type(kind)), "{name}");
-    }
+    laws::are_unknown_to(1..=1, &by_name(samples()), 2);
 }
 
 #[test]
 fn what_is_cut_short_or_left_over_is_an_error() {
-    for (name, _, message) in samples() {
-        let bytes = frame(&message);
-        for end in 0..bytes.len() {
-            assert!(read(&bytes.slice(..end)).is_err(), "{name} cut at {end}");
-        }
-        let longer: Vec<u8> = bytes.iter().copied().chain([0]).collect();
-        assert!(read(&longer.into()).is_err(), "{name} with a byte more");
-    }
+    laws::are_read_as_a_whole(&by_name(samples()), 2);
 }
 
 #[test]
@@ -143,7 +124,7 @@ fn what_is_over_a_limit_is_refused() {
         let at = vec![(1, None); len];
         Message::Hashes(Hashes { tag: TAG, serial: 1, log: LOG, height: 1, at })
     };
-    let pairs = [
+    let pairs = vec![
         (Message::Sketch(cells(0, MAX_CELLS)), Message::Sketch(cells(0, MAX_CELLS + 1))),
         (Message::Sketch(cells(2046, 2)), Message::Sketch(cells(2047, 2))),
         (more(0, 2048), more(0, 2049)),
@@ -153,11 +134,7 @@ fn what_is_over_a_limit_is_refused() {
         (positions(MAX_POSITIONS), positions(MAX_POSITIONS + 1)),
         (hashes(MAX_POSITIONS), hashes(MAX_POSITIONS + 1)),
     ];
-    for (good, bad) in pairs {
-        let name = good.name();
-        round_trip(good);
-        assert!(matches!(read(&frame(&bad)), Err(WireError::Malformed { .. })), "{name}");
-    }
+    laws::are_limited(pairs, 2);
 }
 
 #[test]
@@ -170,24 +147,18 @@ fn keys_and_sequences_go_in_pairs() {
         bytes.extend(vec![7; keys as usize]);
         bytes.push(0x40 | afters.len() as u8);
         bytes.extend(&afters);
-        assert!(matches!(read(&bytes.into()), Err(WireError::Malformed { .. })), "{keys} {afters:?}");
+        assert!(is_malformed(bytes), "{keys} {afters:?}");
     }
 }
 
 /// What is claimed to follow and does not is refused before anything is reserved for it.
 #[test]
 fn claims_are_not_believed() {
-    let huge = [255; 8];
-    for kind in 17..=25 {
-        for head in [0x9b, 0x5b, 0xbb] {
-            let bytes: Vec<u8> = [0x20, kind, head].into_iter().chain(huge).collect();
-            assert!(matches!(read(&bytes.into()), Err(WireError::Malformed { .. })), "{kind} {head:x}");
-        }
-    }
+    laws::do_not_believe_claims(17..=25, 2);
     let mut push = vec![0x20, 18, 0x9a, 0, 1, 0, 0, 0x48];
     push.extend([1; 8]);
     push.extend([0x40; 1000]);
-    assert!(matches!(read(&push.into()), Err(WireError::Malformed { .. })));
+    assert!(is_malformed(push));
 }
 
 fn sketch() -> impl Strategy<Value = SketchMessage> {
@@ -237,20 +208,12 @@ proptest! {
         round_trip(Message::Scope(Scope { tag: TAG, turn, only, keys }));
     }
 
-    /// Whatever is changed: no panic, and what is read all the same is written as bytes that read alike.
     #[test]
     fn changed_frames_are_refused_or_mean_something(
         which in any::<Index>(),
         changes in proptest::collection::vec((any::<Index>(), any::<u8>()), 1..4),
     ) {
         let (_, _, message) = which.get(&samples()).clone();
-        let mut bytes = frame(&message).to_vec();
-        for (at, byte) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-        }
-        if let Ok(Content::Whole(message)) = read(&bytes.into()) {
-            round_trip(message);
-        }
+        laws::means_something_when_changed(&message, changes, 2);
     }
 }

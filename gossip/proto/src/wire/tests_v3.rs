@@ -2,7 +2,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::tests::{TAG, delta, hex};
+use super::laws::{by_name, is_malformed};
+use super::tests::{TAG, delta};
 use super::*;
 use crate::node::Frame;
 use crate::{Epoch, LogId, MemberKey, MemberRow, MemberState, NodeId, Run, StreamId};
@@ -11,7 +12,7 @@ const KEY: MemberKey = MemberKey(0x0102_0304_0506_0708);
 const OTHER: MemberKey = MemberKey(0x0102_f304_0506_0708);
 
 /// One of each message that version 2 does not know, by name, and its size.
-fn samples() -> Vec<(&'static str, usize, Message)> {
+fn samples() -> Vec<laws::Sample> {
     let run = run().encoded().len();
     let look = Look { serial: 700, key: KEY, incarnation: 5, age: 800 };
     let rows = vec![(KEY, 5, MemberState::Live), (OTHER, 6, MemberState::Left)];
@@ -83,55 +84,32 @@ fn run() -> Run {
 }
 
 fn frame(message: &Message) -> Bytes {
-    write(message, 3).into_bytes()
+    laws::frame(message, 3)
 }
 
+#[track_caller]
 fn round_trip(message: Message) {
-    let found = read(&frame(&message));
-    assert_eq!(found, Ok(Content::Whole(message)));
-}
-
-fn is_malformed(bytes: impl Into<Bytes>) -> bool {
-    matches!(read(&bytes.into()), Err(WireError::Malformed { .. }))
+    laws::survives(message, 3);
 }
 
 #[test]
 fn messages_survive_the_wire_at_the_size_they_are_meant_to_have() {
-    for (name, size, message) in samples() {
-        assert_eq!(frame(&message).len(), size, "{name}");
-        round_trip(message);
-    }
+    laws::survive_at_their_sizes(samples(), 3);
 }
 
 #[test]
 fn golden_bytes_of_every_message_of_version_3() {
-    let found: String =
-        samples().iter().map(|(name, _, message)| format!("{name} {}\n", hex(&frame(message)))).collect();
-    assert_eq!(found, include_str!("golden-v3.txt"), "version 3 changed");
+    assert_eq!(laws::golden(&by_name(samples()), 3), include_str!("golden-v3.txt"), "version 3 changed");
 }
 
 #[test]
 fn versions_1_and_2_know_none_of_them() {
-    for (name, _, message) in samples() {
-        for version in 1..=2 {
-            let mut bytes = frame(&message).to_vec();
-            bytes[0] = version << 4;
-            let kind = bytes[1];
-            assert_eq!(read(&bytes.into()), Err(WireError::Type(kind)), "{name}");
-        }
-    }
+    laws::are_unknown_to(1..=2, &by_name(samples()), 3);
 }
 
 #[test]
 fn what_is_cut_short_or_left_over_is_an_error() {
-    for (name, _, message) in samples() {
-        let bytes = frame(&message);
-        for end in 0..bytes.len() {
-            assert!(read(&bytes.slice(..end)).is_err(), "{name} cut at {end}");
-        }
-        let longer: Vec<u8> = bytes.iter().copied().chain([0]).collect();
-        assert!(is_malformed(longer), "{name} with a byte more");
-    }
+    laws::are_read_as_a_whole(&by_name(samples()), 3);
 }
 
 #[test]
@@ -194,7 +172,7 @@ fn what_is_over_a_limit_is_refused() {
     let states = |len| Message::States(States { roster: 1, live: vec![1; len] });
     let have = |len| Message::Have(Have { tag: TAG, logs: vec![([0; 5], 1); len] });
     let path = |path| Message::Table(sums(Summed::Present, Some(path)));
-    let pairs = [
+    let pairs = vec![
         (news(MAX_ROWS), news(MAX_ROWS + 1)),
         (live(8, 256), live(9, 2)),
         (live(1, 256), live(1, 257)),
@@ -205,11 +183,7 @@ fn what_is_over_a_limit_is_refused() {
         (path(15), path(16)),
         (bucket(1, 1), bucket(2, 1)),
     ];
-    for (good, bad) in pairs {
-        let name = good.name();
-        round_trip(good);
-        assert!(is_malformed(frame(&bad)), "{name}");
-    }
+    laws::are_limited(pairs, 3);
 }
 
 #[test]
@@ -225,12 +199,7 @@ fn nobody_and_nobody_twice_accuses() {
 /// What is claimed to follow and does not is refused before anything is reserved for it.
 #[test]
 fn claims_are_not_believed() {
-    for kind in 26..=34 {
-        for head in [0x9b, 0x5b, 0xbb] {
-            let bytes: Vec<u8> = [0x30, kind, head].into_iter().chain([255; 8]).collect();
-            assert!(is_malformed(bytes), "{kind} {head:x}");
-        }
-    }
+    laws::do_not_believe_claims(26..=34, 3);
 }
 
 fn key() -> impl Strategy<Value = MemberKey> {
@@ -315,20 +284,12 @@ proptest! {
         round_trip(Message::Have(Have { tag: TAG, logs }));
     }
 
-    /// Whatever is changed: no panic, and what is read all the same is written as bytes that read alike.
     #[test]
     fn changed_frames_are_refused_or_mean_something(
         which in any::<Index>(),
         changes in proptest::collection::vec((any::<Index>(), any::<u8>()), 1..4),
     ) {
         let (_, _, message) = which.get(&samples()).clone();
-        let mut bytes = frame(&message).to_vec();
-        for (at, byte) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-        }
-        if let Ok(Content::Whole(message)) = read(&bytes.into()) {
-            round_trip(message);
-        }
+        laws::means_something_when_changed(&message, changes, 3);
     }
 }

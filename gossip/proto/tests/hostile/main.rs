@@ -31,6 +31,7 @@ mod seals;
 mod searches;
 mod serving;
 mod siege;
+mod slow;
 mod versions;
 
 use gossip_proto::Rng;

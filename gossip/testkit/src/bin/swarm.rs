@@ -17,17 +17,12 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use gossip_testkit::swarm::{Case, Length, Row, Samples, cases, json, rows};
+use gossip_testkit::swarm::{Case, Row, Samples, Selection, json, rows};
 
 struct Arguments {
-    sizes: Vec<usize>,
-    /// Of these scenarios only.
-    only: Vec<String>,
-    /// Instead of what a case says.
-    seeds: Option<u64>,
+    selection: Selection,
     /// The first seed.
     from: u64,
-    length: Length,
     /// Say what was said by types of messages.
     talk: bool,
     jobs: usize,
@@ -49,11 +44,8 @@ fn main() -> ExitCode {
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut arguments = Arguments {
-        sizes: vec![20, 100, 1_000],
-        only: Vec::new(),
-        seeds: None,
+        selection: Selection::of(&[20, 100, 1_000]),
         from: 1,
-        length: Length::Bounded,
         talk: false,
         jobs: std::thread::available_parallelism().map_or(1, usize::from),
         json: None,
@@ -61,24 +53,20 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        if arguments.selection.take(&word, &mut value)? {
+            continue;
+        }
         match word.as_str() {
-            "--n" => arguments.sizes = value()?.split(',').map(number).collect::<Result<_, _>>()?,
-            "--only" => arguments.only = value()?.split(',').map(str::to_uppercase).collect(),
-            "--seeds" => arguments.seeds = Some(number(&value()?)? as u64),
             "--from" => arguments.from = number(&value()?)? as u64,
-            "--long" => arguments.length = Length::Long,
             "--talk" => arguments.talk = true,
             "--jobs" => arguments.jobs = number(&value()?)?.max(1),
             "--json" => arguments.json = Some(value()?),
             "--beside" => arguments.beside.push(beside(&value()?)?),
             _ => {
-                let known = "--n, --only, --seeds, --from, --long, --talk, --jobs, --json, --beside";
-                return Err(format!("unknown argument {word}; known are {known}"));
+                let (some, more) = (Selection::WORDS, "--from, --talk, --jobs, --json, --beside");
+                return Err(format!("unknown argument {word}; known are {some}, {more}"));
             }
         }
-    }
-    if arguments.sizes.iter().any(|nodes| *nodes < 8) {
-        return Err("a swarm has at least 8 nodes".into());
     }
     Ok(arguments)
 }
@@ -97,12 +85,8 @@ fn beside(text: &str) -> Result<(String, Vec<Row>), String> {
 
 /// Runs and prints everything; whether all targets are met.
 fn swarm(arguments: &Arguments) -> Result<bool, String> {
-    let wanted =
-        |case: &Case| arguments.only.is_empty() || arguments.only.iter().any(|id| id == case.scenario.id());
-    let mut cases: Vec<Case> = cases(arguments.length, &arguments.sizes).into_iter().filter(wanted).collect();
-    cases.iter_mut().for_each(|case| case.seeds = arguments.seeds.unwrap_or(case.seeds));
     let (mut rows, mut met, mut missed) = (Vec::new(), 0, 0);
-    for case in &cases {
+    for case in &arguments.selection.cases()? {
         let samples = run(case, arguments);
         let mut row = Row::of(case, &samples);
         arguments.beside.iter().for_each(|(name, theirs)| row.put_beside(name, theirs));

@@ -12,7 +12,7 @@
 //! | `host`, `links`, `air` | a machine, links over datagrams, what becomes of these |
 //! | `overlay` | who knows whom at first |
 //! | `views`, `deliveries`, `meter` | what is observed |
-//! | `scenario`, `cases`, `targets` | what happens, how often, and what is aimed at |
+//! | `scenario`, `cases`, `selection`, `targets` | what happens, how often, which of it is run, and what is aimed at |
 //! | `samples`, `table` | what came out |
 
 mod air;
@@ -26,6 +26,7 @@ mod overlay;
 mod plan;
 mod samples;
 mod scenario;
+mod selection;
 mod table;
 mod targets;
 mod turn;
@@ -36,4 +37,5 @@ pub use self::cases::{Case, Length, cases};
 pub use self::plan::{Plan, Purpose};
 pub use self::samples::Samples;
 pub use self::scenario::{Scenario, Weather};
+pub use self::selection::Selection;
 pub use self::table::{Figure, Row, Talk, json, rows};

@@ -58,7 +58,7 @@ impl Near {
 
 impl Members {
     /// The member to which this node keeps a link as it is near.
-    pub(super) fn nearest(&self) -> Option<Slot> {
+    pub(in crate::node) fn nearest(&self) -> Option<Slot> {
         let slot = self.near.chosen.and_then(|key| self.find(key))?;
         self.get(slot).is_some_and(|member| member.state == MemberState::Live).then_some(slot)
     }
@@ -94,10 +94,7 @@ impl Node {
         }
         self.give_up_trial();
         if self.members.nearest().is_none() {
-            let linked = self.links.iter().filter(|(_, link)| link.session.is_some());
-            let known = linked.filter_map(|(id, link)| Some((link.rtt.smoothed()?, *id, link.watch.key)));
-            let best = known.filter(|(.., key)| self.may_be_near(*key)).min();
-            self.members.near.chosen = best.map(|(.., key)| key);
+            self.choose_linked();
         }
         let near = &mut self.members.near;
         let pause = if near.left > 0 {
@@ -113,6 +110,14 @@ impl Node {
         }
         let pause = self.rng.jitter(pause);
         self.set_timer(Timer::Near, pause);
+    }
+
+    /// Of those to whom there is a link anyway.
+    fn choose_linked(&mut self) {
+        let linked = self.links.iter().filter(|(_, link)| link.session.is_some());
+        let known = linked.filter_map(|(id, link)| Some((link.rtt.smoothed()?, *id, link.watch.key)));
+        let best = known.filter(|(.., key)| self.may_be_near(*key)).min();
+        self.members.near.chosen = best.map(|(.., key)| key);
     }
 
     fn begin_trial(&mut self) {
@@ -199,6 +204,7 @@ impl Node {
         if is_ours && !self.wants(key) {
             self.dismiss(id);
         }
+        self.choose_linked();
         if self.members.near.left > 0 {
             let pause = self.rng.jitter(APART);
             self.timers.bring_forward(Timer::Near, self.now.tick + pause);

@@ -100,3 +100,19 @@ fn who_is_near_to_many_keeps_links_to_two_of_them() {
     assert!(near <= 4, "{near} have a link to it, as it is near or far along the ring");
     assert!(ring.watched(0).len() <= 9, "{:?}", ring.watched(0));
 }
+
+/// It was dialled to be near, and is not wanted for anything else.
+#[test]
+fn a_link_to_who_has_no_room_is_ended_by_who_dialled_it() {
+    let mut ring = chain();
+    let is_dialled = |ring: &Ring, at: usize, of: usize| ring.nodes[at].links[&link(at, of)].watch.is_dialled;
+    let chosen = (0..NODES).filter_map(|at| Some((at, ring.nearest(at)?)));
+    let (dialled, met): (Vec<_>, Vec<_>) = chosen.partition(|(at, of)| is_dialled(&ring, *at, *of));
+    ring.forget();
+    for (at, of) in [dialled[0], met[0]] {
+        ring.beat(of, at, crate::wire::BeatFlags::FULL);
+        assert_ne!(ring.nearest(at), Some(of));
+    }
+    let goodbyes = [dialled[0], met[0]].map(|(at, _)| ring.sent(at, "goodbye").len());
+    assert_eq!(goodbyes, [1, 0], "others' links are theirs to end");
+}

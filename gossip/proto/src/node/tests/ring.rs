@@ -31,8 +31,10 @@ pub(super) struct Ring {
     pub(super) delays: BTreeMap<(usize, usize), Duration>,
     /// In a thousand.
     pub(super) loss: u64,
-    /// Ways on which nothing arrives.
+    /// Ways on which nothing arrives,
     pub(super) cut: BTreeSet<(usize, usize)>,
+    /// and links.
+    pub(super) deaf: BTreeSet<LinkId>,
     /// Nodes that cannot send or receive, and what waits for them.
     blocked: BTreeMap<usize, Vec<(bool, Flight)>>,
     /// Nodes that are gone.
@@ -53,8 +55,17 @@ pub(super) fn link(one: usize, other: usize) -> LinkId {
     LinkId((one.min(other) * 1_000 + one.max(other)) as u64)
 }
 
+/// Some have another one.
+pub(super) fn second_link(one: usize, other: usize) -> LinkId {
+    LinkId(link(one, other).0 + 1_000_000)
+}
+
+fn ends(id: LinkId) -> (usize, usize) {
+    (id.0 as usize / 1_000 % 1_000, id.0 as usize % 1_000)
+}
+
 fn other_end(at: usize, id: LinkId) -> usize {
-    let (one, other) = (id.0 as usize / 1_000, id.0 as usize % 1_000);
+    let (one, other) = ends(id);
     if at == one { other } else { one }
 }
 
@@ -93,6 +104,7 @@ impl Ring {
             delays: BTreeMap::new(),
             loss: 0,
             cut: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             blocked: BTreeMap::new(),
             dead: BTreeSet::new(),
             dials: false,
@@ -109,9 +121,13 @@ impl Ring {
     }
 
     pub(super) fn link_up(&mut self, one: usize, other: usize) {
+        self.link_up_as(link(one, other), one, other);
+    }
+
+    pub(super) fn link_up_as(&mut self, link: LinkId, one: usize, other: usize) {
         let limits = LinkLimits { max_frame: 1_200, cost: 1, ordered: false, reliable: false };
         for (at, peer) in [(one, other), (other, one)] {
-            self.give(at, Input::LinkUp { peer: name(peer), link: link(one, other), limits });
+            self.give(at, Input::LinkUp { peer: name(peer), link, limits });
         }
     }
 
@@ -176,16 +192,15 @@ impl Ring {
     }
 
     fn send(&mut self, from: usize, id: LinkId, bytes: bytes::Bytes) {
-        let (one, other) = (id.0 as usize / 1_000, id.0 as usize % 1_000);
         let to = other_end(from, id);
         if let Ok(Content::Whole(message)) = read(&bytes) {
             self.said.push((self.now.since(Tick(0)), from, to, message));
         }
         let is_lost = self.rng.chance(self.loss);
-        if is_lost || self.cut.contains(&(from, to)) {
+        if is_lost || self.cut.contains(&(from, to)) || self.deaf.contains(&id) {
             return;
         }
-        let delay = self.delays.get(&(one, other)).copied().unwrap_or(self.delay);
+        let delay = self.delays.get(&ends(id)).copied().unwrap_or(self.delay);
         let flight = Flight { at: self.now + delay, to, input: Input::Frame { link: id, bytes } };
         match self.blocked.get_mut(&from) {
             Some(held) => held.push((false, flight)),

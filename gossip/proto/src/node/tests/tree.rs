@@ -93,6 +93,33 @@ fn a_last_link_is_not_given_up() {
     assert!(wood.said.iter().any(|said| *said == (leaf, parent, refusal.clone())));
 }
 
+/// Entries and news come over one link alone, and nothing over another that counts as eager: the one is kept.
+#[test]
+fn a_link_that_is_deaf_is_no_other_way() {
+    let mut wood = Wood::pruned();
+    let (leaf, parent) = wood.leaf();
+    let deaf = (0..NODES).find(|at| wood.nodes[leaf].links.contains_key(&link(leaf, *at)) && *at != parent);
+    let deaf = deaf.unwrap();
+    let tags = [Some(wood.tag(leaf, parent)), Some(wood.tag(leaf, deaf)), None];
+    let tree = |tag, eager| Message::Tree(TreeMessage { tag, eager });
+    for other in (0..NODES).filter(|at| ![parent, deaf].contains(at)) {
+        wood.give(leaf, Input::LinkDown { link: link(leaf, other) });
+    }
+    wood.hear(deaf, leaf, &tree(tags[1], true));
+    wood.hear(deaf, leaf, &tree(None, true));
+    let is_kept = |wood: &mut Wood, tag| {
+        wood.said.clear();
+        wood.hear(parent, leaf, &tree(tag, false));
+        wood.said.contains(&(leaf, parent, tree(tag, true)))
+    };
+    for (is_deaf, tag) in [(false, tags[0]), (false, None), (true, tags[0]), (true, None)] {
+        wood.hear(parent, leaf, &tree(tag, true));
+        let link = wood.nodes[leaf].links.get_mut(&link(leaf, deaf)).unwrap();
+        link.watch.is_deaf = is_deaf;
+        assert_eq!(is_kept(&mut wood, tag), is_deaf, "{tag:?}");
+    }
+}
+
 #[test]
 fn the_more_is_lost_the_more_ways_there_are() {
     /// Of so many beats one.

@@ -114,6 +114,11 @@ impl Node {
         self.tend_row_tree();
     }
 
+    /// Nothing comes over a link, although its member is there: it is no way on which others could be given up.
+    fn is_deaf(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(|link| link.watch.is_deaf)
+    }
+
     /// A round trip on a link, or what is assumed before any was measured.
     fn round_trip(&self, id: LinkId) -> Duration {
         let rtt = self.links.get(&id).map(|link| &link.rtt);

@@ -89,8 +89,9 @@ impl Node {
         self.is_in_tree(id) && shared.is_some_and(|shared| shared.edge.is_lazy)
     }
 
+    /// Over how many links entries of a channel come, as far as anything does.
     fn eager(&self, name: &ChannelId) -> usize {
-        self.limbs(name).into_iter().filter(|id| !self.is_lazy(*id, name)).count()
+        self.limbs(name).into_iter().filter(|id| !self.is_lazy(*id, name) && !self.is_deaf(*id)).count()
     }
 
     /// Runs came over a link, as an answer or on their own: `again` is the first of them if all were known.

@@ -48,8 +48,7 @@ impl Node {
     /// All of a message of news was known.
     pub(in crate::node) fn rows_came_twice(&mut self, id: LinkId) {
         let (now, pause) = (self.now.tick, self.round_trip(id) * 4);
-        let others = self.row_links().into_iter().filter(|other| *other != id).count();
-        if others > 0 && self.is_in_tree(id) && now >= self.grove.rows.rests_until {
+        if self.has_rows_but(id) && self.is_in_tree(id) && now >= self.grove.rows.rests_until {
             self.grove.rows.rests_until = now + pause;
             self.links.get_mut(&id).into_iter().for_each(|link| link.limb.is_bare = true);
             self.say_row_tree(id, false);
@@ -58,8 +57,7 @@ impl Node {
 
     /// The other side wants news on this link, or has others for that. Who has no others says so.
     pub(super) fn on_row_tree(&mut self, id: LinkId, eager: bool) {
-        let others = self.row_links().into_iter().filter(|other| *other != id).count();
-        if !eager && others == 0 {
+        if !eager && !self.has_rows_but(id) {
             return self.graft_rows(id);
         }
         self.links.get_mut(&id).into_iter().for_each(|link| link.limb.is_bare = !eager);
@@ -67,10 +65,15 @@ impl Node {
 
     /// A link is gone. If news came over no other one they come over all now.
     pub(in crate::node) fn tend_row_tree(&mut self) {
-        if self.row_links().is_empty() {
+        if self.row_links().into_iter().all(|id| self.is_deaf(id)) {
             let bare: Vec<LinkId> = self.links.keys().copied().filter(|id| self.is_bare(*id)).collect();
             bare.into_iter().for_each(|id| self.graft_rows(id));
         }
+    }
+
+    /// Whether news come over any other link.
+    fn has_rows_but(&self, id: LinkId) -> bool {
+        self.row_links().into_iter().any(|other| other != id && !self.is_deaf(other))
     }
 
     fn is_bare(&self, id: LinkId) -> bool {
