@@ -243,7 +243,7 @@ fn no_question_is_answered_all_the_time() {
     let names: Vec<String> = (0..256).map(|number| format!("n{number}")).collect();
     let keys = || names.iter().map(|name| key(name));
     let bucket = key("n1").bucket();
-    let old = keys().take(MAX_ROWS).map(|key| Row::Vouch { key, incarnation: 0, by: None });
+    let old = keys().take(MAX_ROWS).map(|key| Row::Vouch { key, incarnation: 0, age: 0 });
     let questions = [
         sums(Summed::Present, None, 7),
         sums(Summed::Roster, Some(bucket >> 4), 7),
