@@ -277,7 +277,7 @@ pub struct NodeConfig {
     /// Members of the group tell each other of those they know, where they share a channel: who is in touch with one
     /// is in touch with all. When off, only those are members that have a link to this node.
     pub peer_exchange: bool,
-    /// Members known at once.
+    /// Members known at once, at most 32,768: tables are compared by 256 arcs of up to 256 members each.
     pub max_members: usize,
     /// Entries are erased when their author asks. In open channels anybody can claim to be the author
     /// of what is written already. When off, every request is only told, as
@@ -346,7 +346,7 @@ impl NodeConfig {
             (self.max_links == 0, "max_links must be above zero"),
             (self.max_logs == 0, "max_logs must be above zero"),
             (self.max_members == 0, "max_members must be above zero"),
-            (self.max_members > crate::wire::MAX_BITMAP * 8, "max_members must be at most 65,536"),
+            (self.max_members > 256 * crate::wire::MAX_KEYS / 2, "max_members must be at most 32,768"),
         ];
         match rules.iter().find(|(broken, _)| *broken) {
             Some((_, rule)) => Err(ConfigError(rule)),

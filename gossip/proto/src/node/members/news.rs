@@ -113,7 +113,7 @@ impl Node {
 
     /// Tells what is known of some members.
     pub(in crate::node) fn teach(&mut self, id: LinkId, slots: &[Slot]) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|_| !slots.is_empty()) else { return };
         // What they said of their table before is old.
         link.watch.outdated = true;
         let is_companion = link.session.as_ref().is_some_and(|session| !session.shared.is_empty());
