@@ -150,6 +150,7 @@ fn message(plan: Plan, each: usize) -> Samples {
         late.for_each(|late| samples.add("late", late));
         samples.add("missing", others(sent).filter(Option::is_none).count() as f64);
     }
+    samples.add("false", downs(&world.changes).count() as f64);
     samples
 }
 
@@ -222,6 +223,8 @@ fn split(plan: Plan, seconds: u64) -> Samples {
     whole.into_iter().for_each(|whole| samples.add("healed", (whole - healed).as_secs_f64()));
     samples.add("pairs missing", (full - world.reachable.min(full)) as f64);
     samples.add("parted", parted as f64);
+    let across = 2 * (plan.nodes / 2) * plan.nodes.div_ceil(2);
+    samples.add("not parted", across.saturating_sub(parted) as f64);
     samples.add("bytes", (meter.bytes as f64 - idle * lasted) / plan.nodes as f64);
     samples
 }

@@ -55,11 +55,13 @@ pub(super) fn measures(case: &Case) -> Vec<Measure> {
         Scenario::Leave { .. } => vec![
             measure("known to all, ms, worst", "all", Max).at_most_if(fair, 200.0).best("50 (memberlist)"),
             measure("observers that never knew", "unseen", Sum).at_most(0.0),
+            NONE_FALSE,
         ],
         Scenario::Exodus { .. } => vec![
             NONE_MISSING,
             measure("p99.9 of delivery, s", "late", Quantile(999)).at_most(3.0),
             measure("latest delivery, s", "late", Max),
+            measure("crashed but reachable", "unseen", Sum).at_most(0.0),
             NONE_FALSE,
         ],
         Scenario::Apart { .. } => vec![
@@ -116,6 +118,7 @@ fn message(fair: bool, large: bool) -> Vec<Measure> {
         measure("bytes, one sender", "one bytes", Mean).at_most_if(fair, 160.0),
         NONE_MISSING,
         measure("p99.9 of delivery, s", "late", Quantile(999)).at_most(1.0),
+        NONE_FALSE,
     ]
 }
 
@@ -136,6 +139,7 @@ fn split(fair: bool) -> Vec<Measure> {
         measure("pairs that stayed apart", "pairs missing", Sum).at_most(0.0),
         measure("bytes per node", "bytes", Mean).at_most_if(fair, 2_048.0).best("135,000 (chitchat)"),
         measure("pairs parted before", "parted", Mean),
+        measure("pairs that never parted", "not parted", Sum).at_most(0.0),
     ]
 }
 

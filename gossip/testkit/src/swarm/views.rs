@@ -63,11 +63,6 @@ impl Views {
     }
 }
 
-/// Whether a status says that somebody is not there any more.
-pub(super) fn is_gone(status: PeerStatus) -> bool {
-    !matches!(status, PeerStatus::Reachable | PeerStatus::Suspected)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,8 +60,11 @@ fn tell(
             told.entry(change.observer).or_insert(change.at.since(at).as_secs_f64());
         }
     }
-    let live = observers.iter().filter(|observer| swarm.is_up(**observer)).count();
-    samples.add("unseen", (live - told.len().min(live)) as f64);
+    let live = observers.iter().filter(|observer| swarm.is_up(**observer));
+    // Nor do those see it to whom it seems to be back.
+    let sees = |observer: usize| swarm.views.status(observer, victim) == Some(PeerStatus::Unreachable);
+    samples.add("unseen", live.clone().filter(|observer| !sees(**observer)).count() as f64);
+    let live = live.count();
     let mut times: Vec<f64> = told.into_values().collect();
     times.sort_by(f64::total_cmp);
     for (name, share) in [("first", 0), ("half", 500), ("most", 990), ("all", 1_000)] {

@@ -23,12 +23,12 @@ pub(super) fn run(plan: Plan, percent: usize) -> Samples {
     let all = plan.victims(plan.nodes);
     let (victims, stay) = all.split_at(plan.nodes * percent / 100);
     let senders = plan.senders(stay, BEFORE + AFTER);
-    let (before, after) = senders.split_at(BEFORE);
+    let (first, rest) = senders.split_at(BEFORE);
     let window = swarm.open_window();
-    send_all(&mut swarm, before, APART);
-    swarm.views.take_changes();
+    send_all(&mut swarm, first, APART);
+    let before = downs(&swarm.views.take_changes()).count();
     victims.iter().for_each(|victim| swarm.crash(*victim));
-    send_all(&mut swarm, after, APART);
+    send_all(&mut swarm, rest, APART);
     pass(&mut swarm, REPAIR);
     let mut samples = Samples::new();
     samples.spend(&swarm.close_window(window), plan.nodes);
@@ -36,6 +36,9 @@ pub(super) fn run(plan: Plan, percent: usize) -> Samples {
     let changes = swarm.views.take_changes();
     let mut gone = vec![false; plan.nodes];
     victims.iter().for_each(|victim| gone[*victim] = true);
-    samples.add("false", downs(&changes).filter(|(_, subject)| !gone[*subject]).count() as f64);
+    let false_after = downs(&changes).filter(|(_, subject)| !gone[*subject]).count();
+    samples.add("false", (before + false_after) as f64);
+    let unseen = victims.iter().flat_map(|victim| swarm.views.observers(*victim));
+    samples.add("unseen", unseen.filter(|observer| !gone[*observer]).count() as f64);
     samples
 }

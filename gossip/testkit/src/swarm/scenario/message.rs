@@ -6,7 +6,7 @@ use super::super::overlay::settled;
 use super::super::plan::Plan;
 use super::super::samples::{Samples, share_of};
 use super::super::world::Swarm;
-use super::{BEFORE, WARM, idle_rate, lateness, pass, send_all};
+use super::{BEFORE, WARM, downs, idle_rate, lateness, pass, send_all};
 
 /// From one message to the next.
 const APART: Duration = Duration::from_millis(500);
@@ -38,6 +38,7 @@ pub(super) fn run(plan: Plan, each: usize) -> Samples {
     times(&swarm, from..middle, ANY, &mut samples);
     times(&swarm, middle..middle + each, ONE, &mut samples);
     lateness(&swarm, &all, gossip_proto::Tick(0), &mut samples);
+    samples.add("false", downs(&swarm.views.take_changes()).count() as f64);
     samples
 }
 
