@@ -167,10 +167,11 @@ impl Node {
         if is_nearer {
             self.members.near.chosen = Some(key);
             self.table_changed();
-        } else {
+        } else if !self.wants(key) {
             self.dismiss(id);
+            return false;
         }
-        is_nearer
+        true
     }
 
     /// Whether the other side wants this link as we are near. Only some can; another way may not be known to it, so

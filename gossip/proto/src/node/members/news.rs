@@ -88,10 +88,7 @@ impl Node {
                 self.spread_row(slot, id);
                 self.table_changed();
             }
-            Merged::Accused(slot) => {
-                self.alarm_trees_of(slot);
-                self.accuse(id, slot, row);
-            }
+            Merged::Accused(slot) => self.accuse(id, slot, row),
             Merged::Vouched(slot) => self.vouched(id, slot, row),
             Merged::Sought(slot) => self.sought(id, slot, row),
             Merged::AboutMe => self.contradict(row.about().1),

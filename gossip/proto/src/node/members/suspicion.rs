@@ -198,8 +198,12 @@ impl Node {
                 .into_iter()
                 .for_each(|id| self.send(id, &Message::News(vec![self.voucher(slot)]), Class::Urgent));
         }
+        let is_quiet = charge.is_quiet;
         if !self.note_suspicion(slot, charge) {
             return;
+        }
+        if from.is_some() && !is_quiet {
+            self.alarm_trees_of(slot);
         }
         self.spread_suspicion(slot, from);
         if from.is_some() && !self.links_to(slot.key).is_empty() {

@@ -47,13 +47,15 @@ impl Purse {
 
     fn fill(&mut self, now: Tick) {
         let passed = now.since(self.at).min(Duration::from_secs(60));
-        let of = |rate: u64| {
+        let of = |rate: u64, passed: Duration| {
             u64::try_from(passed.as_micros()).unwrap_or(u64::MAX).saturating_mul(rate) / 1_000_000
         };
+        // A pause in which nothing was sent says nothing of what the link carries.
+        let more = of(MORE, passed.min(Duration::from_secs(1)));
         // Too soon to count: it is counted the next time.
-        if of(MORE) > 0 {
-            self.bytes = self.bytes.saturating_add(of(self.rate)).min(ROOM);
-            self.rate = self.rate.saturating_add(of(MORE)).min(u64::from(u32::MAX));
+        if more > 0 {
+            self.bytes = self.bytes.saturating_add(of(self.rate, passed)).min(ROOM);
+            self.rate = self.rate.saturating_add(more).min(u64::from(u32::MAX));
             self.at = now;
         }
     }
@@ -83,5 +85,10 @@ mod tests {
         (0..20).for_each(|_| slow.halve(at(0)));
         assert_eq!((spend(&mut slow, at(0)), spend(&mut slow, at(1_000))), (16, 16));
         assert_eq!(spend(&mut slow, at(2_000)), 80, "and more each second");
+        assert_eq!(
+            (spend(&mut slow, at(60_000)), spend(&mut slow, at(60_500))),
+            (1_024, 104),
+            "but once for a pause"
+        );
     }
 }
