@@ -66,7 +66,7 @@ impl Air {
     }
 
     /// Whether anything can pass from one node to another now, loss aside.
-    pub(super) fn connects(&mut self, now: Tick, from: usize, to: usize) -> bool {
+    fn connects(&mut self, now: Tick, from: usize, to: usize) -> bool {
         let is_split = self.split.is_some_and(|side| side(from) != side(to));
         !is_split
             && !self.is_deaf(from, to)

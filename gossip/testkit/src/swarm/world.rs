@@ -227,13 +227,10 @@ impl Swarm {
 
     /// Something goes out to the other end of a link.
     pub(super) fn transmit(&mut self, arrival: Arrival) {
-        let Arrival { link, side, what } = &arrival;
+        let Arrival { link, side, .. } = &arrival;
         let (now, from, to) = (self.now(), self.links.host(*link, 1 - side), self.links.host(*link, *side));
-        let passes = match what {
-            Came::Frame(_) => self.air.passes(now, from, to),
-            Came::Closed => self.air.connects(now, from, to),
-        };
-        if passes {
+        // That a link ends is said in a datagram too.
+        if self.air.passes(now, from, to) {
             self.calendar.plan(now + self.links.delay(*link), Happening::Arrive(arrival));
         }
     }
@@ -292,6 +289,15 @@ mod tests {
         swarm.command(1, Command::Stop);
         swarm.run_until(Tick(2_500_000));
         assert_eq!(swarm.views.status(0, 1), Some(PeerStatus::Left));
+    }
+
+    #[test]
+    fn whoever_loses_everything_does_not_hear_that_a_link_ends() {
+        let mut swarm = linked();
+        swarm.air = Air::new(Plan { loss: 1_000, ..PLAN });
+        swarm.command(1, Command::Stop);
+        swarm.run_until(Tick(2_500_000));
+        assert_eq!(swarm.views.status(0, 1), Some(PeerStatus::Reachable));
     }
 
     #[test]
