@@ -15,6 +15,8 @@ use crate::{MemberKey, MemberState, Tick};
 
 /// Doubts at once. Of more one is cut off.
 const MOST: usize = 64;
+/// Of those who can be asked for somebody these answer soonest.
+pub(super) const WITNESSES: usize = 3;
 /// Who has waited so much longer without a witness says nothing, and has its own opinion.
 const LONGER: u32 = 3;
 /// Pauses between tries then.
@@ -177,7 +179,15 @@ impl Node {
         });
         let mut order: Vec<_> = order.collect();
         order.sort_unstable();
-        order.into_iter().map(|(_, _, link)| link).take(3).collect()
+        let mut keys = Vec::new();
+        // Two links to one member are one witness.
+        let is_new = |id: &LinkId| {
+            let key = self.links.get(id).map(|link| link.watch.key);
+            let is_new = !keys.contains(&key);
+            keys.push(key);
+            is_new
+        };
+        order.into_iter().map(|(_, _, link)| link).filter(is_new).take(WITNESSES).collect()
     }
 
     fn is_in_question(&self, key: MemberKey) -> bool {
@@ -199,6 +209,11 @@ impl Node {
         let is_alone = self.is_alone();
         let Some(doubt) = self.members.senses.doubts.get_mut(&key) else { return };
         if doubt.rests.is_some() && !is_alone {
+            if !doubt.witnessed {
+                return self.rest(slot, Opinion::Suspected);
+            }
+            // There is one again.
+            doubt.rests = None;
             doubt.restart(now);
         }
         if doubt.tries < tries.few {

@@ -96,10 +96,11 @@ impl Node {
         links.copied().filter(|id| self.spoken(*id) >= super::MEMBERS).collect()
     }
 
-    /// A member was proved to be there by others, although links to it bring nothing: these do not work, and their
+    /// A member was proved to be there then by others, although links to it bring nothing: these do not work, and their
     /// silence says nothing of it any more until something comes.
-    pub(super) fn note_deaf(&mut self, key: MemberKey) {
-        let Some(since) = self.members.senses.asked_since(key) else { return };
+    pub(super) fn note_deaf(&mut self, key: MemberKey, then: Tick) {
+        let since = self.members.senses.asked_since(key);
+        let Some(since) = since.filter(|since| *since < then) else { return };
         for id in self.links_to(key) {
             if let Some(link) = self.links.get_mut(&id) {
                 link.watch.is_deaf |= link.heard <= since;

@@ -87,7 +87,7 @@ impl Node {
         let senses = &self.members.senses;
         let is_over = senses.suspicions.contains_key(&key) && !(is_live && senses.is_suspected(member));
         if is_over {
-            self.note_deaf(key);
+            self.note_deaf(key, self.now.tick);
             self.drop_suspicion(key);
         }
         if !is_live || is_over {
@@ -102,12 +102,22 @@ impl Node {
         if !matches!(self.state, NodeState::Running | NodeState::Paused) {
             return PeerStatus::Unreachable;
         }
+        if self.is_peer_of_old(member) {
+            return PeerStatus::Reachable;
+        }
         match member.state {
             MemberState::Left => PeerStatus::Left,
             MemberState::Down => PeerStatus::Unreachable,
             MemberState::Live if self.is_dozing(member) => PeerStatus::Dozing,
             MemberState::Live => self.status_alive(member),
         }
+    }
+
+    /// Whether it knows nothing of members on any link, as an earlier or a later life of it did: its links tell.
+    fn is_peer_of_old(&self, member: &Member) -> bool {
+        let links = self.peers.get(&member.id).into_iter().flat_map(|peer| &peer.links);
+        let sessions = links.filter_map(|id| self.links.get(id)?.session.as_ref());
+        sessions.map(|session| session.version).max().is_some_and(|version| version < MEMBERS)
     }
 
     fn status_alive(&self, member: &Member) -> PeerStatus {

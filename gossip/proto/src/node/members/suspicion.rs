@@ -40,8 +40,10 @@ struct Charge {
 pub(super) struct Suspicion {
     pub(super) slot: Slot,
     pub(super) incarnation: u64,
-    /// Since when nothing was heard of it, as those say who accuse it: any word that is younger speaks for it.
+    /// Since when nothing was heard of it, as all of those say who accuse it: any word that is younger speaks for it.
     pub(super) since: Tick,
+    /// Who says so of the shortest time, and of which: that may be all that is left then.
+    last: (MemberKey, Tick),
     /// When it was accused here.
     begun: Tick,
     pub(super) wait: Duration,
@@ -58,25 +60,48 @@ impl Suspicion {
     fn new(slot: Slot, incarnation: u64, charge: Charge, now: Tick) -> Self {
         let Charge { since, until, accusers, is_quiet } = charge;
         let (wait, trial) = (until.since(now), Trial::default());
-        Self { slot, incarnation, since, begun: now, wait, until, fresh: now, accusers, is_quiet, trial }
+        let last = (accusers.as_slice().first().copied().unwrap_or(slot.key), since);
+        Self {
+            slot,
+            incarnation,
+            since,
+            last,
+            begun: now,
+            wait,
+            until,
+            fresh: now,
+            accusers,
+            is_quiet,
+            trial,
+        }
+    }
+
+    /// Somebody heard the member then. What accuses it of a later silence stands, alone; says whether anything does.
+    fn outlast(&mut self, then: Tick, now: Tick) -> bool {
+        let (by, since) = self.last;
+        if self.since < then && since >= then {
+            self.accusers = Accusers::one(by);
+            self.since = since;
+            self.restart(now);
+        }
+        self.since >= then
     }
 
     /// Somebody else says so, or the same once more; says whether it is somebody else.
-    fn join(&mut self, charge: Charge, now: Tick, me: MemberKey) -> bool {
-        self.until = self.until.min(charge.until);
-        if charge.accusers.as_slice().first() == Some(&me) {
-            self.fresh = now;
+    fn join(&mut self, charge: Charge, now: Tick) -> bool {
+        let (few, first) = (!self.is_backed(), self.begun + self.wait);
+        let added = charge.accusers.as_slice().iter().filter(|key| self.accusers.add(**key)).count();
+        self.since = self.since.min(charge.since);
+        if charge.since > self.last.1 && added > 0 {
+            self.last = (charge.accusers.as_slice().first().copied().unwrap_or(self.last.0), charge.since);
         }
-        let few = !self.is_backed();
-        let added = charge.accusers.as_slice().iter().filter(|key| few && self.accusers.add(**key)).count();
-        if added > 0 {
-            // What refutes the first of them does not refute all.
-            self.since = self.since.max(charge.since);
+        if now < first {
+            self.until = self.until.min(charge.until);
         }
         if self.is_backed() {
-            self.until = self.until.min(now.max(self.begun + self.wait));
+            self.until = self.until.min(now.max(first));
         }
-        added > 0
+        few && added > 0
     }
 
     /// What passed was our own delay.
@@ -106,6 +131,12 @@ impl Senses {
     pub(super) fn is_accused(&self, member: &Member) -> bool {
         let of_it = self.suspicions.get(&member.key).filter(|_| self.is_suspected(member));
         of_it.is_some_and(|suspicion| !suspicion.is_quiet)
+    }
+
+    /// Since when a member has been asked last.
+    fn asked_last(&self, key: MemberKey) -> Option<Tick> {
+        let doubted = self.doubts.get(&key).map(Doubt::since);
+        doubted.or_else(|| self.suspicions.get(&key).map(|suspicion| suspicion.last.1))
     }
 
     /// Since when a member has been asked.
@@ -141,15 +172,16 @@ impl Node {
         match row {
             Row::Suspect { left, age, accusers, .. } => {
                 let since = before(now, time(age));
-                let until = (now + time(left).max(SPREAD)).max(since + PATIENCE);
+                // Whoever hears of it last, or from a liar, leaves time for an objection as well.
+                let until = (now + time(left).max(self.passage() * WAIT / 2)).max(since + PATIENCE);
                 let charge = Charge { since, until, accusers: *accusers, is_quiet: false };
                 self.raise_suspicion(slot, charge, Some(id));
             }
-            // A verdict counts as one more voice, of who has heard nothing for a while.
+            // A verdict counts as one more voice. Who judged believes nobody but the member itself, which hears of it so.
             Row::Down { .. } => {
                 let Some(by) = self.links.get(&id).map(|link| link.watch.key) else { return };
-                let (since, until) = (before(now, PATIENCE), now + self.wait().max(PATIENCE));
-                let charge = Charge { since, until, accusers: Accusers::one(by), is_quiet: false };
+                let until = now + self.wait().max(PATIENCE);
+                let charge = Charge { since: now, until, accusers: Accusers::one(by), is_quiet: false };
                 self.raise_suspicion(slot, charge, Some(id));
                 self.hear_no_objection(id, slot.key, None);
             }
@@ -184,22 +216,21 @@ impl Node {
         if member.state != MemberState::Live || self.is_dozing(member) {
             return;
         }
-        let is_doubted =
-            self.members.senses.doubts.get(&slot.key).is_some_and(|doubt| doubt.since() > charge.since);
-        if from.is_some() && !is_doubted && self.last_heard(slot.key) > charge.since {
+        let was_asked = self.members.senses.asked_last(slot.key).is_some_and(|since| since > charge.since);
+        if from.is_some() && !was_asked && self.last_heard(slot.key) > charge.since {
             // It was heard here since.
             return self.vouch_for(slot, self.last_heard(slot.key));
         }
         if is_proved {
             // All know that, but for who has only just begun to ask, or has not heard it until the end.
             let asker =
-                from.filter(|_| charge.is_quiet || charge.until.since(self.now.tick) < self.wait() / 2);
+                from.filter(|_| charge.is_quiet || charge.until.since(self.now.tick) <= self.wait() / 2);
             return asker
                 .into_iter()
                 .for_each(|id| self.send(id, &Message::News(vec![self.voucher(slot)]), Class::Urgent));
         }
         let is_quiet = charge.is_quiet;
-        if !self.note_suspicion(slot, charge) {
+        if !self.note_suspicion(slot, charge, from.is_none()) {
             return;
         }
         if from.is_some() && !is_quiet {
@@ -213,23 +244,29 @@ impl Node {
     }
 
     /// Says whether it is news.
-    fn note_suspicion(&mut self, slot: Slot, charge: Charge) -> bool {
+    fn note_suspicion(&mut self, slot: Slot, charge: Charge, is_own: bool) -> bool {
         let Some(incarnation) = self.members.get(slot).map(|member| member.incarnation) else { return false };
-        let (now, me) = (self.now.tick, self.members.me().key);
+        let now = self.now.tick;
         let suspicions = &mut self.members.senses.suspicions;
         let is_full = suspicions.len() >= MOST;
         let known = suspicions.get_mut(&slot.key).filter(|known| known.incarnation == incarnation);
         // A question is as good as answered once somebody accuses.
-        let is_new = match known {
+        let (is_new, is_sooner) = match known {
             Some(known) if charge.is_quiet && !known.is_quiet => return false,
-            Some(known) if charge.is_quiet == known.is_quiet => known.join(charge, now, me),
+            Some(known) if charge.is_quiet == known.is_quiet => {
+                let until = known.until;
+                known.fresh = if is_own { now } else { known.fresh };
+                (known.join(charge, now), known.until < until)
+            }
             None if is_full => return false,
             _ => {
                 suspicions.insert(slot.key, Suspicion::new(slot, incarnation, charge, now));
-                true
+                (true, true)
             }
         };
-        self.prepare_verdict(slot.key);
+        if is_sooner {
+            self.prepare_verdict(slot.key);
+        }
         is_new
     }
 
@@ -252,10 +289,14 @@ impl Node {
 
     /// What a refutation may take: through the group and back, and more where messages get lost or this node is slow.
     fn wait(&self) -> Duration {
-        let steps = self.members.live().next_power_of_two().trailing_zeros();
-        let spread = self.usual_delay() * (steps + 2) / 2;
         let tries = self.members.senses.tries().few.clamp(3, 9);
-        self.members.senses.patient(spread.max(SPREAD) * WAIT * tries / 3).min(LONGEST)
+        self.members.senses.patient(self.passage() * WAIT * tries / 3).min(LONGEST)
+    }
+
+    /// What a message takes through the group.
+    fn passage(&self) -> Duration {
+        let steps = self.members.live().next_power_of_two().trailing_zeros();
+        (self.usual_delay() * (steps + 2) / 2).max(SPREAD)
     }
 
     /// We heard it then: says so to all, once.
@@ -289,11 +330,18 @@ impl Node {
     /// Somebody heard a member. What ended something here is passed on.
     pub(super) fn vouched(&mut self, id: LinkId, slot: Slot, row: &Row) {
         let Row::Vouch { age, .. } = row else { return };
-        let heard = before(self.now.tick, Duration::from_millis(u64::from(*age)));
+        let heard = match *age {
+            UNHEARD => Tick(0),
+            age => before(self.now.tick, Duration::from_millis(u64::from(age))),
+        };
         let was_suspected = self.members.senses.suspicions.contains_key(&slot.key);
         self.prove(slot.key, heard, None);
         if was_suspected && !self.members.senses.suspicions.contains_key(&slot.key) {
             self.flood(row, Some(id));
+        }
+        if self.members.get(slot).is_some_and(|member| member.since == self.now.tick) {
+            // It is back by that word.
+            self.table_changed();
         }
     }
 
@@ -301,17 +349,18 @@ impl Node {
     pub(super) fn prove(&mut self, key: MemberKey, then: Tick, by: Option<LinkId>) {
         let Some(slot) = self.members.find(key) else { return };
         self.members.note_heard(slot, then);
-        let senses = &self.members.senses;
+        let (now, senses) = (self.now.tick, &mut self.members.senses);
         let is_doubted = senses.doubts.get(&key).is_some_and(|doubt| doubt.since() >= then);
-        let is_suspected = senses.suspicions.get(&key).is_some_and(|known| known.since >= then);
-        if by.is_none() && !is_doubted {
-            self.note_deaf(key);
+        let is_suspected = senses.suspicions.get_mut(&key).is_some_and(|known| known.outlast(then, now));
+        if by.is_none() {
+            self.note_deaf(key, then);
         }
         if !is_doubted {
             self.end_doubt(key, by.is_some());
         }
-        if !is_suspected {
-            self.drop_suspicion(key);
+        match is_suspected {
+            true => self.prepare_verdict(key),
+            false => _ = self.drop_suspicion(key),
         }
         self.settle_status(slot);
     }

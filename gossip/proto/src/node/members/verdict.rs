@@ -1,11 +1,13 @@
-//! Before somebody counts as down another member is asked whether anything speaks for it.
+//! Before somebody counts as down other members are asked whether anything speaks for it.
 //!
 //! An objection goes to all, but who was cut off for just that moment has not heard it: a burst of loss takes all copies
-//! of it at once. So each node that is about to judge asks one more, and judges only when that one has no objection
-//! either. Whoever cannot be answered itself calls nobody down.
+//! of it at once. So each node that is about to judge asks others, and judges only when these have no objection
+//! either: one of them, two where much is lost, three where fewer than two accuse. Whoever cannot be answered itself
+//! calls nobody down.
 
 use std::time::Duration;
 
+use super::doubt::WITNESSES;
 use super::row::{Member, Slot};
 use super::suspicion::{Suspicion, before, millis};
 use crate::node::{Class, LinkId, Node, Timer};
@@ -15,9 +17,9 @@ use crate::{MemberKey, MemberState, Tick};
 /// So many have to accuse.
 const JURY: usize = 2;
 /// Of those who were asked so many are believed.
-const ASKED: usize = 8;
-/// So many must have heard no objection where fewer accuse, or nobody does.
-const WITNESSES: usize = 3;
+const ASKED: usize = 9;
+/// Who has not answered so many questions will not: then one is enough where three were asked.
+const IN_VAIN: u32 = 8;
 
 /// After so many questions all are told of the suspicion once more.
 const AGAIN: u32 = 4;
@@ -37,6 +39,8 @@ struct Asked {
 pub(super) struct Trial {
     asked: Vec<Asked>,
     asks: u32,
+    /// How often of all at once, as only their answers were missing.
+    rounds: u32,
     /// Who has heard no objection.
     confirmed: Vec<LinkId>,
 }
@@ -53,10 +57,16 @@ impl Suspicion {
         !self.is_quiet && self.accusers.as_slice().len() >= JURY
     }
 
-    /// Whether those who were asked have not heard anything that speaks for it, of so many that can be asked.
-    fn is_confirmed(&self, witnesses: usize) -> bool {
-        let enough = if self.is_backed() { 1 } else { WITNESSES };
-        self.trial.confirmed.len() >= enough.min(witnesses)
+    /// Whether those who were asked, of so many, have not heard anything that speaks for it. One is not enough where fewer
+    /// accuse, or nobody does, or much is lost: two may have missed the same refutation.
+    fn is_confirmed(&self, (witnesses, is_lossy): (usize, bool)) -> bool {
+        let enough = match (self.is_backed(), is_lossy) {
+            _ if self.trial.rounds > IN_VAIN => 1,
+            (true, false) => 1,
+            (true, true) => 2,
+            (false, _) => WITNESSES,
+        };
+        self.trial.confirmed.len() >= enough.min(witnesses).max(1)
     }
 
     /// Its time is over, and only one accuses it: others are asked again and again for much longer.
@@ -69,17 +79,28 @@ impl Suspicion {
 impl Node {
     /// The question comes a little before the verdict, which then need not wait for the answer.
     pub(super) fn prepare_verdict(&mut self, key: MemberKey) {
-        let (now, ahead) = (self.now.tick, self.usual_delay() * 3);
+        let (now, is_lossy, usual) = (self.now.tick, self.is_lossy(), self.usual_delay() * 3);
         let Some(known) = self.members.senses.suspicions.get(&key) else { return };
         let left = known.until.since(now);
-        let at =
-            if known.trial.asks > 0 { known.until } else { now + left.saturating_sub(ahead.min(left / 2)) };
-        self.timers.set(Timer::Suspicion(key), at);
+        let ahead = if is_lossy { left } else { usual };
+        if known.trial.asks > 0 {
+            return self.timers.bring_forward(Timer::Suspicion(key), known.until);
+        }
+        self.timers.set(Timer::Suspicion(key), now + left.saturating_sub(ahead.min(left / 2)));
+    }
+
+    fn is_lossy(&self) -> bool {
+        self.members.senses.loss.per_mille() >= LOSSY
+    }
+
+    /// How many can be asked about a member, and whether answers get lost.
+    fn weather_of(&self, key: MemberKey) -> (usize, bool) {
+        (self.witnesses(key).len(), self.is_lossy())
     }
 
     /// The time to object is over, or nearly.
     pub(in crate::node) fn judge_suspicion(&mut self, key: MemberKey) {
-        let (now, witnesses) = (self.now.tick, self.witnesses(key).len().max(1));
+        let (now, weather) = (self.now.tick, self.weather_of(key));
         let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
         let (slot, incarnation) = (known.slot, known.incarnation);
         let longest = known.longest();
@@ -87,7 +108,7 @@ impl Node {
         if is_over && !known.is_backed() && now < longest {
             known.extend();
         }
-        let is_certain = now >= known.until && known.is_confirmed(witnesses);
+        let is_certain = now >= known.until && known.is_confirmed(weather);
         let holds = |member: &Member| (member.state, member.incarnation) == (MemberState::Live, incarnation);
         if self.is_alone() || !self.members.get(slot).is_some_and(holds) {
             self.drop_suspicion(key);
@@ -107,11 +128,14 @@ impl Node {
     /// One is asked in time, and all that can be as soon as only their answer is missing.
     fn ask_for_objections(&mut self, slot: Slot, incarnation: u64) {
         let (now, key, mut witnesses) = (self.now.tick, slot.key, self.witnesses(slot.key));
+        let is_lossy = self.is_lossy();
         let patience = self.patience_on(&witnesses);
         let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
         let (turn, since) = (known.trial.asks, known.since);
         known.trial.asks = turn.saturating_add(1);
-        if now < known.until {
+        if now >= known.until {
+            known.trial.rounds = known.trial.rounds.saturating_add(1);
+        } else if !is_lossy {
             witnesses = witnesses.get(turn as usize % witnesses.len().max(1)).copied().into_iter().collect();
         }
         for link in witnesses {
@@ -122,14 +146,17 @@ impl Node {
             known.into_iter().for_each(|known| known.trial.note(Asked { link, serial, since }));
         }
         // Those who were asked may not have heard of it; where much is lost somebody has not.
-        let is_lossy = self.members.senses.loss.per_mille() >= LOSSY;
         if turn % AGAIN == AGAIN - 1 || turn == 0 && is_lossy {
             self.spread_suspicion(slot, None);
         }
         let Some(known) = self.members.senses.suspicions.get(&key) else { return };
         // Nobody may answer for long, if it is us who is cut off.
-        let next = now + patience * (1 << turn.saturating_sub(8).min(4));
-        let at = if known.is_backed() { next.max(known.until) } else { next };
+        let next = now + patience * (1 << known.trial.rounds.saturating_sub(IN_VAIN).min(4));
+        let at = match now < known.until {
+            true if !known.is_backed() => next.min(known.until),
+            true => next.max(known.until),
+            false => next,
+        };
         self.timers.set(Timer::Suspicion(key), at);
     }
 
@@ -155,14 +182,15 @@ impl Node {
 
     /// Somebody has none, to that question or to any of ours.
     pub(super) fn hear_no_objection(&mut self, id: LinkId, key: MemberKey, serial: Option<u16>) {
-        let now = self.now.tick;
+        let (now, weather) = (self.now.tick, self.weather_of(key));
         let Some(known) = self.members.senses.suspicions.get_mut(&key) else { return };
         let is_ours = |asked: &Asked| asked.link == id && serial.is_none_or(|serial| serial == asked.serial);
         if known.trial.asked.iter().any(is_ours) {
             if !known.trial.confirmed.contains(&id) {
                 known.trial.confirmed.push(id);
             }
-            if now >= known.until {
+            // Who is not certain yet asks again in its own time.
+            if now >= known.until && known.is_confirmed(weather) {
                 self.judge_suspicion(key);
             }
         }
