@@ -72,6 +72,23 @@ fn who_missed_a_refutation_hears_it_before_it_judges() {
     assert_eq!(live, [7; 6]);
 }
 
+/// One of four never answers what it is asked of others, and has the fastest link: the others come to a verdict without it,
+/// after some questions.
+#[test]
+fn who_never_answers_holds_up_no_verdict_for_ever() {
+    let mut ring = Ring::new(4);
+    (0..3).for_each(|at| _ = ring.delays.insert((at, 3), millis(1)));
+    ring.nodes[3].config.peer_exchange = false;
+    ring.run(SECOND * 30);
+    ring.said.clear();
+    ring.tell([live("n500", 0)]);
+    ring.run(SECOND * 40);
+    let live: Vec<usize> = (0..3).map(|at| ring.members(at).live()).collect();
+    assert_eq!(live, [4; 3]);
+    let looks = ring.said.iter().filter(|(.., said)| matches!(said, Message::Look(_))).count();
+    assert!((1..400).contains(&looks), "{looks} questions");
+}
+
 /// What is awaited of a member goes with it: here the ends of dozes of a hundred years.
 #[test]
 fn nothing_is_awaited_of_who_is_gone() {
