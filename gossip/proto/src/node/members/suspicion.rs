@@ -35,6 +35,13 @@ struct Charge {
     is_quiet: bool,
 }
 
+/// What is left of a suspicion when somebody has heard the member.
+enum Left {
+    All,
+    Last,
+    Nothing,
+}
+
 /// A member that was accused.
 #[derive(Debug)]
 pub(super) struct Suspicion {
@@ -76,15 +83,18 @@ impl Suspicion {
         }
     }
 
-    /// Somebody heard the member then. What accuses it of a later silence stands, alone; says whether anything does.
-    fn outlast(&mut self, then: Tick, now: Tick) -> bool {
+    /// Somebody heard the member then. What accuses it of a later silence stands, alone.
+    fn outlast(&mut self, then: Tick, now: Tick) -> Left {
         let (by, since) = self.last;
-        if self.since < then && since >= then {
-            self.accusers = Accusers::one(by);
-            self.since = since;
-            self.restart(now);
+        if self.since >= then {
+            return Left::All;
         }
-        self.since >= then
+        if since < then {
+            return Left::Nothing;
+        }
+        (self.accusers, self.since) = (Accusers::one(by), since);
+        self.restart(now);
+        Left::Last
     }
 
     /// Somebody else says so, or the same once more; says whether it is somebody else.
@@ -351,16 +361,17 @@ impl Node {
         self.members.note_heard(slot, then);
         let (now, senses) = (self.now.tick, &mut self.members.senses);
         let is_doubted = senses.doubts.get(&key).is_some_and(|doubt| doubt.since() >= then);
-        let is_suspected = senses.suspicions.get_mut(&key).is_some_and(|known| known.outlast(then, now));
+        let left = senses.suspicions.get_mut(&key).map(|known| known.outlast(then, now));
         if by.is_none() {
             self.note_deaf(key, then);
         }
         if !is_doubted {
             self.end_doubt(key, by.is_some());
         }
-        match is_suspected {
-            true => self.prepare_verdict(key),
-            false => _ = self.drop_suspicion(key),
+        match left {
+            Some(Left::Nothing) => _ = self.drop_suspicion(key),
+            Some(Left::Last) => self.prepare_verdict(key),
+            Some(Left::All) | None => {}
         }
         self.settle_status(slot);
     }
