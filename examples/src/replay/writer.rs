@@ -44,11 +44,13 @@ impl Writer {
             self.script[self.durable..].iter().copied().filter(|index| range.contains(index)).collect();
         let this = &*self;
         let appends = stream::iter(todo)
+            // Told one after the other, before the appends begin: one that waits to be told would be overtaken.
             .then(|index| async move {
                 pace.wait_for(index).await;
-                index
+                this.voice.sent(index).await?;
+                Ok::<usize, Failure>(index)
             })
-            .map(|index| this.append(index))
+            .map(|index| async move { this.append(index?).await })
             .buffered(self.in_flight);
         let mut durable = self.durable;
         // Unconstrained: the order of entries is the order in which appends are first polled, and
@@ -64,7 +66,6 @@ impl Writer {
 
     async fn append(&self, index: usize) -> Result<(), Failure> {
         let payload = payload::encode(index, &self.trace.transactions[index]);
-        self.voice.sent(index).await?;
         self.document.append(payload).await?;
         Ok(())
     }
