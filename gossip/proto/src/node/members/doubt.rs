@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::pauses::Pauses;
 use super::row::{Member, Slot};
 use super::suspicion::PATIENCE;
 use crate::node::{LinkId, Node, NodeState, Timer};
@@ -20,7 +21,7 @@ pub(super) const WITNESSES: usize = 3;
 /// Who has waited so much longer without a witness says nothing, and has its own opinion.
 const LONGER: u32 = 3;
 /// Pauses between tries then.
-const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const REST: Pauses = Pauses(Duration::from_secs(1), Duration::from_secs(60));
 /// A member that was never heard, or has just come, is asked but not accused: it may be starting.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// Who dozes may be late.
@@ -149,8 +150,7 @@ impl Node {
         let wait = if is_lost { other.unwrap_or(own) } else { own };
         let Some(doubt) = self.members.senses.doubts.get_mut(&key) else { return };
         doubt.witness_until = other.map_or(self.now.tick, |other| self.now.tick + other);
-        let (shortest, longest) = REST;
-        let rest = doubt.rests.map(|rests| shortest.saturating_mul(1 << rests.min(6)).min(longest));
+        let rest = doubt.rests.map(|rests| REST.doubled(rests));
         let wait = wait.max(rest.unwrap_or_default());
         self.set_timer(Timer::Doubt(key), wait);
     }

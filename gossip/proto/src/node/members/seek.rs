@@ -6,15 +6,16 @@
 use std::time::Duration;
 
 use super::doubt::GRACE;
+use super::pauses::Pauses;
 use super::row::Slot;
 use super::suspicion::UNASKED;
-use crate::node::{LinkId, Node, Timer};
+use crate::node::{Node, Timer};
 use crate::{MemberKey, Tick};
 
 /// A dial may take so long before others are asked.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Pauses between questions for a member that others hear.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
+const PAUSES: Pauses = Pauses(Duration::from_secs(30), Duration::from_secs(600));
 
 /// A member that is missing.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +50,7 @@ impl Node {
 
     /// Asks for one, unless others have just found out, which they told all; says when it is asked for next.
     fn seek_in_turn(&mut self, slot: Slot, missing: Missing) -> Missing {
-        let (now, (first, longest)) = (self.now.tick, PAUSES);
-        let pause = first.saturating_mul(1 << missing.tries.min(8)).min(longest);
+        let (now, pause) = (self.now.tick, PAUSES.doubled(missing.tries));
         let known_for = if missing.tries == 0 { UNASKED } else { pause };
         let Some(member) = self.members.get(slot) else { return missing };
         if self.is_new(member) {
@@ -66,7 +66,6 @@ impl Node {
 
     /// Whether there is no link to a member that works.
     pub(super) fn is_out_of_touch(&self, key: MemberKey) -> bool {
-        let is_deaf = |id: &LinkId| self.links.get(id).is_some_and(|link| link.watch.is_deaf);
-        self.links_to(key).iter().all(is_deaf)
+        self.links_to(key).into_iter().all(|id| self.is_deaf(id))
     }
 }

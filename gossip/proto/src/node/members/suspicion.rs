@@ -369,18 +369,16 @@ impl Node {
             self.end_doubt(key, by.is_some());
         }
         match left {
-            Some(Left::Nothing) => _ = self.drop_suspicion(key),
+            Some(Left::Nothing) => self.drop_suspicion(key),
             Some(Left::Last) => self.prepare_verdict(key),
             Some(Left::All) | None => {}
         }
         self.settle_status(slot);
     }
 
-    pub(super) fn drop_suspicion(&mut self, key: MemberKey) -> bool {
-        let was = self.members.senses.suspicions.remove(&key).is_some();
-        if was {
+    pub(super) fn drop_suspicion(&mut self, key: MemberKey) {
+        if self.members.senses.suspicions.remove(&key).is_some() {
             self.timers.cancel(&Timer::Suspicion(key));
         }
-        was
     }
 }

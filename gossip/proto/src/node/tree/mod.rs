@@ -115,7 +115,7 @@ impl Node {
     }
 
     /// Nothing comes over a link, although its member is there: it is no way on which others could be given up.
-    fn is_deaf(&self, id: LinkId) -> bool {
+    pub(in crate::node) fn is_deaf(&self, id: LinkId) -> bool {
         self.links.get(&id).is_some_and(|link| link.watch.is_deaf)
     }
 
