@@ -99,10 +99,16 @@ install_tools() {
     "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${lacking[@]}"
 }
 
+# Not libclang-cpp, which comes with LLVM and is of no use to bindings.
 has_libclang() {
     [ -z "${LIBCLANG_PATH:-}" ] || return 0
-    compgen -G '/usr/lib*/llvm-*/lib/libclang*.so*' >/dev/null || compgen -G '/usr/lib*/libclang*.so*' >/dev/null ||
-        compgen -G '/usr/lib/*/libclang*.so*' >/dev/null
+    local place name
+    for place in '/usr/lib*/llvm-*/lib' '/usr/lib*' '/usr/lib/*'; do
+        for name in 'libclang.so*' 'libclang-[0-9]*.so*'; do
+            ! compgen -G "$place/$name" >/dev/null || return 0
+        done
+    done
+    return 1
 }
 
 fail() {
