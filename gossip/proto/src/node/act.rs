@@ -69,6 +69,7 @@ impl Node {
             };
         }
         self.end_exchange(id, name);
+        self.has_compared(id, name);
         if sketch.kind == Kind::Heights {
             self.foresee(id, name, plan.outlook);
         }
@@ -96,10 +97,16 @@ impl Node {
             return self.offer_all(id, name);
         }
         self.end_exchange(id, name);
+        self.has_compared(id, name);
         let outlook = Outlook { get: 0, give: self.count_after(held.iter()) };
         self.foresee(id, name, outlook);
         self.announce_gift(id, name, sketch, 0);
         self.give(id, name, sketch.serial, sketch.room, held);
+    }
+
+    fn has_compared(&mut self, id: LinkId, name: &ChannelId) {
+        let now = self.now.tick;
+        self.shared(id, name).into_iter().for_each(|shared| shared.compared = now);
     }
 
     fn plan_for(&self, id: LinkId, name: &ChannelId, kind: Kind, found: &[Found]) -> Plan {

@@ -78,9 +78,12 @@ impl Node {
     pub(super) fn hear_paused(&mut self, id: LinkId, paused: bool) {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         let Some(peer) = self.peers.get_mut(&peer) else { return };
-        if std::mem::replace(&mut peer.paused, paused) && !paused {
+        let was_paused = std::mem::replace(&mut peer.paused, paused);
+        if was_paused && !paused {
             self.compare_link(id);
             self.refill_anew();
+        } else if !was_paused && paused {
+            self.alarm_tree(id);
         }
     }
 }

@@ -34,7 +34,7 @@ impl Node {
         if shared.offered.is_some_and(|last| now.since(last) < pause) {
             return self.timers.bring_forward(Timer::Round(id, name.clone()), now + pause);
         }
-        (shared.offered, shared.looked) = (Some(now), now);
+        (shared.offered, shared.looked, shared.compared) = (Some(now), now, now);
         let mut after = shared.offer_from.take();
         let Some(channel) = self.channels.get(name) else { return };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);

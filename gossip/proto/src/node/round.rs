@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use super::outlook::Outlook;
-use super::{Class, LinkId, Node, Timer};
+use super::{Class, LinkId, Node, Timer, tree};
 use crate::wire::{Beacon, ChannelTag, DigestTag, Equal, Message};
 use crate::{ChannelId, Tick};
 
@@ -31,6 +31,8 @@ const IMPATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Who comes back compares with all its neighbours in a large group, with each after about so long.
 const IN_TURN: Duration = Duration::from_millis(500);
+/// In large groups agreements are left alone so much longer: where beats do not compare, other links do.
+const SELDOM: u32 = 8;
 
 impl Node {
     /// Compares a channel with a peer, unless nothing can have changed.
@@ -44,6 +46,10 @@ impl Node {
         if link.congested || !self.speaks(id, channel) {
             // Its turn may come without anybody telling it.
             let pause = self.rng.jitter(self.config.round_max);
+            return self.set_timer(Timer::Round(id, channel.clone()), pause);
+        }
+        if self.beats_compare(id) && self.agrees(id, channel) && !self.is_awaited(id, channel) {
+            let pause = self.quiet_pause(id);
             return self.set_timer(Timer::Round(id, channel.clone()), pause);
         }
         if self.is_in_flux(id, channel) {
@@ -96,6 +102,7 @@ impl Node {
     /// How long an agreement is left alone.
     fn quiet_pause(&mut self, id: LinkId) -> Duration {
         let pause = self.rng.jitter(self.config.round_max);
+        let pause = if self.is_in_tree(id) { pause * SELDOM } else { pause };
         if self.speaks_first(id) { pause } else { pause * 4 }
     }
 
@@ -206,15 +213,12 @@ impl Node {
         }
         shared.outlook = Outlook::default();
         shared.tries = 0;
-        shared.looked = now;
+        (shared.looked, shared.compared) = (now, now);
         shared.failures = (0, Tick(0));
         shared.todo.clear();
         shared.offer_from = None;
-        match self.spoken(id) {
-            1 => {}
-            // Beats go on telling.
-            _ if self.is_in_tree(id) => self.timers.cancel(&Timer::Round(id, name.clone())),
-            _ => self.set_timer(Timer::Round(id, name.clone()), pause),
+        if self.spoken(id) > 1 {
+            self.set_timer(Timer::Round(id, name.clone()), pause);
         }
         self.end_exchange(id, name);
     }
@@ -232,8 +236,13 @@ impl Node {
         let transfer = self.is_fetching(id) || session.serving.is_busy() || pieces;
         // What is given without being asked for would be given again as long as it is on its way.
         let is_given = session.version > 1 && (moved(PATIENCE) || pieces);
-        let limit = if session.version > 1 { IMPATIENCE * 4 } else { IMPATIENCE };
-        moved(self.settle_time(id)) && looked < limit || transfer && (looked < PATIENCE || is_given)
+        // What both sides ask in turn without coming to anything is no comparison.
+        let flows = match session.version {
+            1 => looked < IMPATIENCE,
+            _ if self.is_in_tree(id) => now.since(shared.compared) < tree::IMPATIENCE,
+            _ => now.since(shared.compared) < IMPATIENCE * 4,
+        };
+        moved(self.settle_time(id)) && flows || transfer && (looked < PATIENCE || is_given)
     }
 
     /// Whether a message in pieces is under way either way.

@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) failures: (u32, Tick),
     /// When our digest was last told.
     pub(super) looked: Tick,
+    /// When a comparison came to something last: both hold the same, or it is known what differs.
+    pub(super) compared: Tick,
     /// Where offering all heights goes on, if they were too many for one round.
     pub(super) offer_from: Option<LogId>,
     /// When all heights were last offered.
@@ -82,6 +84,7 @@ impl Shared {
             heard: now,
             failures: (0, Tick(0)),
             looked: now,
+            compared: now,
             offer_from: None,
             offered: None,
             spent: BTreeMap::new(),

@@ -96,6 +96,19 @@ impl Node {
         !cheaper.any(|other| self.speaks(other, name))
     }
 
+    /// Whether it is known already that both sides of a link have this digest.
+    pub(super) fn has_agreed(&self, id: LinkId, name: &ChannelId, mine: DigestTag) -> bool {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let shared = session.and_then(|session| session.shared.get(name));
+        shared.is_some_and(|shared| shared.theirs == Some(mine) && shared.told.agreed == Some(mine))
+    }
+
+    /// Whether the other side of a link pauses.
+    pub(super) fn is_paused_there(&self, id: LinkId) -> bool {
+        let peer = self.links.get(&id).and_then(|link| self.peers.get(&link.peer));
+        peer.is_some_and(|peer| peer.paused)
+    }
+
     /// Whether the digests of both sides of a link are the same.
     pub(super) fn agrees(&self, id: LinkId, name: &ChannelId) -> bool {
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());

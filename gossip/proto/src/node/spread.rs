@@ -40,8 +40,8 @@ impl Node {
         let Some(key) = found.streams.get(stream).map(|stream| stream.key) else { return };
         let speakers = self.speakers(channel).into_iter();
         for id in speakers.filter(|id| found.scopes.has(*id, &key)).collect::<Vec<_>>() {
-            let is_in_tree = self.is_in_tree(id);
-            if self.is_lazy(id, channel) {
+            let is_lazy = self.is_lazy(id, channel);
+            if is_lazy {
                 let logs: Vec<LogId> = landings.iter().map(|landing| landing.log).collect();
                 self.announce_lazily(id, channel, &logs);
             } else if self.carries(id, channel, &key) {
@@ -50,11 +50,13 @@ impl Node {
                 // It comes over another link.
                 shared.moved = Some(now);
             }
-            if is_in_tree {
-                // The next beat tells whether it arrived.
+            if self.is_in_tree(id) {
                 self.note_content(id);
             } else {
                 self.tell_status(id, channel);
+            }
+            // The next beat tells whether it arrived; or others do, over which it comes as well.
+            if !is_lazy && !self.beats_compare(id) {
                 self.compare_link_soon(id, channel);
             }
         }

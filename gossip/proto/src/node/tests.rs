@@ -18,6 +18,7 @@ mod ring;
 mod scopes;
 mod tables;
 mod tree;
+mod ways;
 mod wood;
 
 use std::collections::BTreeMap;

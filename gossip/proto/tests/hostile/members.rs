@@ -234,7 +234,8 @@ fn who_asks_for_the_table_in_a_loop_is_told_it_now_and_then() {
     victim.pass(70_000_000);
     victim.sent.clear();
     victim.hear(Message::Table(Table::All));
-    assert_eq!(victim.take_sent(LINK).iter().map(Bytes::len).sum::<usize>(), table, "and again later");
+    let again: usize = victim.take_sent(LINK).iter().map(Bytes::len).sum();
+    assert!((table..table + 40).contains(&again), "and again later, perhaps with a beacon: {again}");
 }
 
 /// Whatever is asked.

@@ -46,6 +46,10 @@ impl Node {
         }
         self.take_back_promise(id);
         self.hear_table(id, beat.table);
+        // Who watches a link and says nothing of what it holds goes by rounds.
+        if beat.content != 0 || beat.pace > 0 {
+            self.hear_size(id, beat.content == 0);
+        }
         self.hear_content(id, beat.content);
         self.hear_near(id, beat.flags.has(BeatFlags::NEAR));
         if beat.flags.has(BeatFlags::FULL) {

@@ -20,6 +20,8 @@ const MOST: usize = 64;
 pub(super) const WITNESSES: usize = 3;
 /// Who has waited so much longer without a witness says nothing, and has its own opinion.
 const LONGER: u32 = 3;
+/// Nobody accuses alone sooner: the answers of those who were asked may take longer than all own tries.
+const ALONE: Duration = Duration::from_millis(400);
 /// Pauses between tries then.
 const REST: Pauses = Pauses(Duration::from_secs(1), Duration::from_secs(60));
 /// A member that was never heard, or has just come, is asked but not accused: it may be starting.
@@ -238,7 +240,8 @@ impl Node {
         let is_new = self.members.get(slot).is_some_and(|member| self.is_new(member));
         let Some(doubt) = self.members.senses.doubts.get_mut(&slot.key) else { return };
         let denied = doubt.helpers.iter().find(|helper| helper.denied).map(|helper| helper.link);
-        let (since, is_enough) = (doubt.since, denied.is_some() || doubt.tries >= many);
+        let since = doubt.since;
+        let is_enough = denied.is_some() || doubt.tries >= many && self.now.tick.since(since) >= ALONE;
         if !is_enough {
             return self.ask(slot.key);
         }

@@ -54,6 +54,7 @@ mod tests;
 mod verdict;
 mod watch;
 
+pub(super) use self::pauses::Pauses;
 pub(super) use self::row::{Member, Slot};
 pub(super) use self::rows::Members;
 pub(super) use self::watch::Watch;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// The first pause, and the longest.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pauses(pub(super) Duration, pub(super) Duration);
+pub(in crate::node) struct Pauses(pub(in crate::node) Duration, pub(in crate::node) Duration);
 
 impl Pauses {
     /// The pause that was made twice as long so often.
-    pub(super) fn doubled(self, times: u32) -> Duration {
+    pub(in crate::node) fn doubled(self, times: u32) -> Duration {
         self.0.saturating_mul(1 << times.min(31)).min(self.1)
     }
 }

@@ -134,7 +134,7 @@ impl Node {
         }
     }
 
-    pub(super) fn is_dozing(&self, member: &Member) -> bool {
+    pub(in crate::node) fn is_dozing(&self, member: &Member) -> bool {
         member.doze_until > Tick(0) && self.now.tick < member.doze_until + DROWSY
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::wire::{Row, write};
-use crate::{NewPayload, Seq};
+use crate::{NewPayload, Retention, Seq};
 
 pub(super) const NODES: usize = 12;
 pub(super) const MILLI: Duration = Duration::from_millis(1);
@@ -168,13 +168,37 @@ impl Wood {
     }
 
     pub(super) fn append(&mut self, at: usize, bytes: usize) {
-        let (channel, stream) = (ChannelId::new("c").unwrap(), StreamId::new("s").unwrap());
+        self.append_in(at, ("c", "s"), bytes);
+    }
+
+    pub(super) fn append_in(&mut self, at: usize, (channel, stream): (&str, &str), bytes: usize) {
+        let (channel, stream) = (ChannelId::new(channel).unwrap(), StreamId::new(stream).unwrap());
         let payloads = vec![NewPayload::new(vec![7; bytes])];
-        self.give(
-            at,
-            Input::Command { id: CommandId(2), command: Command::Append { channel, stream, payloads } },
-        );
+        self.command(at, Command::Append { channel, stream, payloads });
         self.give(at, Input::StoreReady);
+    }
+
+    pub(super) fn command(&mut self, at: usize, command: Command) {
+        self.give(at, Input::Command { id: CommandId(2), command });
+    }
+
+    /// A stream, and its channel.
+    pub(super) fn create(&mut self, at: usize, (channel, stream): (&str, &str)) {
+        let (channel, stream) = (ChannelId::new(channel).unwrap(), StreamId::new(stream).unwrap());
+        self.command(at, Command::CreateChannel { channel: channel.clone(), payload_limit: None });
+        self.command(at, Command::CreateStream { channel, stream, retention: Retention::default() });
+        self.pass(SECOND);
+    }
+
+    /// How many entries of a channel a node holds.
+    pub(super) fn held_in(&self, at: usize, channel: &str) -> Seq {
+        let node = &self.nodes[at];
+        let channel = ChannelId::new(channel).unwrap();
+        let logs = node
+            .logs
+            .values()
+            .filter(|log| node.logs.place_of(log).is_some_and(|(name, _)| *name == channel));
+        logs.map(|log| log.stored.height).sum()
     }
 
     /// How many entries each node holds.

@@ -4,11 +4,19 @@
 
 use std::time::Duration;
 
+use super::super::members::Pauses;
+use super::super::shared::Shared;
 use super::super::{LinkId, Node, Timer};
 use crate::{ChannelId, Tick};
 
 /// Those who differ for so long compare even while entries keep coming.
-const IMPATIENCE: Duration = Duration::from_secs(5);
+pub(in crate::node) const IMPATIENCE: Duration = Duration::from_secs(3);
+/// Between comparisons of a link; those that changed nothing are repeated ever less.
+const PAUSES: Pauses = Pauses(Duration::from_secs(1), Duration::from_secs(64));
+/// What changes all the time is looked at again after this time, at least.
+const AGAIN: Duration = Duration::from_millis(250);
+/// Of so many comparisons one is of all channels, not only of those that are known to have changed.
+const ALL: u32 = 4;
 
 /// What beats told of a link.
 #[derive(Debug, Default)]
@@ -24,6 +32,9 @@ pub(super) struct Content {
     differ: Option<[u64; 2]>,
     /// and since when.
     since: Option<Tick>,
+    /// When it was compared last, of what, and how often in a row in vain.
+    tried: Option<(Tick, [u64; 2])>,
+    in_vain: u32,
 }
 
 impl Content {
@@ -35,14 +46,28 @@ impl Content {
     }
 
     fn agree(&mut self, on: Option<u64>) {
-        (self.agreed, self.differ, self.since) = (on, None, None);
+        (self.agreed, self.differ, self.since, self.in_vain) = (on, None, None, 0);
+    }
+
+    /// No comparison before.
+    fn rests_until(&self, state: [u64; 2]) -> Tick {
+        let Some((at, of)) = self.tried else { return Tick(0) };
+        at + PAUSES.doubled(if of == state { self.in_vain } else { 0 })
+    }
+
+    /// Compared now; answers how often so in a row.
+    fn tries(&mut self, now: Tick, state: [u64; 2]) -> u32 {
+        let is_again = self.tried.is_some_and(|(_, of)| of == state);
+        self.in_vain = if is_again { self.in_vain.saturating_add(1) } else { 0 };
+        (self.tried, self.since) = (Some((now, state)), None);
+        self.in_vain
     }
 }
 
 impl Node {
     /// Hash of all that both sides of a link are to hold alike; 0 says nothing.
     pub(in crate::node) fn content(&self, id: LinkId) -> u64 {
-        if !self.is_in_tree(id) {
+        if !self.may_be_in_tree(id) {
             return 0;
         }
         let session = self.links.get(&id).and_then(|link| link.session.as_ref());
@@ -66,6 +91,7 @@ impl Node {
     /// notice itself when it hears of us.
     pub(in crate::node) fn hear_content(&mut self, id: LinkId, theirs: u64) {
         let (mine, now) = (self.content(id), self.now.tick);
+        let soon = now + self.crossing(id);
         let Some(content) = self.links.get_mut(&id).map(|link| &mut link.limb.content) else { return };
         content.note(mine);
         if mine == 0 || theirs == 0 {
@@ -77,7 +103,8 @@ impl Node {
             if again || !content.past.contains(&theirs) {
                 content.since.get_or_insert(now);
                 content.differ = Some([mine, theirs]);
-                self.timers.ensure(Timer::Content(id), now + self.crossing(id));
+                let at = soon.max(content.rests_until([mine, theirs]));
+                self.timers.bring_forward(Timer::Content(id), at);
             }
         } else if content.agreed != Some(mine) {
             content.agree(Some(mine));
@@ -86,17 +113,51 @@ impl Node {
         }
     }
 
+    /// To the other side the group is small, or is not any more.
+    pub(in crate::node) fn hear_size(&mut self, id: LinkId, is_small: bool) {
+        let was_small =
+            self.links.get_mut(&id).map(|link| std::mem::replace(&mut link.limb.is_small_there, is_small));
+        if was_small.is_some_and(|was_small| was_small != is_small) && self.members.is_large() {
+            self.compare_link(id);
+        }
+    }
+
     /// What differed had time to arrive: if it has not, it is looked for.
     pub(in crate::node) fn compare_content(&mut self, id: LinkId) {
-        let mine = self.content(id);
+        let (mine, now, again) =
+            (self.content(id), self.now.tick, self.now.tick + self.crossing(id).max(AGAIN));
+        let is_paused = !self.is_active() || self.is_paused_there(id);
         let Some(content) = self.links.get_mut(&id).map(|link| &mut link.limb.content) else { return };
         let Some([ours, theirs]) = content.differ.take() else { return };
-        let is_old = content.since.is_some_and(|since| self.now.tick.since(since) >= IMPATIENCE);
+        let is_old = content.since.is_some_and(|since| now.since(since) >= IMPATIENCE);
         if mine == theirs {
             self.hear_content(id, theirs);
-        } else if mine == ours || is_old {
+        } else if mine != ours && content.past.contains(&theirs) {
+            // They were ahead, for as long as what they had was on its way.
             content.since = None;
-            self.compare_link(id);
+        } else if is_paused {
+            // Who goes on compares.
+        } else if mine == ours || is_old && content.rests_until([mine, theirs]) <= now {
+            let tries = content.tries(now, [mine, theirs]);
+            self.compare_moved(id, tries % ALL == ALL - 1);
+        } else {
+            content.differ = Some([mine, theirs]);
+            self.timers.set(Timer::Content(id), again);
+        }
+    }
+
+    /// A round of channels on a link in which one side may have more: they have changed here since both agreed, or
+    /// never did. Where it is the other side that has more they have changed there.
+    fn compare_moved(&mut self, id: LinkId, all: bool) {
+        let session = self.links.get(&id).and_then(|link| link.session.as_ref());
+        let shared = session.into_iter().flat_map(|session| &session.shared);
+        let differs = |(name, shared): &(&ChannelId, &Shared)| {
+            let mine = self.channels.get(*name).map(|channel| shared.digest_of(channel));
+            all || shared.theirs.is_none() || shared.theirs != mine
+        };
+        let names: Vec<ChannelId> = shared.filter(differs).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.timers.bring_forward(Timer::Round(id, name), self.now.tick);
         }
     }
 
@@ -105,7 +166,8 @@ impl Node {
         let names: Vec<ChannelId> =
             session.into_iter().flat_map(|session| session.shared.keys().cloned()).collect();
         for name in names {
-            if let Some(mine) = self.digest_on(id, &name) {
+            let mine = self.digest_on(id, &name);
+            if let Some(mine) = mine.filter(|mine| !self.has_agreed(id, &name, *mine)) {
                 self.hear_digest(id, &name, mine);
             }
         }

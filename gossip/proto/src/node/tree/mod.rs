@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::content::Content;
+pub(super) use self::content::IMPATIENCE;
 use self::prune::busiest;
 pub(super) use self::prune::{Grove, Season};
 use self::purse::Purse;
@@ -39,6 +40,8 @@ pub(super) struct Limb {
     purse: Purse,
     /// News of members are announced here by hashes alone.
     is_bare: bool,
+    /// To the other side the group is small: it goes by rounds, and nothing but rounds compares on this link.
+    is_small_there: bool,
 }
 
 /// A link and a channel.
@@ -72,7 +75,17 @@ impl Limb {
 impl Node {
     /// Whether entries go along trees on a link. In small groups they go over all of them.
     pub(super) fn is_in_tree(&self, id: LinkId) -> bool {
+        self.may_be_in_tree(id) && self.links.get(&id).is_some_and(|link| !link.limb.is_small_there)
+    }
+
+    /// The same, as far as this side is concerned.
+    fn may_be_in_tree(&self, id: LinkId) -> bool {
         self.members.is_large() && self.spoken(id) >= MEMBERS
+    }
+
+    /// Whether beats compare what both sides of a link hold, so that no rounds are needed for that.
+    pub(super) fn beats_compare(&self, id: LinkId) -> bool {
+        self.is_in_tree(id) && self.is_watched(id)
     }
 
     /// Entries came along the tree. Of which channel, the logs tell: who sends them knows that they are known here.
@@ -117,6 +130,15 @@ impl Node {
     /// Nothing comes over a link, although its member is there: it is no way on which others could be given up.
     pub(in crate::node) fn is_deaf(&self, id: LinkId) -> bool {
         self.links.get(&id).is_some_and(|link| link.watch.is_deaf)
+    }
+
+    /// Whether who is at the other end passes on what it gets.
+    fn passes_on(&self, id: LinkId) -> bool {
+        let Some(link) = self.links.get(&id) else { return false };
+        let member = self.members.find(link.watch.key).and_then(|slot| self.members.get(slot));
+        !self.is_paused_there(id)
+            && !link.watch.is_deaf
+            && !member.is_some_and(|member| self.is_dozing(member))
     }
 
     /// A round trip on a link, or what is assumed before any was measured.

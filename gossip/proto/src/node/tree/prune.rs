@@ -12,6 +12,8 @@ use crate::{ChannelId, LogId, Seq, Tick};
 
 /// After an alarm, or when the other side asked for it, links stay so long.
 const KEPT: Duration = Duration::from_secs(10);
+/// Alarms that come so soon after another say nothing new.
+const ALARMED: Duration = Duration::from_secs(1);
 /// Links come back in so many channels at once.
 const BUSY: usize = 64;
 /// What is known of losses counts so long.
@@ -89,9 +91,11 @@ impl Node {
         self.is_in_tree(id) && shared.is_some_and(|shared| shared.edge.is_lazy)
     }
 
-    /// Over how many links entries of a channel come, as far as anything does.
-    fn eager(&self, name: &ChannelId) -> usize {
-        self.limbs(name).into_iter().filter(|id| !self.is_lazy(*id, name) && !self.is_deaf(*id)).count()
+    /// Over how many other links everything comes of a channel that comes over this one, as far as anything does.
+    fn ways_but(&self, id: LinkId, name: &ChannelId) -> usize {
+        let Some(scopes) = self.channels.get(name).map(|channel| &channel.scopes) else { return 0 };
+        let others = self.limbs(name).into_iter().filter(|other| *other != id && !self.is_lazy(*other, name));
+        others.filter(|other| self.passes_on(*other) && scopes.covers(*other, id)).count()
     }
 
     /// Runs came over a link, as an answer or on their own: `again` is the first of them if all were known.
@@ -116,14 +120,15 @@ impl Node {
             return;
         }
         let (now, pause, most) = (self.now.tick, self.round_trip(id) * 4, self.parents());
-        let others = self.eager(name).saturating_sub(usize::from(!self.is_lazy(id, name)));
+        let others = self.ways_but(id, name);
         let Some(edge) = self.shared(id, name).map(|shared| &shared.edge) else { return };
-        // Lazy already: the other side was told in vain.
-        if others < most || now < edge.kept_until || edge.is_lazy && now.since(edge.pruned) < pause {
+        let is_lazy = edge.is_lazy;
+        if others < most || now < edge.kept_until || is_lazy && now.since(edge.pruned) < pause {
             return;
         }
         let Some(channel) = self.channels.get_mut(name) else { return };
-        if channel.season.admits(of, now, pause) {
+        // Lazy already: the other side was told in vain, and whose turn it is does not depend on what it repeats.
+        if is_lazy || channel.season.admits(of, now, pause) {
             self.make_lazy(id, name);
             self.say_tree(id, name, false);
         }
@@ -150,9 +155,7 @@ impl Node {
             shared.edge.is_lazy = false;
             return self.keep(id, &name);
         }
-        let was_eager = !self.is_lazy(id, &name);
-        let others = self.eager(&name).saturating_sub(usize::from(was_eager));
-        if others >= self.parents() && self.is_in_tree(id) {
+        if self.ways_but(id, &name) >= self.parents() && self.is_in_tree(id) {
             self.make_lazy(id, &name);
         } else {
             self.graft(id, &name);
@@ -182,6 +185,10 @@ impl Node {
         let until = self.now.tick + KEPT;
         for name in names {
             let Some(channel) = self.channels.get_mut(name) else { continue };
+            // Where many links go at once they are opened once.
+            if channel.season.rests_until + ALARMED > until {
+                continue;
+            }
             channel.season.rests_until = until;
             self.grove.foul_until = self.grove.foul_until.max(until);
             self.graft_some(name, usize::MAX);

@@ -50,12 +50,13 @@ impl Purse {
         let of = |rate: u64, passed: Duration| {
             u64::try_from(passed.as_micros()).unwrap_or(u64::MAX).saturating_mul(rate) / 1_000_000
         };
-        // A pause in which nothing was sent says nothing of what the link carries.
+        // A pause in which nothing was sent says nothing of what the link carries, nor does what is no burden.
         let more = of(MORE, passed.min(Duration::from_secs(1)));
+        let grows = if self.bytes < self.rate.min(ROOM) / 2 { more } else { 0 };
         // Too soon to count: it is counted the next time.
         if more > 0 {
             self.bytes = self.bytes.saturating_add(of(self.rate, passed)).min(ROOM);
-            self.rate = self.rate.saturating_add(more).min(u64::from(u32::MAX));
+            self.rate = self.rate.saturating_add(grows).min(u64::from(u32::MAX));
             self.at = now;
         }
     }

@@ -65,7 +65,7 @@ impl Node {
 
     /// A link is gone. If news came over no other one they come over all now.
     pub(in crate::node) fn tend_row_tree(&mut self) {
-        if self.row_links().into_iter().all(|id| self.is_deaf(id)) {
+        if !self.row_links().into_iter().any(|id| self.passes_on(id)) {
             let bare: Vec<LinkId> = self.links.keys().copied().filter(|id| self.is_bare(*id)).collect();
             bare.into_iter().for_each(|id| self.graft_rows(id));
         }
@@ -73,7 +73,7 @@ impl Node {
 
     /// Whether news come over any other link.
     fn has_rows_but(&self, id: LinkId) -> bool {
-        self.row_links().into_iter().any(|other| other != id && !self.is_deaf(other))
+        self.row_links().into_iter().any(|other| other != id && self.passes_on(other))
     }
 
     fn is_bare(&self, id: LinkId) -> bool {
