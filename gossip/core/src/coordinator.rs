@@ -135,8 +135,9 @@ impl Coordinator {
 
     /// Connects to an address and keeps connected, also after a lost link or a restart of the
     /// node, until [`Coordinator::disconnect`]. Returns once the attempt has begun: the link shows
-    /// as [`Event::PeerStatusChanged`](gossip_proto::node::Event::PeerStatusChanged). While stopped
-    /// the address is only remembered.
+    /// as [`Event::LinkUp`](gossip_proto::node::Event::LinkUp), if it is the first one to that peer, and
+    /// what fails as [`Notice::Trouble`](crate::Notice::Trouble). The peer's status need not change: it may
+    /// have been reachable through others. While stopped the address is only remembered.
     ///
     /// # Errors
     /// [`Error::Port`] when it is no address, [`Error::NoTransport`] when no transport of the

@@ -25,12 +25,17 @@ pub enum Event {
     MemberAdded(ChannelId, NodeId),
     /// A member was taken off the list.
     MemberRemoved(ChannelId, NodeId),
-    /// A peer was added by the app or met on a link.
+    /// Somebody who was not known: added by the app, met on a link, or a member of the group that others told of.
     PeerAdded(NodeId),
-    /// A peer was forgotten.
+    /// One that was added, met or told of is known no more.
     PeerRemoved(NodeId),
     /// A peer's status changed.
     PeerStatusChanged(NodeId, PeerStatus),
+    /// There is a link to a peer now: the first one whose handshake is complete, over which both speak. Whether the
+    /// peer answers at all is its status, which may have been told before: others hear it too.
+    LinkUp(NodeId),
+    /// The last link to a peer is gone. It may still answer others.
+    LinkDown(NodeId),
     /// Two nodes call themselves by this id, perhaps our own: one of them is a copy. Told once an hour at most.
     DuplicateIdentity(NodeId),
     /// Entries of ours are durable.

@@ -141,7 +141,8 @@ impl Node {
             if initiator { ((ours, &us), (theirs, &peer)) } else { ((theirs, &peer), (ours, &us)) };
         let transcript = transcript(first, second);
         link.missed = 0;
-        link.session = Some(Session::new(initiator, version, transcript, link.listed));
+        let session = Session::new(initiator, version, transcript, link.listed);
+        self.open_session(id, session);
         self.probe(id);
         self.introduce(id);
         self.review(&peer);
@@ -154,7 +155,9 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         let peer = link.peer.clone();
         link.listed = link.session.as_ref().map_or(link.listed, |session| session.listed);
-        for channel in link.session.take().iter().flat_map(|session| session.shared.keys()) {
+        let session = link.session.take();
+        self.lost_session(&peer);
+        for channel in session.iter().flat_map(|session| session.shared.keys()) {
             self.timers.cancel(&Timer::Round(id, channel.clone()));
             self.timers.cancel(&Timer::Tell(id, channel.clone()));
         }

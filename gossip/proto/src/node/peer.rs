@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::pieces::{Assemblies, Outgoing};
-use super::{LinkId, PeerStatus};
-use crate::PeerRecord;
+use super::session::Session;
+use super::{Event, LinkId, Node, PeerStatus};
+use crate::{NodeId, PeerRecord};
 
 /// A peer, added by the app or met on a link.
 #[derive(Debug)]
@@ -31,5 +32,31 @@ impl Peer {
 
     pub(super) fn added(record: PeerRecord) -> Self {
         Self { record: Some(record), ..Self::met() }
+    }
+}
+
+impl Node {
+    /// Both sides of a link speak from now on. The application is told of the first one to a peer,
+    pub(super) fn open_session(&mut self, id: LinkId, session: Session) {
+        let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
+        let is_first = !self.is_spoken_with(&peer);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.session = Some(session);
+        }
+        if is_first {
+            self.notify(Event::LinkUp(peer));
+        }
+    }
+
+    /// and when the last one is gone.
+    pub(super) fn lost_session(&mut self, peer: &NodeId) {
+        if !self.is_spoken_with(peer) {
+            self.notify(Event::LinkDown(peer.clone()));
+        }
+    }
+
+    fn is_spoken_with(&self, peer: &NodeId) -> bool {
+        let links = self.peers.get(peer).into_iter().flat_map(|peer| &peer.links);
+        links.filter_map(|id| self.links.get(id)).any(|link| link.session.is_some())
     }
 }

@@ -143,6 +143,9 @@ impl Node {
                 self.timers.set(Timer::Pieces(link.peer.clone()), self.now.tick + FORGET);
             }
         }
+        if link.session.is_some() {
+            self.lost_session(&link.peer);
+        }
         self.waiters.look_again();
         self.lost_limb(&link);
         self.lost_link();

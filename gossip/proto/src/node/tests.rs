@@ -10,6 +10,7 @@ mod full;
 mod giving;
 mod gone;
 mod incarnations;
+mod linked;
 mod looks;
 mod missed;
 mod near;

@@ -46,6 +46,8 @@ pub(super) struct Ring {
     rng: Rng,
     /// What applications were told of others.
     pub(super) told: Vec<(Duration, usize, usize, PeerStatus)>,
+    /// Whether they were told of a link, at whom and to whom.
+    pub(super) linked: Vec<(usize, usize, bool)>,
     /// What was said: when, from whom, to whom.
     pub(super) said: Vec<(Duration, usize, usize, Message)>,
 }
@@ -112,6 +114,7 @@ impl Ring {
             sent: 0,
             rng: Rng::new(7),
             told: Vec::new(),
+            linked: Vec::new(),
             said: Vec::new(),
         };
         for at in 0..count {
@@ -125,14 +128,18 @@ impl Ring {
     }
 
     pub(super) fn link_up_as(&mut self, link: LinkId, one: usize, other: usize) {
+        self.link_up_at(one, link, other);
+        self.link_up_at(other, link, one);
+    }
+
+    pub(super) fn link_up_at(&mut self, at: usize, link: LinkId, peer: usize) {
         let limits = LinkLimits { max_frame: 1_200, cost: 1, ordered: false, reliable: false };
-        for (at, peer) in [(one, other), (other, one)] {
-            self.give(at, Input::LinkUp { peer: name(peer), link, limits });
-        }
+        self.give(at, Input::LinkUp { peer: name(peer), link, limits });
     }
 
     pub(super) fn forget(&mut self) {
         self.told.clear();
+        self.linked.clear();
         self.said.clear();
     }
 
@@ -173,6 +180,8 @@ impl Ring {
                 Effect::Notify(Event::PeerStatusChanged(id, status)) => {
                     self.told.push((self.now.since(Tick(0)), at, number(&id), status));
                 }
+                Effect::Notify(Event::LinkUp(id)) => self.linked.push((at, number(&id), true)),
+                Effect::Notify(Event::LinkDown(id)) => self.linked.push((at, number(&id), false)),
                 Effect::Dial { peer, .. } if self.dials => self.dial(at, number(&peer)),
                 Effect::Close { link } => self.close(at, link),
                 _ => {}

@@ -1,5 +1,5 @@
 //! Every event is told once: entries when they are new and on disk, channels and streams when
-//! they come and go, states when they change, peers when they come and when they are something else.
+//! they come and go, states when they change, peers when they come, are linked and are something else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,8 @@ struct Told {
     streams: BTreeSet<(ChannelId, StreamId)>,
     /// Peers and members, and what was told of them last.
     peers: BTreeMap<NodeId, Option<PeerStatus>>,
+    /// Those to whom there is a link.
+    linked: BTreeSet<NodeId>,
     /// Highest sequence told of, for each log.
     entries: BTreeMap<LogId, Seq>,
     /// What below that was not told because it had not come; it is told when it fills a hole.
@@ -72,6 +74,7 @@ impl Told {
             channels: volume.channels.keys().cloned().collect(),
             streams: volume.open_streams(),
             peers: volume.peers.keys().map(|peer| (peer.clone(), None)).collect(),
+            linked: BTreeSet::new(),
             entries: volume.logs.iter().map(|(id, log)| (*id, log.head.height)).collect(),
             skipped: volume.logs.iter().map(|(id, log)| (*id, missed(log))).collect(),
         }
@@ -92,7 +95,9 @@ impl Told {
                 self.streams.remove(&(channel.clone(), stream.clone()))
             }
             Event::PeerAdded(peer) => self.peers.insert(peer.clone(), None).is_none(),
-            Event::PeerRemoved(peer) => self.peers.remove(peer).is_some(),
+            Event::PeerRemoved(peer) => !self.linked.contains(peer) && self.peers.remove(peer).is_some(),
+            Event::LinkUp(peer) => self.peers.contains_key(peer) && self.linked.insert(peer.clone()),
+            Event::LinkDown(peer) => self.linked.remove(peer),
             Event::PeerStatusChanged(peer, status) => {
                 self.peers.get_mut(peer).is_some_and(|told| told.replace(*status) != Some(*status))
             }
