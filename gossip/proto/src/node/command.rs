@@ -177,12 +177,14 @@ pub enum Command {
     /// Tell the group where this node can be dialled: at most 8 addresses of at most 256 bytes. Answer:
     /// [`Reply::Done`].
     SetAddresses(Vec<String>),
-    /// Tell the group that nothing will be heard from here for a while, and that this is meant; zero ends it.
-    /// Answer: [`Reply::Done`].
+    /// Tell the group that nothing will be heard from here for a while, and that this is meant. Only while running or
+    /// paused. Answer: [`Reply::Done`].
     Doze {
-        /// For how long.
+        /// For how long, in whole seconds; less than one is [`Command::Wake`].
         lasting: Duration,
     },
+    /// End that, and dial now whom the group wants to be dialled: the network may be back. Answer: [`Reply::Done`].
+    Wake,
     /// Look something up.
     Query(Query),
 }

@@ -27,6 +27,7 @@ impl Node {
             Command::AskBack { channel, stream } => self.ask_back(id, channel, stream),
             Command::SetAddresses(addresses) => self.set_addresses(id, addresses),
             Command::Doze { lasting } => self.doze(id, lasting),
+            Command::Wake => self.wake(id),
             Command::Query(query) => {
                 let result = self.look_up(query);
                 self.reply(id, result);

@@ -19,6 +19,7 @@ mod ring;
 mod scopes;
 mod tables;
 mod tree;
+mod wakes;
 mod ways;
 mod wood;
 

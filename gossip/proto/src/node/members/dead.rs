@@ -14,6 +14,9 @@ const PART: u32 = 8;
 /// between these bounds.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
+/// So many are tried at once when all may be in reach again.
+const AT_ONCE: u32 = 8;
+
 /// When those that are down are tried next, as far as this node does.
 #[derive(Debug, Default)]
 pub(super) struct Dead {
@@ -23,6 +26,13 @@ pub(super) struct Dead {
 impl Dead {
     pub(super) fn tries(&self, key: MemberKey) -> bool {
         self.next.contains_key(&key)
+    }
+
+    /// They may be in reach again: some are tried at once, and as many a second of the others.
+    pub(super) fn hurry(&mut self, now: Tick) {
+        for (number, at) in (0..).zip(self.next.values_mut()) {
+            *at = (*at).min(now + PAUSES.0 * (number / AT_ONCE));
+        }
     }
 
     pub(super) fn forget(&mut self, key: MemberKey) {

@@ -7,9 +7,10 @@ use super::merge::AHEAD;
 use super::pauses::Pauses;
 use super::pulse::PERIOD;
 use super::row::Details;
+use crate::Tick;
 use crate::member::{MAX_ADDRESS_BYTES, MAX_ADDRESSES};
 use crate::node::admin::Job;
-use crate::node::{Class, CommandError, CommandId, LinkId, Node, Reply, Timer};
+use crate::node::{Class, CommandError, CommandId, LinkId, Node, NodeState, Reply, Timer};
 use crate::wire::{Message, Row, Table};
 
 /// Of two nodes with one id each outranks the other so often.
@@ -29,6 +30,7 @@ impl Node {
     /// Begins a new incarnation: what was said of the one before counts no more.
     pub(in crate::node) fn begin_incarnation(&mut self) {
         let addresses = self.own_details().map(|details| details.addresses).unwrap_or_default();
+        self.members.doze(self.members.me(), self.now.tick, Tick(0));
         self.raise(0, addresses);
     }
 
@@ -49,14 +51,30 @@ impl Node {
     /// Says nothing for a while, and means to.
     pub(in crate::node) fn doze(&mut self, id: CommandId, lasting: Duration) {
         let seconds = lasting.as_secs().try_into().unwrap_or(u32::MAX);
-        let (me, did_doze) = (self.members.me(), self.dozes());
+        if seconds == 0 {
+            return self.wake(id);
+        }
+        if !matches!(self.state, NodeState::Running | NodeState::Paused) {
+            return self.reply(id, Err(CommandError::State { state: self.state }));
+        }
+        let me = self.members.me();
         self.members.doze(me, self.now.tick, self.now.tick + Duration::from_secs(u64::from(seconds)));
-        if seconds > 0 {
-            self.flood(&Row::Doze { key: me.key, incarnation: self.record.incarnation, seconds }, None);
-        } else if did_doze {
+        self.flood(&Row::Doze { key: me.key, incarnation: self.record.incarnation, seconds }, None);
+        self.reply(id, Ok(Reply::Done));
+    }
+
+    /// Speaks again if it dozed. What waited to be dialled again need not wait: there may be a network now.
+    pub(in crate::node) fn wake(&mut self, id: CommandId) {
+        if self.dozes() {
             // Who misses that it is back finds out as tables are compared.
             self.begin_incarnation();
             self.hurry_pulse();
+        }
+        if self.is_active() {
+            self.members.hurry_dials(self.now.tick);
+            self.members.dead.hurry(self.now.tick);
+            self.members.senses.is_shaken = true;
+            self.set_timer(Timer::Overlay, Duration::ZERO);
         }
         self.reply(id, Ok(Reply::Done));
     }
@@ -149,6 +167,9 @@ impl Node {
         let (key, _) = row.about();
         let Some(slot) = self.members.find(key) else { return };
         let may = match row {
+            // What this node says of itself is what its application calls for, or a contradiction, which has a bound of
+            // its own. The last word is never held back.
+            Row::Live { .. } | Row::Doze { .. } | Row::Left { .. } if slot == self.members.me() => true,
             // There are no more of these than of what they answer.
             Row::Vouch { .. } => true,
             Row::Suspect { .. } | Row::Seek { .. } => self.members.may_accuse(slot, self.now.tick),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::pauses::Pauses;
 use super::row::{Member, Slot};
+use super::rows::Members;
 use crate::node::{Effect, LinkId, Node, Timer};
 use crate::wire::BeatFlags;
 use crate::{MemberKey, NodeId, Tick};
@@ -170,6 +171,15 @@ impl Node {
     pub(super) fn is_linked(&self, slot: Slot) -> bool {
         let peer = self.members.get(slot).and_then(|member| self.peers.get(&member.id));
         peer.is_some_and(|peer| !peer.links.is_empty())
+    }
+}
+
+impl Members {
+    /// Neighbours may be in reach again: they are dialled as if for the first time, but for those that are just being.
+    pub(super) fn hurry_dials(&mut self, now: Tick) {
+        for dial in self.dials.values_mut().filter(|dial| dial.at + PATIENCE <= now) {
+            (dial.tries, dial.at) = (0, Tick(0));
+        }
     }
 }
 

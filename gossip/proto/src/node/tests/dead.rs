@@ -100,6 +100,18 @@ fn in_a_small_group_everybody_tries_all() {
     assert_eq!(pair.tried(Duration::from_secs(3)).len(), 5);
 }
 
+/// All of them were taken for dead by one that was cut off: some are tried at once, the others soon.
+#[test]
+fn who_wakes_tries_the_dead() {
+    let mut pair = pair(3, 20);
+    pair.run(pair.now + Duration::from_secs(7_200));
+    pair.dialled.clear();
+    pair.command(0, Command::Wake);
+    let at_once = pair.tried(Duration::from_millis(20)).len();
+    assert_eq!(at_once, 8);
+    assert_eq!(pair.tried(Duration::from_secs(3)).len(), 20 - at_once);
+}
+
 /// A link may be there still: one that is up again is asked on it.
 #[test]
 fn a_link_that_is_left_is_used() {

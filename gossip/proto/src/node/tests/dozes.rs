@@ -48,3 +48,72 @@ fn who_wakes_is_awake_to_everybody_in_the_end() {
         assert_eq!(ring.statuses(at, 5).last(), Some(&Reachable), "at {at}");
     }
 }
+
+impl Ring {
+    fn doze(&mut self, at: usize, lasting: Duration) {
+        self.give(at, Input::Command { id: CommandId(3), command: Command::Doze { lasting } });
+    }
+}
+
+/// As an application does that is looked at for a moment, again and again, before the system freezes it.
+#[test]
+fn the_last_word_is_told_however_often_it_was_another() {
+    for count in [4, 12] {
+        let mut ring = Ring::new(count);
+        for turn in 0..5 {
+            ring.doze(0, SECOND * 600 * (1 - turn % 2));
+            ring.run(SECOND / 10);
+        }
+        ring.dead.insert(0);
+        ring.run(SECOND * 60);
+        for at in 1..count {
+            let told = ring.statuses(at, 0);
+            let is_near = ring.nodes[at].is_watched(link(at, 0));
+            assert!(!told.contains(&Unreachable), "{count}, at {at}: {told:?}");
+            assert!(!is_near || told.last() == Some(&Dozing), "{count}, at {at}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn who_starts_again_is_awake() {
+    let mut ring = Ring::new(4);
+    ring.doze(0, SECOND * 600);
+    ring.run(SECOND);
+    for command in [Command::Stop, Command::Start] {
+        ring.give(0, Input::Command { id: CommandId(4), command });
+        ring.run(SECOND);
+    }
+    (1..4).for_each(|other| ring.link_up(0, other));
+    ring.run(SECOND * 5);
+    ring.forget();
+    ring.run(SECOND * 10);
+    assert!(ring.sent(0, "beat").len() >= 8, "{:?}", ring.sent(0, "beat"));
+    ring.dead.insert(0);
+    ring.run(SECOND * 10);
+    assert!((1..4).all(|at| ring.statuses(at, 0).last() == Some(&Unreachable)), "nobody takes it for asleep");
+}
+
+/// It is said with the introduction on the next link.
+#[test]
+fn who_dozes_without_a_link_says_so_on_the_next_one() {
+    let mut ring = Ring::unlinked(2);
+    ring.doze(0, SECOND * 600);
+    ring.link_up(0, 1);
+    ring.run(SECOND);
+    assert_eq!(ring.statuses(1, 0).last(), Some(&Dozing));
+}
+
+#[test]
+fn who_is_not_running_cannot_doze() {
+    let mut pair = Pair::new(0);
+    let lasting = Duration::from_secs(60);
+    let state = NodeState::Stopped;
+    pair.command(0, Command::Stop);
+    pair.command(0, Command::Doze { lasting });
+    assert_eq!(pair.answers.last(), Some(&(0, Err(CommandError::State { state }))));
+    for command in [Command::Wake, Command::Start, Command::Pause, Command::Doze { lasting }] {
+        pair.command(0, command);
+        assert!(matches!(pair.answers.last(), Some((0, Ok(Reply::Done)))), "{:?}", pair.answers.last());
+    }
+}
