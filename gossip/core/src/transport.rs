@@ -218,6 +218,10 @@ pub trait MessagePort: Send + Sync + 'static {
     /// [`PortError::Address`] when the address is not one of this transport.
     async fn connect(&self, to: &PeerAddr) -> Result<(), PortError>;
 
+    /// The network may be back: what waits to be dialled again is dialled now, as if for the first time. Links stay. The
+    /// default does nothing, which is right where no pause is longer than a second or two.
+    fn hurry(&self) {}
+
     /// Stops trying to connect to an address; an existing link stays.
     async fn forget(&self, address: &PeerAddr);
 

@@ -71,6 +71,11 @@ impl MessagePort for MemoryPort {
         })?
     }
 
+    fn hurry(&self) {
+        // A closed port dials nobody.
+        let _ = self.visit(|state, name| state.hurry(name));
+    }
+
     async fn forget(&self, address: &PeerAddr) {
         // A closed port has nothing to forget.
         let _ = self.visit(|state, name| state.forget(name, address.rest()));

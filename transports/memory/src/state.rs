@@ -139,6 +139,15 @@ impl State {
         }
     }
 
+    pub(crate) fn hurry(&mut self, name: &str) {
+        let Some(port) = self.ports.get_mut(name) else { return };
+        let now = Instant::now();
+        for dial in port.dials.values_mut().filter(|dial| dial.retry_at.is_some()) {
+            *dial = Dial { pause: FIRST_PAUSE, retry_at: Some(now) };
+        }
+        port.wake.notify_one();
+    }
+
     pub(crate) fn cut(&mut self, a: &str, b: &str) {
         self.weather.cut(a, b);
         if let Some(link) = self.ports.get(a).and_then(|port| port.link_to(b)) {

@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use gossip_core::proto::NodeId;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::accept::{Refused, meet};
 use crate::backoff::Backoff;
 use crate::shared::Shared;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// An attempt that is younger than this goes on when it is hurried.
+const YOUNG: Duration = Duration::from_secs(1);
 /// A link that lived this long makes the next pause short again.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 
 /// Keeps an address linked. Complains once for each new reason why it cannot.
 pub(crate) async fn keep_linked(shared: Arc<Shared>, target: String) {
     let mut backoff = Backoff::new(shared.local.instance ^ shared.next_connection());
+    let mut hurry = shared.hurry.subscribe();
     let mut complaint = None;
     let mut peer = None;
     loop {
@@ -25,7 +29,7 @@ pub(crate) async fn keep_linked(shared: Arc<Shared>, target: String) {
             shared.links.until_unlinked(peer).await;
         }
         let attempted = Instant::now();
-        match attempt(&shared, &target).await {
+        match attempt(&shared, &target, &mut hurry).await {
             Ok(reached) => {
                 complaint = None;
                 shared.links.until_unlinked(&reached).await;
@@ -39,14 +43,37 @@ pub(crate) async fn keep_linked(shared: Arc<Shared>, target: String) {
                 if hopeless {
                     backoff.exhaust();
                 }
-                sleep(backoff.pause()).await;
+                rest(&mut backoff, &mut hurry).await;
                 continue;
             }
         }
         if attempted.elapsed() >= GOOD_LIFE {
             backoff.reset();
         }
-        sleep(backoff.pause()).await;
+        rest(&mut backoff, &mut hurry).await;
+    }
+}
+
+/// Waits before the next attempt, or until it is hurried.
+async fn rest(backoff: &mut Backoff, hurry: &mut watch::Receiver<()>) {
+    tokio::select! {
+        () = sleep(backoff.pause()) => {}
+        Ok(()) = hurry.changed() => backoff.reset(),
+    }
+}
+
+/// The network may be another than the one on which an answer is waited for: who is hurried asks anew.
+async fn reach(target: &str, hurry: &mut watch::Receiver<()>) -> Option<std::io::Result<TcpStream>> {
+    loop {
+        let young = Instant::now() + YOUNG;
+        let hurried = async {
+            sleep_until(young).await;
+            hurry.changed().await
+        };
+        tokio::select! {
+            reached = timeout(CONNECT_WITHIN, TcpStream::connect(target)) => return reached.ok(),
+            Ok(()) = hurried => {}
+        }
     }
 }
 
@@ -57,12 +84,16 @@ struct Failure {
 }
 
 /// Returns to whom there is a link now.
-async fn attempt(shared: &Arc<Shared>, target: &str) -> Result<NodeId, Failure> {
+async fn attempt(
+    shared: &Arc<Shared>,
+    target: &str,
+    hurry: &mut watch::Receiver<()>,
+) -> Result<NodeId, Failure> {
     let failed = |detail: String| Failure { detail, hopeless: false };
-    let socket = match timeout(CONNECT_WITHIN, TcpStream::connect(target)).await {
-        Ok(Ok(socket)) => socket,
-        Ok(Err(error)) => return Err(failed(error.to_string())),
-        Err(_) => return Err(failed(format!("no answer within {CONNECT_WITHIN:?}"))),
+    let socket = match reach(target, hurry).await {
+        Some(Ok(socket)) => socket,
+        Some(Err(error)) => return Err(failed(error.to_string())),
+        None => return Err(failed(format!("no answer within {CONNECT_WITHIN:?}"))),
     };
     match meet(shared, socket, Some(shared.next_connection())).await {
         Ok(peer) | Err(Refused::Duplicate(peer)) => Ok(peer),

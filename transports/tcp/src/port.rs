@@ -90,6 +90,10 @@ impl MessagePort for TcpPort {
         Ok(())
     }
 
+    fn hurry(&self) {
+        self.shared.hurry.send_replace(());
+    }
+
     async fn forget(&self, address: &PeerAddr) {
         if let Some(task) = address::target(address).ok().and_then(|target| self.dials().remove(&target)) {
             task.abort();

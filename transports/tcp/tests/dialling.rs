@@ -45,6 +45,26 @@ async fn an_address_that_refuses_is_reported_once_and_tried_on() {
     assert!(matches!(next(&*bob).await, PortEvent::LinkUp { .. }));
 }
 
+/// After an hour without a network the pauses are as long as they get.
+#[tokio::test(start_paused = true)]
+async fn who_is_hurried_dials_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let bound = listener.local_addr().unwrap();
+    drop(listener);
+    let port = open(TcpTransport::dial_only(), "ann", 1).await;
+    port.connect(&format!("tcp://{bound}").parse().unwrap()).await.unwrap();
+    trouble(&*port).await;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        // Sees to it that the next attempt is not due just now.
+        let (listener, begun) = (TcpListener::bind(bound).await.unwrap(), tokio::time::Instant::now());
+        port.hurry();
+        let socket = listener.accept().await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        drop((socket, listener));
+    }
+}
+
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_trouble_and_no_error() {
     let port = open(TcpTransport::dial_only(), "ann", 1).await;

@@ -236,6 +236,8 @@ pub enum Query {
     Sync(Option<ChannelId>),
     /// All members of the group that are known, this node among them. Answer: [`Reply::Group`].
     Group,
+    /// One of them. Answer: [`Reply::Group`] of it alone, or of nobody.
+    Member(NodeId),
     /// How the node is. Answer: [`Reply::Health`].
     Health,
 }

@@ -10,7 +10,7 @@ use super::session::Link;
 use super::{
     CommandError, Health, LinkInfo, MemberInfo, Node, PeerInfo, PeerStatus, Query, Reply, StreamInfo,
 };
-use crate::{ChannelId, LogId, NodeId, StreamId, VersionVector};
+use crate::{ChannelId, LogId, MemberKey, NodeId, StreamId, VersionVector};
 
 impl Node {
     pub(super) fn look_up(&self, query: Query) -> Result<Reply, CommandError> {
@@ -36,6 +36,11 @@ impl Node {
             }
             Query::Group => {
                 Ok(Reply::Group(self.members.all().map(|member| self.member_info(member)).collect()))
+            }
+            Query::Member(id) => {
+                let slot = self.members.find(MemberKey::of(&id));
+                let member = slot.and_then(|slot| self.members.get(slot)).filter(|member| member.id == id);
+                Ok(Reply::Group(member.map(|member| self.member_info(member)).into_iter().collect()))
             }
             Query::Health => Ok(Reply::Health(Box::new(self.health()))),
         }

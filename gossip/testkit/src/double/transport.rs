@@ -73,6 +73,10 @@ impl MessagePort for PortDouble {
         self.inner.connect(to).await
     }
 
+    fn hurry(&self) {
+        self.inner.hurry();
+    }
+
     async fn forget(&self, address: &PeerAddr) {
         self.inner.forget(address).await;
     }

@@ -33,6 +33,23 @@ pub async fn connect_waits_for_the_other_side_to_open(harness: &dyn PortHarness)
     exchange(&mut ann, to_bob, &mut bob, to_ann).await;
 }
 
+/// `hurry` dials again what waits, and harms no link and no dial that is under way.
+pub async fn hurry_dials_and_harms_nothing(harness: &dyn PortHarness) {
+    let places = harness.transports(2).await;
+    let mut ann = Probe::open(&places[0], "ann", 1).await;
+    ann.port.hurry();
+    ann.port.connect(&places[1].address).await.expect("the address is understood");
+    (0..9).for_each(|_| ann.port.hurry());
+    let mut bob = Probe::open(&places[1], "bob", 1).await;
+    ann.port.hurry();
+    let (to_bob, _) = ann.up(&bob.id).await;
+    let (to_ann, _) = bob.up(&ann.id).await;
+    [&ann, &bob].iter().for_each(|probe| probe.port.hurry());
+    exchange(&mut ann, to_bob, &mut bob, to_ann).await;
+    ann.port.close().await;
+    ann.port.hurry();
+}
+
 /// Two ports that dial each other end with one link that works and stays.
 pub async fn connecting_both_ways_ends_with_one_link(harness: &dyn PortHarness) {
     for _ in 0..5 {
