@@ -59,7 +59,7 @@ pub use {
     gossip_transport_memory::{self as memory_network, MemoryNetwork},
 };
 
-// Keeps the sample in the README true.
-#[cfg(all(doctest, feature = "redb", feature = "tcp", feature = "crdt"))]
+// Keeps the samples in the README true.
+#[cfg(all(doctest, feature = "memory", feature = "redb", feature = "tcp", feature = "crdt"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

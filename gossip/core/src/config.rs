@@ -17,7 +17,9 @@ pub struct Config {
     /// Where others can dial this node, as in `tcp://chat.example:7400`; they are told. When empty it is what the
     /// transports know, which is wrong behind a router that forwards a port. At most 8 of 256 bytes each.
     pub advertise: Vec<String>,
-    /// Notices kept for a slow listener; older ones become one `Lagged`.
+    /// Notices kept for a slow listener; older ones become one [`Notice::Lagged`](crate::Notice::Lagged). Whoever joins
+    /// a group is told two of each member at once, and one when its own last link is gone: less than twice
+    /// [`NodeConfig::max_members`] may not be enough then. A place takes some 200 bytes once it is used.
     pub events: usize,
     /// Commands waiting for the node; more callers wait.
     pub commands: usize,
@@ -55,7 +57,7 @@ impl Default for Config {
         Self {
             node: NodeConfig::default(),
             advertise: Vec::new(),
-            events: 1024,
+            events: 16_384,
             commands: 1024,
             frames: 256,
             outbox_frames: 1024,

@@ -19,7 +19,9 @@ pub enum Notice {
         /// For a person.
         detail: String,
     },
-    /// The listener was too slow: this many notices were dropped here.
+    /// The listener was too slow: this many notices were dropped here. A change of somebody's status may be among
+    /// them, and is not told again: read [`Coordinator::members`](crate::Coordinator::members), or what else was
+    /// followed, again after this.
     Lagged(u64),
 }
 
@@ -27,7 +29,8 @@ pub enum Notice {
 /// [`Coordinator::events`](crate::Coordinator::events).
 ///
 /// A slow listener never holds up the node, nor other listeners: what its own queue cannot hold
-/// ([`Config::events`](crate::Config::events)) is dropped, oldest first, and shows as one [`Notice::Lagged`].
+/// ([`Config::events`](crate::Config::events)) is dropped, oldest first, and shows as one [`Notice::Lagged`]: what
+/// was followed by events is to be read again then.
 #[derive(Debug)]
 pub struct Events {
     queue: Option<Arc<Queue>>,
@@ -47,7 +50,8 @@ impl Events {
         }
     }
 
-    /// Waits for the next event of the node, passing over troubles and lags.
+    /// Waits for the next event of the node, passing over troubles and lags. Who keeps a list of statuses by events takes
+    /// [`Events::next`] instead: after a lag it has to be read anew.
     ///
     /// Cancel safe.
     pub async fn next_event(&mut self) -> Option<Event> {
@@ -156,6 +160,12 @@ mod tests {
     use gossip_proto::node::NodeState;
 
     use super::*;
+
+    /// As many as it may keep, so that the default is not dear.
+    #[test]
+    fn a_notice_is_small() {
+        assert!(size_of::<Notice>() <= 208, "{}", size_of::<Notice>());
+    }
 
     #[tokio::test]
     async fn a_slow_listener_sees_how_much_it_missed_and_then_the_newest() {

@@ -25,13 +25,13 @@ on_every_pair! {
 }
 
 /// A port without a node behind it, linked to a device.
-struct Mallory {
-    port: Arc<dyn MessagePort>,
+pub(crate) struct Mallory {
+    pub(crate) port: Arc<dyn MessagePort>,
     link: LinkId,
 }
 
 impl Mallory {
-    async fn meets(world: &World, victim: &Device, name: &str) -> Self {
+    pub(crate) async fn meets(world: &World, victim: &Device, name: &str) -> Self {
         let local = LocalNode { id: name.parse().unwrap(), instance: 1 };
         let port = world.transport(name).open(local).await.unwrap();
         let address: PeerAddr = victim.node.local_addresses()[0].clone();
@@ -47,7 +47,7 @@ impl Mallory {
         Self { port, link }
     }
 
-    async fn says(&self, bytes: impl Into<Frame>) {
+    pub(crate) async fn says(&self, bytes: impl Into<Frame>) {
         self.port.send(self.link, bytes.into(), Class::Live).await.unwrap();
     }
 }

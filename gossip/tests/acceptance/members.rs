@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gossip::proto::wire::Message;
-use gossip::{Config, Event, Events, MemberInfo, MemberState, NodeId, PeerStatus};
+use gossip::proto::MemberRow;
+use gossip::proto::wire::{self, Content, Hello, Message, Nonce, Row};
+use gossip::{Config, Event, Events, MemberInfo, MemberState, NodeId, Notice, PeerStatus, PortEvent};
 
+use crate::hostile::Mallory;
 use crate::tap::carries_runs;
-use crate::wait::{event, eventually};
+use crate::wait::{event, events_until, eventually};
 use crate::world::{Device, Disk, Wire, World, converge, holds};
 
 on_every_wire! {
@@ -196,4 +198,86 @@ async fn behaviour_38_beats_overtake_bulk(world: World) {
     // One was in the hands of the transport.
     assert!(runs(&sent[..first]) <= 1, "{} messages with entries went before", runs(&sent[..first]));
     assert!(runs(&sent[first..]) >= 30);
+}
+
+/// Who is a member comes back, whatever the application forgets: each step is told once.
+#[tokio::test]
+async fn a_peer_that_is_removed_comes_back_if_it_is_a_member() {
+    let world = World::new(Wire::Memory, Disk::Memory);
+    let [ann, bob] = group(&world, ["ann", "bob"], &Config::default()).await;
+    // Nobody but the group wants the link.
+    bob.node.disconnect("memory:ann").await.unwrap();
+    let (id, mut events) = (bob.node.id().clone(), ann.events());
+    assert!(ann.node.remove_peer(id.clone()).await.unwrap());
+    let back = Event::PeerStatusChanged(id.clone(), PeerStatus::Reachable);
+    let told = events_until(&mut events, |event| *event == back).await;
+    let is_about = |event: &Event| {
+        matches!(event, Event::PeerAdded(_) | Event::PeerRemoved(_) | Event::PeerStatusChanged(..))
+            || matches!(event, Event::LinkUp(_) | Event::LinkDown(_))
+    };
+    let told: Vec<Event> = told.into_iter().filter(is_about).collect();
+    let lost = Event::PeerStatusChanged(id.clone(), PeerStatus::Unreachable);
+    let [down, removed] = [Event::LinkDown(id.clone()), Event::PeerRemoved(id.clone())];
+    let [added, up] = [Event::PeerAdded(id.clone()), Event::LinkUp(id.clone())];
+    assert_eq!(told, [down, lost, removed, added, up, back]);
+    let member = ann.node.member(id).await.unwrap();
+    assert_eq!(member.map(|bob| bob.status), Some(PeerStatus::Reachable));
+    assert_eq!(ann.node.member("nobody").await.unwrap(), None);
+}
+
+/// Says hello until the device does.
+async fn greet(world: &World, device: &Device) -> Mallory {
+    let mallory = Mallory::meets(world, device, "mallory").await;
+    let hello = |echo| Hello {
+        min_version: 1,
+        max_version: 3,
+        node: "mallory".parse().unwrap(),
+        scheme: 0,
+        nonce: Nonce([7; 16]),
+        echo,
+        complete: echo.is_some(),
+        paused: false,
+    };
+    let mut theirs = None;
+    while theirs.is_none() {
+        let PortEvent::Frame { bytes, .. } = mallory.port.recv().await.unwrap() else { continue };
+        if let Ok(Content::Whole(Message::Hello(hello))) = wire::read(&bytes) {
+            theirs = Some(hello.nonce);
+        }
+    }
+    mallory.says(wire::write(&Message::Hello(hello(theirs)), 1)).await;
+    mallory
+}
+
+/// An application is busy while it joins a large group: what it is told then waits for it.
+#[tokio::test(flavor = "current_thread")]
+async fn who_joins_a_large_group_at_once_misses_nobody() {
+    const GROUP: usize = 600;
+    let world = World::new(Wire::Memory, Disk::Memory);
+    let ann = world.device_with("ann", |builder| builder.config(Config::default())).await;
+    ann.stream().await;
+    let mut events = ann.events();
+    let mallory = greet(&world, &ann).await;
+    let name = |number| NodeId::new(format!("n{number}")).unwrap();
+    let row = |number| Row::Live {
+        row: MemberRow { id: name(number), incarnation: 1, instance: 1, addresses: Vec::new() },
+        doze: 0,
+    };
+    let rows: Vec<Row> = (0..GROUP).map(row).collect();
+    for rows in rows.chunks(60) {
+        mallory.says(wire::write(&Message::News(rows.to_vec()), 3)).await;
+    }
+    eventually("all are known", async || ann.node.members().await.unwrap().len() >= GROUP + 1).await;
+    let mut told = BTreeSet::new();
+    while told.len() < GROUP {
+        match events.next().await.unwrap() {
+            Notice::Lagged(missed) => panic!("{missed} notices were lost"),
+            Notice::Event(Event::PeerStatusChanged(id, PeerStatus::Reachable))
+                if id.as_str() != "mallory" =>
+            {
+                assert!(told.insert(id));
+            }
+            _ => {}
+        }
+    }
 }
