@@ -142,7 +142,8 @@ impl Channel {
         self.handle.command(command).await.map(drop)
     }
 
-    /// Who is listed as a member, this node included. A local list in open channels.
+    /// Who is listed as a member, this node included. A local list in open channels; who is in the group, linked or
+    /// not, is told by [`Coordinator::members`](crate::Coordinator::members).
     ///
     /// # Errors
     /// As [`Channel::streams`].

@@ -269,7 +269,13 @@ impl Coordinator {
         self.handle.order(|reply| Order::AddPeer(peer.into_record(), reply)).await
     }
 
-    /// Forgets a peer and closes its links; `false` when it was unknown.
+    /// Forgets a peer with its name and addresses, and closes its links; `false` when it was unknown.
+    ///
+    /// Who is a member of the group comes back within seconds: others tell of it, it is dialled or dials, and shows as
+    /// [`Event::PeerAdded`](gossip_proto::node::Event::PeerAdded) again. An address given to
+    /// [`Coordinator::connect`] stays wanted until [`Coordinator::disconnect`]. To share nothing with somebody name it
+    /// in [`Coordinator::set_sync`] with [`Streams::None`](crate::Streams::None); to be linked with those alone whom
+    /// the application connects turn [`NodeConfig::peer_exchange`](gossip_proto::node::NodeConfig::peer_exchange) off.
     ///
     /// # Errors
     /// [`Error::Id`], [`Error::State`] after shutdown.
@@ -282,7 +288,8 @@ impl Coordinator {
         self.handle.order(|reply| Order::RemovePeer(peer, reply)).await
     }
 
-    /// All peers: added ones and those met on links.
+    /// All peers: added ones and those met on links. Members of the group that never were either are in
+    /// [`Coordinator::members`] only.
     ///
     /// # Errors
     /// [`Error::State`] after shutdown.
@@ -312,7 +319,8 @@ impl Coordinator {
         self.handle.command(Command::SetSync(choice)).await.map(drop)
     }
 
-    /// What happens from now on.
+    /// What happens from now on. Ask for what is there, as by [`Coordinator::members`], after that: nothing is missed
+    /// between.
     #[must_use]
     pub fn events(&self) -> Events {
         self.handle.shared().listeners.listen()

@@ -275,7 +275,9 @@ pub struct NodeConfig {
     /// Logs known at once, and streams: peers cannot make the node remember more.
     pub max_logs: usize,
     /// Members of the group tell each other of those they know, where they share a channel: who is in touch with one
-    /// is in touch with all. When off, only those are members that have a link to this node.
+    /// is in touch with all. When off, only those are members that have a link to this node, and what others say of
+    /// them counts for nothing: a silence of our own is taken for theirs (there is no witness), one link that is lost
+    /// or falls silent decides (no second accuser), and nobody vouches for who is only late here.
     pub peer_exchange: bool,
     /// Members known at once, at most 32,768: tables are compared by 256 arcs of up to 256 members each.
     pub max_members: usize,

@@ -29,8 +29,9 @@ pub enum PeerStatus {
     Reachable,
     /// It has not answered for a while, but may.
     Suspected,
-    /// It does not answer any more, to nobody. What is not a member, and the other one of two, is unreachable without a
-    /// link.
+    /// As far as this node can find out it answers nobody any more. Without any link of our own, and while this node is
+    /// stopped, everybody is unreachable; without a link to it is what is no member, the other one of two, and
+    /// everybody where [`NodeConfig::peer_exchange`](super::NodeConfig::peer_exchange) is off.
     Unreachable,
     /// It said that it says nothing for a while.
     Dozing,
@@ -53,6 +54,7 @@ pub struct Traffic {
 
 /// One link in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LinkInfo {
     /// The link.
     pub link: LinkId,
@@ -68,6 +70,7 @@ pub struct LinkInfo {
 
 /// A peer in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PeerInfo {
     /// The peer.
     pub id: NodeId,
@@ -91,20 +94,24 @@ pub struct PeerInfo {
 
 /// A member of the group in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MemberInfo {
     /// Who.
     pub id: NodeId,
-    /// What the group holds of it.
+    /// What the group holds of it: whether it is alive, also if it is suspected or dozes. For a user interface there is
+    /// `status`.
     pub state: MemberState,
     /// What the application was told of it, or what would be; of this node itself, that it is reachable.
     pub status: PeerStatus,
-    /// For how long.
+    /// For how long this node has held that `state` of it, or has known it at all; not for how long the status has
+    /// been as it is.
     pub since: Duration,
     /// Under which incarnation.
     pub incarnation: u64,
     /// Where it can be dialled, as it says.
     pub addresses: Vec<String>,
-    /// It means to say nothing for so long.
+    /// It means to say nothing for so much longer. For 15 s after that it is zero, and the status still
+    /// [`PeerStatus::Dozing`]: it may be late.
     pub dozes: Duration,
     /// Round trip to it, if there is a link and it was measured.
     pub rtt: Option<Duration>,
@@ -112,6 +119,7 @@ pub struct MemberInfo {
 
 /// How a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Health {
     /// Where it stands.
     pub state: NodeState,

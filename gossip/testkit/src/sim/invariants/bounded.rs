@@ -34,7 +34,7 @@ impl Bounded {
     }
 
     fn look_at(&self, host: usize, health: &Health) -> Check {
-        let Health { members, doubts, .. } = *health;
+        let (members, doubts) = (health.members, health.doubts);
         if members > self.members[host] || doubts > MAX_DOUBTS {
             return Err(format!("{members} members, {doubts} doubts"));
         }
