@@ -109,9 +109,13 @@ impl Node {
         true
     }
 
-    /// Somebody is wrong about this node. Who goes by what another node of this id said last hears of that in time.
-    pub(super) fn contradict(&mut self, incarnation: u64) {
-        let is_rivals = incarnation > self.record.incarnation && self.members.rivalry.is_spent(self.now.tick);
+    /// Somebody is wrong about this node. Who goes by what another node of this id said last hears of that in time, but
+    /// not who says that it is gone.
+    pub(super) fn contradict(&mut self, said: &Row) {
+        let (_, incarnation) = said.about();
+        let is_against = matches!(said, Row::Left { .. } | Row::Down { .. } | Row::Suspect { .. });
+        let is_ahead = incarnation > self.record.incarnation && !is_against;
+        let is_rivals = is_ahead && self.members.rivalry.is_spent(self.now.tick);
         if !is_rivals {
             self.refute(incarnation);
         }
@@ -172,6 +176,8 @@ impl Node {
             Row::Live { .. } | Row::Doze { .. } | Row::Left { .. } if slot == self.members.me() => true,
             // There are no more of these than of what they answer.
             Row::Vouch { .. } => true,
+            // What is said of this node itself has its own bounds: contradictions, and what the application commands.
+            _ if slot == self.members.me() => true,
             Row::Suspect { .. } | Row::Seek { .. } => self.members.may_accuse(slot, self.now.tick),
             _ => self.members.may_flood(slot, self.now.tick),
         };

@@ -91,7 +91,7 @@ impl Node {
             Merged::Accused(slot) => self.accuse(id, slot, row),
             Merged::Vouched(slot) => self.vouched(id, slot, row),
             Merged::Sought(slot) => self.sought(id, slot, row),
-            Merged::AboutMe => self.contradict(row.about().1),
+            Merged::AboutMe => self.contradict(row),
             Merged::Refused(why) => {
                 let peer = self.links.get(&id).map(|link| link.peer.clone());
                 self.drop_from(peer, DropReason::Bound, why);

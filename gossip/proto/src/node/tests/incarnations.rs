@@ -270,3 +270,56 @@ fn who_dozes_says_so() {
     pair.give(1, Input::Deadline);
     assert_eq!(dozes(&mut pair), Duration::from_secs(60));
 }
+
+fn address(number: usize) -> Command {
+    Command::SetAddresses(vec![format!("tcp:10.0.0.{number}:7400")])
+}
+
+/// Its application may change what it likes, and others may accuse it.
+#[test]
+fn what_a_node_says_of_itself_is_said_however_much_it_said_before() {
+    let mut pair = met();
+    (0..4).for_each(|number| pair.command(1, address(number)));
+    pair.forget();
+    pair.command(1, Command::Stop);
+    assert!(pair.rows(1).iter().any(|row| matches!(row, Row::Left { .. })), "{:?}", pair.rows(1));
+    let mut pair = met();
+    (0..4).for_each(|number| pair.command(1, address(number)));
+    pair.forget();
+    pair.command(1, Command::Doze { lasting: Duration::from_secs(60) });
+    assert!(pair.rows(1).iter().any(|row| matches!(row, Row::Doze { .. })), "{:?}", pair.rows(1));
+}
+
+#[test]
+fn who_dozes_and_wakes_again_and_again_dozes_in_the_end() {
+    let mut pair = met();
+    for lasting in [60, 0].map(Duration::from_secs).into_iter().cycle().take(11) {
+        pair.run(pair.now + Duration::from_millis(45));
+        pair.command(1, Command::Doze { lasting });
+    }
+    let b = NodeId::new("b").unwrap();
+    let told = pair.told.iter().filter_map(|(at, event)| match event {
+        Event::PeerStatusChanged(id, status) if (*at, id) == (0, &b) => Some(*status),
+        _ => None,
+    });
+    assert_eq!(told.last(), Some(PeerStatus::Dozing));
+}
+
+/// What is said of itself by who is believed to be another one may be let pass, not that it is gone.
+#[test]
+fn who_was_made_to_believe_in_a_copy_still_contradicts() {
+    let mut pair = met();
+    for _ in 0..9 {
+        pair.now = pair.now + Duration::from_secs(5);
+        pair.listen_to_another(77);
+    }
+    for row in [
+        |incarnation| Row::Left { key: key("b"), incarnation },
+        |incarnation| Row::Down { key: key("b"), incarnation, age: 0 },
+        |incarnation| suspect("b", incarnation),
+    ] {
+        let said = pair.nodes[1].record.incarnation + 1;
+        pair.listen(1, row(said));
+        assert_eq!(pair.known(0, "b"), Some((said + 1, MemberState::Live)));
+    }
+}
