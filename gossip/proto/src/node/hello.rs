@@ -141,6 +141,7 @@ impl Node {
             if initiator { ((ours, &us), (theirs, &peer)) } else { ((theirs, &peer), (ours, &us)) };
         let transcript = transcript(first, second);
         link.missed = 0;
+        link.watch.begin_anew();
         let session = Session::new(initiator, version, transcript, link.listed);
         self.open_session(id, session);
         self.probe(id);

@@ -7,6 +7,8 @@ use crate::{MemberKey, Tick};
 
 /// Beats of which it is known when they were sent.
 const SENT: usize = 8;
+/// After so long without a newer one any number is: more of them may have been lost than can be counted.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// A link, as far as members are concerned.
 #[derive(Debug)]
@@ -82,6 +84,11 @@ impl Watch {
         }
     }
 
+    /// The other side may count anew.
+    pub(in crate::node) fn begin_anew(&mut self) {
+        self.heard = None;
+    }
+
     /// The number of the beat sent now.
     pub(super) fn send(&mut self, now: Tick) -> u8 {
         let n = self.next;
@@ -92,7 +99,8 @@ impl Watch {
 
     /// Notes a beat of the other side, unless a newer one has come; answers how many before it have not.
     pub(super) fn hear(&mut self, n: u8, now: Tick) -> Option<u8> {
-        let ahead = self.heard.map_or(1, |(last, _)| n.wrapping_sub(last));
+        let last = self.heard.filter(|(_, at)| now.since(*at) < SILENCE);
+        let ahead = last.map_or(1, |(last, _)| n.wrapping_sub(last));
         let is_newer = (1..=127).contains(&ahead);
         if is_newer {
             self.heard = Some((n, now));
@@ -153,5 +161,16 @@ mod tests {
             assert_eq!(watch.echo(millis(9)), (Some(newest), 2), "{n}");
         }
         assert_eq!(watch.echo(millis(70_000)).1, u16::MAX);
+    }
+
+    #[test]
+    fn numbers_may_begin_anew() {
+        let mut watch = Watch::new(MemberKey(1), false);
+        watch.hear(100, millis(0));
+        assert_eq!(watch.hear(0, millis(59_999)), None);
+        assert_eq!(watch.hear(0, millis(60_000)), Some(0), "nothing newer came for a minute");
+        watch.hear(100, millis(60_100));
+        watch.begin_anew();
+        assert_eq!((watch.hear(0, millis(60_200)), watch.echo(millis(60_200)).0), (Some(0), Some(0)));
     }
 }
