@@ -299,7 +299,7 @@ impl Node {
             Timer::Due(link) => self.miss_beat(link),
             Timer::Doubt(key) => self.step_doubt(key),
             Timer::Suspicion(key) => self.judge_suspicion(key),
-            Timer::Doze(key) => self.review_member(key),
+            Timer::Doze(key) => self.end_doze(key),
         }
     }
 

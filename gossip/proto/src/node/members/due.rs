@@ -9,6 +9,8 @@ use crate::{MemberState, Tick};
 
 /// Who was asked is asked again after this time if it still says nothing.
 const AGAIN: Duration = Duration::from_secs(6);
+/// Nobody is believed that it says nothing for longer.
+const LONGEST: Duration = Duration::from_secs(75);
 
 impl Node {
     /// There is a new link: a beat is missed if none comes.
@@ -21,9 +23,14 @@ impl Node {
         let Some(link) = self.links.get_mut(&id) else { return };
         let is_known = self.members.find(link.watch.key).is_some();
         link.watch.wanted_there = beat.flags.has(BeatFlags::WANTED);
-        let is_promised = beat.pace > 0 && !beat.flags.has(BeatFlags::DOZING);
-        let due = self.now.tick + u32::from(beat.pace) * STEP + link.rtt.slack();
+        let key = link.watch.key;
+        let is_promised = beat.pace > 0;
+        let due = self.now.tick + (u32::from(beat.pace) * STEP).min(LONGEST) + link.rtt.slack();
         match is_promised {
+            // Nor is it for ever that it dozes.
+            true if beat.flags.has(BeatFlags::DOZING) => {
+                self.timers.set(Timer::Due(id), self.awake_at(key).unwrap_or(due))
+            }
             true => self.timers.set(Timer::Due(id), due),
             false if is_known => self.timers.cancel(&Timer::Due(id)),
             // Its introduction may be lost more than once.
@@ -39,6 +46,9 @@ impl Node {
         let is_live = self.members.get(slot).is_some_and(|member| member.state == MemberState::Live);
         if !is_live {
             return;
+        }
+        if let Some(awake) = self.awake_at(key) {
+            return self.timers.set(Timer::Due(id), awake);
         }
         // Not a whole pace later: then who was busy when it went would be missed last.
         let due = self.last_heard(slot.key) + PERIOD + slack;

@@ -73,6 +73,9 @@ impl Node {
         if let Some(heard) = answer {
             return self.answer_look(id, &look, heard);
         }
+        if is_same && self.awake_at(slot.key).is_some() {
+            return self.tell_doze(id, slot);
+        }
         let mut looks = link.watch.looks;
         if !looks.take(self.now.tick, LOOKS.0, LOOKS.1) {
             return;

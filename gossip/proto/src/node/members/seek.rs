@@ -56,6 +56,9 @@ impl Node {
         if self.is_new(member) {
             return Missing { at: member.since + GRACE, ..missing };
         }
+        if let Some(awake) = self.awake_at(slot.key) {
+            return Missing { at: awake, ..missing };
+        }
         let proved = member.heard;
         if proved > Tick(0) && proved + known_for > now {
             return Missing { at: proved + known_for, ..missing };

@@ -13,7 +13,7 @@ impl Node {
         self.forget_outdated(slot);
         let Some(member) = self.members.get(slot).filter(|_| slot != self.members.me()) else { return };
         let (id, status) = (member.id.clone(), self.status_of(member));
-        let awake = member.doze_until + DROWSY;
+        let awake = member.decided_at(self.now.tick);
         let is_first = member.told.is_none();
         let told = member.told.or_else(|| self.peers.get(&id).map(|peer| peer.status));
         if told.is_none() && matches!(status, PeerStatus::Unreachable | PeerStatus::Left) {
@@ -36,6 +36,9 @@ impl Node {
         if told != Some(status) {
             self.notify(Event::PeerStatusChanged(id, status));
         }
+        if told == Some(PeerStatus::Dozing) && status != PeerStatus::Dozing {
+            self.expect_awake(slot);
+        }
         let is_news = is_first || told != Some(status);
         if is_news && status == PeerStatus::Reachable && !self.links_to(slot.key).is_empty() {
             self.begin_pulse();
@@ -46,10 +49,6 @@ impl Node {
     pub(in crate::node) fn settle_all(&mut self) {
         let all: Vec<Slot> = self.members.behind(self.members.me().key).collect();
         all.into_iter().for_each(|slot| self.settle_status(slot));
-    }
-
-    pub(in crate::node) fn review_member(&mut self, key: MemberKey) {
-        self.members.find(key).into_iter().for_each(|slot| self.settle_status(slot));
     }
 
     /// Derives a peer's status and tells if it changed. Who cannot be a member is judged by its links alone.
@@ -84,6 +83,10 @@ impl Node {
     fn forget_outdated(&mut self, slot: Slot) {
         let Some(member) = self.members.get(slot) else { return };
         let (key, is_live) = (member.key, member.state == MemberState::Live);
+        if is_live && self.is_dozing(member) {
+            self.drop_suspicion(key);
+            return self.drop_doubt(key);
+        }
         let senses = &self.members.senses;
         let is_over = senses.suspicions.contains_key(&key) && !(is_live && senses.is_suspected(member));
         if is_over {
@@ -109,7 +112,11 @@ impl Node {
             MemberState::Left => PeerStatus::Left,
             MemberState::Down => PeerStatus::Unreachable,
             MemberState::Live if self.is_dozing(member) => PeerStatus::Dozing,
-            MemberState::Live => self.status_alive(member),
+            MemberState::Live => match self.status_alive(member) {
+                // That nobody has said anything yet is no proof.
+                PeerStatus::Reachable if self.is_drowsy(member) => PeerStatus::Dozing,
+                status => status,
+            },
         }
     }
 

@@ -223,8 +223,11 @@ impl Node {
     fn raise_suspicion(&mut self, slot: Slot, charge: Charge, from: Option<LinkId>) {
         let Some(member) = self.members.get(slot).filter(|_| !self.is_alone()) else { return };
         let is_proved = member.heard > charge.since;
-        if member.state != MemberState::Live || self.is_dozing(member) {
+        if member.state != MemberState::Live {
             return;
+        }
+        if self.is_dozing(member) {
+            return from.into_iter().for_each(|id| self.tell_doze(id, slot));
         }
         let was_asked = self.members.senses.asked_last(slot.key).is_some_and(|since| since > charge.since);
         if from.is_some() && !was_asked && self.last_heard(slot.key) > charge.since {

@@ -109,7 +109,9 @@ impl Node {
             known.extend();
         }
         let is_certain = now >= known.until && known.is_confirmed(weather);
-        let holds = |member: &Member| (member.state, member.incarnation) == (MemberState::Live, incarnation);
+        let holds = |member: &Member| {
+            (member.state, member.incarnation) == (MemberState::Live, incarnation) && !self.is_dozing(member)
+        };
         if self.is_alone() || !self.members.get(slot).is_some_and(holds) {
             self.drop_suspicion(key);
             return self.settle_status(slot);

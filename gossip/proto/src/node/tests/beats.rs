@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::ring::{Ring, link};
 use super::*;
-use crate::wire::{BeatFlags, Row};
+use crate::wire::{Beat, BeatFlags, Row};
 use crate::{MemberKey, MemberRow};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -135,5 +136,31 @@ fn an_older_link_has_no_beats() {
             (pair.count("beat"), pair.count("news"), pair.nodes[0].members.find(key).is_none()),
             (0, 0, true)
         );
+    }
+}
+
+/// It says once that its next beat comes in an hour, and says nothing.
+#[test]
+fn nobody_is_believed_to_be_silent_for_an_hour() {
+    let mut ring = Ring::new(3);
+    ring.dead.insert(0);
+    for at in [1, 2] {
+        let beat = Beat {
+            n: 77,
+            echo: None,
+            held: 0,
+            flags: BeatFlags::WANTED,
+            pace: u16::MAX,
+            table: ring.members(at).hash(),
+            content: ring.nodes[at].content(link(0, at)),
+        };
+        let bytes = crate::wire::write(&Message::Beat(beat), 3).into_bytes();
+        ring.give(at, Input::Frame { link: link(0, at), bytes });
+    }
+    ring.run(SECOND * 70);
+    assert!(ring.told.is_empty(), "{:?}", ring.told);
+    ring.run(SECOND * 20);
+    for at in [1, 2] {
+        assert_eq!(ring.statuses(at, 0).last(), Some(&PeerStatus::Unreachable), "at {at}");
     }
 }

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use super::ring::{Ring, SECOND, link, name};
+use super::ring::{Ring, SECOND, link, millis, name};
 use super::*;
 use crate::MemberKey;
-use crate::wire::{Row, write};
+use crate::wire::{BeatFlags, Row, write};
 use PeerStatus::{Dozing, Reachable, Unreachable};
+
+impl Ring {
+    fn doze(&mut self, at: usize, lasting: Duration) {
+        self.give(at, Input::Command { id: CommandId(3), command: Command::Doze { lasting } });
+    }
+}
 
 /// Its neighbours hear it, and it contradicts to all.
 #[test]
@@ -31,7 +37,7 @@ fn nobody_is_put_to_sleep_by_others() {
 fn who_wakes_is_awake_to_everybody_in_the_end() {
     let mut ring = Ring::new(12);
     let doze = |ring: &mut Ring, lasting| {
-        ring.give(5, Input::Command { id: CommandId(3), command: Command::Doze { lasting } });
+        ring.doze(5, lasting);
         ring.run(SECOND / 4);
     };
     doze(&mut ring, SECOND * 3_600);
@@ -115,5 +121,73 @@ fn who_is_not_running_cannot_doze() {
     for command in [Command::Wake, Command::Start, Command::Pause, Command::Doze { lasting }] {
         pair.command(0, command);
         assert!(matches!(pair.answers.last(), Some((0, Ok(Reply::Done)))), "{:?}", pair.answers.last());
+    }
+}
+
+/// Node 0 of four says that it dozes for an hour, and is not there when that is over.
+fn never_woke(before: impl Fn(&mut Ring)) {
+    let mut ring = Ring::new(4);
+    ring.doze(0, SECOND * 3_600);
+    ring.run(SECOND / 4);
+    before(&mut ring);
+    ring.dead.insert(0);
+    ring.run(SECOND * 3_645);
+    for at in 1..4 {
+        let told = ring.statuses(at, 0);
+        assert!(told.last() == Some(&Unreachable) && !told.contains(&Reachable), "at {at}: {told:?}");
+    }
+}
+
+/// It is frozen, and its links are closed as nothing comes.
+#[test]
+fn who_never_wakes_is_missed_without_a_link() {
+    never_woke(|ring| (1..4).for_each(|at| ring.give(at, Input::LinkDown { link: link(0, at) })));
+}
+
+/// What it said while it dozed was no promise of more, to anybody.
+#[test]
+fn who_never_wakes_is_missed_by_those_it_answered() {
+    never_woke(|ring| {
+        for at in 1..4 {
+            ring.nodes[at].beat_now(link(0, at), BeatFlags::ANSWER);
+            ring.give(at, Input::Deadline);
+        }
+        ring.run(SECOND * 5);
+    });
+}
+
+/// It need not say that it is awake: its beats do, to those next to it, and nobody else hears otherwise.
+#[test]
+fn who_wakes_by_itself_is_reachable_again() {
+    let mut ring = Ring::new(12);
+    ring.doze(5, SECOND * 20);
+    ring.run(SECOND * 30);
+    let watches = |ring: &Ring, at: usize| ring.nodes[at].is_watched(link(at, 5));
+    for at in (0..12).filter(|at| *at != 5 && watches(&ring, *at)) {
+        assert_eq!(ring.statuses(at, 5), [Dozing, Reachable], "at {at}");
+    }
+    ring.run(SECOND * 40);
+    for at in (0..12).filter(|at| *at != 5) {
+        assert_eq!(ring.statuses(at, 5), [Dozing, Reachable], "at {at}");
+    }
+}
+
+/// It was cut off when that was said, and asks for a member that does not answer.
+#[test]
+fn who_missed_that_somebody_dozes_is_told_when_it_asks() {
+    for deaf in [&[1][..], &[1, 2]] {
+        let mut ring = Ring::new(5);
+        let pairs = deaf.iter().flat_map(|at| (0..5).map(move |other| (*at, other)));
+        pairs.filter(|(at, other)| at != other).for_each(|(at, other)| ring.part(at, other));
+        ring.doze(0, SECOND * 3_600);
+        ring.run(millis(100));
+        ring.cut.clear();
+        ring.dead.insert(0);
+        ring.run(SECOND * 30);
+        for at in 1..5 {
+            let told = ring.statuses(at, 0);
+            assert!(told.last() == Some(&Dozing) && !told.contains(&Unreachable), "at {at}: {told:?}");
+            assert_eq!(ring.members(at).open(), (0, 0), "at {at}");
+        }
     }
 }

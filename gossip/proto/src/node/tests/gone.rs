@@ -79,7 +79,7 @@ fn who_makes_room_for_another_is_told_to_be_gone() {
     let members = &pair.nodes[0].members;
     let before = members.before(members.me().key).find_map(|slot| members.get(slot)).unwrap();
     let before = before.id.to_string();
-    pair.nodes[0].review_member(key(&before));
+    pair.nodes[0].end_doze(key(&before));
     pair.nodes[0].members.merge(pair.now, &down(&before), NEWS);
     pair.run(pair.now + Duration::from_secs(1));
     pair.spread([Row::Left { key: key("x"), incarnation: 1 }]);
@@ -127,7 +127,7 @@ fn of_a_stranger_that_is_gone_nothing_is_told() {
     }
     pair.told.clear();
     pair.nodes[0].members.merge(pair.now, &down("y"), NEWS);
-    pair.nodes[0].review_member(key("y"));
+    pair.nodes[0].end_doze(key("y"));
     pair.spread([Row::Left { key: key("x"), incarnation: 1 }]);
     assert_eq!(pair.told, []);
     assert_eq!(["x", "y"].map(|name| pair.status(name)), [PeerStatus::Left, PeerStatus::Unreachable]);
