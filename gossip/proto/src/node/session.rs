@@ -214,7 +214,13 @@ impl Node {
         self.stats.traffic.bytes_received += bytes.len() as u64;
         self.heard(id);
         match self.read(bytes) {
-            Ok(Content::Whole(message)) => self.on_message(id, message),
+            Ok(Content::Whole(message)) => {
+                let is_beat = matches!(message, Message::Beat(_));
+                self.on_message(id, message);
+                if !is_beat {
+                    self.ask_who_is_back(id);
+                }
+            }
             Ok(Content::Piece(piece)) => self.on_piece(id, piece),
             Err(error) => self.bad_frame(id, peer.clone(), &error),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::row::{Member, Slot};
 use super::rows::Members;
-use crate::node::{Effect, Node, Timer};
+use crate::node::{Effect, LinkId, Node, Timer};
 use crate::wire::BeatFlags;
 use crate::{MemberKey, MemberState, Tick};
 
@@ -16,6 +16,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 
 /// So many are tried at once when all may be in reach again.
 const AT_ONCE: u32 = 8;
+/// Who says something although it is down is asked so often.
+const CALLS: Duration = Duration::from_secs(1);
 
 /// When those that are down are tried next, as far as this node does.
 #[derive(Debug, Default)]
@@ -51,6 +53,11 @@ impl Members {
         }
     }
 
+    /// Whether anybody is gone.
+    fn has_gone(&self) -> bool {
+        self.live() < self.count()
+    }
+
     fn down(&self, member: &Member) -> Option<Slot> {
         (member.state == MemberState::Down).then(|| self.find(member.key)).flatten()
     }
@@ -77,6 +84,21 @@ impl Node {
         match self.members.dead.next.values().min() {
             Some(at) => self.timers.set(Timer::Dead, *at),
             None => self.timers.cancel(&Timer::Dead),
+        }
+    }
+
+    /// Something came that is no beat. Two that hold each other to be gone would say none, whatever else they say: one
+    /// beat tells both.
+    pub(in crate::node) fn ask_who_is_back(&mut self, id: LinkId) {
+        if !self.members.has_gone() {
+            return;
+        }
+        let now = self.now.tick;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let member = self.members.find(link.watch.key).and_then(|slot| self.members.get(slot));
+        let is_down = member.is_some_and(|member| member.state == MemberState::Down);
+        if is_down && link.watch.calls.take(now, 1, CALLS) {
+            self.beat_now(id, BeatFlags::ANSWER);
         }
     }
 

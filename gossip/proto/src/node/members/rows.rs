@@ -176,8 +176,13 @@ impl Members {
         Some(Slot { at, key })
     }
 
+    /// How many are known, whether they are alive or not.
+    pub(super) fn count(&self) -> usize {
+        self.keys.len()
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.keys.len() >= self.most
+        self.count() >= self.most
     }
 
     /// Who has been gone longest.

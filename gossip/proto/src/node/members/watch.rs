@@ -35,6 +35,8 @@ pub(in crate::node) struct Watch {
     pub(super) accusations: Bucket,
     /// and how much it was told because it asked.
     pub(super) answers: Bucket,
+    /// How often its member is asked for a beat that is down here.
+    pub(super) calls: Bucket,
     /// The number of the next beat.
     next: u8,
     /// When the last ones were sent, each at its number modulo [`SENT`].
@@ -71,6 +73,7 @@ impl Watch {
             looks: Bucket::default(),
             accusations: Bucket::default(),
             answers: Bucket::default(),
+            calls: Bucket::default(),
             next: 0,
             sent: [None; SENT],
             heard: None,
