@@ -125,7 +125,8 @@ impl Node {
         }
     }
 
-    /// Timers are served late: the process was stopped, or the machine slept. What passed says nothing of others.
+    /// Timers are served late: the process was stopped, or the machine slept and its clock went on. What passed says
+    /// nothing of others.
     pub(in crate::node) fn notice_delay(&mut self) {
         let now = self.now.tick;
         let late = self.timers.deadline().map_or(Duration::ZERO, |due| now.since(due));

@@ -61,7 +61,7 @@ impl Suspicion {
     /// accuse, or nobody does, or much is lost: two may have missed the same refutation.
     fn is_confirmed(&self, (witnesses, is_lossy): (usize, bool)) -> bool {
         let enough = match (self.is_backed(), is_lossy) {
-            _ if self.trial.rounds > IN_VAIN => 1,
+            _ if self.trial.rounds >= IN_VAIN => 1,
             (true, false) => 1,
             (true, true) => 2,
             (false, _) => WITNESSES,
