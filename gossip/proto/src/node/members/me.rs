@@ -19,9 +19,9 @@ const RIVALRY: Duration = Duration::from_secs(60);
 const REFUTATIONS: (u32, Duration) = (4, Duration::from_secs(1));
 /// Pauses after which a node introduces itself again, from the second on.
 const INTRODUCTIONS: Pauses = Pauses(PERIOD, Duration::from_secs(256));
-/// So far one contradiction goes beyond what this node said itself: a sixteenth of what others believe at once, so
-/// that they follow even if they missed some. To outrank more takes several.
-const CLIMB: u64 = AHEAD / 16;
+/// So far one contradiction goes beyond what this node said itself: a fourth of what others believe at once, so that they
+/// follow even if they missed some, and as many at once outrank whatever they were told.
+pub(super) const CLIMB: u64 = AHEAD / REFUTATIONS.0 as u64;
 
 /// Who knows no more members than these, itself among them, is told all there are.
 const NOBODY: usize = 2;
@@ -101,12 +101,14 @@ impl Node {
     pub(super) fn refute(&mut self, least: u64) -> bool {
         let (at_once, pause) = REFUTATIONS;
         self.members.senses.sicken();
-        if !self.members.refutations.take(self.now.tick, at_once, pause) {
-            return false;
+        let before = self.record.incarnation;
+        while self.record.incarnation <= least.max(before)
+            && self.members.refutations.take(self.now.tick, at_once, pause)
+        {
+            let addresses = self.own_details().map(|details| details.addresses).unwrap_or_default();
+            self.raise(least.min(self.record.incarnation.saturating_add(CLIMB)), addresses);
         }
-        let addresses = self.own_details().map(|details| details.addresses).unwrap_or_default();
-        self.raise(least.min(self.record.incarnation.saturating_add(CLIMB)), addresses);
-        true
+        self.record.incarnation > before
     }
 
     /// Somebody is wrong about this node. Who goes by what another node of this id said last hears of that in time, but

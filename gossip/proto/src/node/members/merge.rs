@@ -17,9 +17,9 @@ use crate::{MemberKey, MemberRow, MemberState, Tick};
 /// A verdict this old yields.
 const OLD: Duration = Duration::from_secs(10);
 /// An incarnation may be ahead of what is known by so much: nobody uses up the others' numbers.
-pub(super) const AHEAD: u64 = 1 << 20;
+pub(in crate::node) const AHEAD: u64 = 1 << 18;
 /// The highest incarnation believed of a member nobody spoke of before.
-const HIGHEST: u64 = 1 << 40;
+pub(super) const HIGHEST: u64 = 1 << 40;
 /// Nobody dozes longer: it may say so again.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -86,7 +86,11 @@ impl Members {
             let is_awake = member.doze_until <= now;
             return about_me(slot, member.incarnation, member.details.instance, is_awake, row);
         }
-        if incarnation > member.incarnation.saturating_add(AHEAD) {
+        if incarnation > HIGHEST + AHEAD {
+            return Merged::Refused("an incarnation nobody can have");
+        }
+        let by_far = incarnation.saturating_sub(member.incarnation);
+        if by_far > AHEAD || !self.may_raise(slot, by_far, now) {
             return Merged::Refused("an incarnation far ahead");
         }
         self.merge_known(now, slot, row, by)

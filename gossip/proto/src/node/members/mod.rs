@@ -17,6 +17,7 @@
 //! | `near` | a link to one that is near |
 //! | `idle` | links that nobody wants any more |
 //! | `dead` | those that are down are tried again |
+//! | `leave` | who is believed that a member left |
 //! | `gone` | rows that go, and what goes with them |
 //! | `states` | two sides that were apart tell each other who is alive |
 //! | `bucket`, `answers`, `pauses` | how often something may happen, how much is told, and when again |
@@ -30,6 +31,7 @@ mod doze;
 mod due;
 mod gone;
 mod idle;
+mod leave;
 mod look;
 mod loss;
 mod me;

@@ -26,7 +26,8 @@ impl Node {
         let known = self.members.find(speaker).and_then(|slot| self.members.get(slot));
         let known = known.map(|member| member.incarnation).filter(|_| was_down);
         for row in rows {
-            if !self.may_meet(&peer, &row) || !self.may_accuse_on(id, &row) {
+            let is_heeded = self.may_meet(&peer, &row) && self.may_accuse_on(id, &row);
+            if !is_heeded || self.hears_otherwise(id, &row) {
                 continue;
             }
             others += usize::from(matches!(row, Row::Live { .. }) && row.about().0 != speaker);

@@ -134,6 +134,9 @@ impl Node {
                 teach.extend(self.members.find(*key).filter(|_| !is_apart));
                 continue;
             }
+            if self.hears_otherwise(id, &row) {
+                continue;
+            }
             match self.members.merge(self.now.tick, &row, REPAIR) {
                 Merged::Unknown(key) if *state == MemberState::Live && self.config.peer_exchange => {
                     want.push(key)

@@ -33,6 +33,8 @@ pub(in crate::node) struct Member {
     /// Says how often it is spoken of to all,
     pub(super) floods: Bucket,
     pub(super) charges: Bucket,
+    /// how far others raise its number,
+    pub(super) raises: Bucket,
     /// and to the application as two.
     pub(super) twins: Bucket,
 }
@@ -91,6 +93,7 @@ impl Member {
             told: None,
             floods: Bucket::default(),
             charges: Bucket::default(),
+            raises: Bucket::default(),
             twins: Bucket::default(),
         }
     }
@@ -103,7 +106,7 @@ mod tests {
     /// Beside it are its id and addresses, and 48 bytes in two orders.
     #[test]
     fn a_row_is_small() {
-        assert!(size_of::<Option<Member>>() <= 128, "{}", size_of::<Option<Member>>());
+        assert!(size_of::<Option<Member>>() <= 136, "{}", size_of::<Option<Member>>());
         assert_eq!(size_of::<Option<Slot>>(), 16);
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::super::slab::{At, Slab};
 use super::bucket::Bucket;
 use super::dead::Dead;
+use super::me::CLIMB;
+use super::merge::AHEAD;
 use super::near::Near;
 use super::overlay::Dial;
 use super::row::{Details, Member, Slot};
@@ -43,6 +45,9 @@ pub(in crate::node) struct Members {
 
 /// How often others are told of one member at once: at first, and then. A link that flaps is no storm.
 const FLOODS: (u32, Duration) = (4, Duration::from_secs(1));
+/// A number grows by one in this time, whoever says so, but for what is believed at once: its member climbs as fast when it
+/// contradicts.
+const RAISE: Duration = Duration::from_micros(15);
 /// How often the application is told that there are two.
 const TWINS: Duration = Duration::from_secs(3600);
 
@@ -147,6 +152,17 @@ impl Members {
     pub(super) fn may_flood(&mut self, slot: Slot, now: Tick) -> bool {
         let (at_once, pause) = FLOODS;
         self.get_mut(slot).is_some_and(|member| member.floods.take(now, at_once, pause))
+    }
+
+    /// Whether a number may grow so far now; counted if so.
+    pub(super) fn may_raise(&mut self, slot: Slot, by_far: u64, now: Tick) -> bool {
+        let cost = |numbers: u64| RAISE * u32::try_from(numbers).unwrap_or(u32::MAX);
+        let Some(member) = self.get_mut(slot).filter(|_| by_far > 0) else { return true };
+        let may = member.raises.owes(now) + cost(by_far) <= cost(AHEAD + CLIMB);
+        if may {
+            member.raises.spend(now, cost(by_far));
+        }
+        may
     }
 
     /// The same, of what speaks against it: what speaks for it is not held back by that.

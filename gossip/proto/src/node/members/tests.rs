@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::merge::{Merged, Speaker};
+use super::merge::{AHEAD, HIGHEST, Merged, Speaker};
 use super::row::Member;
 use super::rows::Members;
 use super::sums;
@@ -216,14 +216,38 @@ fn instances_that_take_turns_show_that_there_are_two() {
 #[test]
 fn incarnations_are_not_used_up_by_others() {
     let mut members = group(&["a"]);
-    for far in [1 << 20 | 1, u64::MAX] {
+    for far in [AHEAD + 1, u64::MAX] {
         for row in [live("a", far), down("a", far), suspect("a", far), left("a", far)] {
             assert!(matches!(members.merge(NOW, &row, HEARSAY), Merged::Refused(_)));
         }
     }
     assert!(matches!(members.merge(NOW, &live("b", 1 << 41), HEARSAY), Merged::Refused(_)));
-    members.merge(NOW, &live("a", 1 << 20), HEARSAY);
-    assert_eq!(known(&members, "a"), (1 << 20, MemberState::Live));
+    members.merge(NOW, &live("a", AHEAD), HEARSAY);
+    assert_eq!(known(&members, "a"), (AHEAD, MemberState::Live));
+}
+
+/// Each of them would be believed, and the member could not follow.
+#[test]
+fn others_do_not_raise_a_number_faster_than_its_member_can() {
+    let mut members = group(&["a"]);
+    let raise = |members: &mut Members, now| {
+        for step in (0..=AHEAD.ilog2()).rev().flat_map(|step| [step; 4]) {
+            let incarnation = known(members, "a").0 + (1 << step);
+            members.merge(now, &vouch("a", incarnation), HEARSAY);
+        }
+        known(members, "a").0
+    };
+    let first = raise(&mut members, NOW);
+    assert!((AHEAD..=AHEAD * 5 / 4).contains(&first), "{first}");
+    let later = raise(&mut members, NOW + Duration::from_secs(60)) - first;
+    assert!((AHEAD..=AHEAD * 5 / 4).contains(&later), "{later}");
+    // Nor beyond what it would believe of itself.
+    members.merge(NOW, &live("b", HIGHEST), HEARSAY);
+    for minute in 1..10 {
+        let now = NOW + Duration::from_secs(60 * minute);
+        members.merge(now, &vouch("b", known(&members, "b").0 + AHEAD), HEARSAY);
+    }
+    assert_eq!(known(&members, "b").0, HIGHEST + AHEAD);
 }
 
 #[test]
@@ -259,8 +283,12 @@ fn statement() -> impl Strategy<Value = Row> {
 
 /// What all of them come to, but for when.
 fn outcome(members: &Members) -> (Vec<Member>, sums::Sums) {
-    let without_history =
-        |member: &Member| Member { heard: Tick(0), former: Default::default(), ..member.clone() };
+    let without_history = |member: &Member| Member {
+        heard: Tick(0),
+        former: Default::default(),
+        raises: Default::default(),
+        ..member.clone()
+    };
     (members.all().map(without_history).collect(), members.sums.clone())
 }
 

@@ -1,7 +1,8 @@
 //! Somebody says a lot of members: what a node makes of it stays small, and passes.
 
-use super::ring::{Ring, SECOND, link};
+use super::ring::{Ring, SECOND, link, millis};
 use super::*;
+use crate::node::members::merge::AHEAD;
 use crate::wire::{Accusers, Row, write};
 use crate::{MemberKey, MemberRow};
 
@@ -75,7 +76,7 @@ fn nobody_makes_a_node_use_up_its_incarnations() {
         }
     }
     let mine = ring.nodes[0].record.incarnation;
-    assert!(mine < 1 << 20, "{mine}");
+    assert!(mine < AHEAD * 8, "{mine}");
     assert!((1..3).all(|at| ring.members(at).hash() == ring.members(0).hash()), "others followed");
 }
 
@@ -97,4 +98,37 @@ fn who_accuses_all_the_time_is_not_heard_all_the_time() {
     let vouched = ring.sent(0, "news").len() as u64;
     assert!(vouched <= heard * 9, "{vouched} answers to {heard}");
     assert!(ring.told.is_empty(), "{:?}", ring.told);
+}
+
+/// It outranks that at once, however far ahead it is, and who hears it does not believe it at all.
+#[test]
+fn nobody_is_said_to_have_left_for_long() {
+    let mut ring = Ring::new(12);
+    for far in [AHEAD, 1, AHEAD] {
+        ring.forget();
+        let left = Row::Left { key: key("n5"), incarnation: ring.nodes[5].record.incarnation + far };
+        ring.lie([left]);
+        ring.run(SECOND * 2);
+        let wrong = (0..12).filter(|at| ring.state(*at, 5) != Some(crate::MemberState::Live));
+        assert_eq!(wrong.collect::<Vec<_>>(), [0_usize; 0], "{far} ahead");
+        ring.run(SECOND * 10);
+    }
+}
+
+/// It hears it, and asks it before it believes that.
+#[test]
+fn who_hears_a_member_does_not_believe_others_that_it_left() {
+    let mut ring = Ring::new(4);
+    let incarnation = ring.nodes[2].record.incarnation;
+    ring.lie([Row::Left { key: key("n2"), incarnation }]);
+    ring.run(SECOND);
+    assert!(ring.told.is_empty(), "{:?}", ring.told);
+    assert_eq!(ring.nodes[2].record.incarnation, incarnation + 1, "it was told, and contradicted");
+    // It is so, and the first to say it are others.
+    ring.delays.insert((0, 2), millis(90));
+    ring.give(2, Input::Command { id: CommandId(3), command: Command::Stop });
+    ring.run(millis(200));
+    for at in [0, 1, 3] {
+        assert_eq!(ring.statuses(at, 2), [PeerStatus::Left], "at {at}");
+    }
 }
