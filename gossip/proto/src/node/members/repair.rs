@@ -55,7 +55,8 @@ impl Node {
             return self.beat_now(id, BeatFlags::ANSWER);
         }
         link.watch.compared = link.watch.compared.saturating_add(1);
-        if std::mem::take(&mut link.watch.apart) {
+        // Once: those who never knew some of the dead do not come to agree on who there is.
+        if std::mem::take(&mut link.watch.apart) && link.watch.compared == 1 {
             return self.tell_states(id);
         }
         if self.record.id < link.peer {
@@ -80,7 +81,7 @@ impl Node {
             _ if !self.config.peer_exchange => {}
             Table::All => self.tell_table(id),
             Table::Sums { of, path, sums } => {
-                self.links.get_mut(&id).into_iter().for_each(|link| link.watch.apart |= of == Summed::Roster);
+                self.links.get_mut(&id).into_iter().for_each(|link| link.watch.apart = of == Summed::Roster);
                 self.compare_sums(id, of, path, &sums)
             }
             Table::Bucket { bucket, rows } => self.merge_arc(id, bucket, &rows),

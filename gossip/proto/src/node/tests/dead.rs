@@ -224,6 +224,21 @@ fn two_sides_that_know_others_agree_on_them_first() {
     assert!(pair.said.iter().filter(|(_, message)| is_step(message)).count() <= 4, "only one differed");
 }
 
+/// What one side holds to be down the other never knew, and is not told of: who there is they never agree on.
+#[test]
+fn two_sides_that_never_agree_on_the_dead_agree_on_the_living() {
+    let mut pair = pair(20, 0);
+    [0, 1].into_iter().for_each(|at| pair.give(at, Input::LinkDown { link: LINK }));
+    pair.are_told(0, (0..10).map(|number| down(&format!("n{number}"))));
+    pair.are_told(0, [live("d"), down("d"), down("b")]);
+    pair.are_told(1, (10..20).map(|number| down(&format!("n{number}"))).chain([down("a")]));
+    pair.run(pair.now + Duration::from_secs(12));
+    [0, 1].into_iter().for_each(|at| pair.link(at, LINK));
+    pair.run(pair.now + Duration::from_secs(4));
+    assert_eq!([0, 1].map(|at| pair.nodes[at].members.live()), [22; 2]);
+    assert_eq!(pair.nodes[0].members.hash(), pair.nodes[1].members.hash());
+}
+
 #[test]
 fn who_left_is_forgotten_after_a_minute_and_who_is_down_after_a_day() {
     let mut pair = pair(20, 0);
