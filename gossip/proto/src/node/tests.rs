@@ -1,5 +1,6 @@
 //! Two nodes without a network between them, and a count of what is done inside.
 
+mod apart;
 mod back;
 mod beats;
 mod dead;

@@ -22,9 +22,9 @@ impl Node {
         let Some(peer) = self.links.get(&id).map(|link| link.peer.clone()) else { return };
         // What is said of others, and whether any of it was new.
         let (mut others, mut is_new, speaker) = (0, false, MemberKey::of(&peer));
-        let was_down = self.is_down(&peer);
+        let down_since = self.down_since(&peer);
         let known = self.members.find(speaker).and_then(|slot| self.members.get(slot));
-        let known = known.map(|member| member.incarnation).filter(|_| was_down);
+        let known = known.map(|member| member.incarnation).filter(|_| down_since.is_some());
         for row in rows {
             let is_heeded = self.may_meet(&peer, &row) && self.may_accuse_on(id, &row);
             if !is_heeded || self.hears_otherwise(id, &row) {
@@ -49,8 +49,8 @@ impl Node {
         if others > 0 && !is_new {
             self.rows_came_twice(id);
         }
-        if was_down && !self.is_down(&peer) {
-            self.reunite(id);
+        if let Some(since) = down_since.filter(|_| self.down_since(&peer).is_none()) {
+            self.reunite(id, since);
         }
     }
 

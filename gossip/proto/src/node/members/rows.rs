@@ -197,16 +197,19 @@ impl Members {
         self.keys.len()
     }
 
+    /// Those down and those that left; mostly nobody, which is seen at once.
+    pub(super) fn gone(&self) -> impl Iterator<Item = &Member> {
+        let gone = self.all().filter(|member| member.state != MemberState::Live);
+        gone.take(self.keys.len() - self.ring.len())
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.count() >= self.most
     }
 
     /// Who has been gone longest.
     pub(super) fn longest_gone(&self) -> Option<Slot> {
-        // Mostly nobody is gone.
-        let gone = self.all().filter(|member| member.state != MemberState::Live);
-        let gone = gone.take(self.keys.len() - self.ring.len());
-        gone.min_by_key(|member| member.since).and_then(|member| self.find(member.key))
+        self.gone().min_by_key(|member| member.since).and_then(|member| self.find(member.key))
     }
 
     /// Gives up a row, and nothing else that is held of its member: `Node::forget_member` does.

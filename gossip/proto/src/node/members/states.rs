@@ -7,10 +7,12 @@ use super::row::Slot;
 use super::rows::Members;
 use crate::node::{Class, LinkId, Node};
 use crate::wire::{MAX_BITMAP, Message, Row, States, Summed, Table};
-use crate::{MemberKey, MemberState, NodeId};
+use crate::{MemberKey, MemberState, NodeId, Tick};
 
 /// What was told so long ago may still be on its way.
 const TOLD: Duration = Duration::from_secs(1);
+/// Those that went down within this time of each other may have been on one side of a split.
+const TOGETHER: Duration = Duration::from_secs(10);
 
 impl Members {
     /// A bit for each of those alive and those down.
@@ -36,27 +38,31 @@ impl States {
 }
 
 impl Node {
-    pub(super) fn is_down(&self, id: &NodeId) -> bool {
+    /// Since when a member has been down, if it is.
+    pub(super) fn down_since(&self, id: &NodeId) -> Option<Tick> {
         let member = self.members.find(MemberKey::of(id)).and_then(|slot| self.members.get(slot));
-        member.is_some_and(|member| member.state == MemberState::Down)
+        member.filter(|member| member.state == MemberState::Down).map(|member| member.since)
     }
 
     /// One that counts as gone says a beat. Some time after a split that is enough, on both sides of it; else it has to
     /// contradict, as others heard what was said of it just now.
     pub(super) fn hear_the_gone(&mut self, id: LinkId, slot: Slot) {
         let Some(member) = self.members.get(slot) else { return };
+        let since = member.since;
         let row = statement(slot.key, member.incarnation, MemberState::Live);
         let merged = self.members.merge(self.now.tick, &row, REPAIR);
         match self.follow(id, &row, merged) {
             Some(slot) => self.teach(id, &[slot]),
-            None => self.reunite(id),
+            None => self.reunite(id, since),
         }
     }
 
-    /// One that was down is back. Others may be where it was: if more are down they tell each other who is alive,
-    /// and what comes of that goes on to all.
-    pub(super) fn reunite(&mut self, id: LinkId) {
-        let others = self.members.all().any(|member| member.state == MemberState::Down);
+    /// One that was down since then is back. Others may be where it was: if more went down with it they tell each other
+    /// who is alive, and what comes of that goes on to all. Of one alone all are told.
+    pub(super) fn reunite(&mut self, id: LinkId, since: Tick) {
+        let is_near = |then: Tick| then.since(since).max(since.since(then)) <= TOGETHER;
+        let others =
+            self.members.gone().any(|member| member.state == MemberState::Down && is_near(member.since));
         if others && self.config.peer_exchange {
             return self.tell_states(id);
         }
