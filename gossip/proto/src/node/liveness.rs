@@ -60,17 +60,22 @@ impl Node {
 
     /// Derives the status of a peer that is no member from its links, and tells if it changed.
     pub(super) fn review_links(&mut self, id: &NodeId) {
-        let Some(peer) = self.peers.get(id) else { return };
-        let links = peer.links.iter().filter_map(|link| self.links.get(link));
-        let missed = links.filter(|link| link.session.is_some()).map(|link| link.missed).min();
-        let status = match missed {
-            Some(missed) if missed < SUSPECTED => PeerStatus::Reachable,
-            Some(missed) if missed < UNREACHABLE => PeerStatus::Suspected,
-            _ => PeerStatus::Unreachable,
-        };
+        let status = self.status_on_links(id);
         let Some(peer) = self.peers.get_mut(id) else { return };
         if std::mem::replace(&mut peer.status, status) != status {
             self.notify(Event::PeerStatusChanged(id.clone(), status));
+        }
+    }
+
+    /// What its links alone tell of a peer.
+    pub(super) fn status_on_links(&self, id: &NodeId) -> PeerStatus {
+        let links = self.peers.get(id).into_iter().flat_map(|peer| &peer.links);
+        let links = links.filter_map(|link| self.links.get(link));
+        let missed = links.filter(|link| link.session.is_some()).map(|link| link.missed).min();
+        match missed {
+            Some(missed) if missed < SUSPECTED => PeerStatus::Reachable,
+            Some(missed) if missed < UNREACHABLE => PeerStatus::Suspected,
+            _ => PeerStatus::Unreachable,
         }
     }
 

@@ -3,6 +3,7 @@
 mod apart;
 mod back;
 mod beats;
+mod crowded;
 mod dead;
 mod deaf;
 mod doubts;
@@ -37,6 +38,10 @@ use crate::{
 const LINK: LinkId = LinkId(1);
 
 fn node(name: &str, heads: Vec<LogHead>, max_version: u8) -> Node {
+    node_of(name, heads, max_version, NodeConfig::default())
+}
+
+fn node_of(name: &str, heads: Vec<LogHead>, max_version: u8, config: NodeConfig) -> Node {
     let id = NodeId::new(name).unwrap();
     let members = ["a", "b"].map(|name| NodeId::new(name).unwrap()).into();
     let channel = ChannelRecord { id: ChannelId::new("c").unwrap(), members, payload_limit: 1024 };
@@ -44,7 +49,7 @@ fn node(name: &str, heads: Vec<LogHead>, max_version: u8) -> Node {
     let inventory = Inventory { channels: vec![(channel, vec![stream])], heads, ..Inventory::default() };
     let record = NodeRecord::new(id);
     let (seed, secret) = (u64::from(name.as_bytes()[0]), [name.as_bytes()[0]; 32]);
-    let boot = Boot::new(record, inventory, NodeConfig::default(), seed, secret);
+    let boot = Boot::new(record, inventory, config, seed, secret);
     let boot = Boot { max_version, ..boot };
     Node::new(Now { tick: Tick(0), wall: WallMs(1) }, boot)
 }
@@ -106,6 +111,15 @@ impl Pair {
     ) -> Self {
         let [a, b] = heads.clone();
         let nodes = [node("a", a, version), node("b", b, version)];
+        Self::of_nodes(nodes, heads, runs, no_sketches)
+    }
+
+    fn of_nodes(
+        nodes: [Node; 2],
+        heads: [Vec<LogHead>; 2],
+        runs: BTreeMap<LogId, Vec<StoredRun>>,
+        no_sketches: bool,
+    ) -> Self {
         let heads = heads.into_iter().flatten().map(|head| (head.name.id(), head)).collect();
         let (said, told, answers, offered) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let now = Tick(0);

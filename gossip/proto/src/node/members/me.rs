@@ -142,15 +142,20 @@ impl Node {
     pub(super) fn introduce_again(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.watch.introduced = link.watch.introduced.saturating_add(1);
-        let pause = INTRODUCTIONS.doubled(link.watch.introduced);
+        let (peer, pause) = (link.peer.clone(), INTRODUCTIONS.doubled(link.watch.introduced));
         self.teach(id, &[self.members.me()]);
         self.ask_who(id);
+        self.review(&peer);
         self.set_timer(Timer::Due(id), pause);
     }
 
     /// Asks the other side who it is now.
     pub(super) fn ask_who(&mut self, id: LinkId) {
-        let Some(key) = self.links.get(&id).map(|link| link.watch.key) else { return };
+        let Some(watch) = self.links.get(&id).map(|link| &link.watch) else { return };
+        if watch.is_refused && !self.members.has_room() {
+            return;
+        }
+        let key = watch.key;
         self.send(id, &Message::Table(Table::Want(vec![key])), Class::Urgent);
     }
 

@@ -96,9 +96,18 @@ impl Node {
             Merged::Refused(why) => {
                 let peer = self.links.get(&id).map(|link| link.peer.clone());
                 self.drop_from(peer, DropReason::Bound, why);
+                self.refuse_peer(id, row);
             }
         }
         None
+    }
+
+    /// The peer itself may be who was refused: then its links tell whether it is there.
+    fn refuse_peer(&mut self, id: LinkId, row: &Row) {
+        let Row::Live { row, .. } = row else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.peer == row.id) else { return };
+        link.watch.is_refused = true;
+        self.review(&row.id);
     }
 
     fn follow_change(&mut self, id: LinkId, row: &Row, slot: Slot, flood: bool) {

@@ -139,7 +139,7 @@ impl Node {
                 continue;
             }
             match self.members.merge(self.now.tick, &row, REPAIR) {
-                Merged::Unknown(key) if *state == MemberState::Live && self.config.peer_exchange => {
+                Merged::Unknown(key) if *state == MemberState::Live && self.members.has_room() => {
                     want.push(key)
                 }
                 merged => teach.extend(self.follow(id, &row, merged)),

@@ -207,6 +207,11 @@ impl Members {
         self.count() >= self.most
     }
 
+    /// Whether somebody new can be taken in, perhaps in the place of one that is gone.
+    pub(super) fn has_room(&self) -> bool {
+        !self.is_full() || self.keys.len() > self.ring.len()
+    }
+
     /// Who has been gone longest.
     pub(super) fn longest_gone(&self) -> Option<Slot> {
         self.gone().min_by_key(|member| member.since).and_then(|member| self.find(member.key))

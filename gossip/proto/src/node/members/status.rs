@@ -4,8 +4,11 @@ use super::MEMBERS;
 use super::doubt::{DROWSY, Opinion};
 use super::row::{Member, Slot};
 use crate::node::peer::Peer;
-use crate::node::{Event, Node, NodeState, PeerStatus, Timer};
+use crate::node::{Event, LinkId, Node, NodeState, PeerStatus, Timer};
 use crate::{MemberKey, MemberState, NodeId, Tick};
+
+/// Who has not introduced itself after so many questions will not.
+const IN_VAIN: u32 = 3;
 
 impl Node {
     /// Tells the application what became of a member, if it does not know.
@@ -53,17 +56,19 @@ impl Node {
 
     /// Derives a peer's status and tells if it changed. Who cannot be a member is judged by its links alone.
     pub(in crate::node) fn review(&mut self, id: &NodeId) {
-        let key = MemberKey::of(id);
-        match self.members.find(key) {
+        let known = self.members.find(MemberKey::of(id));
+        match known.filter(|slot| self.members.get(*slot).is_some_and(|member| member.id == *id)) {
             Some(slot) => self.settle_status(slot),
-            // It introduces itself in a moment.
             None if self.peers.get(id).is_some_and(|peer| self.is_introduced_on(peer)) => {}
             None => self.review_links(id),
         }
     }
 
+    /// Whether it introduces itself in a moment, and is let in.
     fn is_introduced_on(&self, peer: &Peer) -> bool {
-        peer.links.iter().any(|id| self.spoken(*id) >= MEMBERS)
+        let mut links = peer.links.iter().filter(|id| self.spoken(**id) >= MEMBERS);
+        let watch = |id: &LinkId| self.links.get(id).map(|link| &link.watch);
+        links.any(|id| watch(id).is_some_and(|watch| !watch.is_refused && watch.introduced < IN_VAIN))
     }
 
     /// What the application was told of a member, or would be; of this node itself, that it is reachable.
@@ -106,7 +111,7 @@ impl Node {
             return PeerStatus::Unreachable;
         }
         if self.is_peer_of_old(member) {
-            return PeerStatus::Reachable;
+            return self.status_on_links(&member.id);
         }
         match member.state {
             MemberState::Left => PeerStatus::Left,

@@ -51,6 +51,8 @@ pub(in crate::node) struct Watch {
     pub(super) outdated: bool,
     /// They hold different members: who of them is alive is told when they agree on that.
     pub(super) apart: bool,
+    /// Its member was not let into the table.
+    pub(super) is_refused: bool,
     /// How often this node introduced itself again.
     pub(super) introduced: u32,
     /// When it was told who is alive.
@@ -81,6 +83,7 @@ impl Watch {
             differ: None,
             outdated: false,
             apart: false,
+            is_refused: false,
             introduced: 0,
             told_states: None,
             compared: 0,
