@@ -21,6 +21,7 @@ mod overlay;
 mod ring;
 mod scopes;
 mod tables;
+mod thresholds;
 mod tree;
 mod wakes;
 mod ways;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::ring::*;
 use super::*;
-use crate::MemberState;
-use crate::wire::BeatFlags;
+use crate::wire::{BeatFlags, Row};
+use crate::{MemberKey, MemberState};
 use PeerStatus::{Reachable, Suspected, Unreachable};
 
 /// All that was told, in short.
@@ -51,6 +51,9 @@ fn behaviour_30_an_answer_names_its_beat_and_a_missing_one_leads_to_up_to_three_
             Message::Beat(beat) if beat.flags.has(BeatFlags::IS_ANSWER) => Some((*at, *by, *to, beat.echo)),
             _ => None,
         });
+        let answers: Vec<_> = answers.collect();
+        // Two alone have nobody else to ask, and the other one is gone.
+        assert_eq!(answers.is_empty(), count == 2, "{count} nodes");
         for (at, by, to, echo) in answers {
             let asked = ring.said.iter().any(|(asked, from, of, said)| {
                 matches!(said, Message::Beat(beat) if Some(beat.n) == echo && beat.flags.has(BeatFlags::ANSWER))
@@ -61,7 +64,7 @@ fn behaviour_30_an_answer_names_its_beat_and_a_missing_one_leads_to_up_to_three_
     }
 }
 
-/// The direct way is gone, but not the one by way of others; and between two an answer that was late counts.
+/// The direct way is gone, but not the one by way of others.
 #[test]
 fn behaviour_31_a_late_or_indirect_answer_prevents_an_accusation() {
     let mut ring = Ring::new(4);
@@ -69,30 +72,6 @@ fn behaviour_31_a_late_or_indirect_answer_prevents_an_accusation() {
     ring.run(SECOND * 120);
     assert_eq!(told(&ring), []);
     assert!(!ring.sent(0, "look").is_empty() && !ring.sent(1, "look").is_empty());
-
-    let mut pair = Ring::new(2);
-    pair.delay = millis(400);
-    pair.run(SECOND * 60);
-    let unreachable = told(&pair).into_iter().filter(|(.., status)| *status == Unreachable);
-    assert_eq!(unreachable.count(), 0);
-}
-
-#[test]
-fn behaviour_32_suspected_and_unreachable_at_their_thresholds_and_once() {
-    for count in [2, 3, 4, 5, 8, 12] {
-        let mut ring = Ring::new(count);
-        ring.dead.insert(0);
-        let begin = ring.time();
-        ring.run(SECOND * 60);
-        for at in 1..count {
-            assert_eq!(ring.statuses(at, 0), [Suspected, Unreachable], "at {at} of {count}");
-        }
-        assert_eq!(ring.told.len(), 2 * (count - 1), "nobody else: {:?}", told(&ring));
-        let gone = ring.told.iter().filter(|(.., status)| *status == Unreachable);
-        let last = gone.map(|(at, ..)| *at - begin).max().unwrap();
-        let patience = if count == 2 { SECOND * 5 } else { SECOND * 4 };
-        assert!(last >= millis(800) && last <= patience, "after {last:?} of {count}");
-    }
 }
 
 /// Whatever it said last to all: its next beat was due to one of them within a second, and is missed.
@@ -171,10 +150,17 @@ fn behaviour_35_a_newcomer_is_probed_at_once_and_not_accused_in_its_grace() {
     }
     ring.dead.insert(4);
     assert!(ring.sent(4, "beat").is_empty());
-    ring.run(millis(7_000));
-    let accused = ring.told.iter().any(|(.., of, status)| *of == 4 && *status == Unreachable);
-    assert!(!accused, "{:?}", told(&ring));
-    ring.run(SECOND * 20);
+    let is_accused = |ring: &Ring| {
+        let key = MemberKey::of(&name(4));
+        let accuses = |row: &Row| matches!(row, Row::Suspect { .. } if row.about().0 == key);
+        ring.said.iter().any(|(.., said)| matches!(said, Message::News(rows) if rows.iter().any(accuses)))
+    };
+    ring.run(SECOND * 10 - millis(1));
+    assert!(!is_accused(&ring), "{:?}", told(&ring));
+    assert!(ring.sent(0, "beat").iter().filter(|(_, to)| *to == 4).count() > 8, "it is asked all the time");
+    ring.run(SECOND * 2);
+    assert!(is_accused(&ring));
+    ring.run(SECOND * 3);
     assert_eq!(ring.statuses(0, 4).last(), Some(&Unreachable));
     // Who has answered is no newcomer any more.
     let mut ring = Ring::with_links(5, |one, other| one != 4 && other != 4);
@@ -185,24 +171,47 @@ fn behaviour_35_a_newcomer_is_probed_at_once_and_not_accused_in_its_grace() {
     assert_eq!(ring.statuses(0, 4).last(), Some(&Unreachable));
 }
 
-#[test]
-fn behaviour_37_round_trips_are_smoothed_per_peer_and_a_slow_one_slows_nobody() {
-    let mut ring = Ring::unlinked(4);
-    (0..4).for_each(|other| _ = ring.delays.insert((0, other), millis(450)));
-    for (one, other) in (0..4).flat_map(|one| (0..one).map(move |other| (one, other))) {
+/// Six nodes, of which one has such a way to the others. Node 3 falls silent: how long until somebody else asks it, and after
+/// that until those that are as near as ever call it unreachable.
+fn missed_beside(way_to_0: Duration) -> (Duration, Vec<Duration>) {
+    let mut ring = Ring::unlinked(6);
+    (0..6).for_each(|other| _ = ring.delays.insert((0, other), way_to_0));
+    for (one, other) in (0..6).flat_map(|one| (0..one).map(move |other| (one, other))) {
         ring.link_up(one, other);
     }
     ring.run(SECOND * 20);
     ring.forget();
     let rtt = |at: usize, of: usize| ring.nodes[at].links[&link(at, of)].rtt.smoothed().unwrap();
-    assert!(rtt(1, 0) > millis(890) && rtt(1, 2) < millis(35));
+    assert!(rtt(1, 0).abs_diff(way_to_0 * 2) < millis(5) && rtt(1, 2) < millis(35));
     ring.run(SECOND * 60);
     assert_eq!(told(&ring), [], "slow is not gone");
     ring.dead.insert(3);
+    ring.said.clear();
     let begin = ring.time();
     ring.run(SECOND * 10);
-    let gone = ring.told.iter().find(|(_, by, of, status)| (*by, *of, *status) == (1, 3, Unreachable));
-    assert!(gone.unwrap().0 - begin < millis(4_500), "{:?}", gone);
+    let tried = ring.said.iter().filter(|(_, by, to, said)| {
+        let is_try = matches!(said, Message::Beat(beat) if beat.flags.has(BeatFlags::ANSWER));
+        (*by, *to) != (0, 3) && *to == 3 && is_try
+    });
+    let tried = tried.map(|(at, ..)| *at).min().unwrap();
+    let gone = [1, 2, 4, 5].map(|at| {
+        let gone = ring.told.iter().find(|(_, by, of, status)| (*by, *of, *status) == (at, 3, Unreachable));
+        gone.unwrap().0 - tried
+    });
+    (tried - begin, gone.to_vec())
+}
+
+#[test]
+fn behaviour_37_round_trips_are_smoothed_per_peer_and_a_slow_one_slows_nobody() {
+    let (usual, slow) = (missed_beside(millis(15)), missed_beside(millis(450)));
+    // Its next beat was to come within 1.05 s, a step of 50 ms, what a message takes and the slack; or one more if that one
+    // was to the slow node.
+    let period = millis(1_050);
+    let noticed = period + millis(50 + 15 + 30);
+    assert!(usual.0 <= noticed && slow.0 <= noticed + period, "{usual:?}, {slow:?}");
+    let last = |gone: Vec<Duration>| gone.into_iter().max().unwrap();
+    let (usual, slow) = (last(usual.1), last(slow.1));
+    assert!(slow <= usual + millis(50), "{slow:?} and not {usual:?}");
 }
 
 /// Who hears nobody accuses nobody, however long, and nor does it when it is back.

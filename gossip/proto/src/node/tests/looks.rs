@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::ring::*;
 use super::*;
 use crate::MemberKey;
-use crate::wire::{Accusers, Look, Row, Seen, write};
+use crate::node::Timer;
+use crate::wire::{Accusers, BeatFlags, Look, Row, Seen, write};
 use PeerStatus::{Reachable, Suspected, Unreachable};
 
 /// What one node answered to those who asked for others.
@@ -15,6 +16,15 @@ fn seen_by(ring: &Ring, at: usize) -> Vec<Seen> {
         _ => None,
     });
     seen.collect()
+}
+
+/// Numbers of beats from one node to another, and whether they were questions.
+fn beats(ring: &Ring, from: usize, to: usize) -> Vec<(u8, bool)> {
+    let beats = ring.said.iter().filter_map(|(_, by, of, said)| match said {
+        Message::Beat(beat) if (*by, *of) == (from, to) => Some((beat.n, beat.flags.has(BeatFlags::ANSWER))),
+        _ => None,
+    });
+    beats.collect()
 }
 
 /// Node 2 is asked for node 0 and asks it with a number of its own; what it passes on is an answer it got.
@@ -28,6 +38,12 @@ fn behaviour_36_a_helper_uses_its_own_numbers_passes_on_real_answers_and_survive
     let (look, asker) =
         ring.said.iter().find(|(.., said)| said.name() == "look").map(|said| (said.0, said.1)).unwrap();
     assert!(ring.sent(2, "beat").contains(&(look + ring.delay, 1 - asker)), "it asks at once");
+    // Whatever it asks for others has its place in the row of its own beats.
+    for to in [0, 1] {
+        let beats = beats(&ring, 2, to);
+        assert!(beats.len() > 2 && beats.iter().any(|(_, asks)| *asks), "{beats:?}");
+        assert!(beats.windows(2).all(|two| two[1].0 == two[0].0.wrapping_add(1)), "{beats:?}");
+    }
     // While it asks, the member is taken off its list.
     let mut ring = Ring::new(4);
     ring.dead.insert(0);
@@ -40,7 +56,37 @@ fn behaviour_36_a_helper_uses_its_own_numbers_passes_on_real_answers_and_survive
     ring.run(SECOND * 2);
     // Others accuse it meanwhile, and this one has nothing to say against that.
     let later = seen_by(&ring, 2).split_off(before);
+    assert!(!later.is_empty(), "it goes on");
     assert!(later.iter().all(|seen| !seen.heard), "what it does not know it does not say: {later:?}");
+}
+
+/// Node 2 waits for an answer of node 0 when it is asked for it: that is awaited, measured, and passed on to who asked.
+#[test]
+fn behaviour_36_a_helper_that_asks_already_waits_for_that_answer() {
+    let mut ring = Ring::unlinked(3);
+    ring.delays.insert((0, 2), millis(450));
+    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+        ring.link_up(one, other);
+    }
+    ring.run(SECOND * 20);
+    ring.forget();
+    // From here on node 0 only answers.
+    ring.nodes[0].timers.cancel(&Timer::Beat);
+    let asked = |ring: &Ring| beats(ring, 2, 0).into_iter().filter(|(_, asks)| *asks).count();
+    while asked(&ring) == 0 {
+        ring.run(millis(1));
+    }
+    let begin = ring.time();
+    ring.run(millis(300));
+    let (key, incarnation) = (MemberKey::of(&name(0)), ring.nodes[0].record.incarnation);
+    let look = Look { serial: 7, key, incarnation, age: 0 };
+    ring.give(2, Input::Frame { link: link(1, 2), bytes: write(&Message::Look(look), 3).into_bytes() });
+    ring.run(begin + millis(890) - ring.time());
+    assert_eq!((asked(&ring), seen_by(&ring, 2).len()), (1, 0), "once is enough");
+    ring.run(millis(20));
+    assert_eq!((asked(&ring), seen_by(&ring, 2)), (1, vec![Seen { serial: 7, key, heard: true }]));
+    let round_trip = ring.nodes[2].links[&link(0, 2)].rtt.smoothed().unwrap();
+    assert!(round_trip.abs_diff(millis(900)) < millis(5), "{round_trip:?}");
 }
 
 /// A helper whose link to the member takes 900 ms there and back waits as long, and those who asked wait for it.
