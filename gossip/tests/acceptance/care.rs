@@ -5,7 +5,7 @@ use std::time::Duration;
 use gossip::{Config, From, Retention};
 
 use crate::wait::eventually;
-use crate::world::{World, keeping_to_itself, texts};
+use crate::world::{World, texts};
 
 on_every_disk! {
     care_joins_what_was_written_entry_by_entry,
@@ -14,7 +14,7 @@ on_every_disk! {
 }
 
 fn quick() -> Config {
-    Config { retention_every: Duration::from_millis(20), ..keeping_to_itself() }
+    Config { retention_every: Duration::from_millis(20), ..Config::default() }
 }
 
 async fn care_joins_what_was_written_entry_by_entry(world: World) {

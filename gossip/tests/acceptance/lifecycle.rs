@@ -7,7 +7,7 @@ use gossip::{BuildError, Config, Coordinator, Error, Event, NodeState};
 
 use crate::tap::Tap;
 use crate::wait::{events_until, eventually};
-use crate::world::{Device, World, converge, in_sync, keeping_to_itself};
+use crate::world::{Device, World, converge, in_sync};
 
 on_every_pair! {
     behaviour_23_pause_stops_fetching_and_resume_catches_up,
@@ -22,8 +22,9 @@ on_every_wire! {
 }
 
 async fn behaviour_23_pause_stops_fetching_and_resume_catches_up(world: World) {
+    let world = world.as_linked();
     // Ann compares often, so that a node that is not paused would soon find something to ask for.
-    let mut config = keeping_to_itself();
+    let mut config = world.config();
     config.node.round_max = Duration::from_millis(50);
     let ann = world.device_with("ann", |builder| builder.config(config)).await;
     let [bob, cat] = world.devices(["bob", "cat"]).await;
@@ -95,6 +96,7 @@ async fn behaviour_23_steps_out_of_order_are_errors_and_shutdown_is_final(world:
 }
 
 async fn a_storm_of_state_changes_from_many_tasks_loses_nothing(world: World) {
+    let world = world.as_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     bob.stream().await;
@@ -125,7 +127,7 @@ async fn a_storm_of_state_changes_from_many_tasks_loses_nothing(world: World) {
 
 /// Two linked devices that compare and probe often.
 async fn busy_pair(world: &World, names: [&str; 2]) -> [Device; 2] {
-    let mut config = keeping_to_itself();
+    let mut config = world.config();
     config.node.keepalive = Duration::from_millis(40);
     config.node.round_max = Duration::from_millis(40);
     let one = world.device_with(names[0], |builder| builder.config(config.clone())).await;
@@ -227,7 +229,7 @@ async fn defect_b29_settings_that_make_no_sense_are_refused() {
         |config| config.read_lanes = 1000,
     ];
     for (at, spoil) in spoils.iter().enumerate() {
-        let mut config = keeping_to_itself();
+        let mut config = Config::default();
         spoil(&mut config);
         let built = Coordinator::builder().config(config).build().await;
         assert!(matches!(built, Err(BuildError::Config(_))), "spoil {at}: {built:?}");

@@ -3,7 +3,7 @@
 use gossip::{CommandError, Error, Event, Notice, Peer, PeerStatus};
 
 use crate::wait::{event, events_until, eventually};
-use crate::world::{World, converge, keeping_to_itself};
+use crate::world::{World, converge};
 
 on_every_pair! {
     defect_b15_peer_events_reach_the_application_each_once,
@@ -11,6 +11,7 @@ on_every_pair! {
 }
 
 async fn defect_b15_peer_events_reach_the_application_each_once(world: World) {
+    let world = world.as_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     let mut events = ann.events();
     world.link(&bob, &ann).await;
@@ -66,7 +67,7 @@ async fn defect_b18_saved_peers_are_loaded_and_dialled(world: World) {
 #[tokio::test]
 async fn a_listener_that_is_too_slow_is_told_how_much_it_missed() {
     let world = World::new(crate::world::Wire::Memory, crate::world::Disk::Memory);
-    let config = gossip::Config { events: 8, ..keeping_to_itself() };
+    let config = gossip::Config { events: 8, ..gossip::Config::default() };
     let ann = world.device_with("ann", |builder| builder.config(config)).await;
     let mut slow = ann.events();
     ann.write(30).await;

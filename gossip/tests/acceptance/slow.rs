@@ -9,7 +9,7 @@ use gossip::proto::Arrived;
 use gossip::{Config, From, MemoryStore, StoreResult};
 use gossip_testkit::double::{StoreCall, StoreDouble, StoreHooks};
 
-use crate::world::{World, holds, keeping_to_itself};
+use crate::world::{World, holds};
 
 on_every_wire! {
     a_reader_ten_thousand_times_slower_than_the_wire_loses_nothing_and_holds_one_page,
@@ -43,7 +43,7 @@ impl StoreHooks for Counted {
 async fn a_reader_ten_thousand_times_slower_than_the_wire_loses_nothing_and_holds_one_page(world: World) {
     let counted = Arc::new(Counted::default());
     let store = StoreDouble::new(MemoryStore::new(), counted.clone());
-    let config = Config { page_bytes: PAGE, ..keeping_to_itself() };
+    let config = Config { page_bytes: PAGE, ..Config::default() };
     let ann = world.device("ann").await;
     let bob = world.device_with("bob", |builder| builder.store(store).config(config)).await;
     world.link(&ann, &bob).await;

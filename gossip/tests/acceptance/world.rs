@@ -65,6 +65,8 @@ pub(crate) struct World {
     pub(crate) wire: Wire,
     pub(crate) disk: Disk,
     pub(crate) network: MemoryNetwork,
+    /// Devices link to others they hear of, as they do by default.
+    is_open: bool,
     directory: TempDir,
     ends: Mutex<BTreeMap<String, FarEnd>>,
     links: Mutex<Vec<Link>>,
@@ -76,10 +78,21 @@ impl World {
             wire,
             disk,
             network: MemoryNetwork::new(11),
+            is_open: true,
             directory: tempfile::tempdir().unwrap(),
             ends: Mutex::default(),
             links: Mutex::default(),
         }
+    }
+
+    /// Nobody is linked but whom the test links: chains stay chains, and who is cut off from one stays so.
+    pub(crate) fn as_linked(self) -> Self {
+        Self { is_open: false, ..self }
+    }
+
+    /// What nodes are built with, unless a test wants something else.
+    pub(crate) fn config(&self) -> Config {
+        if self.is_open { Config::default() } else { keeping_to_itself() }
     }
 
     /// An empty place to keep things.
@@ -133,7 +146,7 @@ impl World {
         let builder = Coordinator::builder()
             .shared_store(shelf.open().await)
             .transport(tap.on(self.transport(name)))
-            .config(keeping_to_itself())
+            .config(self.config())
             .seed(7);
         let builder = with(builder);
         let node = builder.build().await.unwrap();
