@@ -10,6 +10,7 @@ function fail(what) {
 }
 
 /^#/ && part == "" { next }
+/^--- found by: / && part == "" { next }
 /^--- file: / && part == "" { target = root "/" substr($0, 11); next }
 /^--- old$/ { part = "old"; next }
 /^--- new$/ { part = "new"; next }

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Plants bugs in a scratch copy of the workspace, one at a time, and expects the sweep to find each.
+# Plants bugs in a scratch copy of the workspace, one at a time, and expects each to be found: by the sweep, or
+# by what its line `--- found by:` says, which is a few scenarios of the swarm.
 #
 #   run.sh          all mutants
 #   run.sh 3        the first three
 #   run.sh --only X those whose name begins with X
 #   run.sh --check  only whether all of them still apply
 #
-# Exit code 1: a mutant survived, does not apply or does not compile. A mutant that makes the sweep
+# Exit code 1: a mutant survived, does not apply or does not compile. A mutant that makes what looks for it
 # hang counts as found.
 set -eu
 
@@ -59,6 +60,30 @@ sweep() {
     timeout 300 "$work/target/sweep/sweep" --seeds "$1" --first --no-coverage >"$work/log" 2>&1
 }
 
+# As in `swarm --n 20 --only s1`; nothing if the sweep looks for it.
+finder_of() {
+    sed -n 's/^--- found by: //p' "$1"
+}
+
+# What else than the sweep looks for the chosen ones.
+finders() {
+    ls "$here/$only"*.mutant | head -n "$count" | while read -r mutant; do
+        finder_of "$mutant"
+    done | sort -u
+}
+
+# Whether nothing is found.
+passes() {
+    case $1 in
+        "") sweep "$seeds" ;;
+        "swarm "*)
+            # shellcheck disable=SC2086
+            timeout 300 "$work/target/sweep/"$1 >"$work/log" 2>&1
+            ;;
+        *) echo "nothing is called $1" && exit 2 ;;
+    esac
+}
+
 fresh_tree
 if [ "$count" = --check ]; then
     for mutant in "$here"/*.mutant; do
@@ -76,19 +101,24 @@ if ! sweep 0..40; then
     exit 1
 fi
 
+finders | while read -r finder; do
+    passes "$finder" || { echo "fails without any mutant: $finder"; exit 1; }
+done
+
 killed=0
 survived=0
 for mutant in "$here/$only"*.mutant; do
     [ $((killed + survived)) -lt "$count" ] || break
     name=$(basename "$mutant" .mutant)
+    finder=$(finder_of "$mutant")
     plant "$mutant"
     build || { echo "$name does not compile"; exit 1; }
-    if sweep "$seeds"; then
+    if passes "$finder"; then
         survived=$((survived + 1))
         echo "SURVIVED $name"
     else
         killed=$((killed + 1))
-        echo "killed   $name: $(grep -m 1 FAILED "$work/log" | cut -c 1-150)"
+        echo "killed   $name: $(grep -m 1 -e FAILED -e MISSED "$work/log" | tr -s ' ' | cut -c 1-150)"
     fi
     restore "$(target_of "$mutant")"
 done

@@ -10,8 +10,8 @@
 //! cut off, once on the bare bridge and once with a relay between them that delays and loses. Every node
 //! prints a line of JSON for whatever it is told.
 //!
-//! *Facts* are who was told what, how often, and what arrived: they always count. *Times* are bounded by what the
-//! simulator promises and a second; they count unless the machine has more to do than it has cores. The last line is
+//! *Facts* are who was told what, how often, and what arrived: they always count. *Times* are bounded as
+//! `docs/testing.md` says; they count unless the machine has more to do than it has cores. The last line is
 //! `N passed, N failed`.
 //!
 //! | module | idea |

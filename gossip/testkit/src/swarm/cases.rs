@@ -4,6 +4,10 @@ use super::plan::Plan;
 use super::samples::Samples;
 use super::scenario::{Scenario, Weather};
 
+/// Anybody may pause for so many milliseconds: what it says then is with all within 0.8 s of the first question,
+/// which comes after a beat was missed.
+pub(super) const SHORT: u64 = 740;
+
 /// One line of the table before it is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
@@ -64,6 +68,7 @@ fn of_size(length: Length, nodes: usize) -> Vec<Case> {
     all.push(case(Scenario::Leave { leavers }, runs(3)));
     all.extend([10, 20, 50].map(|percent| case(Scenario::Exodus { percent }, runs(2))));
     all.push(case(Scenario::Apart { seconds: 60 }, runs(2)));
+    all.push(case(Scenario::Blocked { count: nodes / 8, millis: SHORT }, runs(3)));
     all
 }
 
@@ -73,7 +78,7 @@ fn idle(length: Length, nodes: usize) -> Vec<Case> {
     let minute = Case { scenario, nodes, loss: 0, seeds };
     let longer = Scenario::Idle { seconds, weather: Weather::Fair };
     let lossy = [0, 100, 200, 300].map(|loss| Case { scenario: longer, loss, ..minute });
-    let foul = [Weather::OneWay, Weather::Bursts, Weather::Flapping];
+    let foul = [Weather::OneWay, Weather::Bursts, Weather::Flapping, Weather::Dozing];
     let foul = foul.map(|weather| Case { scenario: Scenario::Idle { seconds: 120, weather }, ..minute });
     let mut all = vec![minute];
     all.extend(lossy.into_iter().filter(|case| *case != minute));

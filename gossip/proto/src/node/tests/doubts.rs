@@ -171,8 +171,8 @@ fn behaviour_35_a_newcomer_is_probed_at_once_and_not_accused_in_its_grace() {
     assert_eq!(ring.statuses(0, 4).last(), Some(&Unreachable));
 }
 
-/// Six nodes, of which one has such a way to the others. Node 3 falls silent: how long until somebody else asks it, and after
-/// that until those that are as near as ever call it unreachable.
+/// Six nodes, of which one has such a way to the others. Node 3 falls silent: how long until somebody else asks
+/// it, and after that until those that are as near as ever call it unreachable.
 fn missed_beside(way_to_0: Duration) -> (Duration, Vec<Duration>) {
     let mut ring = Ring::unlinked(6);
     (0..6).for_each(|other| _ = ring.delays.insert((0, other), way_to_0));
@@ -204,8 +204,8 @@ fn missed_beside(way_to_0: Duration) -> (Duration, Vec<Duration>) {
 #[test]
 fn behaviour_37_round_trips_are_smoothed_per_peer_and_a_slow_one_slows_nobody() {
     let (usual, slow) = (missed_beside(millis(15)), missed_beside(millis(450)));
-    // Its next beat was to come within 1.05 s, a step of 50 ms, what a message takes and the slack; or one more if that one
-    // was to the slow node.
+    // Its next beat was to come within 1.05 s, a step of 50 ms, what a message takes and the slack; or one more
+    // if that one was to the slow node.
     let period = millis(1_050);
     let noticed = period + millis(50 + 15 + 30);
     assert!(usual.0 <= noticed && slow.0 <= noticed + period, "{usual:?}, {slow:?}");

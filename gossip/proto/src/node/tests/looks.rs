@@ -60,7 +60,8 @@ fn behaviour_36_a_helper_uses_its_own_numbers_passes_on_real_answers_and_survive
     assert!(later.iter().all(|seen| !seen.heard), "what it does not know it does not say: {later:?}");
 }
 
-/// Node 2 waits for an answer of node 0 when it is asked for it: that is awaited, measured, and passed on to who asked.
+/// Node 2 waits for an answer of node 0 when it is asked for it: that is awaited, measured, and passed on to
+/// who asked.
 #[test]
 fn behaviour_36_a_helper_that_asks_already_waits_for_that_answer() {
     let mut ring = Ring::unlinked(3);

@@ -61,8 +61,8 @@ fn behaviour_32_suspected_and_unreachable_at_their_thresholds_and_once() {
         let threshold = try_of + way + try_of * 2;
         assert!(first.abs_diff(threshold) <= ROUGH, "{first:?} and not {threshold:?}, {count} nodes");
         assert!(last <= threshold + way + ROUGH, "{last:?}, {count} nodes");
-        // Whoever tried first judges first; at most the answer of one who was asked for objections is missing then. The others
-        // count from the first try of that helper, and what told them of it was on its way.
+        // Whoever tried first judges first; at most the answer of one who was asked for objections is missing
+        // then. The others count from the first try of that helper, and what told them of it was on its way.
         let (first, last) = called(&ring, 0, Unreachable, begin);
         assert!(first >= PATIENCE && first <= PATIENCE + way * 2 + ROUGH, "{first:?}, {count} nodes");
         assert!(last <= try_of + way + PATIENCE + way + way * 2 + ROUGH, "{last:?}, {count} nodes");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gossip_proto::node::PeerStatus;
+
 use super::super::overlay::settled;
 use super::super::plan::Plan;
 use super::super::samples::Samples;
@@ -34,6 +36,10 @@ pub(super) fn run(plan: Plan, count: usize, millis: u64) -> Samples {
     let healthy = downs(&changes).filter(|(_, subject)| !is_victim[*subject]);
     let by_healthy = healthy.clone().filter(|(observer, _)| !is_victim[*observer]);
     samples.add("false by healthy", by_healthy.count() as f64);
+    let is_healthy = |node: u32| !is_victim[node as usize];
+    let doubted = changes.iter().filter(|change| change.status == PeerStatus::Suspected);
+    let doubted = doubted.filter(|change| is_healthy(change.observer) && is_healthy(change.subject));
+    samples.add("doubted by healthy", doubted.count() as f64);
     samples.add("false", healthy.count() as f64);
     samples.add(
         "blocked called down",

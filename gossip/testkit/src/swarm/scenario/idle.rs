@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use gossip_proto::node::Command;
+
 use super::super::air::{Bursts, Flapping};
 use super::super::overlay::settled;
 use super::super::plan::Plan;
 use super::super::samples::Samples;
 use super::super::world::Swarm;
 use super::{WARM, Weather, downs, pass};
+
+/// Longer than anything that is run here.
+const DOZE: Duration = Duration::from_secs(24 * 3_600);
 
 pub(super) fn run(plan: Plan, seconds: u64, weather: Weather) -> Samples {
     let mut swarm = settled(plan, WARM);
@@ -51,6 +56,13 @@ fn darken(swarm: &mut Swarm, weather: Weather) -> Vec<usize> {
             let (gone, period) = (Duration::from_secs(6), Duration::from_secs(16));
             swarm.air.set_flapping(Flapping { nodes: nodes.clone(), gone, period });
             nodes
+        }
+        Weather::Dozing => {
+            let nodes = swarm.plan.victims(swarm.plan.nodes / 10);
+            nodes.iter().for_each(|node| swarm.command(*node, Command::Doze { lasting: DOZE }));
+            pass(swarm, Duration::from_secs(1));
+            nodes.iter().for_each(|node| swarm.block(*node));
+            Vec::new()
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum Weather {
     Bursts,
     /// One node in twenty is gone for 6 s in 16.
     Flapping,
+    /// One node in ten has said that it dozes, and says nothing.
+    Dozing,
 }
 
 /// What happens.
