@@ -31,6 +31,8 @@ const IMPATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Who comes back compares with all its neighbours in a large group, with each after about so long.
 const IN_TURN: Duration = Duration::from_millis(500);
+/// So much later is compared what beats of other links compare as well.
+const LATER: Duration = Duration::from_secs(10);
 /// In large groups agreements are left alone so much longer: where beats do not compare, other links do.
 const SELDOM: u32 = 8;
 
@@ -267,6 +269,11 @@ impl Node {
     pub(super) fn compare_link_soon(&mut self, link: LinkId, channel: &ChannelId) {
         let wait = self.quiet_time(link);
         self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + wait);
+    }
+
+    /// The same on a link without beats, where those of others tell sooner what was missed.
+    pub(super) fn compare_link_later(&mut self, link: LinkId, channel: &ChannelId) {
+        self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + LATER);
     }
 
     /// A round of every shared channel of a link, now.

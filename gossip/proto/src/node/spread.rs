@@ -39,7 +39,9 @@ impl Node {
         let Some(found) = self.channels.get(channel) else { return };
         let Some(key) = found.streams.get(stream).map(|stream| stream.key) else { return };
         let speakers = self.speakers(channel).into_iter();
-        for id in speakers.filter(|id| found.scopes.has(*id, &key)).collect::<Vec<_>>() {
+        let speakers: Vec<LinkId> = speakers.filter(|id| found.scopes.has(*id, &key)).collect();
+        let is_compared = speakers.iter().any(|id| self.beats_compare(*id));
+        for id in speakers {
             let is_lazy = self.is_lazy(id, channel);
             if is_lazy {
                 let logs: Vec<LogId> = landings.iter().map(|landing| landing.log).collect();
@@ -51,13 +53,15 @@ impl Node {
                 shared.moved = Some(now);
             }
             if self.is_in_tree(id) {
+                // The next beat tells whether it arrived.
                 self.note_content(id);
             } else {
                 self.tell_status(id, channel);
             }
-            // The next beat tells whether it arrived; or others do, over which it comes as well.
-            if !is_lazy && !self.beats_compare(id) {
-                self.compare_link_soon(id, channel);
+            match !is_lazy && !self.beats_compare(id) {
+                true if is_compared => self.compare_link_later(id, channel),
+                true => self.compare_link_soon(id, channel),
+                false => {}
             }
         }
     }

@@ -55,12 +55,6 @@ fn who_wakes_is_awake_to_everybody_in_the_end() {
     }
 }
 
-impl Ring {
-    fn doze(&mut self, at: usize, lasting: Duration) {
-        self.give(at, Input::Command { id: CommandId(3), command: Command::Doze { lasting } });
-    }
-}
-
 /// As an application does that is looked at for a moment, again and again, before the system freezes it.
 #[test]
 fn the_last_word_is_told_however_often_it_was_another() {
