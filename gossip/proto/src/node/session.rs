@@ -212,6 +212,7 @@ impl Node {
         let peer = link.peer.clone();
         self.stats.traffic.frames_received += 1;
         self.stats.traffic.bytes_received += bytes.len() as u64;
+        self.keep_touch();
         self.heard(id);
         match self.read(bytes) {
             Ok(Content::Whole(message)) => {

@@ -2,6 +2,7 @@
 
 mod apart;
 mod back;
+mod away;
 mod beats;
 mod crowded;
 mod dead;
@@ -147,7 +148,7 @@ impl Pair {
     }
 
     fn link(&mut self, at: usize, link: LinkId) {
-        let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
+        let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true, notices_loss: false };
         let peer = NodeId::new(["b", "a"][at]).unwrap();
         self.give(at, Input::LinkUp { peer, link, limits });
     }

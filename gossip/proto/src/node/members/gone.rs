@@ -42,7 +42,7 @@ impl Node {
     }
 
     /// A row goes, and with it all that waited for its member.
-    fn forget_member(&mut self, slot: Slot) {
+    pub(super) fn forget_member(&mut self, slot: Slot) {
         let (key, was_dialled) = (slot.key, self.members.is_dialled(slot.key));
         let Some(member) = self.members.remove(slot) else { return };
         self.drop_doubt(key);

@@ -18,11 +18,13 @@
 //! | `idle` | links that nobody wants any more |
 //! | `dead` | those that are down are tried again |
 //! | `leave` | who is believed that a member left |
+//! | `away` | who heard nobody for a while tells of nobody what was so before |
 //! | `gone` | rows that go, and what goes with them |
 //! | `states` | two sides that were apart tell each other who is alive |
 //! | `bucket`, `answers`, `pauses` | how often something may happen, how much is told, and when again |
 
 mod answers;
+mod away;
 mod beat;
 mod bucket;
 mod dead;

@@ -43,7 +43,7 @@ impl Node {
                 merged => merged,
             };
             if let Some(slot) = self.follow(id, &row, merged) {
-                self.answer(id, |node| node.teach(id, &[slot]));
+                self.answer(id, |node| node.teach(id, &node.in_date(&[slot])));
             }
         }
         if others > 0 && !is_new {

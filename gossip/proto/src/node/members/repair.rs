@@ -88,7 +88,7 @@ impl Node {
             Table::Want(keys) => {
                 let keys: BTreeSet<MemberKey> = keys.into_iter().collect();
                 let slots: Vec<Slot> = keys.into_iter().filter_map(|key| self.members.find(key)).collect();
-                self.teach(id, &slots);
+                self.tell_those(id, &slots);
             }
         }
     }
@@ -100,7 +100,13 @@ impl Node {
         }
         let present = self.members.all().filter(|member| member.state != MemberState::Down);
         let slots: Vec<Slot> = present.filter_map(|member| self.members.find(member.key)).collect();
-        self.teach(id, &slots);
+        self.teach(id, &self.in_date(&slots));
+    }
+
+    /// Tells of those whom the other side does not hold.
+    fn tell_those(&mut self, id: LinkId, slots: &[Slot]) {
+        self.forget_outdated_rows(slots);
+        self.teach(id, &self.in_date(slots));
     }
 
     /// Looks into the arcs that differ.
@@ -111,7 +117,11 @@ impl Node {
                 None => Table::Sums { of, path: Some(arc), sums: self.members.sums(of, Some(arc)) },
                 Some(path) => {
                     let bucket = path << 4 | arc;
-                    let row = |member: &Member| (member.key, member.incarnation, member.state);
+                    // Of who is outdated an incarnation less is said: it claims nothing, and is told.
+                    let row = |member: &Member| {
+                        let less = u64::from(self.is_outdated(member));
+                        (member.key, member.incarnation.saturating_sub(less), member.state)
+                    };
                     let rows = self.members.on_arc(bucket).take(MAX_KEYS).map(row).collect();
                     Table::Bucket { bucket, rows }
                 }
@@ -126,11 +136,12 @@ impl Node {
         let theirs: BTreeSet<MemberKey> = rows.iter().map(|(key, ..)| *key).collect();
         let lacks = |member: &&Member| member.state != MemberState::Down && !theirs.contains(&member.key);
         let lacking = self.members.on_arc(bucket).filter(lacks);
-        let mut teach: Vec<Slot> = lacking.filter_map(|member| self.members.find(member.key)).collect();
-        let mut want = Vec::new();
+        let lacking: Vec<Slot> = lacking.filter_map(|member| self.members.find(member.key)).collect();
+        self.tell_those(id, &lacking);
+        let (mut teach, mut want) = (Vec::new(), Vec::new());
         for (key, incarnation, state) in rows {
             let row = statement(*key, *incarnation, *state);
-            if *state == MemberState::Down && self.is_live(*key, *incarnation) {
+            if *state == MemberState::Down && self.holds_to_be_alive(*key, *incarnation) {
                 // An old verdict yields, a young one is told with its age. If there are many they are told at once.
                 teach.extend(self.members.find(*key).filter(|_| !is_apart));
                 continue;
@@ -148,12 +159,14 @@ impl Node {
         if !want.is_empty() {
             self.send(id, &Message::Table(Table::Want(want)), Class::Urgent);
         }
-        self.teach(id, &teach);
+        self.teach(id, &self.in_date(&teach));
     }
 
-    fn is_live(&self, key: MemberKey, incarnation: u64) -> bool {
+    /// Whether this node says so, and has been in touch with others.
+    fn holds_to_be_alive(&self, key: MemberKey, incarnation: u64) -> bool {
         let known = self.members.find(key).and_then(|slot| self.members.get(slot));
-        known.is_some_and(|member| (member.state, member.incarnation) == (MemberState::Live, incarnation))
+        let is_it = |member: &Member| (member.state, member.incarnation) == (MemberState::Live, incarnation);
+        known.is_some_and(|member| is_it(member) && !self.is_outdated(member))
     }
 }
 

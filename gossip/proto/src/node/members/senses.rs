@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::away::Touch;
 use super::doubt::Doubt;
 use super::loss::{Loss, Tries};
 use super::pulse::Pulse;
@@ -20,6 +21,7 @@ const SICK: u32 = 8;
 pub(super) struct Senses {
     pub(super) pulse: Pulse,
     pub(super) loss: Loss,
+    pub(super) touch: Touch,
     pub(super) doubts: BTreeMap<MemberKey, Doubt>,
     pub(super) suspicions: BTreeMap<MemberKey, Suspicion>,
     /// Wanted neighbours to which there is no link.

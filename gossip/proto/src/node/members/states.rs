@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::repair::{REPAIR, statement};
 use super::row::Slot;
-use super::rows::Members;
 use crate::node::{Class, LinkId, Node};
 use crate::wire::{MAX_BITMAP, Message, Row, States, Summed, Table};
 use crate::{MemberKey, MemberState, NodeId, Tick};
@@ -14,19 +13,20 @@ const TOLD: Duration = Duration::from_secs(1);
 /// Those that went down within this time of each other may have been on one side of a split.
 const TOGETHER: Duration = Duration::from_secs(10);
 
-impl Members {
+impl Node {
     /// A bit for each of those alive and those down.
     pub(in crate::node) fn states(&self) -> States {
-        let known = self.all().filter(|member| member.state != MemberState::Left);
+        let known = self.members.all().filter(|member| member.state != MemberState::Left);
         let mut live = Vec::new();
         for (at, member) in known.enumerate() {
             if at % 8 == 0 {
                 live.push(0);
             }
-            let bit = u8::from(member.state == MemberState::Live) << (at % 8);
+            let is_live = member.state == MemberState::Live && !self.is_outdated(member);
+            let bit = u8::from(is_live) << (at % 8);
             live.last_mut().into_iter().for_each(|byte| *byte |= bit);
         }
-        States { roster: self.roster(), live }
+        States { roster: self.members.roster(), live }
     }
 }
 
@@ -74,7 +74,7 @@ impl Node {
 
     /// Tells who is alive.
     pub(super) fn tell_states(&mut self, id: LinkId) {
-        let states = self.members.states();
+        let states = self.states();
         if states.live.len() <= MAX_BITMAP {
             let now = self.now.tick;
             self.links.get_mut(&id).into_iter().for_each(|link| link.watch.told_states = Some(now));
@@ -104,7 +104,7 @@ impl Node {
         if self.members.hash() == hash {
             return;
         }
-        let ours = self.members.states();
+        let ours = self.states();
         self.pass_on(id, &ours);
         let told = self.links.get(&id).and_then(|link| link.watch.told_states);
         let is_told = told.is_some_and(|told| self.now.tick.since(told) < TOLD);

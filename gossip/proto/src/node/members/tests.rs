@@ -20,6 +20,13 @@ impl Members {
     }
 }
 
+impl crate::node::Node {
+    /// As if it had heard others all the time, of whom there are none.
+    pub(in crate::node) fn stays_in_touch(&mut self, now: Tick) {
+        self.members.senses.touch = super::away::Touch { last: now, back: Tick(0) };
+    }
+}
+
 fn told(name: &str, incarnation: u64) -> MemberRow {
     MemberRow { id: NodeId::new(name).unwrap(), incarnation, instance: 7, addresses: Vec::new() }
 }

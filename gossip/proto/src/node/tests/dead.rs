@@ -64,6 +64,11 @@ impl Pair {
         tried
     }
 
+    /// With the others they know, who are none.
+    pub(super) fn stay_in_touch(&mut self) {
+        self.nodes.iter_mut().for_each(|node| node.stays_in_touch(self.now));
+    }
+
     fn is_live(&self, at: usize, name: &str) -> bool {
         self.known(at, name).is_some_and(|(_, state)| state == MemberState::Live)
     }
@@ -131,6 +136,7 @@ fn one_that_comes_back_tells_who_else_is_there() {
     pair.are_told(0, names(0..10).chain([down("b")]));
     pair.are_told(1, names(10..20).chain([down("a")]));
     pair.run(pair.now + Duration::from_secs(12));
+    pair.stay_in_touch();
     pair.said.clear();
     for at in [0, 1] {
         pair.link(at, LINK);
@@ -209,10 +215,11 @@ fn two_sides_that_know_others_agree_on_them_first() {
     pair.are_told(0, (0..10).map(|number| down(&format!("n{number}"))));
     pair.are_told(1, [live("m")]);
     pair.run(pair.now + Duration::from_secs(12));
+    pair.stay_in_touch();
     [0, 1].into_iter().for_each(|at| pair.link(at, LINK));
     pair.run(pair.now + Duration::from_millis(100));
     pair.said.clear();
-    let states = pair.nodes[1].members.states();
+    let states = pair.nodes[1].states();
     pair.give(
         0,
         Input::Frame { link: LINK, bytes: crate::wire::write(&Message::States(states), 3).into_bytes() },
@@ -233,6 +240,7 @@ fn two_sides_that_never_agree_on_the_dead_agree_on_the_living() {
     pair.are_told(0, [live("d"), down("d"), down("b")]);
     pair.are_told(1, (10..20).map(|number| down(&format!("n{number}"))).chain([down("a")]));
     pair.run(pair.now + Duration::from_secs(12));
+    pair.stay_in_touch();
     [0, 1].into_iter().for_each(|at| pair.link(at, LINK));
     pair.run(pair.now + Duration::from_secs(4));
     assert_eq!([0, 1].map(|at| pair.nodes[at].members.live()), [22; 2]);

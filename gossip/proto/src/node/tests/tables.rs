@@ -174,9 +174,10 @@ fn a_split_heals_by_a_bitmap() {
     assert_eq!((pair.members(0).live(), pair.members(0).roster()), (52, pair.members(1).roster()));
     for (after, back) in [(9, 52), (2, 102)] {
         pair.run(pair.now + Duration::from_secs(after));
+        pair.stay_in_touch();
         pair.said.clear();
         for from in [0, 1] {
-            let states = pair.members(from).states();
+            let states = pair.nodes[from].states();
             let cost = pair.say(from, Message::States(states));
             let answers = usize::from(after == 2 && from == 0);
             assert_eq!(cost, (13 + 13) * (1 + answers), "a bit for each of 102");
@@ -192,7 +193,7 @@ fn a_bitmap_of_other_members_means_nothing() {
     let mut pair = pair(10);
     pair.take_in(0, &[Row::Down { key: key("n7"), incarnation: 0, age: 0 }]);
     pair.now = pair.now + Duration::from_secs(20);
-    let mut states = pair.members(1).states();
+    let mut states = pair.nodes[1].states();
     states.roster ^= 1;
     pair.say(1, Message::States(states));
     assert_eq!(pair.known(0, "n7"), Some((0, MemberState::Down)));

@@ -1,0 +1,62 @@
+//! Who heard nobody for a while knows what was so before. Until it has found out what is so now it says of nobody that it
+//! is there unless it was heard or heard of since, and believes those who say that somebody is not.
+
+use std::time::Duration;
+
+use super::row::{Member, Slot};
+use crate::node::Node;
+use crate::{MemberState, Tick};
+
+/// Who is in touch with anybody hears a beat at least this often.
+const SILENCE: Duration = Duration::from_secs(8);
+/// Tables are compared several times meanwhile, and who is gone is found to be.
+const BACK: Duration = Duration::from_secs(30);
+
+/// When this node was in touch with others.
+#[derive(Debug, Default)]
+pub(super) struct Touch {
+    /// When it heard anybody last; 0: never.
+    pub(super) last: Tick,
+    /// Since when it does again; 0: it always did.
+    pub(super) back: Tick,
+}
+
+impl Node {
+    /// Somebody was heard.
+    pub(in crate::node) fn keep_touch(&mut self) {
+        let (now, touch) = (self.now.tick, &mut self.members.senses.touch);
+        let last = std::mem::replace(&mut touch.last, now);
+        if last > Tick(0) && now.since(last) >= SILENCE {
+            touch.back = now;
+        }
+    }
+
+    /// Whether what is held of a member is from before this node was away.
+    pub(super) fn is_outdated(&self, member: &Member) -> bool {
+        let back = self.members.senses.touch.back;
+        let is_back = back > Tick(0) && self.now.tick.since(back) < BACK;
+        is_back
+            && member.state == MemberState::Live
+            && member.key != self.members.me().key
+            && member.since < back
+            && self.heard_at(member) < back
+    }
+
+    /// Those of whom this node can speak.
+    pub(super) fn in_date(&self, slots: &[Slot]) -> Vec<Slot> {
+        let is_it = |slot: &Slot| self.members.get(*slot).is_some_and(|member| !self.is_outdated(member));
+        slots.iter().copied().filter(is_it).collect()
+    }
+
+    /// Others hold nothing of these, who are forgotten if nothing was heard of them since this node is back: they may
+    /// have left meanwhile.
+    pub(super) fn forget_outdated_rows(&mut self, slots: &[Slot]) {
+        for slot in slots {
+            let is_outdated = self.members.get(*slot).is_some_and(|member| self.is_outdated(member));
+            if is_outdated {
+                self.forget_member(*slot);
+                self.table_changed();
+            }
+        }
+    }
+}
