@@ -11,7 +11,8 @@ use gossip_proto::{
 
 /// A large group; each is linked to all, so that nobody misses a link.
 const NODES: usize = 12;
-const LIMITS: LinkLimits = LinkLimits { max_frame: 1_200, ordered: false, reliable: false, cost: 1 };
+const LIMITS: LinkLimits =
+    LinkLimits { max_frame: 1_200, ordered: false, reliable: false, notices_loss: false, cost: 1 };
 /// One way, in microseconds.
 const DELAY: u64 = 20_000;
 /// All have met, what there was to remember is written, and what grows with use has grown.

@@ -224,7 +224,7 @@ impl State {
     fn limits_between(&self, a: &str, b: &str) -> LinkLimits {
         let (out, back) = (self.weather.faults(a, b).max_frame, self.weather.faults(b, a).max_frame);
         let max_frame = out.min(back).max(LinkLimits::MIN_FRAME);
-        LinkLimits { max_frame, ordered: false, reliable: false, cost: 1 }
+        LinkLimits { max_frame, ordered: false, reliable: false, notices_loss: false, cost: 1 }
     }
 
     fn both(&mut self, a: &str, b: &str, mut act: impl FnMut(&mut Open)) {

@@ -107,7 +107,13 @@ pub(crate) async fn meet(
     };
     let connection = Connection { peer_instance: theirs.instance, dialler, number };
     let max_frame = ours.max_frame.min(theirs.max_frame) as usize;
-    let limits = LinkLimits { max_frame, ordered: true, reliable: true, cost: shared.options.cost };
+    let limits = LinkLimits {
+        max_frame,
+        ordered: true,
+        reliable: true,
+        notices_loss: false,
+        cost: shared.options.cost,
+    };
     let keepalive = Duration::from_millis(ours.keepalive_ms.min(theirs.keepalive_ms).into());
     let (incoming, outgoing) = socket.into_split();
     let link = shared.links.admit(&theirs.id, &connection, limits, outgoing).await;

@@ -34,6 +34,9 @@ pub struct LinkLimits {
     pub ordered: bool,
     /// Frames arrive while the link is up.
     pub reliable: bool,
+    /// The link ends within seconds when the other side is gone, as radio links do (Bluetooth's supervision time-out): then
+    /// beats and rounds on it come only every minute or so. Not for those that need bytes to notice anything, such as TCP.
+    pub notices_loss: bool,
     /// Of several links to one peer the cheapest is used. A [`SyncChoice`] can exchange less on those that
     /// cost much.
     pub cost: u8,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::session::Link;
 use super::{Class, Event, LinkId, Node, NodeState, PeerStatus, Timer};
 use crate::NodeId;
 use crate::wire::Message;
@@ -13,7 +14,8 @@ const UNREACHABLE: u32 = 6;
 impl Node {
     /// Probes a link: for its round trip, and whether anyone is there.
     pub(super) fn probe(&mut self, id: LinkId) {
-        let is_idle = self.is_idle(id);
+        // A link that tells by itself when it ends need not be asked.
+        let is_idle = self.is_idle(id) || self.links.get(&id).is_some_and(Link::is_calm);
         let Some(link) = self.links.get_mut(&id) else { return };
         let quiet = self.now.tick.since(link.heard);
         // That somebody goes on is said once, and may be lost.

@@ -285,6 +285,7 @@ impl Node {
             Timer::Tell(link, channel) => self.repeat_telling(link, channel),
             Timer::Erase(job) => self.step_erasure(job),
             Timer::Forks => self.look_at_branches(),
+            Timer::Calm(link) => self.beat_calmly(link),
             Timer::Overlay => self.look_round(),
             Timer::Near => self.try_near(),
             Timer::Dead => self.try_the_dead(),

@@ -122,7 +122,7 @@ impl Node {
     pub(super) fn on_link_down(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(&id) else { return };
         let of_link = [Timer::Hello, Timer::Ping, Timer::Scan, Timer::Wants, Timer::Search];
-        let of_group = [Timer::Table, Timer::Due, Timer::Content, Timer::Have, Timer::Missing];
+        let of_group = [Timer::Table, Timer::Calm, Timer::Due, Timer::Content, Timer::Have, Timer::Missing];
         let timers = of_link.into_iter().chain(of_group);
         timers.for_each(|timer| self.timers.cancel(&timer(id)));
         for channel in link.session.iter().flat_map(|session| session.shared.keys()) {

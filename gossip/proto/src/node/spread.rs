@@ -59,7 +59,7 @@ impl Node {
                 self.tell_status(id, channel);
             }
             match !is_lazy && !self.beats_compare(id) {
-                true if is_compared => self.compare_link_later(id, channel),
+                true if is_compared && self.is_in_tree(id) => self.compare_link_later(id, channel),
                 true => self.compare_link_soon(id, channel),
                 false => {}
             }

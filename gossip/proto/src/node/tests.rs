@@ -1,9 +1,10 @@
 //! Two nodes without a network between them, and a count of what is done inside.
 
 mod apart;
-mod back;
 mod away;
+mod back;
 mod beats;
+mod calm;
 mod crowded;
 mod dead;
 mod deaf;
@@ -148,7 +149,8 @@ impl Pair {
     }
 
     fn link(&mut self, at: usize, link: LinkId) {
-        let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true, notices_loss: false };
+        let limits =
+            LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true, notices_loss: false };
         let peer = NodeId::new(["b", "a"][at]).unwrap();
         self.give(at, Input::LinkUp { peer, link, limits });
     }

@@ -63,6 +63,8 @@ pub(super) enum Timer {
     Search(LinkId),
     /// Say a beat.
     Beat,
+    /// Say a beat on a link on which they are rare.
+    Calm(LinkId),
     /// Miss a beat.
     Due(LinkId),
     /// Ask a member again that does not answer, or give up on it.

@@ -226,7 +226,7 @@ impl Host {
     }
 
     pub(crate) fn link_up(&mut self, peer: &NodeId, link: u64, max_frame: usize) {
-        let limits = LinkLimits { max_frame, ordered: true, reliable: true, cost: 0 };
+        let limits = LinkLimits { max_frame, ordered: true, reliable: true, notices_loss: false, cost: 0 };
         self.give(Input::LinkUp { peer: peer.clone(), link: LinkId(link), limits });
     }
 

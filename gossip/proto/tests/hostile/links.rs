@@ -22,7 +22,7 @@ fn connect(phone: &mut Host, home: &mut Host, link: u64) {
 
 /// Over frames of so many bytes.
 fn connect_by(phone: &mut Host, home: &mut Host, link: u64, max_frame: usize) {
-    let limits = |cost| LinkLimits { max_frame, ordered: true, reliable: true, cost };
+    let limits = |cost| LinkLimits { max_frame, ordered: true, reliable: true, notices_loss: false, cost };
     let cost = if link == MOBILE { EXPENSIVE } else { 1 };
     phone.give(Input::LinkUp { peer: home.id(), link: LinkId(link), limits: limits(cost) });
     home.give(Input::LinkUp { peer: phone.id(), link: LinkId(link), limits: limits(1) });

@@ -246,6 +246,7 @@ fn draw_edge(ends: [usize; 2], payload_limit: u64, rng: &mut Rng) -> Edge {
         max_frame: max_frame as usize,
         ordered: stream_like,
         reliable: stream_like,
+        notices_loss: false,
         cost: between(rng, 1, 3) as u8,
     };
     Edge { ends, limits, delay: between(rng, 100, 40_000), rate, outbox }

@@ -7,7 +7,7 @@ use gossip_proto::node::{LinkId, LinkLimits};
 
 /// What every link carries.
 pub(super) const LIMITS: LinkLimits =
-    LinkLimits { max_frame: 1_200, ordered: false, reliable: false, cost: 1 };
+    LinkLimits { max_frame: 1_200, ordered: false, reliable: false, notices_loss: false, cost: 1 };
 
 /// Prefix of the addresses here; the number of a node follows.
 const SCHEME: &str = "sim:";

@@ -21,6 +21,7 @@ impl Node {
         let flags = flags.with(BeatFlags::NEAR, self.members.is_nearest(link.watch.key));
         let beat = Beat { n, echo, held, flags, pace, table, content };
         self.send_frame(id, write_beat(&beat, version), Class::Urgent);
+        self.stay_calm(id);
     }
 
     /// A beat measures the round trip, and tells whether tables are equal.

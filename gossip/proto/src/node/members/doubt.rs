@@ -157,17 +157,14 @@ impl Node {
         self.set_timer(Timer::Doubt(key), wait);
     }
 
-    /// Asks somebody else something, to know whether silence is ours. Whoever answers fastest comes first, and others in turn.
+    /// Asks others something, to know whether silence is ours: whoever answers fastest, so that a slow one delays
+    /// nothing, and another one in turn. Answers the first of them.
     fn call_witness(&mut self, of: MemberKey, turn: u32) -> Option<LinkId> {
-        let link = self.choose_witness(of, turn)?;
-        self.beat_now(link, BeatFlags::ANSWER);
-        Some(link)
-    }
-
-    /// Who is asked then.
-    pub(super) fn choose_witness(&self, of: MemberKey, turn: u32) -> Option<LinkId> {
         let order = self.witnesses(of);
-        order.get(turn as usize % order.len().max(1)).copied()
+        let fastest = order.first().copied()?;
+        let other = order.get(turn as usize % order.len()).filter(|other| **other != fastest);
+        [fastest].iter().chain(other).for_each(|link| self.beat_now(*link, BeatFlags::ANSWER));
+        Some(fastest)
     }
 
     /// Three that can be asked about a member, those first that are likely to answer, and soon.

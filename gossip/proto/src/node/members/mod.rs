@@ -6,7 +6,7 @@
 //! | `me` | what this node says of itself, and what it contradicts |
 //! | `merge` | which of two statements about a member holds |
 //! | `beat`, `watch` | what is said and heard on a link, again and again |
-//! | `pulse`, `due` | when beats are said, and who is late with one |
+//! | `pulse`, `calm`, `due` | when beats are said, and who is late with one |
 //! | `doubt`, `look`, `loss`, `senses` | who is late is asked, and others are asked for it |
 //! | `suspicion`, `verdict` | who does not answer is accused, gets its say, and is down when nothing speaks for it |
 //! | `seek` | members to which there is no link are asked for |
@@ -27,6 +27,7 @@ mod answers;
 mod away;
 mod beat;
 mod bucket;
+mod calm;
 mod dead;
 mod doubt;
 mod doze;

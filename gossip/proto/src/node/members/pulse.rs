@@ -58,7 +58,7 @@ impl Node {
     pub(in crate::node) fn pulse(&mut self) {
         let Some(next) = self.look_around() else { return };
         self.links.get_mut(&next).into_iter().for_each(|link| link.watch.said = self.now.tick);
-        if !self.dozes() {
+        if self.may_disturb(next) {
             self.beat_now(next, BeatFlags::default());
         }
         let pulse = &mut self.members.senses.pulse;
@@ -67,8 +67,21 @@ impl Node {
         self.set_timer(Timer::Beat, pause);
     }
 
+    /// Whether a beat that nobody asked for is said on a link: neither side has announced a pause.
+    pub(super) fn may_disturb(&self, id: LinkId) -> bool {
+        let key = self.links.get(&id).map(|link| link.watch.key);
+        let member = key.and_then(|key| self.members.find(key)).and_then(|slot| self.members.get(slot));
+        !self.dozes() && !member.is_some_and(|member| self.is_dozing(member))
+    }
+
     /// There is another link: somebody may be watched now.
     pub(super) fn begin_pulse(&mut self) {
+        let calm = self.calm_links();
+        if calm.len() == 1 {
+            self.settle_all();
+        }
+        // The first is said when both know what that is.
+        calm.into_iter().for_each(|id| self.timers.ensure(Timer::Calm(id), self.now.tick + BACK));
         if self.look_around().is_some() {
             if self.members.senses.pulse.count == 1 {
                 self.settle_all();
@@ -81,6 +94,9 @@ impl Node {
 
     /// Everybody is told soon that we are back.
     pub(super) fn hurry_pulse(&mut self) {
+        self.calm_links()
+            .into_iter()
+            .for_each(|id| self.timers.bring_forward(Timer::Calm(id), self.now.tick + BACK));
         if self.look_around().is_some() {
             self.members.senses.pulse.hurried = self.members.senses.pulse.count;
             self.timers.set(Timer::Beat, self.now.tick);
@@ -105,7 +121,10 @@ impl Node {
         let Some(link) = self.links.get(&id) else { return (0, false) };
         let waits =
             if link.watch.said > Tick(0) { self.now.tick.since(link.watch.said) } else { Duration::ZERO };
-        let left = pulse.round().saturating_sub(waits).max(PERIOD);
+        let left = match link.is_calm() {
+            true => Self::calm_pause(link),
+            false => pulse.round().saturating_sub(waits).max(PERIOD),
+        };
         let steps = left.as_millis().div_ceil(STEP.as_millis());
         (if self.is_watched(id) { u16::try_from(steps).unwrap_or(u16::MAX) } else { 0 }, pulse.wants(link))
     }
@@ -141,7 +160,7 @@ impl Node {
         let mut first: Option<(Tick, LinkId)> = None;
         let mut count = 0;
         for (id, link) in &self.links {
-            if self.has_turn(link) && self.may_be_watched(link) {
+            if self.has_turn(link) && self.may_be_watched(link) && !link.is_calm() {
                 let turn = (link.watch.said, *id);
                 first = Some(first.map_or(turn, |first| first.min(turn)));
                 count += 1;

@@ -23,6 +23,8 @@ pub(in crate::node) struct Watch {
     pub(super) promised: bool,
     /// The other side wants the link.
     pub(super) wanted_there: bool,
+    /// Beats said on a link that tells by itself when it ends.
+    pub(super) calm: u32,
     /// Its member is there, as others say, but nothing comes here.
     pub(in crate::node) is_deaf: bool,
     /// The other side wants it as we are near.
@@ -69,6 +71,7 @@ impl Watch {
             said: Tick(0),
             promised: false,
             wanted_there: false,
+            calm: 0,
             is_deaf: false,
             near_there: false,
             idle_since: None,

@@ -68,7 +68,8 @@ fn in_a_small_group_everybody_is_dialled_by_one_side_first() {
 #[test]
 fn who_has_a_link_is_not_dialled() {
     let mut pair = met();
-    let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true };
+    let limits =
+        LinkLimits { max_frame: 1 << 20, cost: 1, ordered: true, reliable: true, notices_loss: false };
     for (number, name) in (10..).zip(names(0..5)) {
         let (peer, link) = (NodeId::new(name).unwrap(), LinkId(number));
         pair.nodes[0].handle(Now { tick: pair.now, wall: WallMs(1) }, Input::LinkUp { peer, link, limits });
@@ -133,7 +134,8 @@ fn a_link_on_which_nobody_answers_is_given_up_if_we_dialled_it() {
     while pair.dialled.is_empty() {
         pair.run(pair.now + Duration::from_millis(100));
     }
-    let limits = LinkLimits { max_frame: 1 << 20, cost: 1, ordered: false, reliable: false };
+    let limits =
+        LinkLimits { max_frame: 1 << 20, cost: 1, ordered: false, reliable: false, notices_loss: false };
     for (name, link) in [("n0", LinkId(70)), ("stranger", LinkId(71))] {
         pair.give(0, Input::LinkUp { peer: NodeId::new(name).unwrap(), link, limits });
     }

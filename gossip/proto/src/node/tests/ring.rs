@@ -30,6 +30,8 @@ pub(super) struct Ring {
     /// Other delays, both ways.
     pub(super) delays: BTreeMap<(usize, usize), Duration>,
     /// In a thousand.
+    /// Links tell by themselves when the other side is gone.
+    pub(super) notices_loss: bool,
     pub(super) loss: u64,
     /// Ways on which nothing arrives,
     pub(super) cut: BTreeSet<(usize, usize)>,
@@ -104,6 +106,7 @@ impl Ring {
             now: Tick(1),
             delay: millis(15),
             delays: BTreeMap::new(),
+            notices_loss: false,
             loss: 0,
             cut: BTreeSet::new(),
             deaf: BTreeSet::new(),
@@ -133,7 +136,8 @@ impl Ring {
     }
 
     pub(super) fn link_up_at(&mut self, at: usize, link: LinkId, peer: usize) {
-        let limits = LinkLimits { max_frame: 1_200, cost: 1, ordered: false, reliable: false };
+        let notices_loss = self.notices_loss;
+        let limits = LinkLimits { max_frame: 1_200, cost: 1, ordered: false, reliable: false, notices_loss };
         self.give(at, Input::LinkUp { peer: name(peer), link, limits });
     }
 

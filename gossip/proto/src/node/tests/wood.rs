@@ -73,7 +73,8 @@ impl Wood {
     }
 
     pub(super) fn connect(&mut self, one: usize, other: usize) {
-        let limits = LinkLimits { max_frame: 1_200, cost: 1, ordered: false, reliable: false };
+        let limits =
+            LinkLimits { max_frame: 1_200, cost: 1, ordered: false, reliable: false, notices_loss: false };
         for (at, peer) in [(one, other), (other, one)] {
             let peer = self.nodes[peer].id().clone();
             self.give(at, Input::LinkUp { peer, link: link(one, other), limits });

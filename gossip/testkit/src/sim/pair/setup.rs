@@ -32,7 +32,7 @@ impl Default for Setup {
             salt: String::new(),
             delay: Duration::from_millis(5),
             loss: 0,
-            limits: LinkLimits { max_frame, ordered: true, reliable: true, cost: 0 },
+            limits: LinkLimits { max_frame, ordered: true, reliable: true, notices_loss: false, cost: 0 },
             given: Default::default(),
             initiator: None,
             channels: vec![ChannelId::new("c").expect("a channel id")],
