@@ -298,11 +298,11 @@ fn who_dozes_and_wakes_again_and_again_dozes_in_the_end() {
         pair.command(1, Command::Doze { lasting });
     }
     let b = NodeId::new("b").unwrap();
-    let told = pair.told.iter().filter_map(|(at, event)| match event {
+    let mut told = pair.told.iter().filter_map(|(at, event)| match event {
         Event::PeerStatusChanged(id, status) if (*at, id) == (0, &b) => Some(*status),
         _ => None,
     });
-    assert_eq!(told.last(), Some(PeerStatus::Dozing));
+    assert_eq!(told.next_back(), Some(PeerStatus::Dozing));
 }
 
 /// What is said of itself by who is believed to be another one may be let pass, not that it is gone.
