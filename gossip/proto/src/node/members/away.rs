@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use super::due::LONGEST;
 use super::row::{Member, Slot};
 use crate::node::Node;
+use crate::node::session::Link;
 use crate::{MemberState, Tick};
 
 /// Who is in touch with anybody hears a beat at least this often.
@@ -26,7 +28,9 @@ impl Node {
     pub(in crate::node) fn keep_touch(&mut self) {
         let (now, touch) = (self.now.tick, &mut self.members.senses.touch);
         let last = std::mem::replace(&mut touch.last, now);
-        if last > Tick(0) && now.since(last) >= SILENCE {
+        let is_long = last > Tick(0) && now.since(last) >= SILENCE;
+        if is_long && (now.since(last) >= LONGEST || !self.links.values().all(Link::is_calm)) {
+            let touch = &mut self.members.senses.touch;
             touch.back = now;
         }
     }

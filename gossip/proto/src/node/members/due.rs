@@ -10,7 +10,7 @@ use crate::{MemberState, Tick};
 /// Who was asked is asked again after this time if it still says nothing.
 const AGAIN: Duration = Duration::from_secs(6);
 /// Nobody is believed that it says nothing for longer.
-const LONGEST: Duration = Duration::from_secs(75);
+pub(super) const LONGEST: Duration = Duration::from_secs(75);
 
 impl Node {
     /// There is a new link: a beat is missed if none comes.
