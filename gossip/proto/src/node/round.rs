@@ -31,8 +31,6 @@ const IMPATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Who comes back compares with all its neighbours in a large group, with each after about so long.
 const IN_TURN: Duration = Duration::from_millis(500);
-/// So much later is compared what beats of other links compare as well.
-const LATER: Duration = Duration::from_secs(10);
 /// In large groups agreements are left alone so much longer: where beats do not compare, other links do.
 const SELDOM: u32 = 8;
 
@@ -242,7 +240,7 @@ impl Node {
         // What both sides ask in turn without coming to anything is no comparison.
         let flows = match session.version {
             1 => looked < IMPATIENCE,
-            _ if self.is_in_tree(id) => now.since(shared.compared) < tree::IMPATIENCE,
+            _ if self.beats_compare(id) => now.since(shared.compared) < tree::IMPATIENCE,
             _ => now.since(shared.compared) < IMPATIENCE * 4,
         };
         moved(self.settle_time(id)) && flows || transfer && (looked < PATIENCE || is_given)
@@ -274,7 +272,9 @@ impl Node {
 
     /// The same on a link without beats, where those of others tell sooner what was missed.
     pub(super) fn compare_link_later(&mut self, link: LinkId, channel: &ChannelId) {
-        self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + LATER);
+        let pause = self.rng.jitter(self.config.round_max);
+        let wait = if self.speaks_first(link) { pause } else { pause * 4 };
+        self.timers.bring_forward(Timer::Round(link, channel.clone()), self.now.tick + wait);
     }
 
     /// A round of every shared channel of a link, now.

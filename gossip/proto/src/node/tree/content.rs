@@ -13,8 +13,6 @@ use crate::{ChannelId, Tick};
 pub(in crate::node) const IMPATIENCE: Duration = Duration::from_secs(3);
 /// Between comparisons of a link; those that changed nothing are repeated ever less.
 const PAUSES: Pauses = Pauses(Duration::from_secs(1), Duration::from_secs(64));
-/// What changes all the time is looked at again after this time, at least.
-const AGAIN: Duration = Duration::from_millis(250);
 /// Of so many comparisons one is of all channels, not only of those that are known to have changed.
 const ALL: u32 = 4;
 
@@ -100,7 +98,10 @@ impl Node {
             content.agreed = None;
             // Whoever says so twice has not noticed.
             let again = content.heard.replace(theirs) == Some(theirs);
-            if again || !content.past.contains(&theirs) {
+            if !again && content.past.contains(&theirs) {
+                // They are behind by what is on its way to them, and we by nothing.
+                content.since = None;
+            } else {
                 content.since.get_or_insert(now);
                 content.differ = Some([mine, theirs]);
                 let at = soon.max(content.rests_until([mine, theirs]));
@@ -124,12 +125,11 @@ impl Node {
 
     /// What differed had time to arrive: if it has not, it is looked for.
     pub(in crate::node) fn compare_content(&mut self, id: LinkId) {
-        let (mine, now, again) =
-            (self.content(id), self.now.tick, self.now.tick + self.crossing(id).max(AGAIN));
+        let (mine, now) = (self.content(id), self.now.tick);
         let is_paused = !self.is_active() || self.is_paused_there(id);
         let Some(content) = self.links.get_mut(&id).map(|link| &mut link.limb.content) else { return };
         let Some([ours, theirs]) = content.differ.take() else { return };
-        let is_old = content.since.is_some_and(|since| now.since(since) >= IMPATIENCE);
+        let old = content.since.unwrap_or(now) + IMPATIENCE;
         if mine == theirs {
             self.hear_content(id, theirs);
         } else if mine != ours && content.past.contains(&theirs) {
@@ -137,12 +137,13 @@ impl Node {
             content.since = None;
         } else if is_paused {
             // Who goes on compares.
-        } else if mine == ours || is_old && content.rests_until([mine, theirs]) <= now {
+        } else if mine == ours || now >= old {
             let tries = content.tries(now, [mine, theirs]);
             self.compare_moved(id, tries % ALL == ALL - 1);
         } else {
-            content.differ = Some([mine, theirs]);
-            self.timers.set(Timer::Content(id), again);
+            // What they said is of before; if it never comes to be the same something is missing.
+            content.differ = Some([ours, theirs]);
+            self.timers.set(Timer::Content(id), old);
         }
     }
 
