@@ -34,11 +34,9 @@ pub struct LinkLimits {
     pub ordered: bool,
     /// Frames arrive while the link is up.
     pub reliable: bool,
-    /// The link ends within seconds when the other side is gone, as radio links do (Bluetooth's supervision time-out): then
-    /// beats and rounds on it come only every minute or so. Not for those that need bytes to notice anything, such as TCP.
+    /// Ends within seconds when the other side is gone, as radio links do: then beats and rounds on it are rare.
     pub notices_loss: bool,
-    /// Of several links to one peer the cheapest is used. A [`SyncChoice`] can exchange less on those that
-    /// cost much.
+    /// Of several links to one peer the cheapest is used. A [`SyncChoice`] can leave streams out on dear ones.
     pub cost: u8,
 }
 
