@@ -34,7 +34,7 @@ async fn waiting_for_agreement_brings_what_was_written_before(world: World) {
 }
 
 async fn an_entry_is_delivered_to_whom_proved_to_hold_it(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob, cat] = world.devices(["ann", "bob", "cat"]).await;
     let stream = ann.stream().await;
     let id = stream.append("for bob").await.unwrap();

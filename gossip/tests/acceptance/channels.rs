@@ -94,7 +94,7 @@ async fn behaviour_26_a_channel_goes_only_to_who_takes_part(world: World) {
 }
 
 async fn defect_b02_leaving_and_rejoining_uses_no_sequence_again(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     let before = ann.stream().await.append("before").await.unwrap();
@@ -115,7 +115,7 @@ async fn defect_b02_leaving_and_rejoining_uses_no_sequence_again(world: World) {
 }
 
 async fn defect_b02_a_lost_store_uses_no_sequence_again(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let bob = world.device("bob").await;
     let ann = world.device_with("ann", |builder| builder.node_id("ann")).await;
     world.link(&ann, &bob).await;
@@ -152,7 +152,7 @@ async fn defect_b14_channels_made_or_removed_while_paused_count_after_resume(wor
 }
 
 async fn defect_b23_streams_made_elsewhere_appear_empty_ones_included(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob, cat] = world.devices(["ann", "bob", "cat"]).await;
     world.chain(&[&ann, &bob, &cat]).await;
     for device in [&ann, &bob, &cat] {

@@ -93,7 +93,7 @@ async fn what_is_chosen_while_running_counts_at_once_and_what_comes_back_is_comp
 }
 
 async fn a_channel_left_out_for_one_peer_reaches_it_through_another(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob, cat] = world.devices(["ann", "bob", "cat"]).await;
     let rule = SyncRule {
         peer: Some(bob.node.id().clone()),

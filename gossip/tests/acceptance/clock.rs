@@ -117,7 +117,7 @@ async fn behaviour_06_equal_stamps_come_in_author_order_everywhere(world: World)
 }
 
 async fn defect_b06_a_far_future_stamp_moves_no_other_clock(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let years = Duration::from_secs(10 * 365 * 24 * 3600);
     let ann = world.device_with("ann", |builder| builder.timer(Skewed::ahead(years))).await;
     let [bob, cat] = world.devices(["bob", "cat"]).await;

@@ -21,7 +21,7 @@ async fn is_absent(stream: &EventStream, id: EntryId) -> bool {
 }
 
 async fn erasure_reaches_peers_and_who_was_away(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob, cid] = world.devices(["ann", "bob", "cid"]).await;
     world.chain(&[&ann, &bob, &cid]).await;
     let stream = ann.stream().await;
@@ -77,7 +77,7 @@ async fn entries_of_others_are_erased_only_where_the_application_agrees(world: W
 }
 
 async fn a_newcomer_starts_from_a_file_and_goes_on_from_there(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     tokio::join!(ann.write(20), bob.write(20));
@@ -121,7 +121,7 @@ async fn what_was_pruned_is_asked_back(world: World) {
 }
 
 async fn a_newcomer_asks_for_what_lies_below_the_floor(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob, cid] = world.devices(["ann", "bob", "cid"]).await;
     world.link(&ann, &bob).await;
     ann.write(30).await;

@@ -41,7 +41,7 @@ fn given(tap: &Tap) -> BTreeSet<LogId> {
 }
 
 async fn behaviour_24_only_what_a_peer_has_more_of_is_asked_for(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     let streams = [("one", "a"), ("one", "b"), ("two", "a"), ("two", "b")];
@@ -93,7 +93,7 @@ async fn behaviour_25_a_log_is_asked_for_once_until_answered_or_given_up(world: 
 }
 
 async fn defect_b17_a_silent_peer_blocks_nobody(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob, cat] = world.devices(["ann", "bob", "cat"]).await;
     let [stream, _] = [ann.stream().await, bob.stream().await];
     stream.append_all(vec!["history"; 50]).await.unwrap();
@@ -111,7 +111,7 @@ async fn defect_b17_a_silent_peer_blocks_nobody(world: World) {
 }
 
 async fn behaviour_28_a_congested_peer_is_skipped_and_served_later(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let config = Config { outbox_frames: 8, outbox_bytes: 128 << 10, ..world.config() };
     let hub = world.device_with("hub", |builder| builder.config(config)).await;
     let [fast, slow] = world.devices(["fast", "slow"]).await;

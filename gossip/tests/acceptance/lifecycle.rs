@@ -22,7 +22,7 @@ on_every_wire! {
 }
 
 async fn behaviour_23_pause_stops_fetching_and_resume_catches_up(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     // Ann compares often, so that a node that is not paused would soon find something to ask for.
     let mut config = world.config();
     config.node.round_max = Duration::from_millis(50);
@@ -96,7 +96,7 @@ async fn behaviour_23_steps_out_of_order_are_errors_and_shutdown_is_final(world:
 }
 
 async fn a_storm_of_state_changes_from_many_tasks_loses_nothing(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     bob.stream().await;

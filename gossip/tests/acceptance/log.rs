@@ -96,7 +96,7 @@ async fn behaviour_08_an_entry_received_many_times_is_stored_once(world: World) 
 }
 
 async fn behaviour_09_order_stamps_and_bytes_are_the_same_everywhere(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob, cat] = world.devices(["ann", "bob", "cat"]).await;
     world.chain(&[&ann, &bob, &cat]).await;
     let sizes = [0, 1 << 10, 30 << 10, 32_000, 1 << 20];
@@ -139,7 +139,7 @@ async fn a_payload_over_the_limit_is_a_typed_error_and_leaves_nothing() {
 }
 
 async fn behaviour_10_what_is_missing_is_what_is_merged(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     tokio::join!(ann.write(3), bob.write(3));
@@ -165,7 +165,7 @@ async fn behaviour_10_what_is_missing_is_what_is_merged(world: World) {
 }
 
 async fn behaviour_29_a_merge_tells_stream_entries_and_version_once(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     let theirs = bob.stream().await;

@@ -10,7 +10,7 @@ on_every_pair! {
 }
 
 async fn behaviour_19_what_is_written_while_parted_or_stopped_arrives(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     ann.write(1).await;
@@ -33,7 +33,7 @@ async fn behaviour_19_what_is_written_while_parted_or_stopped_arrives(world: Wor
 }
 
 async fn behaviour_20_short_partitions_and_a_long_one_lose_nothing(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     for _ in 0..5 {
@@ -48,7 +48,7 @@ async fn behaviour_20_short_partitions_and_a_long_one_lose_nothing(world: World)
 }
 
 async fn behaviour_21_three_parts_merge_to_the_union(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob, cat] = world.devices(["ann", "bob", "cat"]).await;
     world.mesh(&[&ann, &bob, &cat]).await;
     bob.write(1).await;
@@ -66,7 +66,7 @@ async fn behaviour_21_three_parts_merge_to_the_union(world: World) {
 }
 
 async fn behaviour_22_restarts_of_one_and_of_all_keep_data_and_catch_up(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [mut ann, mut bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     ann.write(3).await;

@@ -11,7 +11,7 @@ on_every_pair! {
 }
 
 async fn defect_b15_peer_events_reach_the_application_each_once(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     let mut events = ann.events();
     world.link(&bob, &ann).await;

@@ -74,7 +74,7 @@ async fn defect_b26_ages_older_than_time_are_no_error(world: World) {
 }
 
 async fn defect_b03_compaction_lowers_no_height_and_brings_nothing_back(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     world.link(&ann, &bob).await;
     tokio::join!(ann.write(10), bob.write(10));

@@ -25,7 +25,7 @@ async fn verified(device: &Device) -> BTreeMap<NodeId, bool> {
 }
 
 async fn entries_of_keys_are_verified_and_those_of_names_are_not(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let [ann, bob] = world.devices(["ann", "bob"]).await;
     let carl = world.device_with("carl", |builder| builder.node_id("carl")).await;
     world.chain(&[&ann, &carl, &bob]).await;
@@ -44,7 +44,7 @@ async fn entries_of_keys_are_verified_and_those_of_names_are_not(world: World) {
 }
 
 async fn a_lost_store_begins_anew_under_the_same_identity(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let identity = || Identity::from_seed([9; 32]);
     let bob = world.device("bob").await;
     let ann = world.device_with("ann", |builder| builder.identity(identity())).await;

@@ -24,7 +24,7 @@ async fn behaviour_15_two_nodes_converge_one_way_and_both_ways(world: World) {
 }
 
 async fn behaviour_16_chain_star_and_ring_converge_through_relays(world: World) {
-    let world = world.as_linked();
+    let world = world.only_linked();
     let chain = world.devices(["ann", "bob", "cat"]).await;
     world.chain(&chain.each_ref()).await;
     let star = world.devices(["hub", "dan", "eve", "fay"]).await;

@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Nobody is linked but whom the test links: chains stay chains, and who is cut off from one stays so.
-    pub(crate) fn as_linked(self) -> Self {
+    pub(crate) fn only_linked(self) -> Self {
         Self { is_open: false, ..self }
     }
 
