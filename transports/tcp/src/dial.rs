@@ -68,6 +68,7 @@ async fn reach(target: &str, hurry: &mut watch::Receiver<()>) -> Option<std::io:
         let young = Instant::now() + YOUNG;
         let hurried = async {
             sleep_until(young).await;
+            hurry.mark_unchanged();
             hurry.changed().await
         };
         tokio::select! {

@@ -48,7 +48,7 @@ impl Node {
             let pause = self.rng.jitter(self.config.round_max);
             return self.set_timer(Timer::Round(id, channel.clone()), pause);
         }
-        if self.beats_compare(id) && self.agrees(id, channel) && !self.is_awaited(id, channel) {
+        if self.beats_agree(id) && self.agrees(id, channel) && !self.is_awaited(id, channel) {
             let pause = self.quiet_pause(id);
             return self.set_timer(Timer::Round(id, channel.clone()), pause);
         }

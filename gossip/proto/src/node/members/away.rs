@@ -29,10 +29,20 @@ impl Node {
         let (now, touch) = (self.now.tick, &mut self.members.senses.touch);
         let last = std::mem::replace(&mut touch.last, now);
         let is_long = last > Tick(0) && now.since(last) >= SILENCE;
-        if is_long && (now.since(last) >= LONGEST || !self.links.values().all(Link::is_calm)) {
+        if is_long && (now.since(last) >= LONGEST || !self.is_quiet_by_design()) {
             let touch = &mut self.members.senses.touch;
             touch.back = now;
         }
+    }
+
+    /// Whether silence of some seconds is by design: on all links beats are rare, or their members doze.
+    fn is_quiet_by_design(&self) -> bool {
+        let is_quiet = |link: &Link| {
+            let member = self.members.find(link.watch.key).and_then(|slot| self.members.get(slot));
+            link.is_calm() || member.is_some_and(|member| member.doze_until > Tick(0))
+        };
+        let mut watched = self.links.iter().filter(|(id, _)| self.is_watched(**id)).peekable();
+        watched.peek().is_some() && watched.all(|(_, link)| is_quiet(link))
     }
 
     /// Whether what is held of a member is from before this node was away.
@@ -52,15 +62,22 @@ impl Node {
         slots.iter().copied().filter(is_it).collect()
     }
 
-    /// Others hold nothing of these, who are forgotten if nothing was heard of them since this node is back: they may
-    /// have left meanwhile.
-    pub(super) fn forget_outdated_rows(&mut self, slots: &[Slot]) {
+    /// Others hold nothing of these. If nothing was heard of them since this node is back they count as gone: they may have
+    /// left meanwhile, or it is the others who know nobody. Whoever is there comes back, as it is tried like all that are down.
+    pub(super) fn give_up_outdated(&mut self, slots: &[Slot]) {
         for slot in slots {
-            let is_outdated = self.members.get(*slot).is_some_and(|member| self.is_outdated(member));
-            if is_outdated {
-                self.forget_member(*slot);
-                self.table_changed();
-            }
+            let Some(member) = self.members.get(*slot).filter(|member| self.is_outdated(member)) else {
+                continue;
+            };
+            let incarnation = member.incarnation;
+            self.members.set_state(*slot, MemberState::Down, incarnation, self.now.tick);
+            self.settle_status(*slot);
+            self.table_changed();
         }
+    }
+
+    /// Others hold the same to be there: nothing is outdated any more.
+    pub(super) fn is_up_to_date(&mut self) {
+        self.members.senses.touch.back = Tick(0);
     }
 }

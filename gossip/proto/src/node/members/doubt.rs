@@ -157,14 +157,12 @@ impl Node {
         self.set_timer(Timer::Doubt(key), wait);
     }
 
-    /// Asks others something, to know whether silence is ours: whoever answers fastest, so that a slow one delays
-    /// nothing, and another one in turn. Answers the first of them.
+    /// Asks somebody else something, to know whether silence is ours. Whoever answers fastest comes first, and others in turn.
     fn call_witness(&mut self, of: MemberKey, turn: u32) -> Option<LinkId> {
         let order = self.witnesses(of);
-        let fastest = order.first().copied()?;
-        let other = order.get(turn as usize % order.len()).filter(|other| **other != fastest);
-        [fastest].iter().chain(other).for_each(|link| self.beat_now(*link, BeatFlags::ANSWER));
-        Some(fastest)
+        let link = order.get(turn as usize % order.len().max(1)).copied()?;
+        self.beat_now(link, BeatFlags::ANSWER);
+        Some(link)
     }
 
     /// Three that can be asked about a member, those first that are likely to answer, and soon.

@@ -178,9 +178,6 @@ impl Node {
         let (key, _) = row.about();
         let Some(slot) = self.members.find(key) else { return };
         let may = match row {
-            // What this node says of itself is what its application calls for, or a contradiction, which has a bound of
-            // its own. The last word is never held back.
-            Row::Live { .. } | Row::Doze { .. } | Row::Left { .. } if slot == self.members.me() => true,
             // There are no more of these than of what they answer.
             Row::Vouch { .. } => true,
             // What is said of this node itself has its own bounds: contradictions, and what the application commands.

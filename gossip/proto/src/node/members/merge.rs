@@ -179,7 +179,11 @@ impl Members {
     fn hear_doze(&mut self, now: Tick, slot: Slot, row: &Row) -> bool {
         match row {
             Row::Live { doze: seconds, .. } | Row::Doze { seconds, .. } => {
-                self.doze(slot, now, now + Duration::from_secs(u64::from(*seconds)).min(LONGEST))
+                // Who missed it says nothing of it, or less. Only the member says that it dozes no more.
+                let until = now + Duration::from_secs(u64::from(*seconds)).min(LONGEST);
+                let held = self.get(slot).map_or(Tick(0), |member| member.doze_until);
+                let ends = *seconds == 0 && matches!(row, Row::Doze { .. });
+                (ends || *seconds > 0 && until > held) && self.doze(slot, now, until)
             }
             _ => false,
         }

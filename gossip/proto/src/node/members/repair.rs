@@ -26,6 +26,7 @@ impl Node {
         if theirs == ours {
             link.watch.newcomer = false;
             (link.watch.differ, link.watch.compared, link.watch.apart) = (None, 0, false);
+            self.is_up_to_date();
             return self.timers.cancel(&Timer::Table(id));
         }
         if link.watch.newcomer && is_companion {
@@ -105,7 +106,7 @@ impl Node {
 
     /// Tells of those whom the other side does not hold.
     fn tell_those(&mut self, id: LinkId, slots: &[Slot]) {
-        self.forget_outdated_rows(slots);
+        self.give_up_outdated(slots);
         self.teach(id, &self.in_date(slots));
     }
 

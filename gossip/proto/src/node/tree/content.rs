@@ -79,6 +79,12 @@ impl Node {
         u64::from_le_bytes(first)
     }
 
+    /// Whether both sides held the same when the last beat came.
+    pub(in crate::node) fn beats_agree(&self, id: LinkId) -> bool {
+        let agreed = self.links.get(&id).and_then(|link| link.limb.content.agreed);
+        self.beats_compare(id) && agreed.is_some()
+    }
+
     /// What both hold has changed here.
     pub(in crate::node) fn note_content(&mut self, id: LinkId) {
         let mine = self.content(id);
@@ -89,7 +95,6 @@ impl Node {
     /// notice itself when it hears of us.
     pub(in crate::node) fn hear_content(&mut self, id: LinkId, theirs: u64) {
         let (mine, now) = (self.content(id), self.now.tick);
-        let soon = now + self.crossing(id);
         let Some(content) = self.links.get_mut(&id).map(|link| &mut link.limb.content) else { return };
         content.note(mine);
         if mine == 0 || theirs == 0 {
@@ -104,8 +109,8 @@ impl Node {
             } else {
                 content.since.get_or_insert(now);
                 content.differ = Some([mine, theirs]);
-                let at = soon.max(content.rests_until([mine, theirs]));
-                self.timers.bring_forward(Timer::Content(id), at);
+                let rests_until = content.rests_until([mine, theirs]);
+                self.timers.bring_forward(Timer::Content(id), rests_until.max(now + self.crossing(id)));
             }
         } else if content.agreed != Some(mine) {
             content.agree(Some(mine));
