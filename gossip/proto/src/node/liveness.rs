@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::session::Link;
 use super::{Class, Event, LinkId, Node, NodeState, PeerStatus, Timer};
 use crate::NodeId;
 use crate::wire::Message;
@@ -15,7 +14,7 @@ impl Node {
     /// Probes a link: for its round trip, and whether anyone is there.
     pub(super) fn probe(&mut self, id: LinkId) {
         // A link that tells by itself when it ends need not be asked.
-        let is_idle = self.is_idle(id) || self.links.get(&id).is_some_and(Link::is_calm);
+        let is_idle = self.is_idle(id) || self.is_calm(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         let quiet = self.now.tick.since(link.heard);
         // That somebody goes on is said once, and may be lost.

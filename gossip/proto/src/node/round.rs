@@ -102,8 +102,7 @@ impl Node {
     /// How long an agreement is left alone.
     fn quiet_pause(&mut self, id: LinkId) -> Duration {
         let pause = self.rng.jitter(self.config.round_max);
-        let is_calm = self.links.get(&id).is_some_and(|link| link.is_calm());
-        let pause = if self.is_in_tree(id) || is_calm { pause * SELDOM } else { pause };
+        let pause = if self.is_in_tree(id) || self.is_calm(id) { pause * SELDOM } else { pause };
         if self.speaks_first(id) { pause } else { pause * 4 }
     }
 

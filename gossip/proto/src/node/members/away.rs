@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::due::LONGEST;
 use super::row::{Member, Slot};
-use crate::node::Node;
 use crate::node::session::Link;
+use crate::node::{LinkId, Node};
 use crate::{MemberState, Tick};
 
 /// Who is in touch with anybody hears a beat at least this often.
 const SILENCE: Duration = Duration::from_secs(8);
 /// Tables are compared several times meanwhile, and who is gone is found to be.
 const BACK: Duration = Duration::from_secs(30);
+/// Those who know who is there have said so by then: what a newcomer lacks before says nothing.
+const TOLD: Duration = Duration::from_secs(8);
 
 /// When this node was in touch with others.
 #[derive(Debug, Default)]
@@ -30,19 +32,18 @@ impl Node {
         let last = std::mem::replace(&mut touch.last, now);
         let is_long = last > Tick(0) && now.since(last) >= SILENCE;
         if is_long && (now.since(last) >= LONGEST || !self.is_quiet_by_design()) {
-            let touch = &mut self.members.senses.touch;
-            touch.back = now;
+            self.members.senses.touch.back = now;
         }
     }
 
     /// Whether silence of some seconds is by design: on all links beats are rare, or their members doze.
     fn is_quiet_by_design(&self) -> bool {
-        let is_quiet = |link: &Link| {
+        let is_quiet = |(id, link): (&LinkId, &Link)| {
             let member = self.members.find(link.watch.key).and_then(|slot| self.members.get(slot));
-            link.is_calm() || member.is_some_and(|member| member.doze_until > Tick(0))
+            self.is_calm(*id) || member.is_some_and(|member| member.doze_until > Tick(0))
         };
         let mut watched = self.links.iter().filter(|(id, _)| self.is_watched(**id)).peekable();
-        watched.peek().is_some() && watched.all(|(_, link)| is_quiet(link))
+        watched.peek().is_some() && watched.all(is_quiet)
     }
 
     /// Whether what is held of a member is from before this node was away.
@@ -62,9 +63,12 @@ impl Node {
         slots.iter().copied().filter(is_it).collect()
     }
 
-    /// Others hold nothing of these. If nothing was heard of them since this node is back they count as gone: they may have
-    /// left meanwhile, or it is the others who know nobody. Whoever is there comes back, as it is tried like all that are down.
+    /// Others hold nothing of these. If nothing was heard of them since this node is back, and others had the time to tell
+    /// of them, they count as gone: they may have left. Whoever is there comes back, tried like all that are down.
     pub(super) fn give_up_outdated(&mut self, slots: &[Slot]) {
+        if self.now.tick.since(self.members.senses.touch.back) < TOLD {
+            return;
+        }
         for slot in slots {
             let Some(member) = self.members.get(*slot).filter(|member| self.is_outdated(member)) else {
                 continue;

@@ -11,18 +11,15 @@ use crate::wire::BeatFlags;
 /// Pauses between beats.
 const PAUSES: Pauses = Pauses(Duration::from_secs(15), Duration::from_secs(60));
 
-impl Link {
-    /// Whether beats on it are rare.
-    pub(in crate::node) fn is_calm(&self) -> bool {
-        self.limits.notices_loss
-    }
-}
-
 impl Node {
+    /// Whether beats on a link are rare.
+    pub(in crate::node) fn is_calm(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(|link| link.limits.notices_loss)
+    }
+
     /// Links that have such beats, and say them when nothing else is said.
     pub(super) fn calm_links(&self) -> Vec<LinkId> {
-        let calm = self.links.iter().filter(|(_, link)| link.is_calm());
-        calm.map(|(id, _)| *id).filter(|id| self.is_watched(*id)).collect()
+        self.links.keys().copied().filter(|id| self.is_calm(*id) && self.is_watched(*id)).collect()
     }
 
     /// When the next beat comes on such a link, as it is promised now.
@@ -35,7 +32,7 @@ impl Node {
         if !self.is_watched(id) {
             return self.timers.cancel(&Timer::Calm(id));
         }
-        if let Some(pause) = self.links.get(&id).filter(|link| link.is_calm()).map(Self::calm_pause) {
+        if let Some(pause) = self.links.get(&id).filter(|_| self.is_calm(id)).map(Self::calm_pause) {
             self.set_timer(Timer::Calm(id), pause);
         }
     }

@@ -23,13 +23,13 @@ pub(super) const HIGHEST: u64 = 1 << 40;
 /// Nobody dozes longer: it may say so again.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Who makes a statement.
+/// As what a statement is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::node) struct Speaker {
-    /// It is in touch with its own neighbours.
-    pub(in crate::node) settled: bool,
-    /// It tells what its table holds, not what has just happened. Verdicts of others are always that.
-    pub(in crate::node) repairs: bool,
+pub(in crate::node) enum Told {
+    /// It has just happened.
+    News,
+    /// A table holds it. Verdicts of others are always that.
+    Held,
 }
 
 /// What follows from a statement.
@@ -73,7 +73,7 @@ pub(in crate::node) enum Merged {
 
 impl Members {
     /// Takes in a statement about a member.
-    pub(in crate::node) fn merge(&mut self, now: Tick, row: &Row, by: Speaker) -> Merged {
+    pub(in crate::node) fn merge(&mut self, now: Tick, row: &Row, told: Told) -> Merged {
         let (key, incarnation) = row.about();
         let Some(slot) = self.find(key) else { return self.meet(now, key, row) };
         let Some(member) = self.get(slot) else { return Merged::Nothing };
@@ -93,13 +93,12 @@ impl Members {
         if by_far > AHEAD || !self.may_raise(slot, by_far, now) {
             return Merged::Refused("an incarnation far ahead");
         }
-        self.merge_known(now, slot, row, by)
+        self.merge_known(now, slot, row, told)
     }
 
     /// Takes in a member known from before.
     pub(in crate::node) fn remember(&mut self, now: Tick, row: MemberRow) {
-        let by = Speaker { settled: true, repairs: true };
-        self.merge(now, &Row::Live { row, doze: 0 }, by);
+        self.merge(now, &Row::Live { row, doze: 0 }, Told::Held);
     }
 
     /// Who has to go before a statement is taken in: the table is full, and its member is new.
@@ -121,28 +120,26 @@ impl Members {
         Merged::New(slot)
     }
 
-    fn merge_known(&mut self, now: Tick, slot: Slot, row: &Row, by: Speaker) -> Merged {
+    fn merge_known(&mut self, now: Tick, slot: Slot, row: &Row, told: Told) -> Merged {
         let is_twin = matches!(row, Row::Live { row, .. } if self.is_twin(slot, row.instance));
         let learned = matches!(row, Row::Live { row, .. } if self.learn(slot, details(row)));
         let Some(member) = self.get(slot) else { return Merged::Nothing };
         let (_, incarnation) = row.about();
         let says = match row {
             Row::Left { .. } => MemberState::Left,
-            Row::Down { .. } if !by.repairs => MemberState::Down,
+            Row::Down { .. } if told == Told::News => MemberState::Down,
             _ => MemberState::Live,
         };
         let was = (member.incarnation, member.state);
         let is_heard = matches!(row, Row::Live { .. } | Row::Vouch { .. });
-        let is_revived = is_heard
-            && by.settled
-            && was == (incarnation, MemberState::Down)
-            && now.since(member.since) >= OLD;
+        let is_revived =
+            is_heard && was == (incarnation, MemberState::Down) && now.since(member.since) >= OLD;
         let order = (incarnation, says).cmp(&was);
         let is_old = matches!(row, Row::Live { row, .. } if details(row) < member.details);
         if order == Ordering::Less && !is_revived {
             return match row {
                 Row::Live { .. } if learned && incarnation < was.0 => {
-                    Merged::Changed { slot, flood: !by.repairs }
+                    Merged::Changed { slot, flood: told == Told::News }
                 }
                 // What it told of itself last, under an incarnation that was outranked since.
                 Row::Live { .. } if !is_old && incarnation < was.0 => Merged::Nothing,
@@ -159,12 +156,12 @@ impl Members {
         let dozes = self.hear_doze(now, slot, row);
         match row {
             Row::Suspect { .. } => Merged::Accused(slot),
-            Row::Down { .. } if by.repairs => Merged::Accused(slot),
-            Row::Vouch { .. } if !by.repairs => Merged::Vouched(slot),
+            Row::Down { .. } if told == Told::Held => Merged::Accused(slot),
+            Row::Vouch { .. } if told == Told::News => Merged::Vouched(slot),
             Row::Seek { .. } => Merged::Sought(slot),
-            _ if learned && is_twin => Merged::Twin { slot, flood: !by.repairs },
+            _ if learned && is_twin => Merged::Twin { slot, flood: told == Told::News },
             _ if learned || dozes || order == Ordering::Greater || is_revived => {
-                Merged::Changed { slot, flood: !by.repairs }
+                Merged::Changed { slot, flood: told == Told::News }
             }
             // Of two instances under one incarnation the one that yields is to hear of the other.
             Row::Live { row, .. } if self.is_other(slot, row.instance) => Merged::Teach(slot),

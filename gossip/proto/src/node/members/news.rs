@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::merge::{Merged, Speaker};
+use super::merge::{Merged, Told};
 use super::row::{Details, Member, Slot};
 use crate::node::{Class, DropReason, LinkId, Node};
 use crate::wire::{MAX_ROWS, Message, Row};
@@ -32,9 +32,9 @@ impl Node {
             }
             others += usize::from(matches!(row, Row::Live { .. }) && row.about().0 != speaker);
             // Who judges a member does so from what it heard itself.
-            let by = Speaker { settled: true, repairs: matches!(row, Row::Down { .. }) };
+            let told = if matches!(row, Row::Down { .. }) { Told::Held } else { Told::News };
             self.make_room(&row);
-            let merged = self.members.merge(self.now.tick, &row, by);
+            let merged = self.members.merge(self.now.tick, &row, told);
             is_new |= merged != Merged::Nothing;
             // Who is back tells who else is, which says more for less.
             let is_back = row.about().0 == speaker && known == Some(row.about().1);

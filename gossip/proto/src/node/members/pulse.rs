@@ -76,13 +76,14 @@ impl Node {
 
     /// There is another link: somebody may be watched now.
     pub(super) fn begin_pulse(&mut self) {
+        let next = self.look_around();
         let calm = self.calm_links();
         if calm.len() == 1 {
             self.settle_all();
         }
         // The first is said when both know what that is.
         calm.into_iter().for_each(|id| self.timers.ensure(Timer::Calm(id), self.now.tick + BACK));
-        if self.look_around().is_some() {
+        if next.is_some() {
             if self.members.senses.pulse.count == 1 {
                 self.settle_all();
             }
@@ -94,10 +95,10 @@ impl Node {
 
     /// Everybody is told soon that we are back.
     pub(super) fn hurry_pulse(&mut self) {
-        self.calm_links()
-            .into_iter()
-            .for_each(|id| self.timers.bring_forward(Timer::Calm(id), self.now.tick + BACK));
-        if self.look_around().is_some() {
+        let next = self.look_around();
+        let calm = self.calm_links();
+        calm.into_iter().for_each(|id| self.timers.bring_forward(Timer::Calm(id), self.now.tick + BACK));
+        if next.is_some() {
             self.members.senses.pulse.hurried = self.members.senses.pulse.count;
             self.timers.set(Timer::Beat, self.now.tick);
         }
@@ -121,7 +122,7 @@ impl Node {
         let Some(link) = self.links.get(&id) else { return (0, false) };
         let waits =
             if link.watch.said > Tick(0) { self.now.tick.since(link.watch.said) } else { Duration::ZERO };
-        let left = match link.is_calm() {
+        let left = match self.is_calm(id) {
             true => Self::calm_pause(link),
             false => pulse.round().saturating_sub(waits).max(PERIOD),
         };
@@ -160,7 +161,7 @@ impl Node {
         let mut first: Option<(Tick, LinkId)> = None;
         let mut count = 0;
         for (id, link) in &self.links {
-            if self.has_turn(link) && self.may_be_watched(link) && !link.is_calm() {
+            if self.has_turn(link) && self.may_be_watched(link) && !link.limits.notices_loss {
                 let turn = (link.watch.said, *id);
                 first = Some(first.map_or(turn, |first| first.min(turn)));
                 count += 1;

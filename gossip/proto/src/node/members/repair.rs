@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::merge::{Merged, Speaker};
+use super::merge::{Merged, Told};
 use super::pauses::Pauses;
 use super::row::{Member, Slot};
 use crate::node::{Class, LinkId, Node, Timer};
@@ -15,7 +15,6 @@ use crate::{MemberKey, MemberState};
 /// Tables that differ are compared after this pause, if they have not changed since: rows may be on their way. Twice
 /// as long after each comparison that did not help, up to the second.
 const QUIET: Pauses = Pauses(Duration::from_millis(250), Duration::from_secs(64));
-pub(super) const REPAIR: Speaker = Speaker { settled: true, repairs: true };
 
 impl Node {
     /// Notes whether the other side's table is ours.
@@ -150,7 +149,7 @@ impl Node {
             if self.hears_otherwise(id, &row) {
                 continue;
             }
-            match self.members.merge(self.now.tick, &row, REPAIR) {
+            match self.members.merge(self.now.tick, &row, Told::Held) {
                 Merged::Unknown(key) if *state == MemberState::Live && self.members.has_room() => {
                     want.push(key)
                 }

@@ -53,7 +53,7 @@ impl Members {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::members::merge::Speaker;
+    use crate::node::members::merge::Told;
     use crate::wire::Row;
     use crate::{MemberRow, NodeId, Tick};
 
@@ -64,9 +64,8 @@ mod tests {
     /// This node and so many others.
     fn group(others: usize) -> Members {
         let mut members = Members::new(Tick(0), told("me"), 100);
-        let by = Speaker { settled: true, repairs: false };
         for number in 0..others {
-            members.merge(Tick(0), &Row::Live { row: told(&format!("n{number}")), doze: 0 }, by);
+            members.merge(Tick(0), &Row::Live { row: told(&format!("n{number}")), doze: 0 }, Told::News);
         }
         members
     }
@@ -76,11 +75,7 @@ mod tests {
         let mut members = group(6);
         let gone = members.behind(members.me().key).nth(3).unwrap();
         let (_, incarnation) = (gone, 1);
-        members.merge(
-            Tick(0),
-            &Row::Left { key: gone.key, incarnation },
-            Speaker { settled: true, repairs: false },
-        );
+        members.merge(Tick(0), &Row::Left { key: gone.key, incarnation }, Told::News);
         let mut order: Vec<MemberKey> = members.all().map(|member| member.key).collect();
         order.retain(|key| *key != gone.key);
         for at in 0..order.len() {

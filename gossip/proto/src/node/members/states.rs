@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::repair::{REPAIR, statement};
+use super::merge::Told;
+use super::repair::statement;
 use super::row::Slot;
 use crate::node::{Class, LinkId, Node};
 use crate::wire::{MAX_BITMAP, Message, Row, States, Summed, Table};
@@ -50,7 +51,7 @@ impl Node {
         let Some(member) = self.members.get(slot) else { return };
         let since = member.since;
         let row = statement(slot.key, member.incarnation, MemberState::Live);
-        let merged = self.members.merge(self.now.tick, &row, REPAIR);
+        let merged = self.members.merge(self.now.tick, &row, Told::Held);
         match self.follow(id, &row, merged) {
             Some(slot) => self.teach(id, &[slot]),
             None => self.reunite(id, since),
@@ -98,7 +99,7 @@ impl Node {
         }
         let hash = self.members.hash();
         for row in self.back(states) {
-            let merged = self.members.merge(self.now.tick, &row, REPAIR);
+            let merged = self.members.merge(self.now.tick, &row, Told::Held);
             self.follow(id, &row, merged);
         }
         if self.members.hash() == hash {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::merge::{AHEAD, HIGHEST, Merged, Speaker};
+use super::merge::{AHEAD, HIGHEST, Merged, Told};
 use super::row::Member;
 use super::rows::Members;
 use super::sums;
@@ -10,8 +10,6 @@ use crate::wire::{Accusers, Row};
 use crate::{MemberKey, MemberRow, MemberState, NodeId, Rng, Tick};
 
 const NOW: Tick = Tick(1 << 40);
-const HEARSAY: Speaker = Speaker { settled: true, repairs: false };
-const REPAIR: Speaker = Speaker { settled: true, repairs: true };
 
 impl Members {
     /// How many are asked, and how many accused.
@@ -46,7 +44,7 @@ fn alone() -> Members {
 fn group(names: &[&str]) -> Members {
     let mut members = alone();
     for name in names {
-        assert!(matches!(members.merge(NOW, &live(name, 0), HEARSAY), Merged::New(_)));
+        assert!(matches!(members.merge(NOW, &live(name, 0), Told::News), Merged::New(_)));
     }
     members
 }
@@ -78,7 +76,7 @@ fn a_row_that_is_gone_is_found_by_nobody() {
     let mut members = group(&["a"]);
     let slot = members.find(key("a")).unwrap();
     assert_eq!(members.remove(slot).unwrap().id, NodeId::new("a").unwrap());
-    members.merge(NOW, &live("b", 0), HEARSAY);
+    members.merge(NOW, &live("b", 0), Told::News);
     assert_eq!(members.find(key("b")).map(|slot| slot.at), Some(slot.at));
     assert!(members.get(slot).is_none() && members.remove(slot).is_none());
     members.set_state(slot, MemberState::Down, 9, NOW);
@@ -90,12 +88,12 @@ fn the_longest_dead_make_room_and_nobody_else() {
     let mut members = Members::new(NOW, told("me", 5), 3);
     let later = NOW + Duration::from_secs(1);
     for name in ["a", "b"] {
-        members.merge(NOW, &live(name, 0), HEARSAY);
+        members.merge(NOW, &live(name, 0), Told::News);
     }
-    assert!(matches!(members.merge(NOW, &live("c", 0), HEARSAY), Merged::Refused(_)));
+    assert!(matches!(members.merge(NOW, &live("c", 0), Told::News), Merged::Refused(_)));
     assert_eq!(members.in_the_way(&live("c", 0)), None, "all are alive");
-    members.merge(later, &down("a", 0), HEARSAY);
-    members.merge(NOW, &down("b", 0), HEARSAY);
+    members.merge(later, &down("a", 0), Told::News);
+    members.merge(NOW, &down("b", 0), Told::News);
     let longest = members.find(key("b"));
     assert_eq!(members.in_the_way(&live("c", 0)), longest);
     for row in [live("a", 1), vouch("c", 0), live("c", u64::MAX)] {
@@ -103,7 +101,7 @@ fn the_longest_dead_make_room_and_nobody_else() {
     }
     members.remove(longest.unwrap());
     assert_eq!(members.in_the_way(&live("c", 0)), None);
-    assert!(matches!(members.merge(later, &live("c", 0), HEARSAY), Merged::New(_)));
+    assert!(matches!(members.merge(later, &live("c", 0), Told::News), Merged::New(_)));
 }
 
 #[test]
@@ -127,24 +125,25 @@ fn the_higher_incarnation_holds_and_of_one_the_more_final_statement() {
         (live("a", 3), Merged::Teach(slot), (3, MemberState::Left)),
     ];
     for (at, (row, merged, holds)) in steps.into_iter().enumerate() {
-        assert_eq!((members.merge(NOW, &row, HEARSAY), known(&members, "a")), (merged, holds), "step {at}");
+        assert_eq!(
+            (members.merge(NOW, &row, Told::News), known(&members, "a")),
+            (merged, holds),
+            "step {at}"
+        );
     }
-    assert_eq!(members.merge(NOW, &left("stranger", 3), HEARSAY), Merged::Unknown(key("stranger")));
+    assert_eq!(members.merge(NOW, &left("stranger", 3), Told::News), Merged::Unknown(key("stranger")));
 }
 
-/// A verdict of ten seconds yields to who is in touch with its neighbours; a younger one does not.
+/// A verdict of ten seconds yields to whoever says otherwise; a younger one does not.
 #[test]
-fn an_old_verdict_yields_to_the_settled() {
+fn an_old_verdict_yields() {
     let mut members = group(&["a"]);
     let slot = members.find(key("a")).unwrap();
-    members.merge(NOW, &down("a", 0), HEARSAY);
+    members.merge(NOW, &down("a", 0), Told::News);
     let (young, old) = (NOW + Duration::from_micros(9_999_999), NOW + Duration::from_secs(10));
-    let lost = Speaker { settled: false, ..HEARSAY };
-    for (at, by) in [(young, HEARSAY), (old, lost)] {
-        assert_eq!(members.merge(at, &live("a", 0), by), Merged::Teach(slot));
-    }
-    assert_eq!(members.merge(old, &suspect("a", 0), HEARSAY), Merged::Nothing);
-    assert_eq!(members.merge(old, &live("a", 0), REPAIR), Merged::Changed { slot, flood: false });
+    assert_eq!(members.merge(young, &live("a", 0), Told::News), Merged::Teach(slot));
+    assert_eq!(members.merge(old, &suspect("a", 0), Told::News), Merged::Nothing);
+    assert_eq!(members.merge(old, &live("a", 0), Told::Held), Merged::Changed { slot, flood: false });
     assert_eq!((known(&members, "a"), members.get(slot).unwrap().since), ((0, MemberState::Live), old));
 }
 
@@ -152,18 +151,18 @@ fn an_old_verdict_yields_to_the_settled() {
 fn what_a_table_holds_is_no_voucher() {
     let mut members = group(&["a"]);
     let slot = members.find(key("a")).unwrap();
-    assert_eq!(members.merge(NOW, &vouch("a", 0), REPAIR), Merged::Nothing);
-    assert_eq!(members.merge(NOW, &vouch("a", 1), REPAIR), Merged::Changed { slot, flood: false });
+    assert_eq!(members.merge(NOW, &vouch("a", 0), Told::Held), Merged::Nothing);
+    assert_eq!(members.merge(NOW, &vouch("a", 1), Told::Held), Merged::Changed { slot, flood: false });
 }
 
 #[test]
 fn a_verdict_in_a_repair_is_a_suspicion() {
     let mut members = group(&["a"]);
     let slot = members.find(key("a")).unwrap();
-    assert_eq!(members.merge(NOW, &down("a", 1), REPAIR), Merged::Accused(slot));
+    assert_eq!(members.merge(NOW, &down("a", 1), Told::Held), Merged::Accused(slot));
     assert_eq!(known(&members, "a"), (1, MemberState::Live));
     members.set_state(slot, MemberState::Down, 1, NOW);
-    assert_eq!(members.merge(NOW, &down("a", 1), REPAIR), Merged::Nothing);
+    assert_eq!(members.merge(NOW, &down("a", 1), Told::Held), Merged::Nothing);
 }
 
 #[test]
@@ -186,11 +185,11 @@ fn what_is_said_of_this_node_is_contradicted_once_it_is_wrong() {
         (Row::Seek { key: me.key, incarnation: 5, by: key("x") }, Merged::Sought(me)),
     ];
     for (row, merged) in cases {
-        assert_eq!(members.merge(NOW, &row, HEARSAY), merged, "{row:?}");
+        assert_eq!(members.merge(NOW, &row, Told::News), merged, "{row:?}");
         assert_eq!(known(&members, "me"), (5, MemberState::Live));
     }
     for row in [live("me", u64::MAX), other(u64::MAX)] {
-        assert!(matches!(members.merge(NOW, &row, HEARSAY), Merged::Refused(_)));
+        assert!(matches!(members.merge(NOW, &row, Told::News), Merged::Refused(_)));
     }
 }
 
@@ -216,7 +215,7 @@ fn instances_that_take_turns_show_that_there_are_two() {
         (a(8, 1), changed),
     ];
     for (row, merged) in cases {
-        assert_eq!(members.merge(NOW, &row, HEARSAY), merged, "{row:?}");
+        assert_eq!(members.merge(NOW, &row, Told::News), merged, "{row:?}");
     }
 }
 
@@ -225,11 +224,11 @@ fn incarnations_are_not_used_up_by_others() {
     let mut members = group(&["a"]);
     for far in [AHEAD + 1, u64::MAX] {
         for row in [live("a", far), down("a", far), suspect("a", far), left("a", far)] {
-            assert!(matches!(members.merge(NOW, &row, HEARSAY), Merged::Refused(_)));
+            assert!(matches!(members.merge(NOW, &row, Told::News), Merged::Refused(_)));
         }
     }
-    assert!(matches!(members.merge(NOW, &live("b", 1 << 41), HEARSAY), Merged::Refused(_)));
-    members.merge(NOW, &live("a", AHEAD), HEARSAY);
+    assert!(matches!(members.merge(NOW, &live("b", 1 << 41), Told::News), Merged::Refused(_)));
+    members.merge(NOW, &live("a", AHEAD), Told::News);
     assert_eq!(known(&members, "a"), (AHEAD, MemberState::Live));
 }
 
@@ -240,7 +239,7 @@ fn others_do_not_raise_a_number_faster_than_its_member_can() {
     let raise = |members: &mut Members, now| {
         for step in (0..=AHEAD.ilog2()).rev().flat_map(|step| [step; 4]) {
             let incarnation = known(members, "a").0 + (1 << step);
-            members.merge(now, &vouch("a", incarnation), HEARSAY);
+            members.merge(now, &vouch("a", incarnation), Told::News);
         }
         known(members, "a").0
     };
@@ -249,10 +248,10 @@ fn others_do_not_raise_a_number_faster_than_its_member_can() {
     let later = raise(&mut members, NOW + Duration::from_secs(60)) - first;
     assert!((AHEAD..=AHEAD * 5 / 4).contains(&later), "{later}");
     // Nor beyond what it would believe of itself.
-    members.merge(NOW, &live("b", HIGHEST), HEARSAY);
+    members.merge(NOW, &live("b", HIGHEST), Told::News);
     for minute in 1..10 {
         let now = NOW + Duration::from_secs(60 * minute);
-        members.merge(now, &vouch("b", known(&members, "b").0 + AHEAD), HEARSAY);
+        members.merge(now, &vouch("b", known(&members, "b").0 + AHEAD), Told::News);
     }
     assert_eq!(known(&members, "b").0, HIGHEST + AHEAD);
 }
@@ -263,11 +262,11 @@ fn a_doze_is_news_once() {
     let slot = members.find(key("a")).unwrap();
     let doze = |seconds| Row::Doze { key: key("a"), incarnation: 0, seconds };
     let (later, flood) = (NOW + Duration::from_secs(1), Merged::Changed { slot, flood: true });
-    assert_eq!(members.merge(NOW, &doze(60), HEARSAY), flood);
-    assert_eq!(members.merge(later, &doze(60), HEARSAY), Merged::Nothing);
-    assert_eq!(members.merge(later, &doze(600), HEARSAY), flood);
-    assert_eq!(members.merge(later, &doze(0), HEARSAY), flood);
-    assert_eq!(members.merge(later, &doze(0), HEARSAY), Merged::Nothing);
+    assert_eq!(members.merge(NOW, &doze(60), Told::News), flood);
+    assert_eq!(members.merge(later, &doze(60), Told::News), Merged::Nothing);
+    assert_eq!(members.merge(later, &doze(600), Told::News), flood);
+    assert_eq!(members.merge(later, &doze(0), Told::News), flood);
+    assert_eq!(members.merge(later, &doze(0), Told::News), Merged::Nothing);
 }
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -311,10 +310,10 @@ proptest! {
     #[test]
     fn the_order_of_statements_means_nothing(
         rows in proptest::collection::vec(statement(), 0..40),
-        (settled, repairs) in any::<(bool, bool)>(),
+        is_news in any::<bool>(),
         seed in any::<u64>(),
     ) {
-        let by = Speaker { settled, repairs };
+        let told = if is_news { Told::News } else { Told::Held };
         let mut shuffled = rows.clone();
         let mut rng = Rng::new(seed);
         for at in (1..shuffled.len()).rev() {
@@ -323,7 +322,7 @@ proptest! {
         shuffled.extend(rows.iter().take(5).cloned());
         let [one, other] = [&rows, &shuffled].map(|rows| {
             let mut members = group(&NAMES);
-            rows.iter().for_each(|row| _ = members.merge(NOW, row, by));
+            rows.iter().for_each(|row| _ = members.merge(NOW, row, told));
             members
         });
         prop_assert_eq!(outcome(&one), outcome(&other));
@@ -337,32 +336,32 @@ proptest! {
     ) {
         let mut tables = [ours, theirs].map(|rows| {
             let mut members = group(&NAMES);
-            rows.iter().for_each(|row| _ = members.merge(NOW, row, HEARSAY));
+            rows.iter().for_each(|row| _ = members.merge(NOW, row, Told::News));
             members
         });
         for _ in 0..2 {
             let said = tables.each_ref().map(rows_of);
             let [one, other] = &mut tables;
-            said[1].iter().for_each(|row| _ = one.merge(NOW, row, HEARSAY));
-            said[0].iter().for_each(|row| _ = other.merge(NOW, row, HEARSAY));
+            said[1].iter().for_each(|row| _ = one.merge(NOW, row, Told::News));
+            said[0].iter().for_each(|row| _ = other.merge(NOW, row, Told::News));
         }
         let [one, other] = &mut tables;
         prop_assert_eq!(&one.sums, &other.sums);
         for row in rows_of(other).iter().filter(|row| row.about().0 != key("me")) {
-            let merged = one.merge(NOW, row, HEARSAY);
+            let merged = one.merge(NOW, row, Told::News);
             prop_assert!(matches!(merged, Merged::Nothing | Merged::Teach(_) | Merged::Vouched(_)), "{merged:?}");
         }
     }
 
     #[test]
     fn sums_and_ring_are_what_they_would_be_made_anew(
-        rows in proptest::collection::vec((statement(), 0..20_u64, any::<(bool, bool)>()), 0..60),
+        rows in proptest::collection::vec((statement(), 0..20_u64, any::<bool>()), 0..60),
         gone in 0..NAMES.len(),
     ) {
         let (mut members, mut now) = (group(&NAMES), NOW);
-        for (row, seconds, (settled, repairs)) in rows {
+        for (row, seconds, is_news) in rows {
             now = now + Duration::from_secs(seconds);
-            members.merge(now, &row, Speaker { settled, repairs });
+            members.merge(now, &row, if is_news { Told::News } else { Told::Held });
             prop_assert_eq!(recomputed(&members), members.sums.clone());
             prop_assert_eq!(members.all().filter(|member| member.state == MemberState::Live).count(), members.live());
         }

@@ -97,3 +97,22 @@ fn who_was_cut_off_brings_back_nobody_who_left() {
 fn who_was_cut_off_brings_back_nobody_who_died() {
     nobody_comes_back_with(part, crash, heal, 20);
 }
+
+/// A newcomer knows nobody: that it lacks them says nothing of those whom the one that is back has not heard yet.
+#[test]
+fn who_meets_a_newcomer_first_gives_nobody_up() {
+    let mut ring = Ring::with_links(NODES + 1, |one, other| one.max(other) < NODES);
+    sleep(&mut ring);
+    ring.run(SECOND * 60);
+    wake(&mut ring);
+    part(&mut ring);
+    ring.forget();
+    ring.link_up(3, NODES);
+    ring.run(SECOND * 2);
+    heal(&mut ring);
+    ring.run(SECOND * 60);
+    let given_up =
+        ring.told.iter().filter(|(_, at, _, status)| *at == 3 && *status == PeerStatus::Unreachable);
+    assert_eq!(given_up.collect::<Vec<_>>(), Vec::<&(Duration, usize, usize, PeerStatus)>::new());
+    (0..=NODES).for_each(|at| assert_eq!((at, ring.members(at).live()), (at, NODES + 1)));
+}

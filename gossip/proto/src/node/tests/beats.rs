@@ -32,11 +32,7 @@ impl Pair {
             let id = NodeId::new(format!("n{number}")).unwrap();
             let row =
                 Row::Live { row: MemberRow { id, incarnation: 1, instance: 1, addresses: vec![] }, doze: 0 };
-            self.nodes[at].members.merge(
-                self.now,
-                &row,
-                members::merge::Speaker { settled: true, repairs: false },
-            );
+            self.nodes[at].members.merge(self.now, &row, members::merge::Told::News);
         }
     }
 

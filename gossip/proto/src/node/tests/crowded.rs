@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use super::*;
-use crate::node::members::merge::Speaker;
+use crate::node::members::merge::Told;
 use crate::wire::{Row, Table};
 use crate::{MemberRow, MemberState};
 
 use PeerStatus::{Reachable, Suspected, Unreachable};
 
 const SECOND: Duration = Duration::from_secs(1);
-const NEWS: Speaker = Speaker { settled: true, repairs: false };
 
 /// Two linked nodes of this version with room for so many, who know these from before.
 fn pair(version: u8, max_members: usize, known: [&[u32]; 2]) -> Pair {
@@ -18,7 +17,7 @@ fn pair(version: u8, max_members: usize, known: [&[u32]; 2]) -> Pair {
         let config = NodeConfig { max_members, ..NodeConfig::default() };
         let mut node = node_of(["a", "b"][at], Vec::new(), version, config);
         for number in known[at] {
-            node.members.merge(Tick(0), &row(&format!("n{number}"), 1 << 20), NEWS);
+            node.members.merge(Tick(0), &row(&format!("n{number}"), 1 << 20), Told::News);
         }
         node
     };
@@ -76,7 +75,7 @@ fn a_peer_of_an_older_version_is_missed_although_it_was_a_member_once() {
     let mut pair = pair(2, 10, [&[], &[]]);
     let [live, down] = [row("b", 0), Row::Down { key: row("b", 0).about().0, incarnation: 1, age: 0 }];
     for said in [live, down] {
-        pair.nodes[0].members.merge(pair.now, &said, NEWS);
+        pair.nodes[0].members.merge(pair.now, &said, Told::News);
     }
     assert_eq!(pair.known(0, "b"), Some((1, MemberState::Down)));
     pair.run(Tick(10_000_000));

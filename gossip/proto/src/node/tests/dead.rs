@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use super::ring::{Ring, SECOND, millis};
 use super::*;
-use crate::node::members::merge::Speaker;
+use crate::node::members::merge::Told;
 use crate::wire::{BeatFlags, Row, Table};
 use crate::{MemberKey, MemberRow, MemberState};
-
-const NEWS: Speaker = Speaker { settled: true, repairs: false };
 
 fn key(name: &str) -> MemberKey {
     MemberKey::of(&NodeId::new(name).unwrap())
@@ -44,7 +42,7 @@ fn pair(others: usize, gone: usize) -> Pair {
 impl Pair {
     fn are_told(&mut self, at: usize, rows: impl IntoIterator<Item = Row>) {
         for row in rows {
-            self.nodes[at].members.merge(self.now, &row, NEWS);
+            self.nodes[at].members.merge(self.now, &row, Told::News);
         }
         self.nodes[at].table_changed();
         self.give(at, Input::Deadline);
@@ -280,7 +278,7 @@ fn defect_b21_trying_the_dead_delays_no_doubt() {
         for at in 0..12 {
             for number in 0..dead {
                 for row in [live(&format!("d{number}")), down(&format!("d{number}"))] {
-                    ring.nodes[at].members.merge(ring.now, &row, NEWS);
+                    ring.nodes[at].members.merge(ring.now, &row, Told::News);
                 }
             }
             ring.nodes[at].table_changed();

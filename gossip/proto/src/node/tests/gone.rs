@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use super::ring::{Ring, SECOND};
 use super::*;
-use crate::node::members::merge::Speaker;
+use crate::node::members::merge::Told;
 use crate::wire::{Row, write};
 use crate::{MemberKey, MemberRow, MemberState, PeerRecord};
-
-const NEWS: Speaker = Speaker { settled: true, repairs: false };
 
 fn id(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
@@ -36,7 +34,7 @@ fn pair(others: usize) -> Pair {
     let mut pair = Pair::new(0);
     pair.run(Tick(2_000_000));
     for number in 0..others {
-        pair.nodes[0].members.merge(pair.now, &live(&format!("n{number}")), NEWS);
+        pair.nodes[0].members.merge(pair.now, &live(&format!("n{number}")), Told::News);
     }
     pair.spread([live("x"), live("y")]);
     pair
@@ -80,7 +78,7 @@ fn who_makes_room_for_another_is_told_to_be_gone() {
     let before = members.before(members.me().key).find_map(|slot| members.get(slot)).unwrap();
     let before = before.id.to_string();
     pair.nodes[0].end_doze(key(&before));
-    pair.nodes[0].members.merge(pair.now, &down(&before), NEWS);
+    pair.nodes[0].members.merge(pair.now, &down(&before), Told::News);
     pair.run(pair.now + Duration::from_secs(1));
     pair.spread([Row::Left { key: key("x"), incarnation: 1 }]);
     pair.nodes[0].try_the_dead();
@@ -126,7 +124,7 @@ fn of_a_stranger_that_is_gone_nothing_is_told() {
         pair.nodes[0].members.forget_told(&id(name));
     }
     pair.told.clear();
-    pair.nodes[0].members.merge(pair.now, &down("y"), NEWS);
+    pair.nodes[0].members.merge(pair.now, &down("y"), Told::News);
     pair.nodes[0].end_doze(key("y"));
     pair.spread([Row::Left { key: key("x"), incarnation: 1 }]);
     assert_eq!(pair.told, []);

@@ -117,11 +117,7 @@ fn a_group_that_never_rests_is_joined_all_the_same() {
 fn who_keeps_to_its_own_peers_dials_nobody() {
     let mut pair = met();
     pair.nodes[0].config.peer_exchange = false;
-    pair.nodes[0].members.merge(
-        pair.now,
-        &told("n0"),
-        members::merge::Speaker { settled: true, repairs: false },
-    );
+    pair.nodes[0].members.merge(pair.now, &told("n0"), members::merge::Told::News);
     pair.nodes[0].lost_link();
     assert_eq!(pair.after(60_000), [""; 0]);
 }
@@ -155,8 +151,11 @@ fn back(name: &str, incarnation: u64) -> Row {
 impl Pair {
     fn is_down(&mut self, name: &str, incarnation: u64) {
         let key = MemberKey::of(&NodeId::new(name).unwrap());
-        let by = members::merge::Speaker { settled: true, repairs: false };
-        self.nodes[0].members.merge(self.now, &Row::Down { key, incarnation, age: 0 }, by);
+        self.nodes[0].members.merge(
+            self.now,
+            &Row::Down { key, incarnation, age: 0 },
+            members::merge::Told::News,
+        );
         self.nodes[0].table_changed();
         self.give(0, Input::Deadline);
     }

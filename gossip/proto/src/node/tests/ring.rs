@@ -30,9 +30,9 @@ pub(super) struct Ring {
     /// Other delays, both ways.
     pub(super) delays: BTreeMap<(usize, usize), Duration>,
     /// In a thousand.
+    pub(super) loss: u64,
     /// Links tell by themselves when the other side is gone.
     pub(super) notices_loss: bool,
-    pub(super) loss: u64,
     /// Ways on which nothing arrives,
     pub(super) cut: BTreeSet<(usize, usize)>,
     /// and links.

@@ -5,11 +5,9 @@ use std::time::Duration;
 use super::ring::Ring;
 use super::*;
 use crate::node::members::Members;
-use crate::node::members::merge::Speaker;
+use crate::node::members::merge::Told;
 use crate::wire::{Row, Summed, Table, write};
 use crate::{MemberKey, MemberRow, MemberState};
-
-const NEWS: Speaker = Speaker { settled: true, repairs: false };
 
 fn told(name: &str, incarnation: u64) -> MemberRow {
     MemberRow { id: NodeId::new(name).unwrap(), incarnation, instance: 1, addresses: Vec::new() }
@@ -50,7 +48,7 @@ impl Pair {
     }
 
     fn take_in(&mut self, at: usize, rows: &[Row]) {
-        rows.iter().for_each(|row| _ = self.nodes[at].members.merge(self.now, row, NEWS));
+        rows.iter().for_each(|row| _ = self.nodes[at].members.merge(self.now, row, Told::News));
     }
 
     /// What one node knows of a member.

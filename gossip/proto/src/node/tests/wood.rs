@@ -249,11 +249,7 @@ impl Wood {
     /// A member comes to a node over a link that nobody else has.
     pub(super) fn meet(&mut self, at: usize, row: &Row) {
         let (key, _) = row.about();
-        self.nodes[at].members.merge(
-            self.now,
-            row,
-            members::merge::Speaker { settled: true, repairs: false },
-        );
+        self.nodes[at].members.merge(self.now, row, members::merge::Told::News);
         let slot = self.nodes[at].members.find(key).unwrap();
         self.nodes[at].spread_row(slot, LinkId(u64::MAX));
         self.give(at, Input::Deadline);

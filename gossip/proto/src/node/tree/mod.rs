@@ -85,7 +85,7 @@ impl Node {
 
     /// Whether beats compare what both sides of a link hold, so that no rounds are needed for that.
     pub(super) fn beats_compare(&self, id: LinkId) -> bool {
-        self.is_in_tree(id) && self.is_watched(id) && !self.links.get(&id).is_some_and(Link::is_calm)
+        self.is_in_tree(id) && self.is_watched(id) && !self.is_calm(id)
     }
 
     /// Entries came along the tree. Of which channel, the logs tell: who sends them knows that they are known here.
