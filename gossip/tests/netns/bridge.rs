@@ -10,6 +10,9 @@ use crate::network::{blackhole, plug, pull, unblackhole};
 use crate::report::Report;
 use crate::told::now;
 
+/// What was apart is one again within this time: two seconds in the simulator, and one for the real ones.
+const HEALED: Duration = Duration::from_secs(3);
+
 /// Everything, one after the other.
 pub(crate) fn course(report: &mut Report) -> Outcome {
     let mut group = Group::start(false)?;
@@ -82,7 +85,7 @@ fn deaf(group: &mut Group, report: &mut Report) -> Outcome {
     unblackhole(5, 3)?;
     let healed = now();
     group.whole()?;
-    report.time_until_now("restored: all know, reach and are linked to all", healed, seconds(5))?;
+    report.time_until_now("restored: all know, reach and are linked to all", healed, HEALED)?;
     report.fact("nobody was called unreachable", group.count(&ALL, &ALL, Unreachable, begin) == 0)
 }
 
@@ -117,9 +120,9 @@ pub(crate) fn cut(group: &mut Group, report: &mut Report, how: &Cut) -> Outcome 
     group.whole()?;
     let after = (healed - begin) / 1_000;
     let what = format!("restored after {after} s: all know, reach and are linked to all");
-    report.time_until_now(&what, healed, seconds(5))?;
+    report.time_until_now(&what, healed, HEALED)?;
     let end = group.delivered(&texts)?;
-    report.time("everything written meanwhile is with all", healed, end, seconds(5))
+    report.time("everything written meanwhile is with all", healed, end, HEALED)
 }
 
 /// Two are cut off from three, not from each other.
@@ -138,9 +141,9 @@ fn split(group: &mut Group, report: &mut Report) -> Outcome {
     let healed = now();
     few.into_iter().try_for_each(plug)?;
     group.whole()?;
-    report.time_until_now("restored: all know, reach and are linked to all", healed, seconds(5))?;
+    report.time_until_now("restored: all know, reach and are linked to all", healed, HEALED)?;
     let end = group.delivered(&texts)?;
-    report.time("everything written meanwhile is with all", healed, end, seconds(5))
+    report.time("everything written meanwhile is with all", healed, end, HEALED)
 }
 
 /// A process is stopped for a while, as by a debugger or a phone, and goes on.
@@ -157,6 +160,9 @@ pub(crate) fn stop(group: &mut Group, report: &mut Report) -> Outcome {
     let end = group.delivered(&texts)?;
     report.time("it has what it missed", resumed, end, seconds(4))?;
     group.listen_for(seconds(3))?;
+    let told = |what| group.count(&stay, &[victim], what, begin);
+    report.fact("each told once that it was unreachable", told(Unreachable) == stay.len())?;
+    report.fact("and once that it was reachable again", told(Reachable) == stay.len())?;
     report.fact("it called nobody unreachable", group.count(&[victim], &stay, Unreachable, begin) == 0)?;
     report.fact("and no other one was", group.count(&stay, &stay, Unreachable, begin) == 0)
 }

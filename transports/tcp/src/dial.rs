@@ -29,7 +29,7 @@ pub(crate) async fn keep_linked(shared: Arc<Shared>, target: String) {
             shared.links.until_unlinked(peer).await;
         }
         let attempted = Instant::now();
-        match attempt(&shared, &target, &mut hurry).await {
+        match attempt(&shared, &target, &mut backoff, &mut hurry).await {
             Ok(reached) => {
                 complaint = None;
                 shared.links.until_unlinked(&reached).await;
@@ -63,7 +63,11 @@ async fn rest(backoff: &mut Backoff, hurry: &mut watch::Receiver<()>) {
 }
 
 /// The network may be another than the one on which an answer is waited for: who is hurried asks anew.
-async fn reach(target: &str, hurry: &mut watch::Receiver<()>) -> Option<std::io::Result<TcpStream>> {
+async fn reach(
+    target: &str,
+    backoff: &mut Backoff,
+    hurry: &mut watch::Receiver<()>,
+) -> Option<std::io::Result<TcpStream>> {
     loop {
         let young = Instant::now() + YOUNG;
         let hurried = async {
@@ -73,7 +77,7 @@ async fn reach(target: &str, hurry: &mut watch::Receiver<()>) -> Option<std::io:
         };
         tokio::select! {
             reached = timeout(CONNECT_WITHIN, TcpStream::connect(target)) => return reached.ok(),
-            Ok(()) = hurried => {}
+            Ok(()) = hurried => backoff.reset(),
         }
     }
 }
@@ -88,10 +92,11 @@ struct Failure {
 async fn attempt(
     shared: &Arc<Shared>,
     target: &str,
+    backoff: &mut Backoff,
     hurry: &mut watch::Receiver<()>,
 ) -> Result<NodeId, Failure> {
     let failed = |detail: String| Failure { detail, hopeless: false };
-    let socket = match reach(target, hurry).await {
+    let socket = match reach(target, backoff, hurry).await {
         Some(Ok(socket)) => socket,
         Some(Err(error)) => return Err(failed(error.to_string())),
         None => return Err(failed(format!("no answer within {CONNECT_WITHIN:?}"))),
