@@ -40,7 +40,7 @@ impl Node {
         let Some(key) = found.streams.get(stream).map(|stream| stream.key) else { return };
         let speakers = self.speakers(channel).into_iter();
         let speakers: Vec<LinkId> = speakers.filter(|id| found.scopes.has(*id, &key)).collect();
-        let is_compared = speakers.iter().any(|id| self.beats_compare(*id));
+        let is_compared = speakers.iter().any(|id| self.beats_tell(*id));
         for id in speakers {
             let is_lazy = self.is_lazy(id, channel);
             if is_lazy {
@@ -58,8 +58,10 @@ impl Node {
             } else {
                 self.tell_status(id, channel);
             }
-            match !is_lazy && !self.beats_compare(id) {
-                true if is_compared && self.is_in_tree(id) => self.compare_link_later(id, channel),
+            match !is_lazy && !self.beats_tell(id) {
+                true if is_compared && self.is_in_tree(id) && self.may_disturb(id) => {
+                    self.compare_link_later(id, channel);
+                }
                 true => self.compare_link_soon(id, channel),
                 false => {}
             }

@@ -15,6 +15,7 @@ mod full;
 mod giving;
 mod gone;
 mod incarnations;
+mod late;
 mod linked;
 mod looks;
 mod missed;

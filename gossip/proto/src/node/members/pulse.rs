@@ -68,7 +68,7 @@ impl Node {
     }
 
     /// Whether a beat that nobody asked for is said on a link: neither side has announced a pause.
-    pub(super) fn may_disturb(&self, id: LinkId) -> bool {
+    pub(in crate::node) fn may_disturb(&self, id: LinkId) -> bool {
         let key = self.links.get(&id).map(|link| link.watch.key);
         let member = key.and_then(|key| self.members.find(key)).and_then(|slot| self.members.get(slot));
         !self.dozes() && !member.is_some_and(|member| self.is_dozing(member))

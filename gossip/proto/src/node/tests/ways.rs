@@ -2,32 +2,9 @@
 //! pass nothing on, and what is missed while much goes on.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::wood::*;
 use super::*;
-use crate::wire::write;
-
-/// Larger than anything else that is pushed.
-const MARKED: usize = 700;
-
-fn is_marked(message: &Message) -> bool {
-    is_push(message) && write(message, 3).len() > MARKED
-}
-
-/// How long it took until a node held so much of a channel, looked at every so often.
-fn until_held(
-    wood: &mut Wood,
-    at: usize,
-    (channel, wanted): (&str, crate::Seq),
-    longest: Duration,
-) -> Duration {
-    let begin = wood.now;
-    while wood.held_in(at, channel) < wanted && wood.now.since(begin) < longest {
-        wood.pass(MILLI * 50);
-    }
-    wood.now.since(begin)
-}
 
 /// A way over which one stream does not go is no way for that stream, whatever comes over it of another.
 #[test]
@@ -130,11 +107,11 @@ fn a_channel_of_two_that_do_not_watch_each_other_misses_nothing() {
     wood.append_in(one, ("p", "s"), MARKED);
     wood.pass(SECOND / 10);
     wood.lost = |_, _, _| false;
-    let took = until_held(&mut wood, other, ("p", 1), SECOND * 600);
+    let took = wood.until_held(other, ("p", 1), SECOND * 600);
     assert!(took < SECOND * 3, "the first of its log: {took:?}");
     for count in 2..7 {
         wood.append_in(one, ("p", "s"), 10);
-        let took = until_held(&mut wood, other, ("p", count), SECOND * 600);
+        let took = wood.until_held(other, ("p", count), SECOND * 600);
         assert!(took < SECOND, "{took:?}");
     }
     wood.said.clear();
@@ -212,6 +189,6 @@ fn who_thinks_the_group_is_small_misses_nothing() {
     wood.append(first, MARKED);
     wood.pass(SECOND / 10);
     wood.lost = |_, _, _| false;
-    let took = until_held(&mut wood, alone, ("c", before + 1), SECOND * 200);
+    let took = wood.until_held(alone, ("c", before + 1), SECOND * 200);
     assert!(took < SECOND * 3, "{took:?}");
 }

@@ -41,6 +41,13 @@ pub(super) fn is_push(message: &Message) -> bool {
     }
 }
 
+/// Larger than anything else that is pushed.
+pub(super) const MARKED: usize = 700;
+
+pub(super) fn is_marked(message: &Message) -> bool {
+    is_push(message) && write(message, 3).len() > MARKED
+}
+
 impl Wood {
     pub(super) fn new() -> Self {
         let names = (b'a'..).take(NODES).map(|name| char::from(name).to_string());
@@ -200,6 +207,20 @@ impl Wood {
             .values()
             .filter(|log| node.logs.place_of(log).is_some_and(|(name, _)| *name == channel));
         logs.map(|log| log.stored.height).sum()
+    }
+
+    /// How long it took until a node held so much of a channel, looked at every so often.
+    pub(super) fn until_held(
+        &mut self,
+        at: usize,
+        (channel, wanted): (&str, Seq),
+        longest: Duration,
+    ) -> Duration {
+        let begin = self.now;
+        while self.held_in(at, channel) < wanted && self.now.since(begin) < longest {
+            self.pass(MILLI * 50);
+        }
+        self.now.since(begin)
     }
 
     /// How many entries each node holds.

@@ -88,6 +88,11 @@ impl Node {
         self.is_in_tree(id) && self.is_watched(id) && !self.is_calm(id)
     }
 
+    /// Whether the next beats on a link tell what a push over it missed: nobody says any while one side dozes.
+    pub(super) fn beats_tell(&self, id: LinkId) -> bool {
+        self.beats_compare(id) && self.may_disturb(id)
+    }
+
     /// Entries came along the tree. Of which channel, the logs tell: who sends them knows that they are known here.
     pub(super) fn on_fresh(&mut self, id: LinkId, fresh: Fresh) {
         if let Some(named) = fresh.named {
