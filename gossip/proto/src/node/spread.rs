@@ -40,7 +40,9 @@ impl Node {
         let Some(key) = found.streams.get(stream).map(|stream| stream.key) else { return };
         let speakers = self.speakers(channel).into_iter();
         let speakers: Vec<LinkId> = speakers.filter(|id| found.scopes.has(*id, &key)).collect();
-        let is_compared = speakers.iter().any(|id| self.beats_tell(*id));
+        let told = speakers.iter().filter(|id| self.beats_tell(**id)).count();
+        // Of a channel that few neighbours share beats tell late, and to those who hear none of these nothing.
+        let is_compared = self.has_every_second_beat(told);
         for id in speakers {
             let is_lazy = self.is_lazy(id, channel);
             if is_lazy {
@@ -58,12 +60,11 @@ impl Node {
             } else {
                 self.tell_status(id, channel);
             }
-            match !is_lazy && !self.beats_tell(id) {
-                true if is_compared && self.is_in_tree(id) && self.may_disturb(id) => {
-                    self.compare_link_later(id, channel);
-                }
-                true => self.compare_link_soon(id, channel),
-                false => {}
+            match is_compared && self.is_in_tree(id) && self.may_disturb(id) {
+                _ if is_lazy => {}
+                true if self.beats_tell(id) => {}
+                true => self.compare_link_later(id, channel),
+                false => self.compare_link_soon(id, channel),
             }
         }
     }

@@ -110,6 +110,11 @@ impl Node {
         link.is_some_and(|link| self.has_turn(link))
     }
 
+    /// Whether at least every second beat of this node goes on one of so many links.
+    pub(in crate::node) fn has_every_second_beat(&self, links: usize) -> bool {
+        links > 0 && links * 2 >= self.members.senses.pulse.count
+    }
+
     /// Whether nothing is to be said on a link: in a large group others see whether its member is there.
     pub(in crate::node) fn is_idle(&self, id: LinkId) -> bool {
         let is_known = self.links.get(&id).is_some_and(|link| self.may_be_watched(link));

@@ -6,6 +6,25 @@ use super::wood::*;
 use super::*;
 
 impl Wood {
+    /// Everybody is linked with everybody, and knows that.
+    fn full() -> Self {
+        let mut wood = Self::new();
+        for one in 0..NODES {
+            for other in one + 1..NODES {
+                if !wood.nodes[one].links.contains_key(&link(one, other)) {
+                    wood.connect(one, other);
+                }
+            }
+        }
+        wood.pass(SECOND * 60);
+        wood
+    }
+
+    /// Whether beats go on the link of two.
+    fn is_watched(&self, one: usize, other: usize) -> bool {
+        [one, other].into_iter().any(|at| self.nodes[at].is_watched(link(one, other)))
+    }
+
     /// How long it takes until one holds what another wrote, of which all pushes were lost.
     fn missed(&mut self, from: usize, to: usize, channel: &str) -> Duration {
         let wanted = self.held_in(to, channel) + 1;
@@ -29,4 +48,45 @@ fn one_that_dozes_misses_nothing() {
     wood.pass(SECOND * 20);
     let took = wood.missed(leaf, parent, "c");
     assert!(took < SECOND * 3, "{took:?} the other way");
+}
+
+/// Of three that share a channel two watch each other. The third hears beats of neither.
+#[test]
+fn one_that_hears_no_beats_of_those_who_share_its_channel_misses_nothing() {
+    let mut wood = Wood::full();
+    let others = |one| (0..NODES).filter(move |other| *other != one);
+    let found = (0..NODES)
+        .flat_map(|one| others(one).flat_map(move |two| others(two).map(move |three| (one, two, three))));
+    let (one, two, three) = found
+        .into_iter()
+        .find(|(one, two, three)| {
+            one != three && wood.is_watched(*one, *two) && !wood.is_watched(*one, *three)
+        })
+        .expect("not all are watched");
+    // It has no way to the other.
+    for at in [two, three] {
+        wood.give(at, Input::LinkDown { link: link(two, three) });
+    }
+    [one, two, three].into_iter().for_each(|at| wood.create(at, ("p", "s")));
+    wood.append_in(one, ("p", "s"), 10);
+    wood.pass(SECOND * 60);
+    assert_eq!(wood.held_in(three, "p"), 1);
+    let took = wood.missed(one, three, "p");
+    assert!(took < SECOND * 3, "{took:?}");
+}
+
+/// Two that watch each other and many others, each of whom has its turn before the next beat between the two.
+#[test]
+fn two_that_share_a_channel_among_many_neighbours_miss_nothing() {
+    let mut wood = Wood::full();
+    let watched = (1..NODES).filter(|other| wood.is_watched(0, *other)).collect::<Vec<_>>();
+    let other = watched[0];
+    [0, other].into_iter().for_each(|at| wood.create(at, ("p", "s")));
+    wood.pass(SECOND * 20);
+    for phase in 0..10 {
+        let (from, to) = if phase % 2 == 0 { (0, other) } else { (other, 0) };
+        let took = wood.missed(from, to, "p");
+        assert!(took < SECOND * 3, "{took:?} of {} links", watched.len());
+        wood.pass(SECOND + MILLI * 270 * phase);
+    }
 }
