@@ -90,3 +90,34 @@ fn two_that_share_a_channel_among_many_neighbours_miss_nothing() {
         wood.pass(SECOND + MILLI * 270 * phase);
     }
 }
+
+/// The other side of the last link never hears that it is wanted again.
+#[test]
+fn a_link_that_only_one_side_wants_is_asked_for_again() {
+    let mut wood = Wood::pruned();
+    let (leaf, parent) = wood.leaf();
+    let lazy: Vec<usize> = (0..NODES)
+        .filter(|at| wood.nodes[leaf].links.contains_key(&link(leaf, *at)) && *at != parent)
+        .collect();
+    let kept = lazy[0];
+    wood.lost = |_, _, message| message.name() == "tree";
+    for other in (0..NODES).filter(|at| *at != kept) {
+        for at in [leaf, other] {
+            wood.give(at, Input::LinkDown { link: link(leaf, other) });
+        }
+    }
+    wood.pass(SECOND);
+    wood.lost = |_, _, _| false;
+    wood.pass(SECOND * 400);
+    assert_eq!(wood.eager(leaf), [kept]);
+    assert!(!wood.eager(kept).contains(&leaf), "it was not told");
+    let mut slow = 0;
+    for _ in 0..10 {
+        let wanted = wood.held_in(leaf, "c") + 1;
+        wood.append(kept, 100);
+        let took = wood.until_held(leaf, ("c", wanted), SECOND * 60);
+        slow += usize::from(took > SECOND / 5);
+        wood.pass(SECOND * 3);
+    }
+    assert!(slow < 3, "{slow} of 10 came late");
+}

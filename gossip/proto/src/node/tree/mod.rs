@@ -51,6 +51,8 @@ pub(super) struct Edge {
     is_lazy: bool,
     /// When it became so.
     pruned: Tick,
+    /// When the other side was told that it is wanted.
+    grafted: Tick,
     /// It stays eager until then, as the other side wants it to.
     kept_until: Tick,
     /// Logs of which more is to be announced.

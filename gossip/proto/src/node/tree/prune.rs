@@ -136,11 +136,16 @@ impl Node {
 
     /// Something new came over a link: it is wanted, if it is not in the tree.
     fn brought(&mut self, id: LinkId, name: &ChannelId, is_asked: bool) {
-        if !self.is_lazy(id, name) {
+        let (now, pause, is_in_tree) = (self.now.tick, self.round_trip(id) * 2, self.is_in_tree(id));
+        let Some(shared) = self.shared(id, name).filter(|_| is_in_tree) else { return };
+        if !shared.edge.is_lazy {
+            // It should have been pushed. Perhaps the other side never heard that the link is wanted again.
+            let is_told = shared.told.agreed.is_none() || now.since(shared.edge.grafted) < KEPT;
+            if is_asked && !is_told {
+                self.graft(id, name);
+            }
             return;
         }
-        let (now, pause) = (self.now.tick, self.round_trip(id) * 2);
-        let Some(shared) = self.shared(id, name) else { return };
         // It may have been on its way when the link was given up.
         if is_asked || now.since(shared.edge.pruned) >= pause {
             self.graft(id, name);
@@ -206,8 +211,9 @@ impl Node {
     }
 
     fn graft(&mut self, id: LinkId, name: &ChannelId) {
+        let now = self.now.tick;
         if let Some(shared) = self.shared(id, name) {
-            shared.edge.is_lazy = false;
+            (shared.edge.is_lazy, shared.edge.grafted) = (false, now);
             self.say_tree(id, name, true);
         }
     }
