@@ -198,6 +198,7 @@ impl Node {
     }
 
     pub(super) fn on_frame(&mut self, id: LinkId, bytes: &Bytes) {
+        self.hear_after_silence(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         link.traffic.frames_received += 1;
         link.traffic.bytes_received += bytes.len() as u64;

@@ -11,6 +11,7 @@ mod deaf;
 mod doubts;
 mod dozes;
 mod floods;
+mod frozen;
 mod full;
 mod giving;
 mod gone;

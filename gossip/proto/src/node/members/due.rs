@@ -9,6 +9,8 @@ use crate::{MemberState, Tick};
 
 /// Who was asked is asked again after this time if it still says nothing.
 const AGAIN: Duration = Duration::from_secs(6);
+/// Who was given up and comes back after such a silence may have stood still.
+const STILL: Duration = Duration::from_secs(2);
 /// Nobody is believed that it says nothing for longer.
 pub(super) const LONGEST: Duration = Duration::from_secs(75);
 
@@ -58,6 +60,25 @@ impl Node {
         // In case it is heard by others only.
         self.timers.set(Timer::Due(id), self.now.tick + AGAIN);
         self.doubt_member(slot);
+    }
+
+    /// Something comes on a link. If its member was given up after a silence its process may have been stopped,
+    /// and answers now what was asked meanwhile, all of it: as round trips these would make us wait for its next
+    /// silence as long. If it is the network that takes so long now, what is asked from now on tells.
+    pub(in crate::node) fn hear_after_silence(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id).filter(|link| self.now.tick.since(link.heard) >= STILL) else {
+            return;
+        };
+        let key = link.watch.key;
+        let doubt = self.members.senses.doubts.get(&key);
+        let is_given_up = doubt.is_some_and(|doubt| doubt.opinion().is_some());
+        if is_given_up || self.down_since(&link.peer).is_some() {
+            let link = self.links.get_mut(&id).into_iter();
+            link.for_each(|link| {
+                link.watch.forget_sent();
+                link.ping = None;
+            });
+        }
     }
 
     /// When a member was heard last on any link.

@@ -122,6 +122,11 @@ impl Watch {
         self.sent[usize::from(echo) % SENT].filter(|(n, _)| *n == echo).map(|(_, at)| at)
     }
 
+    /// What was sent so far waited where nobody read it: how long its answers take measures nothing.
+    pub(super) fn forget_sent(&mut self) {
+        self.sent = [None; SENT];
+    }
+
     /// The newest beat heard, and how many milliseconds ago.
     pub(super) fn echo(&self, now: Tick) -> (Option<u8>, u16) {
         let held = |at: Tick| u16::try_from(now.since(at).as_millis()).unwrap_or(u16::MAX);

@@ -39,6 +39,8 @@ pub(super) struct Ring {
     pub(super) deaf: BTreeSet<LinkId>,
     /// Nodes that cannot send or receive, and what waits for them.
     blocked: BTreeMap<usize, Vec<(bool, Flight)>>,
+    /// Nodes whose timers wait too.
+    stopped: BTreeSet<usize>,
     /// Nodes that are gone.
     pub(super) dead: BTreeSet<usize>,
     /// Nodes can dial each other.
@@ -111,6 +113,7 @@ impl Ring {
             cut: BTreeSet::new(),
             deaf: BTreeSet::new(),
             blocked: BTreeMap::new(),
+            stopped: BTreeSet::new(),
             dead: BTreeSet::new(),
             dials: false,
             flights: BTreeMap::new(),
@@ -162,6 +165,17 @@ impl Ring {
             let pause = if is_in { Duration::ZERO } else { self.delay };
             self.fly(Flight { at: self.now + pause, ..flight });
         }
+    }
+
+    /// A process is stopped: what comes waits, and its timers do.
+    pub(super) fn stop(&mut self, at: usize) {
+        self.stopped.insert(at);
+        self.block(at);
+    }
+
+    pub(super) fn go_on(&mut self, at: usize) {
+        self.stopped.remove(&at);
+        self.unblock(at);
     }
 
     fn fly(&mut self, flight: Flight) {
@@ -224,7 +238,8 @@ impl Ring {
     pub(super) fn run(&mut self, lasting: Duration) {
         let until = self.now + lasting;
         loop {
-            let alive = (0..self.nodes.len()).filter(|at| !self.dead.contains(at));
+            let runs = |at: &usize| !self.dead.contains(at) && !self.stopped.contains(at);
+            let alive = (0..self.nodes.len()).filter(runs);
             let due = alive.filter_map(|at| Some((self.nodes[at].deadline()?, at))).min();
             let flight = self.flights.first_key_value().map(|((at, _), _)| *at);
             let Some(next) = due.map(|(at, _)| at).into_iter().chain(flight).min() else { break };
