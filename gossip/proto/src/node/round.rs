@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Who comes back compares with all its neighbours in a large group, with each after about so long.
 const IN_TURN: Duration = Duration::from_millis(500);
 /// In large groups agreements are left alone so much longer: where beats do not compare, other links do.
-const SELDOM: u32 = 8;
+const SELDOM: u32 = 12;
 
 impl Node {
     /// Compares a channel with a peer, unless nothing can have changed.

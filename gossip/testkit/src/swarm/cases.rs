@@ -73,11 +73,16 @@ fn of_size(length: Length, nodes: usize) -> Vec<Case> {
 }
 
 fn idle(length: Length, nodes: usize) -> Vec<Case> {
-    let seconds = if length == Length::Long { 3_600 } else { 60 };
+    // What is said once in some minutes is seen in a longer run only.
+    let seconds = |loss| match length {
+        Length::Long => 3_600,
+        Length::Bounded if loss == 0 && nodes <= 100 => 1_200,
+        Length::Bounded => 60,
+    };
     let (scenario, seeds) = (Scenario::Idle { seconds: 60, weather: Weather::Fair }, 1);
     let minute = Case { scenario, nodes, loss: 0, seeds };
-    let longer = Scenario::Idle { seconds, weather: Weather::Fair };
-    let lossy = [0, 100, 200, 300].map(|loss| Case { scenario: longer, loss, ..minute });
+    let longer = |loss| Scenario::Idle { seconds: seconds(loss), weather: Weather::Fair };
+    let lossy = [0, 100, 200, 300].map(|loss| Case { scenario: longer(loss), loss, ..minute });
     let foul = [Weather::OneWay, Weather::Bursts, Weather::Flapping, Weather::Dozing];
     let foul = foul.map(|weather| Case { scenario: Scenario::Idle { seconds: 120, weather }, ..minute });
     let mut all = vec![minute];

@@ -6,7 +6,7 @@ use super::super::overlay::settled;
 use super::super::plan::Plan;
 use super::super::samples::{Samples, share_of};
 use super::super::world::Swarm;
-use super::{BEFORE, WARM, downs, idle_rate, lateness, pass, send_all};
+use super::{BEFORE, CALM, downs, idle_rate, lateness, pass, send_all};
 
 /// From one message to the next.
 const APART: Duration = Duration::from_millis(500);
@@ -23,7 +23,7 @@ const ANY: Names = ["any half", "any most", "any all", "any copies", "any bytes"
 const ONE: Names = ["one half", "one most", "one all", "one copies", "one bytes"];
 
 pub(super) fn run(plan: Plan, each: usize) -> Samples {
-    let mut swarm = settled(plan, WARM - BEFORE);
+    let mut swarm = settled(plan, CALM - BEFORE);
     let idle = idle_rate(&mut swarm);
     let all: Vec<usize> = (0..plan.nodes).collect();
     let senders = plan.senders(&all, FIRST + each);

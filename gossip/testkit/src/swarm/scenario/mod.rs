@@ -37,6 +37,8 @@ use super::world::Swarm;
 
 /// How long nodes are left alone at first.
 const WARM: Duration = Duration::from_secs(30);
+/// The same where what happens is measured beside what idle costs: by then nothing is left of joining, at any loss.
+const CALM: Duration = Duration::from_secs(90);
 /// A time before something happens in which is measured what idle costs.
 const BEFORE: Duration = Duration::from_secs(20);
 

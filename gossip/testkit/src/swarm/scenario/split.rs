@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::overlay::settled;
 use super::super::plan::Plan;
 use super::super::samples::Samples;
-use super::{BEFORE, WARM, idle_rate, pass};
+use super::{BEFORE, CALM, idle_rate, pass};
 
 /// Views that are not full by then are not waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const AFTER: Duration = Duration::from_secs(10);
 
 pub(super) fn run(plan: Plan, seconds: u64) -> Samples {
-    let mut swarm = settled(plan, WARM - BEFORE);
+    let mut swarm = settled(plan, CALM - BEFORE);
     let idle = idle_rate(&mut swarm);
     let full = plan.nodes * (plan.nodes - 1);
     swarm.air.split = Some(|node| node % 2);
