@@ -212,7 +212,8 @@ pub trait MessagePort: Send + Sync + 'static {
 
     /// Begins to connect to an address and keeps trying, with jittered back-off, until it is
     /// linked, again after the link was lost, and until [`MessagePort::forget`]. The outcome
-    /// arrives as `LinkUp`. An address already being tried changes nothing.
+    /// arrives as `LinkUp`. An address already being tried is tried now rather than after its pause, which is right to leave
+    /// out where no pause is longer than a second or two; one that is linked changes nothing.
     ///
     /// # Errors
     /// [`PortError::Address`] when the address is not one of this transport.

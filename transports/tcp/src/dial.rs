@@ -18,10 +18,18 @@ const YOUNG: Duration = Duration::from_secs(1);
 /// A link that lived this long makes the next pause short again.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 
+/// How soon an address is to be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// Once now. Whoever asks has pauses of its own: ours go on growing.
+    Once,
+    /// As if for the first time.
+    Anew,
+}
+
 /// Keeps an address linked. Complains once for each new reason why it cannot.
-pub(crate) async fn keep_linked(shared: Arc<Shared>, target: String) {
+pub(crate) async fn keep_linked(shared: Arc<Shared>, target: String, mut hurry: watch::Receiver<Haste>) {
     let mut backoff = Backoff::new(shared.local.instance ^ shared.next_connection());
-    let mut hurry = shared.hurry.subscribe();
     let mut complaint = None;
     let mut peer = None;
     loop {
@@ -33,6 +41,8 @@ pub(crate) async fn keep_linked(shared: Arc<Shared>, target: String) {
             Ok(reached) => {
                 complaint = None;
                 shared.links.until_unlinked(&reached).await;
+                // Who was in haste had its link.
+                hurry.mark_unchanged();
                 peer = Some(reached);
             }
             Err(Failure { detail, hopeless }) => {
@@ -55,18 +65,25 @@ pub(crate) async fn keep_linked(shared: Arc<Shared>, target: String) {
 }
 
 /// Waits before the next attempt, or until it is hurried.
-async fn rest(backoff: &mut Backoff, hurry: &mut watch::Receiver<()>) {
+async fn rest(backoff: &mut Backoff, hurry: &mut watch::Receiver<Haste>) {
     tokio::select! {
         () = sleep(backoff.pause()) => {}
-        Ok(()) = hurry.changed() => backoff.reset(),
+        Ok(()) = hurry.changed() => heed(*hurry.borrow_and_update(), backoff),
     }
 }
 
-/// The network may be another than the one on which an answer is waited for: who is hurried asks anew.
+fn heed(haste: Haste, backoff: &mut Backoff) {
+    if haste == Haste::Anew {
+        backoff.reset();
+    }
+}
+
+/// The network may be another than the one on which an answer is waited for, and the system asks again ever more rarely:
+/// who is hurried asks anew.
 async fn reach(
     target: &str,
     backoff: &mut Backoff,
-    hurry: &mut watch::Receiver<()>,
+    hurry: &mut watch::Receiver<Haste>,
 ) -> Option<std::io::Result<TcpStream>> {
     loop {
         let young = Instant::now() + YOUNG;
@@ -77,7 +94,7 @@ async fn reach(
         };
         tokio::select! {
             reached = timeout(CONNECT_WITHIN, TcpStream::connect(target)) => return reached.ok(),
-            Ok(()) = hurried => backoff.reset(),
+            Ok(()) = hurried => heed(*hurry.borrow_and_update(), backoff),
         }
     }
 }
@@ -93,7 +110,7 @@ async fn attempt(
     shared: &Arc<Shared>,
     target: &str,
     backoff: &mut Backoff,
-    hurry: &mut watch::Receiver<()>,
+    hurry: &mut watch::Receiver<Haste>,
 ) -> Result<NodeId, Failure> {
     let failed = |detail: String| Failure { detail, hopeless: false };
     let socket = match reach(target, backoff, hurry).await {

@@ -10,13 +10,15 @@ use async_trait::async_trait;
 use gossip_core::proto::node::{Class, Frame, LinkId};
 use gossip_core::{LocalNode, MessagePort, PeerAddr, PortError, PortEvent};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::dial::{self, Haste};
 use crate::inbox::{self, Receiver};
 use crate::link::Link;
 use crate::shared::Shared;
-use crate::{TcpOptions, accept, address, dial};
+use crate::{TcpOptions, accept, address};
 
 /// How long links may take to end when the port closes.
 const CLOSE_WITHIN: Duration = Duration::from_millis(500);
@@ -27,7 +29,14 @@ pub(crate) struct TcpPort {
     receiver: Receiver,
     /// Where it listens.
     bound: Option<SocketAddr>,
-    dials: Mutex<HashMap<String, AbortHandle>>,
+    dials: Mutex<HashMap<String, Dial>>,
+}
+
+/// An address that is kept linked.
+#[derive(Debug)]
+struct Dial {
+    task: AbortHandle,
+    hurry: watch::Sender<Haste>,
 }
 
 impl TcpPort {
@@ -57,7 +66,7 @@ impl TcpPort {
         }
     }
 
-    fn dials(&self) -> MutexGuard<'_, HashMap<String, AbortHandle>> {
+    fn dials(&self) -> MutexGuard<'_, HashMap<String, Dial>> {
         self.dials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,20 +92,25 @@ impl MessagePort for TcpPort {
         self.check_open()?;
         let target = address::target(to)?;
         let mut dials = self.dials();
-        if let Entry::Vacant(vacant) = dials.entry(target) {
-            let task = dial::keep_linked(self.shared.clone(), vacant.key().clone());
-            vacant.insert(self.shared.spawn(task).ok_or(PortError::Closed)?);
+        match dials.entry(target) {
+            Entry::Occupied(occupied) => _ = occupied.get().hurry.send_replace(Haste::Once),
+            Entry::Vacant(vacant) => {
+                let (hurry, hurried) = watch::channel(Haste::Once);
+                let task = dial::keep_linked(self.shared.clone(), vacant.key().clone(), hurried);
+                let task = self.shared.spawn(task).ok_or(PortError::Closed)?;
+                vacant.insert(Dial { task, hurry });
+            }
         }
         Ok(())
     }
 
     fn hurry(&self) {
-        self.shared.hurry.send_replace(());
+        self.dials().values().for_each(|dial| _ = dial.hurry.send_replace(Haste::Anew));
     }
 
     async fn forget(&self, address: &PeerAddr) {
-        if let Some(task) = address::target(address).ok().and_then(|target| self.dials().remove(&target)) {
-            task.abort();
+        if let Some(dial) = address::target(address).ok().and_then(|target| self.dials().remove(&target)) {
+            dial.task.abort();
         }
     }
 

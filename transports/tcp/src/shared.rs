@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use gossip_core::LocalNode;
-use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::TcpOptions;
@@ -19,8 +18,6 @@ pub(crate) struct Shared {
     pub(crate) options: TcpOptions,
     pub(crate) inbox: Inbox,
     pub(crate) links: Links,
-    /// Called when what waits to be dialled again is dialled now.
-    pub(crate) hurry: watch::Sender<()>,
     connections: AtomicU64,
     /// None once the port is closing.
     tasks: Mutex<Option<JoinSet<()>>>,
@@ -30,7 +27,7 @@ impl Shared {
     pub(crate) fn new(local: LocalNode, options: TcpOptions, inbox: Inbox) -> Self {
         let links = Links::new(options.max_links);
         let (connections, tasks) = (AtomicU64::new(0), Mutex::new(Some(JoinSet::new())));
-        Self { local, options, inbox, links, hurry: watch::Sender::new(()), connections, tasks }
+        Self { local, options, inbox, links, connections, tasks }
     }
 
     /// What we say on a connection with this number.

@@ -47,18 +47,22 @@ async fn an_address_that_refuses_is_reported_once_and_tried_on() {
 
 /// After an hour without a network the pauses are as long as they get.
 #[tokio::test(start_paused = true)]
-async fn who_is_hurried_dials_at_once() {
+async fn who_is_hurried_or_asked_once_more_dials_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let bound = listener.local_addr().unwrap();
     drop(listener);
+    let address = format!("tcp://{bound}").parse().unwrap();
     let port = open(TcpTransport::dial_only(), "ann", 1).await;
-    port.connect(&format!("tcp://{bound}").parse().unwrap()).await.unwrap();
+    port.connect(&address).await.unwrap();
     trouble(&*port).await;
-    for _ in 0..3 {
+    for round in 0..6 {
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         // Sees to it that the next attempt is not due just now.
         let (listener, begun) = (TcpListener::bind(bound).await.unwrap(), tokio::time::Instant::now());
-        port.hurry();
+        match round % 2 {
+            0 => port.hurry(),
+            _ => port.connect(&address).await.unwrap(),
+        }
         let socket = listener.accept().await.unwrap();
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         drop((socket, listener));
