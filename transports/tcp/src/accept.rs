@@ -78,16 +78,17 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// Greets the other side and makes the connection a link; returns whose. `dialled` is the number
-/// of a connection that we began.
+/// Greets the other side and makes the connection a link; returns whose. `dialled` is where a connection leads that we
+/// began.
 pub(crate) async fn meet(
     shared: &Arc<Shared>,
     mut socket: TcpStream,
-    dialled: Option<u64>,
+    dialled: Option<&str>,
 ) -> Result<NodeId, Refused> {
     // Without it small frames wait for acknowledgements; a socket that refuses it still works.
     let _ = socket.set_nodelay(true);
-    let (ours, limit) = (shared.hello(dialled.unwrap_or(0)), shared.options.hello_within());
+    let number = dialled.map(|_| shared.next_connection());
+    let (ours, limit) = (shared.hello(number.unwrap_or(0)), shared.options.hello_within());
     let theirs = match timeout(limit, exchange(&mut socket, &ours)).await {
         Ok(Ok(theirs)) => theirs,
         Ok(Err(error)) => {
@@ -101,7 +102,7 @@ pub(crate) async fn meet(
         let same = theirs.instance == ours.instance;
         return Err(if same { Refused::Itself } else { Refused::Clone(theirs.id) });
     }
-    let (dialler, number) = match dialled {
+    let (dialler, number) = match number {
         Some(number) => (ours.id, number),
         None => (theirs.id.clone(), theirs.connection),
     };
@@ -122,7 +123,8 @@ pub(crate) async fn meet(
         NotAdmitted::Full => Refused::Full,
         NotAdmitted::Closed => Refused::Closed,
     })?;
-    if shared.spawn(live(shared.clone(), link.clone(), incoming, keepalive)).is_none() {
+    let target = dialled.map(str::to_owned);
+    if shared.spawn(live(shared.clone(), link.clone(), incoming, keepalive, target)).is_none() {
         shared.links.remove(&link);
         return Err(Refused::Closed);
     }

@@ -1,5 +1,7 @@
 //! Connections that we begin: one loop per address, until it is forgotten.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::accept::{Refused, meet};
 use crate::backoff::Backoff;
+use crate::link::Link;
 use crate::shared::Shared;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -99,6 +102,27 @@ async fn reach(
     }
 }
 
+/// The way of a link may be gone, or back after the system has come to repeat what was lost ever more rarely: beside one
+/// that we began and that is silent a second connection is tried, which takes its place.
+pub(crate) fn renew(
+    shared: Arc<Shared>,
+    link: Arc<Link>,
+    target: String,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        let mut backoff = Backoff::new(shared.local.instance ^ shared.next_connection());
+        while link.signs.is_silent() && shared.links.find(link.id).is_ok() {
+            let reached = timeout(YOUNG, TcpStream::connect(&target)).await;
+            if let Ok(Ok(socket)) = reached
+                && meet(&shared, socket, Some(&target)).await.is_ok()
+            {
+                return;
+            }
+            sleep(backoff.pause().min(YOUNG)).await;
+        }
+    })
+}
+
 struct Failure {
     detail: String,
     /// Trying again soon cannot help.
@@ -118,7 +142,7 @@ async fn attempt(
         Some(Err(error)) => return Err(failed(error.to_string())),
         None => return Err(failed(format!("no answer within {CONNECT_WITHIN:?}"))),
     };
-    match meet(shared, socket, Some(shared.next_connection())).await {
+    match meet(shared, socket, Some(target)).await {
         Ok(peer) | Err(Refused::Duplicate(peer)) => Ok(peer),
         Err(refused) => {
             let hopeless = matches!(refused, Refused::Itself | Refused::Clone(_));

@@ -15,8 +15,9 @@
 //!
 //! **Laws.** A length is checked before memory is reserved for it. Every queue, the number of links
 //! and of handshakes in progress are bounded. Of several connections between two nodes one is kept,
-//! by a rule that both sides resolve alike (`rivalry`). A link on which nothing was heard for three
-//! keepalive intervals is closed. Garbage costs its sender the connection and nobody else anything.
+//! by a rule that both sides resolve alike (`rivalry`). Beside a link on which nothing was heard
+//! for one and a half keepalive intervals whoever began it tries a second connection, which takes its place; after three
+//! intervals it is closed. Garbage costs its sender the connection and nobody else anything.
 //!
 //! | module | idea |
 //! |---|---|

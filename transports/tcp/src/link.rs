@@ -10,6 +10,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::dial::renew;
 use crate::outbox::Outbox;
 use crate::pulse::{Signs, pulse};
 use crate::reader::{End, read};
@@ -27,6 +28,7 @@ pub(crate) struct Link {
     pub(crate) connection: Connection,
     pub(crate) limits: LinkLimits,
     pub(crate) outbox: Outbox,
+    pub(crate) signs: Signs,
     stop: Notify,
 }
 
@@ -38,7 +40,7 @@ impl Link {
         limits: LinkLimits,
         outbox: Outbox,
     ) -> Self {
-        Self { id, peer, connection, limits, outbox, stop: Notify::new() }
+        Self { id, peer, connection, limits, outbox, signs: Signs::default(), stop: Notify::new() }
     }
 
     /// Has the link end soon.
@@ -47,24 +49,33 @@ impl Link {
     }
 }
 
-/// Lives a link from its `LinkUp` to its `LinkDown`.
-pub(crate) async fn live(shared: Arc<Shared>, link: Arc<Link>, socket: OwnedReadHalf, keepalive: Duration) {
+/// Lives a link from its `LinkUp` to its `LinkDown`. Where it leads is known if we began it.
+pub(crate) async fn live(
+    shared: Arc<Shared>,
+    link: Arc<Link>,
+    socket: OwnedReadHalf,
+    keepalive: Duration,
+    target: Option<String>,
+) {
     let (id, limits) = (link.id, link.limits);
     shared.inbox.put(PortEvent::LinkUp { peer: link.peer.clone(), link: id, limits }).await;
-    let signs = Signs::default();
+    let worry = || {
+        let renewal = target.clone().map(|target| renew(shared.clone(), link.clone(), target));
+        renewal.into_iter().for_each(|renewal| _ = shared.spawn(renewal));
+    };
     let complaint = tokio::select! {
         () = link.stop.notified() => {
             let _ = timeout(DRAIN_WITHIN, link.outbox.drain()).await;
             None
         }
-        end = read(socket, id, limits.max_frame, &shared.inbox, &signs) => match end {
+        end = read(socket, id, limits.max_frame, &shared.inbox, &link.signs) => match end {
             End::Gone => None,
             End::TooLong(len) => {
                 Some(format!("announced a frame of {len} bytes, over the limit of {}", limits.max_frame))
             }
         },
         _ = link.outbox.write() => None,
-        () = pulse(keepalive, &signs, &link.outbox) => Some(format!("was silent for {:?}", keepalive * 3)),
+        () = pulse(keepalive, &link.signs, &link.outbox, worry) => Some(format!("was silent for {:?}", keepalive * 3)),
     };
     if let Some(complaint) = complaint {
         shared.inbox.trouble(format!("{} {complaint}; the link was closed", link.peer));

@@ -12,12 +12,15 @@ use crate::outbox::Outbox;
 const LOOKS: u32 = 2;
 /// Intervals without a sign of life after which a link is closed.
 const SILENT_INTERVALS: u32 = 3;
+/// Looks in vain after which its way may be gone: a peer that lives says something in two of them.
+const WORRY: u32 = 3;
 
 /// What the reader knows about the peer's life.
 #[derive(Debug, Default)]
 pub(crate) struct Signs {
     heard: AtomicBool,
     busy: AtomicBool,
+    silent: AtomicBool,
 }
 
 impl Signs {
@@ -32,13 +35,19 @@ impl Signs {
         self.busy.store(false, Ordering::Relaxed);
     }
 
+    /// Nothing was heard for a while.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
     fn take(&self) -> bool {
         self.heard.swap(false, Ordering::Relaxed) || self.busy.load(Ordering::Relaxed)
     }
 }
 
-/// Beats when nothing was written for an interval; returns when nothing was heard for three.
-pub(crate) async fn pulse(keepalive: Duration, signs: &Signs, outbox: &Outbox) {
+/// Beats when nothing was written for an interval; worries when nothing was heard for one and a half, and returns when
+/// nothing was heard for three.
+pub(crate) async fn pulse(keepalive: Duration, signs: &Signs, outbox: &Outbox, worry: impl Fn()) {
     let period = keepalive / LOOKS;
     let mut looks = interval_at(Instant::now() + period, period);
     // A process that was suspended must hear for a while before it calls a peer silent.
@@ -47,6 +56,10 @@ pub(crate) async fn pulse(keepalive: Duration, signs: &Signs, outbox: &Outbox) {
     loop {
         looks.tick().await;
         silent = if signs.take() { 0 } else { silent + 1 };
+        signs.silent.store(silent >= WORRY, Ordering::Relaxed);
+        if silent == WORRY {
+            worry();
+        }
         if silent >= SILENT_INTERVALS * LOOKS {
             return;
         }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use gossip_core::registry::{Options, build_transport};
 use gossip_core::{LocalNode, MessagePort, PeerAddr, PortError, PortEvent, Transport};
 use gossip_transport_tcp::TcpTransport;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -110,6 +112,53 @@ async fn a_restarted_peer_replaces_the_link_of_its_former_self() {
     restarted.connect(&address).await.unwrap();
     assert!(matches!(next(&*server).await, PortEvent::LinkDown { link } if link == old));
     assert!(matches!(next(&*server).await, PortEvent::LinkUp { peer, .. } if peer.as_str() == "ann"));
+}
+
+async fn cut_off(cut: Option<oneshot::Receiver<()>>) {
+    match cut {
+        Some(cut) => cut.await.unwrap(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Passes on all connections, the first of them only until it is cut: then it leads nowhere, and nobody is told.
+async fn relay(listener: TcpListener, to: String, cut: oneshot::Receiver<()>) {
+    let mut cut = Some(cut);
+    let mut open = JoinSet::new();
+    while let Ok((mut near, _)) = listener.accept().await {
+        let (mut far, cut) = (TcpStream::connect(&to).await.unwrap(), cut.take());
+        open.spawn(async move {
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                () = cut_off(cut) => std::future::pending().await,
+            }
+        });
+    }
+}
+
+/// The dialler was told to forget the address, as it is when the node itself asked for the link: nothing else would dial it.
+#[tokio::test]
+async fn a_link_that_leads_nowhere_any_more_is_replaced_before_it_is_given_up() {
+    let keepalive = Duration::from_secs(1);
+    let server = open(TcpTransport::listen("127.0.0.1:0"), "zoe", 1).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let (cut, when_cut) = oneshot::channel();
+    let relay = tokio::spawn(relay(listener, server.local_addresses()[0].rest().to_owned(), when_cut));
+    let client = open(TcpTransport::dial_only().keepalive(keepalive), "ann", 1).await;
+    client.connect(&address).await.unwrap();
+    for port in [&client, &server] {
+        assert!(matches!(next(&**port).await, PortEvent::LinkUp { .. }));
+    }
+    client.forget(&address).await;
+    cut.send(()).unwrap();
+    for port in [&client, &server] {
+        assert!(matches!(next(&**port).await, PortEvent::LinkDown { .. }));
+        assert!(matches!(next(&**port).await, PortEvent::LinkUp { .. }));
+    }
+    let more = timeout(keepalive * 2, client.recv()).await;
+    assert!(more.is_err(), "replaced again: {more:?}");
+    relay.abort();
 }
 
 #[tokio::test]

@@ -208,12 +208,12 @@ async fn a_half_open_link_is_closed_after_three_silent_intervals() {
 
 #[tokio::test]
 async fn idle_links_stay_up_by_the_shorter_interval_of_both() {
-    let one = open(loopback().keepalive(Duration::from_millis(30)), "one", 1).await;
+    let one = open(loopback().keepalive(Duration::from_millis(60)), "one", 1).await;
     let other = open(TcpTransport::dial_only(), "other", 1).await;
     other.connect(&one.local_addresses()[0]).await.unwrap();
     let (_, link) = (up(&*one).await, up(&*other).await);
     // Nothing must happen for ten intervals; what would happen ends this wait.
-    let silence = Duration::from_millis(300);
+    let silence = Duration::from_millis(600);
     let (first, second) = tokio::join!(timeout(silence, one.recv()), timeout(silence, other.recv()));
     assert!(first.is_err() && second.is_err(), "{first:?} {second:?}");
     other.send(link, vec![1].into(), Class::Live).await.unwrap();
