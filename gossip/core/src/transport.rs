@@ -212,8 +212,8 @@ pub trait MessagePort: Send + Sync + 'static {
 
     /// Begins to connect to an address and keeps trying, with jittered back-off, until it is
     /// linked, again after the link was lost, and until [`MessagePort::forget`]. The outcome
-    /// arrives as `LinkUp`. An address already being tried is tried now rather than after its pause, which is right to leave
-    /// out where no pause is longer than a second or two; one that is linked changes nothing.
+    /// arrives as `LinkUp`. An address already being tried is tried now rather than after its pause, which may be left
+    /// out where no pause is longer than a second or two. One that is linked changes nothing.
     ///
     /// # Errors
     /// [`PortError::Address`] when the address is not one of this transport.
@@ -222,6 +222,14 @@ pub trait MessagePort: Send + Sync + 'static {
     /// The network may be back: what waits to be dialled again is dialled now, as if for the first time. Links stay. The
     /// default does nothing, which is right where no pause is longer than a second or two.
     fn hurry(&self) {}
+
+    /// Nothing comes on a link any more, as far as the node can tell. Where that may be for a connection that has lost its
+    /// way, another one is tried beside it, which takes its place: its `LinkDown` and the other's `LinkUp` follow. The default
+    /// does nothing, which is right where a link notices that itself, or carries what is sent as soon as it can again.
+    /// Unknown links are ignored.
+    fn renew(&self, link: LinkId) {
+        let _ = link;
+    }
 
     /// Stops trying to connect to an address; an existing link stays.
     async fn forget(&self, address: &PeerAddr);

@@ -117,14 +117,13 @@ pub(crate) async fn meet(
     };
     let keepalive = Duration::from_millis(ours.keepalive_ms.min(theirs.keepalive_ms).into());
     let (incoming, outgoing) = socket.into_split();
-    let link = shared.links.admit(&theirs.id, &connection, limits, outgoing).await;
+    let link = shared.links.admit(&theirs.id, &connection, limits, dialled, outgoing).await;
     let link = link.map_err(|reason| match reason {
         NotAdmitted::Duplicate => Refused::Duplicate(theirs.id.clone()),
         NotAdmitted::Full => Refused::Full,
         NotAdmitted::Closed => Refused::Closed,
     })?;
-    let target = dialled.map(str::to_owned);
-    if shared.spawn(live(shared.clone(), link.clone(), incoming, keepalive, target)).is_none() {
+    if shared.spawn(live(shared.clone(), link.clone(), incoming, keepalive)).is_none() {
         shared.links.remove(&link);
         return Err(Refused::Closed);
     }

@@ -109,9 +109,10 @@ pub(crate) fn renew(
     link: Arc<Link>,
     target: String,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    // In a box, as links begin renewals and these begin links.
     Box::pin(async move {
         let mut backoff = Backoff::new(shared.local.instance ^ shared.next_connection());
-        while link.signs.is_silent() && shared.links.find(link.id).is_ok() {
+        while link.signs.is_renewed() && shared.links.find(link.id).is_ok() {
             let reached = timeout(YOUNG, TcpStream::connect(&target)).await;
             if let Ok(Ok(socket)) = reached
                 && meet(&shared, socket, Some(&target)).await.is_ok()

@@ -29,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) limits: LinkLimits,
     pub(crate) outbox: Outbox,
     pub(crate) signs: Signs,
+    /// Where it leads, if we began it.
+    target: Option<String>,
     stop: Notify,
 }
 
@@ -38,9 +40,17 @@ impl Link {
         peer: NodeId,
         connection: Connection,
         limits: LinkLimits,
+        target: Option<String>,
         outbox: Outbox,
     ) -> Self {
-        Self { id, peer, connection, limits, outbox, signs: Signs::default(), stop: Notify::new() }
+        Self { id, peer, connection, limits, outbox, signs: Signs::default(), target, stop: Notify::new() }
+    }
+
+    /// It may have lost its way: another connection is tried beside it by who began it, until something comes.
+    pub(crate) fn renew(self: &Arc<Self>, shared: &Arc<Shared>) {
+        if let Some(target) = self.target.clone().filter(|_| self.signs.begin_renewal()) {
+            shared.spawn(renew(shared.clone(), self.clone(), target));
+        }
     }
 
     /// Has the link end soon.
@@ -49,20 +59,10 @@ impl Link {
     }
 }
 
-/// Lives a link from its `LinkUp` to its `LinkDown`. Where it leads is known if we began it.
-pub(crate) async fn live(
-    shared: Arc<Shared>,
-    link: Arc<Link>,
-    socket: OwnedReadHalf,
-    keepalive: Duration,
-    target: Option<String>,
-) {
+/// Lives a link from its `LinkUp` to its `LinkDown`.
+pub(crate) async fn live(shared: Arc<Shared>, link: Arc<Link>, socket: OwnedReadHalf, keepalive: Duration) {
     let (id, limits) = (link.id, link.limits);
     shared.inbox.put(PortEvent::LinkUp { peer: link.peer.clone(), link: id, limits }).await;
-    let worry = || {
-        let renewal = target.clone().map(|target| renew(shared.clone(), link.clone(), target));
-        renewal.into_iter().for_each(|renewal| _ = shared.spawn(renewal));
-    };
     let complaint = tokio::select! {
         () = link.stop.notified() => {
             let _ = timeout(DRAIN_WITHIN, link.outbox.drain()).await;
@@ -75,7 +75,7 @@ pub(crate) async fn live(
             }
         },
         _ = link.outbox.write() => None,
-        () = pulse(keepalive, &link.signs, &link.outbox, worry) => Some(format!("was silent for {:?}", keepalive * 3)),
+        () = pulse(keepalive, &link.signs, &link.outbox, || link.renew(&shared)) => Some(format!("was silent for {:?}", keepalive * 3)),
     };
     if let Some(complaint) = complaint {
         shared.inbox.trouble(format!("{} {complaint}; the link was closed", link.peer));

@@ -60,13 +60,15 @@ impl Links {
         peer: &NodeId,
         connection: &Connection,
         limits: LinkLimits,
+        target: Option<&str>,
         socket: OwnedWriteHalf,
     ) -> Result<Arc<Link>, NotAdmitted> {
         let mut socket = Some(socket);
         loop {
             let make = |id| {
                 let outbox = Outbox::new(socket.take()?);
-                Some(Arc::new(Link::new(id, peer.clone(), connection.clone(), limits, outbox)))
+                let target = target.map(str::to_owned);
+                Some(Arc::new(Link::new(id, peer.clone(), connection.clone(), limits, target, outbox)))
             };
             match self.look(peer, connection, make) {
                 Look::Admitted(link) => return Ok(link),

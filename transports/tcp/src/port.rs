@@ -108,6 +108,10 @@ impl MessagePort for TcpPort {
         self.dials().values().for_each(|dial| _ = dial.hurry.send_replace(Haste::Anew));
     }
 
+    fn renew(&self, link: LinkId) {
+        self.shared.links.find(link).into_iter().for_each(|link| link.renew(&self.shared));
+    }
+
     async fn forget(&self, address: &PeerAddr) {
         if let Some(dial) = address::target(address).ok().and_then(|target| self.dials().remove(&target)) {
             dial.task.abort();

@@ -20,7 +20,8 @@ const WORRY: u32 = 3;
 pub(crate) struct Signs {
     heard: AtomicBool,
     busy: AtomicBool,
-    silent: AtomicBool,
+    /// Another connection is tried since nothing was heard.
+    renewed: AtomicBool,
 }
 
 impl Signs {
@@ -35,9 +36,15 @@ impl Signs {
         self.busy.store(false, Ordering::Relaxed);
     }
 
-    /// Nothing was heard for a while.
-    pub(crate) fn is_silent(&self) -> bool {
-        self.silent.load(Ordering::Relaxed)
+    /// Says whether another connection is to be tried: none is already. What was heard before proves nothing.
+    pub(crate) fn begin_renewal(&self) -> bool {
+        self.heard.store(false, Ordering::Relaxed);
+        !self.renewed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether nothing was heard since.
+    pub(crate) fn is_renewed(&self) -> bool {
+        self.renewed.load(Ordering::Relaxed)
     }
 
     fn take(&self) -> bool {
@@ -56,8 +63,9 @@ pub(crate) async fn pulse(keepalive: Duration, signs: &Signs, outbox: &Outbox, w
     loop {
         looks.tick().await;
         silent = if signs.take() { 0 } else { silent + 1 };
-        signs.silent.store(silent >= WORRY, Ordering::Relaxed);
-        if silent == WORRY {
+        if silent == 0 {
+            signs.renewed.store(false, Ordering::Relaxed);
+        } else if silent == WORRY {
             worry();
         }
         if silent >= SILENT_INTERVALS * LOOKS {

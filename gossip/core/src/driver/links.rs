@@ -164,6 +164,13 @@ impl Links {
         }
     }
 
+    /// Has its port try another way beside a link.
+    pub(super) fn renew(&self, name: LinkId) {
+        if let Some(link) = self.links.get(&name) {
+            link.port.port.renew(link.local);
+        }
+    }
+
     /// Closes all links once their outboxes are empty.
     pub(super) fn close_all(&self) {
         for link in self.links.values() {

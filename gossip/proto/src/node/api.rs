@@ -240,6 +240,12 @@ pub enum Effect {
         /// Where it can be dialled, as it says.
         addresses: Vec<String>,
     },
+    /// Nothing comes on a link any more, which its transport may be the last to notice: try another way beside it, where
+    /// one can be lost like that. The link stays until the other one takes its place.
+    Renew {
+        /// The link.
+        link: LinkId,
+    },
     /// Stop trying to reach a member that was dialled: others are next to us now. Links stay.
     Forget {
         /// Whom.

@@ -202,7 +202,7 @@ impl Pair {
                     Effect::Reply { result, .. } => self.answers.push((at, result)),
                     Effect::Dial { peer, .. } => self.dialled.push((at, peer.to_string())),
                     Effect::Forget { peer } => self.given_up.push((at, peer.to_string())),
-                    Effect::Close { .. } => {}
+                    Effect::Renew { .. } | Effect::Close { .. } => {}
                 }
             }
         }

@@ -138,6 +138,7 @@ impl Host {
                     Effect::Close { .. }
                     | Effect::Dial { .. }
                     | Effect::Forget { .. }
+                    | Effect::Renew { .. }
                     | Effect::Notify(_) => {}
                 }
             }

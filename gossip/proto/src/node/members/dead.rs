@@ -107,11 +107,23 @@ impl Node {
         (down / PART).clamp(PAUSES.0, PAUSES.1)
     }
 
+    /// Links bring nothing: perhaps they lead nowhere, or their transport repeats what was lost ever more rarely.
+    pub(super) fn renew(&mut self, links: Vec<LinkId>) {
+        self.effects.extend(links.into_iter().map(|link| Effect::Renew { link }));
+    }
+
+    /// Nobody answers, so the network may have been gone since then: for all links on which nothing came.
+    pub(super) fn renew_silent(&mut self, since: Tick) {
+        let silent = self.links.iter().filter(|(_, link)| link.is_open() && link.heard <= since);
+        self.renew(silent.map(|(id, _)| *id).collect());
+    }
+
     /// On a link that is left over, or a new one. Who keeps to its own peers leaves that to whoever made the link.
     fn try_again(&mut self, slot: Slot) {
         let Some(member) = self.members.get(slot) else { return };
         if let Some(link) = self.primary(&member.id) {
-            return self.beat_now(link, BeatFlags::ANSWER);
+            self.beat_now(link, BeatFlags::ANSWER);
+            return self.renew(self.links_to(slot.key));
         }
         let (peer, addresses) = (member.id.clone(), member.details.addresses.to_vec());
         // One that is being dialled has a link on which it has said nothing yet.

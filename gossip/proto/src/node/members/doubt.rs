@@ -280,8 +280,9 @@ impl Node {
     fn rest(&mut self, slot: Slot, opinion: Opinion) {
         let Some(doubt) = self.members.senses.doubts.get_mut(&slot.key) else { return };
         doubt.rests = Some(doubt.rests.map_or(0, |rests| rests.saturating_add(1)));
-        let was_alone = !doubt.witnessed;
+        let (was_alone, since) = (!doubt.witnessed, doubt.since);
         self.members.senses.sicken();
+        self.renew_silent(since);
         self.go_on(slot, opinion);
         if let Some(doubt) = self.members.senses.doubts.get_mut(&slot.key) {
             doubt.waits = was_alone;

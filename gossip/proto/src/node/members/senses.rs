@@ -10,7 +10,7 @@ use super::pulse::Pulse;
 use super::rows::Members;
 use super::seek::Missing;
 use super::suspicion::Suspicion;
-use crate::node::{LinkId, Node};
+use crate::node::{Effect, LinkId, Node};
 use crate::{MemberKey, Tick};
 
 /// The worst health.
@@ -104,8 +104,11 @@ impl Node {
         let since = self.members.senses.asked_since(key);
         let Some(since) = since.filter(|since| *since < then) else { return };
         for id in self.links_to(key) {
-            if let Some(link) = self.links.get_mut(&id) {
-                link.watch.is_deaf |= link.heard <= since;
+            if let Some(link) = self.links.get_mut(&id)
+                && link.heard <= since
+                && !std::mem::replace(&mut link.watch.is_deaf, true)
+            {
+                self.effects.push_back(Effect::Renew { link: id });
             }
         }
     }

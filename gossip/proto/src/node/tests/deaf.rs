@@ -1,5 +1,7 @@
 //! Links that bring nothing of a member whom others hear.
 
+use std::time::Duration;
+
 use super::ring::*;
 use super::*;
 use crate::wire::Row;
@@ -88,4 +90,35 @@ fn has_sought(ring: &Ring, by: usize) -> bool {
         _ => false,
     };
     ring.said.iter().any(|(_, from, _, said)| *from == by && is_seek(said))
+}
+
+/// What a transport was given may wait there for as long as the network was gone: it is told to try another way.
+#[test]
+fn another_way_is_tried_beside_links_that_bring_nothing() {
+    for count in [2, 3, 6] {
+        let mut ring = Ring::new(count);
+        ring.run(SECOND * 60);
+        assert_eq!(ring.renewed, [], "all hear each other");
+        let begin = ring.time();
+        ring.block(0);
+        ring.run(SECOND * 7);
+        for at in 0..count {
+            let others = (0..count).filter(|other| *other != at && (at == 0 || *other == 0));
+            for other in others {
+                let wanted = |(_, by, id): &&(Duration, usize, LinkId)| (*by, *id) == (at, link(at, other));
+                let first = ring.renewed.iter().find(wanted).map(|(then, ..)| *then - begin);
+                assert!(first.is_some(), "{at} of {count} goes on waiting for {other}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_way_is_tried_beside_a_link_that_is_deaf() {
+    let mut ring = Ring::new(4);
+    ring.part(0, 1);
+    ring.run(SECOND * 10);
+    let mut wanted: Vec<_> = ring.renewed.iter().map(|(_, at, id)| (*at, *id)).collect();
+    wanted.sort_unstable();
+    assert_eq!(wanted, [(0, link(0, 1)), (1, link(0, 1))]);
 }

@@ -52,6 +52,8 @@ pub(super) struct Ring {
     pub(super) told: Vec<(Duration, usize, usize, PeerStatus)>,
     /// Whether they were told of a link, at whom and to whom.
     pub(super) linked: Vec<(usize, usize, bool)>,
+    /// Who wanted another way beside a link, and when.
+    pub(super) renewed: Vec<(Duration, usize, LinkId)>,
     /// What was said: when, from whom, to whom.
     pub(super) said: Vec<(Duration, usize, usize, Message)>,
 }
@@ -121,6 +123,7 @@ impl Ring {
             rng: Rng::new(7),
             told: Vec::new(),
             linked: Vec::new(),
+            renewed: Vec::new(),
             said: Vec::new(),
         };
         for at in 0..count {
@@ -147,6 +150,7 @@ impl Ring {
     pub(super) fn forget(&mut self) {
         self.told.clear();
         self.linked.clear();
+        self.renewed.clear();
         self.said.clear();
     }
 
@@ -202,6 +206,7 @@ impl Ring {
                 Effect::Notify(Event::LinkDown(id)) => self.linked.push((at, number(&id), false)),
                 Effect::Dial { peer, .. } if self.dials => self.dial(at, number(&peer)),
                 Effect::Close { link } => self.close(at, link),
+                Effect::Renew { link } => self.renewed.push((self.now.since(Tick(0)), at, link)),
                 _ => {}
             }
         }
