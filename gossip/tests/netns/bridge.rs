@@ -106,6 +106,8 @@ fn cable(_: &mut Group, host: usize, cut: bool) -> Outcome {
 /// One is cut off for a while, and restored. Both sides write meanwhile.
 pub(crate) fn cut(group: &mut Group, report: &mut Report, how: &Cut) -> Outcome {
     let (victim, stay) = (3, [1, 2, 4, 5]);
+    // On links made a moment ago nobody has said yet when to speak next.
+    group.listen_for(seconds(5))?;
     let begin = now();
     (how.by)(group, victim, true)?;
     let end = group.called(victim, Unreachable, begin)?;
@@ -149,6 +151,8 @@ fn split(group: &mut Group, report: &mut Report) -> Outcome {
 /// A process is stopped for a while, as by a debugger or a phone, and goes on.
 pub(crate) fn stop(group: &mut Group, report: &mut Report) -> Outcome {
     let (victim, stay) = (2, [1, 3, 4, 5]);
+    // What was asked before on connections that a cut has left hanging would count as asked of it.
+    group.listen_for(seconds(5))?;
     let begin = now();
     group.host(victim).signal("STOP")?;
     group.listen_for(seconds(5))?;

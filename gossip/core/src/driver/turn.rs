@@ -168,8 +168,8 @@ impl Driver {
             Effect::Close { link } => self.links.close(link),
             // While too much waits this is dropped: the node asks again.
             Effect::Dial { peer, addresses } => drop(self.wishes.try_send(Wish::Dial { peer, addresses })),
-            Effect::Renew { link } => self.links.renew(link),
-            Effect::Forget { peer } => drop(self.wishes.try_send(Wish::Forget { peer })),
+            Effect::Renew(link) => self.links.renew(link),
+            Effect::Forget(peer) => drop(self.wishes.try_send(Wish::Forget { peer })),
             Effect::Store { op, request } => self.lanes.push(op, request),
             Effect::Reply { id, result } => self.reply(id, result),
             Effect::Notify(event) => self.notify(event),

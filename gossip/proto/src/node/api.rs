@@ -240,17 +240,10 @@ pub enum Effect {
         /// Where it can be dialled, as it says.
         addresses: Vec<String>,
     },
-    /// Nothing comes on a link any more, which its transport may be the last to notice: try another way beside it, where
-    /// one can be lost like that. The link stays until the other one takes its place.
-    Renew {
-        /// The link.
-        link: LinkId,
-    },
+    /// Nothing comes on a link any more. Where its way may be lost, try another one, which takes its place.
+    Renew(LinkId),
     /// Stop trying to reach a member that was dialled: others are next to us now. Links stay.
-    Forget {
-        /// Whom.
-        peer: NodeId,
-    },
+    Forget(NodeId),
     /// Tell the application.
     Notify(Event),
 }

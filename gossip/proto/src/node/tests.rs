@@ -201,8 +201,8 @@ impl Pair {
                     Effect::Notify(event) => self.told.push((at, event)),
                     Effect::Reply { result, .. } => self.answers.push((at, result)),
                     Effect::Dial { peer, .. } => self.dialled.push((at, peer.to_string())),
-                    Effect::Forget { peer } => self.given_up.push((at, peer.to_string())),
-                    Effect::Renew { .. } | Effect::Close { .. } => {}
+                    Effect::Forget(peer) => self.given_up.push((at, peer.to_string())),
+                    Effect::Renew(_) | Effect::Close { .. } => {}
                 }
             }
         }

@@ -137,8 +137,8 @@ impl Host {
                     Effect::Notify(Event::ForkDetected { .. }) => self.forks_told += 1,
                     Effect::Close { .. }
                     | Effect::Dial { .. }
-                    | Effect::Forget { .. }
-                    | Effect::Renew { .. }
+                    | Effect::Forget(_)
+                    | Effect::Renew(_)
                     | Effect::Notify(_) => {}
                 }
             }

@@ -197,7 +197,7 @@ impl World {
                 }
             }
             // Links are there as the shape of the network wants.
-            Effect::Dial { .. } | Effect::Forget { .. } | Effect::Renew { .. } => {}
+            Effect::Dial { .. } | Effect::Forget(_) | Effect::Renew(_) => {}
             Effect::Store { op, request } => self.store(host, op, request),
             Effect::Reply { id, result } => {
                 self.show(host, Fact::Answered(id, &result));
@@ -340,8 +340,8 @@ impl World {
             Effect::Reply { id, result } => (id.0, usize::from(result.is_ok()), 5),
             Effect::Notify(_) => (0, 0, 6),
             Effect::Dial { addresses, .. } => (0, addresses.len(), 7),
-            Effect::Forget { .. } => (0, 0, 8),
-            Effect::Renew { link } => (link.0, 0, 9),
+            Effect::Forget(_) => (0, 0, 8),
+            Effect::Renew(link) => (link.0, 0, 9),
         };
         self.trace.note(self.calendar.now(), (host, key), || format!("n{host} -> {}", short(effect)));
     }

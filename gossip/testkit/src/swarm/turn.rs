@@ -46,7 +46,7 @@ impl Swarm {
             Effect::Notify(event) => self.note(index, event),
             Effect::Dial { addresses, .. } => addresses.iter().for_each(|address| self.dial(index, address)),
             // Nothing is tried twice here, and what is lost is lost for itself alone.
-            Effect::Forget { .. } | Effect::Renew { .. } => {}
+            Effect::Forget(_) | Effect::Renew(_) => {}
         }
     }
 

@@ -109,7 +109,7 @@ impl Node {
 
     /// Links bring nothing: perhaps they lead nowhere, or their transport repeats what was lost ever more rarely.
     pub(super) fn renew(&mut self, links: Vec<LinkId>) {
-        self.effects.extend(links.into_iter().map(|link| Effect::Renew { link }));
+        self.effects.extend(links.into_iter().map(Effect::Renew));
     }
 
     /// Nobody answers, so the network may have been gone since then: for all links on which nothing came.

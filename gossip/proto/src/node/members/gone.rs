@@ -50,7 +50,7 @@ impl Node {
         self.timers.cancel(&Timer::Doze(key));
         self.members.forget_wishes(key);
         if was_dialled {
-            self.effects.push_back(Effect::Forget { peer: member.id.clone() });
+            self.effects.push_back(Effect::Forget(member.id.clone()));
         }
         if member.told.is_some() {
             self.tell_removed(&member.id);

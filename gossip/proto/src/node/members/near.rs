@@ -218,7 +218,7 @@ impl Node {
         self.send(id, &Message::Goodbye, Class::Urgent);
         self.effects.push_back(Effect::Close { link: id });
         self.on_link_down(id);
-        self.effects.push_back(Effect::Forget { peer });
+        self.effects.push_back(Effect::Forget(peer));
     }
 }
 

@@ -159,7 +159,7 @@ impl Node {
     /// A reason to reach a member is gone: unless there is another it is dialled no more.
     pub(super) fn dial_no_more(&mut self, key: MemberKey, peer: NodeId) {
         if !self.members.is_dialled(key) {
-            self.effects.push_back(Effect::Forget { peer });
+            self.effects.push_back(Effect::Forget(peer));
         }
     }
 

@@ -108,7 +108,7 @@ impl Node {
                 && link.heard <= since
                 && !std::mem::replace(&mut link.watch.is_deaf, true)
             {
-                self.effects.push_back(Effect::Renew { link: id });
+                self.effects.push_back(Effect::Renew(id));
             }
         }
     }

@@ -206,7 +206,7 @@ impl Ring {
                 Effect::Notify(Event::LinkDown(id)) => self.linked.push((at, number(&id), false)),
                 Effect::Dial { peer, .. } if self.dials => self.dial(at, number(&peer)),
                 Effect::Close { link } => self.close(at, link),
-                Effect::Renew { link } => self.renewed.push((self.now.since(Tick(0)), at, link)),
+                Effect::Renew(link) => self.renewed.push((self.now.since(Tick(0)), at, link)),
                 _ => {}
             }
         }

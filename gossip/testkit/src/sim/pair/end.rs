@@ -133,7 +133,7 @@ impl End {
                 assert!(again.is_none(), "command {} answered twice", id.0);
             }
             // There is one link, which comes and goes as tests want.
-            Effect::Dial { .. } | Effect::Forget { .. } | Effect::Renew { .. } => {}
+            Effect::Dial { .. } | Effect::Forget(_) | Effect::Renew(_) => {}
             Effect::Notify(event) => self.events.push(event),
         }
     }
