@@ -1,6 +1,12 @@
 //! Apart and together again: partitions, long absences, restarts.
 
-use crate::world::{World, converge};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gossip::{Coordinator, TcpTransport};
+
+use crate::cable::Cable;
+use crate::world::{World, converge, holds, keeping_to_itself};
 
 on_every_pair! {
     behaviour_19_what_is_written_while_parted_or_stopped_arrives,
@@ -94,4 +100,27 @@ async fn behaviour_22_restarts_of_one_and_of_all_keep_data_and_catch_up(world: W
     let records = converge(&[&ann, &bob], 10).await;
     let logs: std::collections::BTreeSet<_> = records.iter().map(|(id, ..)| id.log).collect();
     assert_eq!(logs.len(), 2, "clean restarts go on with the same logs");
+}
+
+/// The transports themselves would notice after a minute and a half, and nothing else dials.
+#[tokio::test]
+async fn a_connection_that_hangs_is_replaced_when_its_member_is_missed() {
+    let transport = || TcpTransport::listen("127.0.0.1:0").keepalive(Duration::from_secs(60));
+    let mut streams = Vec::new();
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let node = Coordinator::builder().transport(transport()).config(keeping_to_itself());
+        let node = node.build().await.unwrap();
+        node.start().await.unwrap();
+        streams.push(node.channel("room").await.unwrap().stream("log").await.unwrap());
+        nodes.push(node);
+    }
+    let far = nodes[1].local_addresses()[0].rest().parse().unwrap();
+    let cable = Cable::lay(Arc::new(Mutex::new(Some(far)))).await;
+    nodes[0].connect(&cable.near()).await.unwrap();
+    streams[0].append("before").await.unwrap();
+    holds(&streams[1], 1).await;
+    cable.hang();
+    streams[0].append("after").await.unwrap();
+    holds(&streams[1], 2).await;
 }

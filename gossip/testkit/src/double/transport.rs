@@ -77,6 +77,10 @@ impl MessagePort for PortDouble {
         self.inner.hurry();
     }
 
+    fn renew(&self, link: LinkId) {
+        self.inner.renew(link);
+    }
+
     async fn forget(&self, address: &PeerAddr) {
         self.inner.forget(address).await;
     }

@@ -1,5 +1,6 @@
 //! Laws of links.
 
+use gossip_core::proto::node::LinkId;
 use gossip_core::{PeerAddr, PortError};
 
 use super::PortHarness;
@@ -48,6 +49,16 @@ pub async fn hurry_dials_and_harms_nothing(harness: &dyn PortHarness) {
     exchange(&mut ann, to_bob, &mut bob, to_ann).await;
     ann.port.close().await;
     ann.port.hurry();
+}
+
+/// `renew` keeps a link or puts another one in its place; links that are not there are ignored.
+pub async fn renew_ends_with_one_link(harness: &dyn PortHarness) {
+    let (mut ann, mut bob, to_bob, to_ann, _) = open_linked(harness).await;
+    [LinkId(u64::MAX), to_bob].into_iter().for_each(|link| ann.port.renew(link));
+    bob.port.renew(to_ann);
+    settle(&mut ann, &mut bob).await;
+    ann.port.close().await;
+    ann.port.renew(to_bob);
 }
 
 /// Two ports that dial each other end with one link that works and stays.

@@ -92,6 +92,7 @@ macro_rules! port_conformance {
             a_local_address_can_be_connected_to
             connect_waits_for_the_other_side_to_open
             hurry_dials_and_harms_nothing
+            renew_ends_with_one_link
             connecting_both_ways_ends_with_one_link
             connecting_twice_to_one_address_makes_one_link
             disconnect_takes_the_link_down_on_both_sides_and_connect_brings_a_new_one
